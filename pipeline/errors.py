@@ -1,0 +1,63 @@
+"""Errors that stop a command, and reasons that stand in a row.
+
+The whole tree of errors is drawn in the docstring of `ScreeningError`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import StrEnum
+
+from reference_index.errors import ManifestError, ReferenceIndexError, ScreeningError
+
+__all__ = [
+    "ConfigError",
+    "DropError",
+    "ManifestError",
+    "ModelError",
+    "Reason",
+    "ReferenceIndexError",
+    "RunError",
+    "ScreeningError",
+]
+
+
+class ConfigError(ScreeningError):
+    """A configuration can't be used. `problems` lists every fault found in it."""
+
+    def __init__(self, message: str, problems: Sequence[str] = ()) -> None:
+        super().__init__(message)
+        self.problems = tuple(problems)
+
+
+class DropError(ScreeningError):
+    """The drop or the output folder can't be used."""
+
+
+class ModelError(ScreeningError):
+    """An embedding model's weights are missing, random, altered or unusable."""
+
+
+class RunError(ScreeningError):
+    """A stored run can't be read, or holds no such asset."""
+
+
+class Reason(StrEnum):
+    """Why an asset, or one stage of it, was not judged. Stored in rows beside a sentence."""
+
+    EMPTY_FILE = "empty_file"
+    UNREADABLE = "unreadable"
+    NOT_A_FILE = "not_a_file"
+    UNSUPPORTED = "unsupported_kind"
+    CORRUPT = "corrupt"
+    TOO_LARGE = "too_large"
+    ENCRYPTED = "encrypted"
+    NO_TEXT = "no_text"
+    TOO_LITTLE_DETAIL = "too_little_detail"
+    TOO_FEW_WORDS = "too_few_words"
+    SWITCHED_OFF = "switched_off"
+    NOT_IN_INDEX = "not_in_index"
+    NO_WORKS = "no_works_of_this_kind"
+    NO_WEIGHTS = "no_weights"
+    STAGE_FAILED = "stage_failed"
+    NOT_LOADED = "not_loaded"

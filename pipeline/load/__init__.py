@@ -1,0 +1,1 @@
+"""Loading: bytes of a file to pixels or text, or a fault that says why not."""

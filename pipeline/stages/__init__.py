@@ -1,0 +1,19 @@
+"""The stages, and their registry: a new stage is one module here and one line below.
+
+Stage modules import their heavy libraries (torch, faiss, imagehash) inside methods, so that this
+package stays quick to import.
+"""
+
+from __future__ import annotations
+
+from pipeline.stages.base import Measure, Stage, StageSettings
+from pipeline.stages.clip_embedding import ClipEmbedding
+from pipeline.stages.perceptual_hash import PerceptualHash
+from pipeline.stages.text_overlap import TextOverlap
+
+STAGES: dict[str, type[Stage]] = {
+    stage.name: stage for stage in (PerceptualHash, ClipEmbedding, TextOverlap)
+}
+"""Every stage by name, in the order in which they run and their columns stand."""
+
+__all__ = ["STAGES", "Measure", "Stage", "StageSettings"]

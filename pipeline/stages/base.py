@@ -1,0 +1,122 @@
+"""The Stage contract: what a developer adds to teach the pipeline a new kind of evidence.
+
+A stage knows nothing of files, tables or other stages. It turns loaded assets into fingerprints,
+and fingerprints into evidence against what an index holds. Every stage registered in
+`pipeline.stages` must pass the conformance suite in tests/stages/test_conformance.py.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal, Self
+
+import pyarrow as pa
+from pydantic import BaseModel, ConfigDict
+
+from pipeline.records import Abstention, Evidence, Fingerprint, Kind, Loaded
+from reference_index.interface import StageEntries
+from reference_index.spec import FingerprintSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """A column that a stage brings to the tables.
+
+    Attributes:
+        name: column name, unique over all stages.
+        dtype: `int`, `float`, `bool` or `str`; every column is nullable.
+        of: `match` (one value for an asset and a work) or `asset` (one for the asset).
+        unit: for people, such as `bits of 64` or `words`.
+        description: one sentence for docs and report.
+    """
+
+    name: str
+    dtype: Literal["int", "float", "bool", "str"]
+    of: Literal["match", "asset"]
+    unit: str
+    description: str
+
+
+class StageSettings(BaseModel):
+    """What a run's configuration may set of a stage: how it searches, never how it fingerprints.
+
+    Each stage subclasses this; unknown keys are refused.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    enabled: bool = True
+
+
+class Stage(ABC):
+    """One kind of evidence.
+
+    Class attributes:
+        name: also the name of its table in the index and of its section in the configuration.
+        title: for people, such as `perceptual hash`.
+        kind: which assets it applies to.
+        schema: of a fingerprint's rows, as stored. No null values.
+        measures: the columns it brings.
+        shows_copying: True if its evidence shows copied material, False if only likeness;
+            likeness alone never reaches the band `escalate`.
+        batch_size: how many loaded assets `fingerprint` wants at a time.
+    """
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+    kind: ClassVar[Kind]
+    schema: ClassVar[pa.Schema]
+    measures: ClassVar[tuple[Measure, ...]]
+    shows_copying: ClassVar[bool]
+    batch_size: ClassVar[int] = 16
+    Settings: ClassVar[type[StageSettings]] = StageSettings
+
+    @classmethod
+    @abstractmethod
+    def create(cls, **options: Any) -> Self:
+        """A stage for a new index. `options` are those of `clearance index create`
+        (`model: str` for the embedding; others ignore it).
+
+        Raises:
+            ModelError: if a model's weights can't be had or are refused.
+        """
+
+    @classmethod
+    @abstractmethod
+    def from_spec(cls, spec: FingerprintSpec) -> Self:
+        """The stage as the index was made with: same parameters, same model.
+
+        Raises:
+            SpecMismatchError: if the installed code can't reproduce `spec`; names what differs
+                and the command that mends it.
+            ModelError: if the model's weights can't be found or have another SHA-256.
+        """
+
+    @property
+    @abstractmethod
+    def spec(self) -> FingerprintSpec:
+        """Identity of the values this stage makes, the canary included."""
+
+    @abstractmethod
+    def fingerprint(self, loaded: Sequence[Loaded]) -> list[Fingerprint | Abstention]:
+        """One answer for each input, in order. The answer for an input does not depend on the
+        others in the batch, and is the same bytes each time.
+        """
+
+    @abstractmethod
+    def search(
+        self, fingerprints: Sequence[Fingerprint], entries: StageEntries, settings: StageSettings
+    ) -> list[list[Evidence]]:
+        """For each fingerprint, at most one Evidence for each work, strongest first, ties by
+        work id. An empty list means no match within the settings' limits.
+
+        Raises:
+            ValueError: if a fingerprint or the stored rows are not of this stage's form.
+        """
+
+    @abstractmethod
+    def sentence(self, evidence: Evidence) -> str:
+        """What the evidence says, as one sentence for a lawyer, without the work's title:
+        "The picture's outline agrees with it in 62 of 64 bits of the perceptual hash." """

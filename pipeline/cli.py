@@ -1,0 +1,431 @@
+"""The command line: parse, call, print, exit code. Nothing is decided here.
+
+Every import of the product's own steps is inside a command, so that `clearance --help` answers
+at once.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import sys
+from collections.abc import Callable
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, ParamSpec
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+EXIT_OK = 0
+EXIT_FAIL_ON = 1
+EXIT_WRONG = 2
+EXIT_NOT_SCREENED = 3
+EXIT_INTERRUPTED = 130
+
+app = typer.Typer(
+    name="clearance",
+    help="Screen generated images and scripts for copyright risk. A person decides; Clearance "
+    "shows where to look and why.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+index_app = typer.Typer(
+    name="index",
+    help="Make and keep a reference index of protected works.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+app.add_typer(index_app)
+
+P = ParamSpec("P")
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
+Index = Annotated[Path, typer.Argument(metavar="IDX", help="The folder of the reference index.")]
+
+
+class FailOn(StrEnum):
+    """Bands that `--fail-on` takes."""
+
+    escalate = "escalate"
+    review = "review"
+
+
+def say(text: str = "") -> None:
+    """Prints plain text, with control characters made visible."""
+    from pipeline.visible import visible
+
+    typer.echo(visible(text, keep_newlines=True))
+
+
+def emit(value: dict[str, Any]) -> None:
+    """Prints one JSON object."""
+    typer.echo(json.dumps(value, ensure_ascii=True, sort_keys=True, default=str))
+
+
+def stderr() -> Console:
+    """The console for progress and messages; results alone go to standard output."""
+    from rich.console import Console
+
+    return Console(stderr=True)
+
+
+def stdout() -> Console:
+    """The console for results."""
+    from rich.console import Console
+
+    return Console()
+
+
+def reported(command: Callable[P, int | None]) -> Callable[P, None]:
+    """Turns the errors that Clearance raises on purpose into one message and exit status 2."""
+
+    @functools.wraps(command)
+    def run(*args: P.args, **kwargs: P.kwargs) -> None:
+        from pipeline.errors import ScreeningError
+
+        as_json = bool(kwargs.get("as_json"))
+        try:
+            status = command(*args, **kwargs) or EXIT_OK
+        except ScreeningError as error:
+            problems = getattr(error, "problems", ())
+            _complain(str(error), problems, as_json)
+            status = EXIT_WRONG
+        except OSError as error:
+            where = f" ({error.filename})" if error.filename else ""
+            _complain(f"{error.strerror or error}{where}; nothing more was done.", (), as_json)
+            status = EXIT_WRONG
+        except KeyboardInterrupt:
+            _complain("Interrupted; results of an earlier run are whole.", (), as_json)
+            status = EXIT_INTERRUPTED
+        raise typer.Exit(status)
+
+    return run
+
+
+def _complain(message: str, problems: tuple[str, ...], as_json: bool) -> None:
+    from pipeline.visible import visible
+
+    if as_json:
+        emit({"error": message, "problems": list(problems)})
+        return
+    typer.echo(f"clearance: {visible(message, keep_newlines=True)}", err=True)
+    for problem in problems:
+        if problem not in message:
+            typer.echo(f"  {visible(problem)}", err=True)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"clearance {version('clearance')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    _show: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+@index_app.command("create")
+@reported
+def index_create(
+    index: Index,
+    model: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME",
+            help="Embedding model: clearance-mini, an open_clip NAME:PRETRAINED, NAME:/checkpoint, "
+            "hf-hub:ORG/NAME or local-dir:/folder.",
+        ),
+    ] = "clearance-mini",
+    keep_content: Annotated[
+        bool,
+        typer.Option(
+            help="Keep thumbnails and texts of the works, so that reviewers see both sides."
+        ),
+    ] = True,
+    as_json: Json = False,
+) -> int:
+    """Make a new, empty index."""
+    from pipeline.register import create_index
+
+    made = create_index(index, model=model, keep_content=keep_content)
+    if as_json:
+        emit(_index_summary(made))
+    else:
+        say(f"Made the index {index} (model {model}). Add works: clearance index add {index} WORKS")
+    return EXIT_OK
+
+
+def _index_summary(index: Any) -> dict[str, Any]:
+    return {
+        "index": str(index.path),
+        "version": index.version,
+        "digest": index.digest,
+        "works": len(index.works),
+        "files": len(index.files),
+        "keep_content": index.keep_content,
+        "specs": {name: spec.to_json() for name, spec in index.specs.items()},
+    }
+
+
+@index_app.command("add")
+@reported
+def index_add(
+    index: Index,
+    works: Annotated[
+        Path,
+        typer.Argument(
+            metavar="WORKS", help="A manifest (CSV or JSONL), or a folder: each file a work."
+        ),
+    ],
+    skip_bad: Annotated[
+        bool, typer.Option("--skip-bad", help="Add the good rows and report the bad ones.")
+    ] = False,
+    as_json: Json = False,
+) -> int:
+    """Register protected works: all of them, or none if a row is bad."""
+    from pipeline.progress import shown
+    from pipeline.register import add_works
+
+    with shown(stderr()) as progress:
+        done = add_works(index, works, skip_bad=skip_bad, progress=progress)
+    if as_json:
+        emit(
+            {
+                "index": str(index),
+                "version": done.version,
+                "works_added": done.works,
+                "files_added": done.files,
+                "unchanged": done.unchanged,
+                "problems": list(done.problems),
+                "notes": list(done.notes),
+            }
+        )
+        return EXIT_OK
+    for note in done.notes:
+        say(f"note: {note}")
+    for problem in done.problems:
+        say(f"left out: {problem}")
+    already = f"; {done.unchanged} were there already" if done.unchanged else ""
+    left = f"; {len(done.problems)} left out" if done.problems else ""
+    say(
+        f"Added {_count(done.files, 'file')} of {_count(done.works, 'new work')}{already}{left}. "
+        f"The index is at version {done.version}."
+    )
+    return EXIT_OK
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+@index_app.command("list")
+@reported
+def index_list(
+    index: Index,
+    version: Annotated[int | None, typer.Option(help="An earlier version of the index.")] = None,
+    as_json: Json = False,
+) -> int:
+    """List the works of an index."""
+    from pipeline.index_terminal import print_works
+    from reference_index.store import ReferenceIndex
+
+    opened = ReferenceIndex.open(index, version)
+    if as_json:
+        files: dict[str, int] = {}
+        for file in opened.files:
+            files[file.work_id] = files.get(file.work_id, 0) + 1
+        works = [
+            {
+                "work_id": work.work_id,
+                "title": work.title,
+                "rightsholder": work.rightsholder,
+                "rights": work.rights,
+                "files": files.get(work.work_id, 0),
+            }
+            for work in opened.works
+        ]
+        emit({**_index_summary(opened), "works": works})
+    else:
+        print_works(opened, stdout())
+    return EXIT_OK
+
+
+@index_app.command("show")
+@reported
+def index_show(
+    index: Index,
+    work_id: Annotated[
+        str | None, typer.Argument(metavar="[WORK_ID]", help="One work; without it, the index.")
+    ] = None,
+    as_json: Json = False,
+) -> int:
+    """Show an index (versions, fingerprints, model), or one work of it."""
+    from pipeline.index_terminal import print_index, print_work
+    from reference_index.store import ReferenceIndex
+
+    opened = ReferenceIndex.open(index)
+    if work_id is None:
+        if as_json:
+            emit({**_index_summary(opened), "history": opened.history()})
+        else:
+            print_index(opened, stdout())
+        return EXIT_OK
+    work = opened.work(work_id)
+    files = [file for file in opened.files if file.work_id == work_id]
+    if as_json:
+        from dataclasses import asdict
+
+        emit({"work": asdict(work), "files": [asdict(file) for file in files]})
+    else:
+        print_work(work, files, stdout())
+    return EXIT_OK
+
+
+@index_app.command("remove")
+@reported
+def index_remove(
+    index: Index,
+    work_ids: Annotated[list[str], typer.Argument(metavar="WORK_ID…", help="Works to take out.")],
+    as_json: Json = False,
+) -> int:
+    """Take works out of an index; earlier versions still hold them."""
+    from reference_index.store import ReferenceIndex
+
+    version = ReferenceIndex.open(index).remove(work_ids)
+    removed = len(set(work_ids))
+    if as_json:
+        emit({"index": str(index), "version": version, "removed": removed})
+    else:
+        say(f"Took out {_count(removed, 'work')}. The index is at version {version}.")
+    return EXIT_OK
+
+
+@index_app.command("verify")
+@reported
+def index_verify(index: Index, as_json: Json = False) -> int:
+    """Read everything in an index again and compare it with the recorded digests."""
+    from reference_index.store import ReferenceIndex
+
+    opened = ReferenceIndex.open(index)
+    faults = opened.verify()
+    if as_json:
+        emit({**_index_summary(opened), "faults": faults})
+    elif faults:
+        for fault in faults:
+            say(fault)
+        say(f"{_count(len(faults), 'fault')}: restore the index from a copy, or make it anew.")
+    else:
+        say(
+            f"Version {opened.version} is whole: {_count(len(opened.works), 'work')}, "
+            f"{_count(len(opened.files), 'file')}, digest {opened.digest}."
+        )
+    return EXIT_WRONG if faults else EXIT_OK
+
+
+@app.command()
+@reported
+def screen(
+    drop: Annotated[Path, typer.Argument(metavar="DROP", help="A folder of assets, or one file.")],
+    index: Annotated[
+        Path, typer.Option("--index", metavar="IDX", help="The folder of the reference index.")
+    ],
+    out: Annotated[
+        Path, typer.Option("--out", metavar="OUT", help="Where the results are written.")
+    ],
+    config: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="A configuration, such as configs/strict.yaml."),
+    ] = None,
+    fail_on: Annotated[
+        FailOn | None,
+        typer.Option(help="Exit with status 1 if any row is in this band or above."),
+    ] = None,
+    as_json: Json = False,
+) -> int:
+    """Screen a drop against an index and write the risk table and report."""
+    from pipeline.progress import shown
+    from pipeline.screen import screen as run
+    from pipeline.terminal import print_run
+
+    with shown(stderr()) as progress:
+        done = run(drop, index, out, config=config, progress=progress)
+    if as_json:
+        emit(done.summary())
+    else:
+        print_run(done)
+    return exit_status(done.counts, fail_on)
+
+
+def exit_status(counts: dict[str, int], fail_on: FailOn | None) -> int:
+    """The documented exit status of a run that completed, from its counts by band."""
+    over = {
+        None: (),
+        FailOn.escalate: ("escalate",),
+        FailOn.review: ("escalate", "review"),
+    }[fail_on]
+    if any(counts.get(band) for band in over):
+        return EXIT_FAIL_ON
+    if counts.get("not_screened") or counts.get("partly_screened"):
+        return EXIT_NOT_SCREENED
+    return EXIT_OK
+
+
+@app.command()
+@reported
+def explain(
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="The results of a run.")],
+    asset: Annotated[
+        str,
+        typer.Argument(
+            metavar="ASSET", help="Its path in the drop, the end of it, or its SHA-256's beginning."
+        ),
+    ],
+    as_json: Json = False,
+) -> int:
+    """Explain a row: each stage's outcome and contribution, each match's evidence."""
+    from pipeline.explain import explain as explain_text
+    from pipeline.explain import explain_json
+
+    if as_json:
+        emit(explain_json(out, asset))
+        return EXIT_OK
+    explain_text(out, asset, stdout())
+    return EXIT_OK
+
+
+@app.command()
+@reported
+def demo(
+    folder: Annotated[
+        Path, typer.Option(metavar="DIR", help="Where the demo's files are written.")
+    ] = Path("demo"),
+    as_json: Json = False,
+) -> int:
+    """Index real works, screen a real drop, and say what was found and what was not."""
+    from rich.console import Console
+
+    from pipeline.demo import run_demo
+
+    result = run_demo(folder, Console(quiet=as_json))
+    if as_json:
+        emit(result)
+    return EXIT_OK
+
+
+def main() -> None:
+    """The entry point of the command `clearance`."""
+    if isinstance(sys.stdout.encoding, str) and sys.stdout.encoding.lower() not in ("utf-8",):
+        # A terminal that can't show a character gets an escape, not a traceback.
+        sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    app()

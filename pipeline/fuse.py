@@ -1,0 +1,210 @@
+"""Fusion: all stages' evidence on one asset to a calibrated risk, a band, and reasons.
+
+How a risk comes about and how the bands follow from it: docs/risk.md.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from pipeline.calibration import Calibration, KindModel, risk_of
+from pipeline.config import Bands
+from pipeline.errors import Reason
+from pipeline.reasons import Judgement, reasons
+from pipeline.records import (
+    Asset,
+    Band,
+    Evidence,
+    Kind,
+    Match,
+    Outcome,
+    RiskRow,
+    StageOutcome,
+    Value,
+)
+from pipeline.stages import Stage
+from reference_index.interface import Work
+
+IDENTICAL_FILE = "identical_file"
+"""Name of the contribution that identity of bytes makes, beside those of the stages."""
+
+IDENTICAL_RISK = 0.999
+"""Least risk of an asset whose bytes are a registered file's: a rule, not an estimate."""
+
+RAN = (Outcome.MATCHED, Outcome.NO_MATCH)
+DID_NOT_RUN = (Outcome.ABSTAINED, Outcome.SKIPPED, Outcome.FAILED)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One bar of a waterfall from the prior to the risk.
+
+    Attributes:
+        name: `prior`, a stage's name, `identical_file` or `total`.
+        added: log-odds (nats) that it adds; for `total`, their sum.
+        log_odds: after it.
+        risk: after it.
+    """
+
+    name: str
+    added: float
+    log_odds: float
+    risk: float
+
+
+def explain_contributions(prior: float, contributions: Mapping[str, float]) -> tuple[Step, ...]:
+    """The steps from the prior, over each contribution in its order, to the total.
+
+    Args:
+        prior: log-odds (nats) of a pair without evidence, of the calibration's model for the
+            asset's kind.
+        contributions: as in `Match`.
+
+    Returns:
+        `prior`, each contribution, `total`; the last `risk` is the match's.
+    """
+    steps = [Step("prior", prior, prior, risk_of(prior))]
+    total = prior
+    for name, added in contributions.items():
+        total += added
+        steps.append(Step(name, added, total, risk_of(total)))
+    return (*steps, Step("total", total, total, risk_of(total)))
+
+
+def fuse(
+    asset: Asset,
+    outcomes: Sequence[StageOutcome],
+    calibration: Calibration,
+    bands: Bands,
+    works: Mapping[str, Work],
+    file_ids: Mapping[str, frozenset[str]],
+    works_compared: int,
+    *,
+    stages: Mapping[str, Stage],
+    notes: Sequence[str] = (),
+) -> RiskRow:
+    """One row of the risk table.
+
+    Args:
+        asset: the discovered file.
+        outcomes: one of each registered stage, in the order in which they run.
+        calibration: what measures say in log-odds.
+        bands: cuts on the risk.
+        works: every work of the index, by work id.
+        file_ids: by work id, SHA-256 (hex) of each of its files.
+        works_compared: how many works some stage compared the asset with.
+        stages: by name, the stages that ran.
+        notes: sentences on what loading had to do or leave out.
+
+    Raises:
+        KeyError: if evidence names a work or a stage that is not given.
+    """
+    model = None if asset.kind is Kind.OTHER else calibration.kinds[asset.kind]
+    judged = sorted(
+        (
+            _judge(work_id, evidence, asset, model, bands, file_ids, stages)
+            for work_id, evidence in _by_work(asset, outcomes, file_ids).items()
+        ),
+        key=lambda j: (
+            _URGENCY[j.band],
+            -j.match.risk,
+            not j.match.identical_file,
+            j.match.work_id,
+        ),
+    )
+    band = judged[0].band if judged else _band_without_evidence(asset, outcomes, works_compared)
+    if judged:
+        risk: float | None = judged[0].match.risk
+    else:
+        # Where a stage could not judge, nothing found says nothing: no figure is better than one.
+        risk = risk_of(model.prior) if band is Band.NO_MATCH and model is not None else None
+    return RiskRow(
+        asset=asset,
+        band=band,
+        risk=risk,
+        reasons=reasons(asset, band, outcomes, judged, works, works_compared, stages, notes),
+        outcomes=tuple(outcomes),
+        matches=tuple(j.match for j in judged),
+        works_compared=works_compared,
+    )
+
+
+_URGENCY = {Band.ESCALATE: 0, Band.REVIEW: 1, Band.INFO: 2}
+
+
+def _by_work(
+    asset: Asset, outcomes: Sequence[StageOutcome], file_ids: Mapping[str, frozenset[str]]
+) -> dict[str, dict[str, Evidence]]:
+    """By work id, then stage name, the evidence; a work that has the very file is among them."""
+    found: dict[str, dict[str, Evidence]] = {}
+    for outcome in outcomes:
+        for evidence in outcome.evidence:
+            found.setdefault(evidence.work_id, {})[outcome.stage] = evidence
+    if asset.asset_id is not None:
+        for work_id, ids in file_ids.items():
+            if asset.asset_id in ids:
+                found.setdefault(work_id, {})
+    return found
+
+
+def _judge(
+    work_id: str,
+    evidence: Mapping[str, Evidence],
+    asset: Asset,
+    model: KindModel | None,
+    bands: Bands,
+    file_ids: Mapping[str, frozenset[str]],
+    stages: Mapping[str, Stage],
+) -> Judgement:
+    prior = model.prior if model is not None else 0.0
+    contributions = (
+        model.contributions({name: one.measures for name, one in evidence.items()})
+        if model is not None
+        else {}
+    )
+    identical = asset.asset_id is not None and asset.asset_id in file_ids.get(work_id, frozenset())
+    uncounted = tuple(name for name in evidence if name not in contributions)
+    log_odds = prior + math.fsum(contributions.values())
+    if identical and risk_of(log_odds) < IDENTICAL_RISK:
+        least = math.log(IDENTICAL_RISK / (1.0 - IDENTICAL_RISK))
+        contributions[IDENTICAL_FILE] = least - log_odds
+        log_odds = least
+    measures: dict[str, Value] = {}
+    for one in evidence.values():
+        measures.update(one.measures)
+    likeness_only = not identical and not any(stages[name].shows_copying for name in evidence)
+    match = Match(
+        work_id=work_id,
+        risk=risk_of(log_odds),
+        contributions=contributions,
+        measures=measures,
+        work_files={name: one.work_file for name, one in evidence.items()},
+        passages=tuple(passage for one in evidence.values() for passage in one.passages),
+        identical_file=identical,
+        likeness_only=likeness_only,
+    )
+    return Judgement(match, evidence, _band_of(match, bands, bool(uncounted)), uncounted)
+
+
+def _band_of(match: Match, bands: Bands, uncounted: bool) -> Band:
+    if match.identical_file:
+        return Band.ESCALATE
+    if match.risk >= bands.escalate:
+        return Band.REVIEW if match.likeness_only else Band.ESCALATE
+    # Evidence that the calibration can't weigh is for a person to weigh.
+    return Band.REVIEW if uncounted or match.risk >= bands.review else Band.INFO
+
+
+def _band_without_evidence(
+    asset: Asset, outcomes: Sequence[StageOutcome], works_compared: int
+) -> Band:
+    if asset.fault is not None or asset.kind is Kind.OTHER:
+        return Band.NOT_SCREENED
+    ran = [o for o in outcomes if o.outcome in RAN]
+    if not ran or works_compared == 0:
+        return Band.NOT_SCREENED
+    if any(o.outcome in DID_NOT_RUN or o.reason is Reason.NOT_LOADED for o in outcomes):
+        return Band.PARTLY_SCREENED
+    return Band.NO_MATCH

@@ -1,0 +1,224 @@
+"""Judging: what every stage says of each loaded asset, failing closed.
+
+A stage that is switched off, lacks its weights, has nothing to compare with, abstains or breaks
+says so in its outcome; none of these is ever "no match".
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from reference_index.store import ReferenceIndex
+
+from pipeline.errors import ModelError, Reason
+from pipeline.records import (
+    Abstention,
+    Asset,
+    Evidence,
+    Fault,
+    Fingerprint,
+    Kind,
+    Loaded,
+    LoadedImage,
+    Outcome,
+    StageOutcome,
+)
+from pipeline.stages import STAGES, Stage, StageSettings
+from reference_index.errors import SpecMismatchError
+from reference_index.interface import StageEntries
+
+log = logging.getLogger(__name__)
+
+Answer = Fingerprint | Abstention | StageOutcome
+"""What fingerprinting gave: a value to search with, or why there is none."""
+
+
+def kind_of(loaded: Loaded) -> Kind:
+    """The kind of a loaded file."""
+    return Kind.IMAGE if isinstance(loaded, LoadedImage) else Kind.SCRIPT
+
+
+@dataclass(frozen=True)
+class Bench:
+    """One stage made ready against one index, or the reason why it can't run.
+
+    Attributes:
+        name, kind: of the stage.
+        stage, entries: None if `absent` is set.
+        settings: the run's search settings.
+        absent: why the stage runs for no asset.
+        works: ids of the works with something stored for this stage.
+    """
+
+    name: str
+    kind: Kind
+    settings: StageSettings
+    stage: Stage | None = None
+    entries: StageEntries | None = None
+    absent: Abstention | None = None
+    works: frozenset[str] = frozenset()
+
+
+def open_benches(index: ReferenceIndex, settings: Mapping[str, StageSettings]) -> list[Bench]:
+    """Every registered stage against `index`, made from the index's own specs.
+
+    Raises:
+        SpecMismatchError: if the installed code can't fingerprint as the index was made, or the
+            index holds a stage that this version does not know.
+    """
+    unknown = sorted(set(index.specs) - set(STAGES))
+    if unknown:
+        raise SpecMismatchError(
+            f"the index {index.path} holds fingerprints by {', '.join(unknown)}, which this "
+            "version of Clearance does not know; screen with the version that made the index."
+        )
+    return [_open_bench(index, stage, settings[name]) for name, stage in STAGES.items()]
+
+
+def _open_bench(index: ReferenceIndex, stage_type: type[Stage], settings: StageSettings) -> Bench:
+    name, kind = stage_type.name, stage_type.kind
+
+    def absent(reason: Reason, detail: str) -> Bench:
+        return Bench(name, kind, settings, absent=Abstention(reason, detail))
+
+    if not settings.enabled:
+        return absent(Reason.SWITCHED_OFF, "switched off in the configuration")
+    if name not in index.specs:
+        return absent(
+            Reason.NOT_IN_INDEX,
+            "the index was made without it; create a new index and add the works again",
+        )
+    try:
+        stage = stage_type.from_spec(index.specs[name])
+    except ModelError as error:
+        return absent(Reason.NO_WEIGHTS, str(error))
+    entries = index.entries(name)
+    if len(entries) == 0:
+        noun = "picture" if kind is Kind.IMAGE else "script"
+        return absent(Reason.NO_WORKS, f"the index holds no {noun} to compare with")
+    works = frozenset(entries.files[position].work_id for position in set(entries.file_of_row))
+    return Bench(name, kind, settings, stage, entries, None, works)
+
+
+def fingerprint_all(stage: Stage, loaded: Sequence[Loaded]) -> list[Answer]:
+    """One answer for each input; a batch that breaks is taken apart to find the one that did it."""
+    answers: list[Answer] = []
+    for start in range(0, len(loaded), stage.batch_size):
+        batch = loaded[start : start + stage.batch_size]
+        try:
+            got = stage.fingerprint(batch)
+            if len(got) != len(batch):
+                raise RuntimeError(f"{len(got)} answers for {len(batch)} inputs")  # noqa: TRY301
+            answers.extend(got)
+        except Exception:
+            answers.extend(_fingerprint_one(stage, item) for item in batch)
+    return answers
+
+
+def _fingerprint_one(stage: Stage, item: Loaded) -> Answer:
+    try:
+        return stage.fingerprint([item])[0]
+    except Exception as error:
+        log.warning("stage %s failed on an asset: %s", stage.name, type(error).__name__)
+        return _failed(stage, error)
+
+
+def _failed(stage: Stage, error: Exception) -> StageOutcome:
+    return StageOutcome(
+        stage.name,
+        Outcome.FAILED,
+        Reason.STAGE_FAILED,
+        f"the {stage.title} stage broke ({type(error).__name__}: {error})",
+    )
+
+
+def search_all(
+    stage: Stage,
+    fingerprints: Sequence[Fingerprint],
+    entries: StageEntries,
+    settings: StageSettings,
+) -> list[StageOutcome]:
+    """The outcome of each search; one that breaks fails alone."""
+    try:
+        found = stage.search(fingerprints, entries, settings)
+        if len(found) != len(fingerprints):
+            raise RuntimeError(f"{len(found)} answers for {len(fingerprints)} queries")  # noqa: TRY301
+    except Exception as error:
+        if len(fingerprints) == 1:
+            log.warning("stage %s failed in a search: %s", stage.name, type(error).__name__)
+            return [_failed(stage, error)]
+        return [search_all(stage, [one], entries, settings)[0] for one in fingerprints]
+    return [
+        _outcome(stage.name, one, tuple(evidence))
+        for one, evidence in zip(fingerprints, found, strict=True)
+    ]
+
+
+def _outcome(name: str, one: Fingerprint, evidence: tuple[Evidence, ...]) -> StageOutcome:
+    outcome = Outcome.MATCHED if evidence else Outcome.NO_MATCH
+    return StageOutcome(name, outcome, facts=one.facts, evidence=evidence)
+
+
+def judge(
+    chunk: Sequence[tuple[Asset, Loaded | Fault]], benches: Sequence[Bench]
+) -> Iterator[tuple[Asset, Loaded | Fault, tuple[StageOutcome, ...]]]:
+    """Each asset of a chunk with one outcome of every stage, in the chunk's order."""
+    outcomes: list[list[StageOutcome]] = [[] for _ in chunk]
+    for bench in benches:
+        places: list[int] = []
+        inputs: list[Loaded] = []
+        for place, (asset, loaded) in enumerate(chunk):
+            if isinstance(loaded, Fault):
+                applies = asset.kind is bench.kind
+                outcomes[place].append(
+                    StageOutcome(bench.name, Outcome.SKIPPED, Reason.NOT_LOADED, loaded.detail)
+                    if applies
+                    else StageOutcome(bench.name, Outcome.NOT_APPLICABLE)
+                )
+            elif kind_of(loaded) is not bench.kind:
+                outcomes[place].append(StageOutcome(bench.name, Outcome.NOT_APPLICABLE))
+            elif bench.absent is not None:
+                outcomes[place].append(
+                    StageOutcome(
+                        bench.name, Outcome.SKIPPED, bench.absent.reason, bench.absent.detail
+                    )
+                )
+            else:
+                places.append(place)
+                inputs.append(loaded)
+        for place, outcome in zip(places, _run(bench, inputs), strict=True):
+            outcomes[place].append(outcome)
+    for (asset, loaded), found in zip(chunk, outcomes, strict=True):
+        yield asset, loaded, tuple(found)
+
+
+def _run(bench: Bench, inputs: Sequence[Loaded]) -> list[StageOutcome]:
+    if not inputs:
+        return []
+    stage, entries = bench.stage, bench.entries
+    if stage is None or entries is None:
+        raise AssertionError("a bench without a stage has `absent` set")
+    answers = fingerprint_all(stage, inputs)
+    queries = [answer for answer in answers if isinstance(answer, Fingerprint)]
+    searched = iter(search_all(stage, queries, entries, bench.settings) if queries else [])
+    outcomes = []
+    for answer in answers:
+        if isinstance(answer, Fingerprint):
+            outcomes.append(next(searched))
+        elif isinstance(answer, Abstention):
+            outcomes.append(
+                StageOutcome(
+                    stage.name, Outcome.ABSTAINED, answer.reason, answer.detail, answer.facts
+                )
+            )
+        else:
+            outcomes.append(answer)
+    return outcomes
+
+
+def works_compared(outcomes: Sequence[StageOutcome], benches: Sequence[Bench]) -> int:
+    """How many works an asset was compared with: those stored for any stage that ran."""
+    ran = {o.stage for o in outcomes if o.outcome in (Outcome.MATCHED, Outcome.NO_MATCH)}
+    return len(frozenset().union(*(bench.works for bench in benches if bench.name in ran)))

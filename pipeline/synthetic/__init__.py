@@ -1,0 +1,6 @@
+"""Procedural pictures and named edits of pictures: data whose truth is known because it was made."""
+
+from pipeline.synthetic.edits import EDITS, random_stack
+from pipeline.synthetic.pictures import FAMILIES, family_of, picture
+
+__all__ = ["EDITS", "FAMILIES", "family_of", "picture", "random_stack"]

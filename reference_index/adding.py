@@ -1,0 +1,240 @@
+"""Adding registered files to the tables of an index, in batches, as they come."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import pyarrow as pa
+
+from reference_index.digests import (
+    content_digest,
+    file_digest,
+    file_key,
+    rows_digest,
+    schema_digest,
+    work_digest,
+)
+from reference_index.errors import ReferenceIndexError
+from reference_index.interface import Work, WorkFile
+from reference_index.tables import WORKS, TableWriter, layout
+from reference_index.versions import Change
+
+_BATCH_FILES = 256
+_BATCH_BYTES = 64 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class RegisteredFile:
+    """One file of a work, fingerprinted, ready to be added.
+
+    Attributes:
+        work: the work; equal for every file of it in one `add`.
+        file: the file; `file.work_id` is the work's.
+        fingerprints: rows by stage, each in the stage's schema, at least one row, no nulls. A
+            stage that abstained or does not apply is absent.
+        thumbnail: a small JPEG of a picture, or None.
+        text: a script's text, or None. Neither is stored by an index that keeps no content.
+    """
+
+    work: Work
+    file: WorkFile
+    fingerprints: Mapping[str, pa.RecordBatch]
+    thumbnail: bytes | None = None
+    text: str | None = None
+
+
+@dataclass
+class _Batch:
+    files: list[dict[str, Any]] = field(default_factory=list)
+    rows: dict[str, list[pa.RecordBatch]] = field(default_factory=dict)
+    keys: set[str] = field(default_factory=set)
+    replaced: list[str] = field(default_factory=list)
+    bytes: int = 0
+
+
+class Adding:
+    """One `add` under way.
+
+    Args:
+        tables: to write to.
+        schemas: of the stages' rows.
+        keep_content: whether thumbnails and text are stored.
+        works, files: digests of what the index holds already, by work id and by file key.
+            Both are brought up to date as files are taken.
+    """
+
+    def __init__(
+        self,
+        tables: TableWriter,
+        schemas: Mapping[str, pa.Schema],
+        keep_content: bool,
+        works: dict[str, str],
+        files: dict[str, str],
+    ) -> None:
+        self.works, self.files = works, files
+        self._tables = tables
+        self._schemas = schemas
+        self._schema_digests = {name: schema_digest(schema) for name, schema in schemas.items()}
+        self._layout = layout(schemas, keep_content=keep_content)
+        self._keep_content = keep_content
+        self._stored = set(files)
+        self._given: dict[str, Work] = {}
+        self._batch = _Batch()
+        self._added = self._replaced = 0
+
+    def take_all(self, given: Iterable[RegisteredFile]) -> Change:
+        """Writes every file that is not there already, and the works' details; what changed.
+
+        Raises:
+            ReferenceIndexError: if a file is not of the index's form; whatever `given` raises.
+        """
+        for one in given:
+            self._take(one)
+        self._flush()
+        new, updated = [], []
+        for work_id, work in self._given.items():
+            digest = work_digest(work)
+            if work_id not in self.works:
+                new.append(work_id)
+            elif self.works[work_id] != digest:
+                updated.append(work_id)
+            else:
+                continue
+            self.works[work_id] = digest
+        self._write_works(sorted(new), sorted(updated))
+        return Change(
+            files_added=self._added,
+            files_replaced=self._replaced,
+            works_added=len(new),
+            works_updated=tuple(sorted(updated)),
+        )
+
+    def _take(self, one: RegisteredFile) -> None:
+        self._check(one)
+        thumbnail = one.thumbnail if self._keep_content else None
+        text = one.text if self._keep_content else None
+        key = file_key(one.file)
+        content = content_digest(thumbnail, text)
+        stages = {name: self._digest(one.file, name, rows) for name, rows in _sorted(one)}
+        digest = file_digest(one.file, content, stages)
+        if self.files.get(key) == digest:
+            return
+        if key in self._batch.keys:
+            self._flush()
+        if key in self._stored:
+            self._batch.replaced.append(key)
+            self._replaced += 1
+        else:
+            self._added += 1
+        self.files[key] = digest
+        self._batch.keys.add(key)
+        record = {
+            **{name: getattr(one.file, name) for name in WorkFile.__dataclass_fields__},
+            "file_key": key,
+            "digest": digest,
+            "stages": json.dumps(stages, sort_keys=True),
+            "content": content,
+        }
+        if self._keep_content:
+            record |= {"thumbnail": thumbnail, "text": text}
+        self._batch.files.append(record)
+        self._batch.bytes += len(thumbnail or b"") + len(text or "")
+        for name, rows in _sorted(one):
+            self._batch.rows.setdefault(name, []).append(self._keyed(name, key, rows))
+            self._batch.bytes += rows.nbytes
+        if len(self._batch.files) >= _BATCH_FILES or self._batch.bytes >= _BATCH_BYTES:
+            self._flush()
+
+    def _check(self, one: RegisteredFile) -> None:
+        name = f"{one.file.path!r} of work {one.work.work_id!r}"
+        if one.file.work_id != one.work.work_id:
+            raise ReferenceIndexError(
+                f"The file {name} can't be added: it names the work {one.file.work_id!r}."
+            )
+        if not one.work.work_id or len(one.file.file_id) != 64:
+            raise ReferenceIndexError(
+                f"The file {name} can't be added: a work needs an id, and a file its SHA-256."
+            )
+        known = self._given.setdefault(one.work.work_id, one.work)
+        if known != one.work:
+            raise ReferenceIndexError(
+                f"The file {name} can't be added: another file of the work was given with other "
+                "details (title, rightsholder, rights or notes)."
+            )
+        try:
+            json.dumps([str(one.work), str(one.file), one.text or ""], ensure_ascii=False).encode()
+        except UnicodeEncodeError:
+            raise ReferenceIndexError(
+                f"The file {name} can't be added: its text or details are not valid Unicode."
+            ) from None
+
+    def _digest(self, file: WorkFile, stage: str, rows: pa.RecordBatch) -> str:
+        fault = ""
+        if stage not in self._schemas:
+            held = ", ".join(self._schemas)
+            fault = f"the index holds no fingerprints by {stage!r} (it holds {held})"
+        elif schema_digest(rows.schema) != self._schema_digests[stage]:
+            fault = f"its {stage} fingerprint is not in the stage's schema"
+        elif rows.num_rows == 0:
+            fault = f"its {stage} fingerprint has no rows"
+        else:
+            try:
+                return rows_digest(rows)
+            except ValueError as wrong:
+                fault = f"its {stage} fingerprint is not as it must be: {wrong}"
+        raise ReferenceIndexError(
+            f"The file {file.path!r} of work {file.work_id!r} can't be added: {fault}."
+        )
+
+    def _keyed(self, stage: str, key: str, rows: pa.RecordBatch) -> pa.RecordBatch:
+        count = rows.num_rows
+        keys = pa.repeat(pa.scalar(key, pa.string()), count)
+        numbers = pa.array(range(count), pa.int32())
+        schema = self._schemas[stage]
+        columns = [
+            column if column.type == field.type else column.cast(field.type)
+            for column, field in zip(rows.columns, schema, strict=True)
+        ]
+        return pa.RecordBatch.from_arrays([keys, numbers, *columns], schema=self._layout[stage])
+
+    def _flush(self) -> None:
+        batch, self._batch = self._batch, _Batch()
+        if batch.replaced:
+            for name in self._layout:
+                if name != "works":
+                    self._tables.delete(name, "file_key", batch.replaced)
+        if batch.files:
+            self._tables.append(
+                "files", pa.Table.from_pylist(batch.files, schema=self._layout["files"])
+            )
+        for name, parts in batch.rows.items():
+            self._tables.append(name, pa.Table.from_batches(parts, schema=self._layout[name]))
+        self._stored |= batch.keys
+
+    def _write_works(self, new: list[str], updated: list[str]) -> None:
+        self._tables.delete("works", "work_key", [work_key(work_id) for work_id in updated])
+        rows = [
+            {
+                "work_id": work.work_id,
+                "title": work.title,
+                "rightsholder": work.rightsholder,
+                "rights": work.rights,
+                "notes": json.dumps(work.notes, sort_keys=True, ensure_ascii=False),
+                "work_key": work_key(work.work_id),
+                "digest": self.works[work.work_id],
+            }
+            for work in (self._given[work_id] for work_id in (*new, *updated))
+        ]
+        self._tables.append("works", pa.Table.from_pylist(rows, schema=WORKS))
+
+
+def work_key(work_id: str) -> str:
+    """What a work is found by in its table: hex, so it can stand in any predicate."""
+    return file_key(WorkFile(work_id, "", "", "", "", 0))
+
+
+def _sorted(one: RegisteredFile) -> list[tuple[str, pa.RecordBatch]]:
+    return sorted(one.fingerprints.items())

@@ -1,0 +1,165 @@
+"""Comparing all that an index stores with the digests that were recorded for it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+
+from reference_index import versions
+from reference_index.digests import (
+    content_digest,
+    file_digest,
+    file_key,
+    index_digest,
+    rows_digest,
+    schema_digest,
+    work_digest,
+)
+from reference_index.errors import ReferenceIndexError
+from reference_index.interface import WorkFile
+from reference_index.stored_rows import read_stage
+from reference_index.tables import CONTENT, open_dataset, read_works, reading
+from reference_index.versions import VersionRecord
+
+T = TypeVar("T")
+
+_SHOWN = 20
+_FIELDS = tuple(WorkFile.__dataclass_fields__)
+
+
+def faults_of(index: Path, version: int) -> list[str]:
+    """One sentence for each thing that is not as recorded; empty if all is.
+
+    Reads everything in the version anew, one stage at a time, and every version's record.
+    """
+    faults: list[str] = []
+    record: VersionRecord | None = None
+    for number in versions.numbers(index):
+        try:
+            found = versions.read(index, number)
+        except ReferenceIndexError as fault:
+            faults.append(str(fault))
+        else:
+            record = found if number == version else record
+    if record is None:
+        return faults or [f"The index {index} has no version {version} any more."]
+    return faults + _Verification(index, record).run()
+
+
+class _Verification:
+    def __init__(self, index: Path, record: VersionRecord) -> None:
+        self.index, self.record = index, record
+        self.faults: list[str] = []
+
+    def run(self) -> list[str]:
+        works = self._works()
+        files = self._files()
+        if files is None:
+            for stage in self.record.schemas:
+                self._attempt(partial(open_dataset, self.index, stage, self.record.tables[stage]))
+            return self.faults
+        keys = [file_key(file) for file, _, _ in files]
+        for stage in self.record.schemas:
+            self._stage(stage, keys, files)
+        if len(files) != self.record.files:
+            self.faults.append(
+                f"The index has {len(files):,} files where {self.record.files:,} were recorded."
+            )
+        if works is not None:
+            self._whole(works, files)
+        return self.faults
+
+    def _attempt(self, step: Callable[[], T]) -> T | None:
+        try:
+            return step()
+        except ReferenceIndexError as fault:
+            self.faults.append(str(fault))
+            return None
+
+    def _say(self, sentences: Sequence[str]) -> None:
+        self.faults += sentences[:_SHOWN]
+        if len(sentences) > _SHOWN:
+            self.faults.append(f"… and {len(sentences) - _SHOWN:,} more of this kind.")
+
+    def _works(self) -> dict[str, str] | None:
+        pairs = self._attempt(lambda: read_works(self.index, self.record.tables["works"]))
+        if pairs is None:
+            return None
+        self._say(
+            [
+                f"The details of the work {work.work_id!r} are not as recorded."
+                for work, digest in pairs
+                if work_digest(work) != digest
+            ]
+        )
+        if len(pairs) != self.record.works:
+            self.faults.append(
+                f"The index has {len(pairs):,} works where {self.record.works:,} were recorded."
+            )
+        return {work.work_id: work_digest(work) for work, _ in pairs}
+
+    def _files(self) -> list[tuple[WorkFile, str, dict[str, str]]] | None:
+        """Files in order, each with its true digest and its rows' recorded digests by stage."""
+        return self._attempt(self._read_files)
+
+    def _read_files(self) -> list[tuple[WorkFile, str, dict[str, str]]]:
+        found, wrong = [], []
+        dataset = open_dataset(self.index, "files", self.record.tables["files"])
+        with reading(self.index, "files"):
+            for batch in dataset.to_batches(batch_size=256):
+                for row in batch.to_pylist():
+                    file = WorkFile(*(row[name] for name in _FIELDS))
+                    name = f"{file.path!r} of the work {file.work_id!r}"
+                    kept = content_digest(*(row.get(part) for part in CONTENT.names))
+                    stages = json.loads(row["stages"])
+                    digest = file_digest(file, kept, stages)
+                    if kept != row["content"]:
+                        wrong.append(f"The kept text or thumbnail of {name} is not as recorded.")
+                    elif digest != row["digest"] or file_key(file) != row["file_key"]:
+                        wrong.append(f"The record of the file {name} is not as recorded.")
+                    found.append((file, digest, stages))
+        self._say(wrong)
+        return sorted(found, key=lambda one: (one[0].work_id, one[0].path, one[0].file_id))
+
+    def _stage(
+        self, stage: str, keys: list[str], files: list[tuple[WorkFile, str, dict[str, str]]]
+    ) -> None:
+        state, schema = self.record.tables[stage], self.record.schemas[stage]
+        read = self._attempt(lambda: read_stage(self.index, stage, state, schema, keys))
+        if read is None:
+            return
+        rows, position = read
+        bounds = np.searchsorted(position, np.arange(len(keys) + 1))
+        wrong = []
+        for number, (file, _, stages) in enumerate(files):
+            start, stop = int(bounds[number]), int(bounds[number + 1])
+            found = rows_digest(rows.slice(start, stop - start)) if stop > start else None
+            if found != stages.get(stage):
+                wrong.append(
+                    f"The {stage} fingerprint of {file.path!r} of the work {file.work_id!r} "
+                    "is not as recorded."
+                )
+        self._say(wrong)
+
+    def _whole(
+        self, works: dict[str, str], files: list[tuple[WorkFile, str, dict[str, str]]]
+    ) -> None:
+        held = {file.work_id for file, _, _ in files}
+        self._say(
+            [f"The work {work_id!r} has no files." for work_id in sorted(set(works) - held)]
+            + [f"The work {work_id!r} has no details." for work_id in sorted(held - set(works))]
+        )
+        schemas = {name: schema_digest(schema) for name, schema in self.record.schemas.items()}
+        digest = index_digest(
+            self.record.specs, schemas, works.values(), (digest for _, digest, _ in files)
+        )
+        if digest != self.record.digest and not self.faults:
+            self.faults.append(
+                f"Version {self.record.version} has the digest {digest} where "
+                f"{self.record.digest} was recorded: works or files are missing or not its own."
+            )

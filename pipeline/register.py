@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
-from reference_index.store import ReferenceIndex, RegisteredFile
 
 from pipeline.discover import asset_of
 from pipeline.errors import ConfigError, ManifestError
@@ -20,6 +19,7 @@ from pipeline.progress import Progress, silent
 from pipeline.records import Asset, Fault, Fingerprint, Loaded, LoadedImage
 from pipeline.stages import STAGES, Stage
 from reference_index.interface import WorkFile
+from reference_index.store import ReferenceIndex, RegisteredFile
 from reference_index.works import Manifest, ManifestRow, folder_as_works, read_manifest
 
 DEFAULT_MODEL = "clearance-mini"
@@ -97,11 +97,12 @@ def add_works(
     stages = _stages_of(index)
     manifest = read_works(works, skip_bad=True)
     run = _Run(index, stages, manifest, limits or Limits(), progress, skip_bad)
+    known = {work.work_id for work in index.works}
     version = index.add(run.files()) if manifest.rows else index.version
     run.raise_if_bad(works)
     return Registration(
         version,
-        len(run.works - {work.work_id for work in index.works}),
+        len(run.works - known),
         run.added,
         run.unchanged,
         tuple(run.problems),

@@ -164,8 +164,11 @@ class Adding:
                 f"The file {name} can't be added: another file of the work was given with other "
                 "details (title, rightsholder, rights or notes)."
             )
+        work, file = one.work, one.file
+        texts = (work.work_id, work.title, work.rightsholder, work.rights, file.path, file.format)
         try:
-            json.dumps([str(one.work), str(one.file), one.text or ""], ensure_ascii=False).encode()
+            for text in (*texts, file.note, *work.notes, *work.notes.values(), one.text or ""):
+                text.encode()
         except UnicodeEncodeError:
             raise ReferenceIndexError(
                 f"The file {name} can't be added: its text or details are not valid Unicode."

@@ -29,7 +29,7 @@ def pool(path: Path, first_seed: int, count: int, workers: int = 2) -> NDArray[n
     """
     shape = (count, SIZE, SIZE, 3)
     if path.exists():
-        stored = np.load(path, mmap_mode="r")
+        stored: NDArray[np.uint8] = np.load(path, mmap_mode="r")
         if stored.shape == shape:
             return stored
     part = path.with_suffix(".part")
@@ -41,7 +41,8 @@ def pool(path: Path, first_seed: int, count: int, workers: int = 2) -> NDArray[n
     drawn.flush()
     del drawn
     part.rename(path)
-    return np.load(path, mmap_mode="r")
+    whole: NDArray[np.uint8] = np.load(path, mmap_mode="r")
+    return whole
 
 
 if __name__ == "__main__":

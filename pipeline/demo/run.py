@@ -117,8 +117,9 @@ def _tell(console: Console, found: Sequence[Verdict]) -> None:
 
     _say(console, "5. What the demo knows of these files, and what the run said:")
     table = Table(box=None, pad_edge=False)
-    for heading in ("File", "What it is", "Band", "Risk", "Work", ""):
-        table.add_column(heading, justify="right" if heading == "Risk" else "left")
+    table.add_column("File, and what it is")
+    for heading in ("Band", "Risk", "Work", ""):
+        table.add_column(heading, justify="right" if heading == "Risk" else "left", no_wrap=True)
     styles: Mapping[Said, str] = {
         Said.FOUND: "green",
         Said.MISSED: "red",
@@ -129,8 +130,7 @@ def _tell(console: Console, found: Sequence[Verdict]) -> None:
     }
     for verdict in found:
         table.add_row(
-            Text(verdict.planted.asset_path, overflow="fold"),
-            verdict.planted.what,
+            Text(f"{verdict.planted.asset_path}\n  {verdict.planted.what}", overflow="fold"),
             verdict.band,
             "" if verdict.risk is None else f"{verdict.risk:.2f}",
             verdict.work_id or "",

@@ -1,4 +1,4 @@
-"""Loading ahead: decode files on threads while earlier ones are fingerprinted, in bounded memory."""
+"""Loading ahead: files are decoded on threads while earlier ones are fingerprinted."""
 
 from __future__ import annotations
 

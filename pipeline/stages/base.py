@@ -16,6 +16,7 @@ import pyarrow as pa
 from pydantic import BaseModel, ConfigDict
 
 from pipeline.records import Abstention, Evidence, Fingerprint, Kind, Loaded
+from reference_index.errors import SpecMismatchError
 from reference_index.interface import StageEntries
 from reference_index.spec import FingerprintSpec
 
@@ -120,3 +121,50 @@ class Stage(ABC):
     def sentence(self, evidence: Evidence) -> str:
         """What the evidence says, as one sentence for a lawyer, without the work's title:
         "The picture's outline agrees with it in 62 of 64 bits of the perceptual hash." """
+
+
+def library_versions(*names: str) -> dict[str, str]:
+    """Installed versions of distributions, for `FingerprintSpec.libraries`."""
+    from importlib.metadata import version
+
+    return {name: version(name) for name in names}
+
+
+def refuse_other_spec(
+    here: FingerprintSpec, stored: FingerprintSpec, *, canary_agrees: bool | None = None
+) -> None:
+    """Refuses an index that was fingerprinted otherwise than the installed code would.
+
+    Args:
+        here: of the installed code.
+        stored: of the index.
+        canary_agrees: whether the two canaries agree, where equality is too strict.
+
+    Raises:
+        SpecMismatchError: naming what differs and what mends it.
+    """
+    mend = (
+        "Screen with the version that made the index, or make a new one with `clearance index "
+        "create` and add the works again."
+    )
+    differences = stored.differences(here)
+    if differences:
+        listed = (
+            "; ".join(differences)
+            .replace(" here", " in the index")
+            .replace(" there", " in the installed version")
+        )
+        raise SpecMismatchError(f"The index can't be used for {stored.stage}: {listed}. {mend}")
+    if canary_agrees is None:
+        canary_agrees = here.canary == stored.canary
+    if not canary_agrees:
+        changed = [
+            f"{name} {version} when it was made, {here.libraries.get(name, 'none')} now"
+            for name, version in sorted(stored.libraries.items())
+            if here.libraries.get(name) != version
+        ]
+        versions = "; ".join(changed) or "the same versions of its libraries"
+        raise SpecMismatchError(
+            f"The index can't be used for {stored.stage}: the same input no longer gives the same "
+            f"fingerprint ({versions}). {mend}"
+        )

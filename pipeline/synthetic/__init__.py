@@ -1,4 +1,4 @@
-"""Procedural pictures and named edits of pictures: data whose truth is known because it was made."""
+"""Procedural pictures and named edits of pictures: data of known truth."""
 
 from pipeline.synthetic.edits import EDITS, random_stack
 from pipeline.synthetic.pictures import FAMILIES, family_of, picture

@@ -32,7 +32,9 @@ def dead_leaves(rng: np.random.Generator, size: int) -> Picture:
     picture = texture(rng, size)
     paints = [texture(rng, size) for _ in range(int(rng.integers(3, 7)))]
     flat = palette(rng, 12)
-    kind = None if rng.random() < 0.5 else str(rng.choice(["ellipse", "polygon", "blob", "rectangle"]))
+    kind = (
+        None if rng.random() < 0.5 else str(rng.choice(["ellipse", "polygon", "blob", "rectangle"]))
+    )
     smallest, largest = size * rng.uniform(0.01, 0.05), size * rng.uniform(0.15, 0.5)
     plain = rng.random()
     for share in rng.random(int(rng.integers(20, 160))):
@@ -40,7 +42,9 @@ def dead_leaves(rng: np.random.Generator, size: int) -> Picture:
         radius = (largest**-2 + share * (smallest**-2 - largest**-2)) ** -0.5
         points = outline(rng, tuple(rng.uniform(0, size, 2)), radius, kind)
         chosen = rng.integers(12)
-        fill(picture, points, flat[chosen] if rng.random() < plain else paints[chosen % len(paints)])
+        fill(
+            picture, points, flat[chosen] if rng.random() < plain else paints[chosen % len(paints)]
+        )
         if rng.random() < 0.1:
             cv2.polylines(picture, [points], True, flat[0], 1, cv2.LINE_AA)
     return picture
@@ -54,7 +58,8 @@ def warped_noise(rng: np.random.Generator, size: int) -> Picture:
         reach = size * rng.uniform(0.1, 0.6)
         dx, dy = (value_noise(rng, size, 3, 3) - 0.5 for _ in range(2))
         dx, dy = x + np.float32(reach) * dx, y + np.float32(reach) * dy
-        field = cv2.remap(field, dx, dy, cv2.INTER_LINEAR, None, cv2.BORDER_REFLECT)
+        bent = cv2.remap(field, dx, dy, cv2.INTER_LINEAR, None, cv2.BORDER_REFLECT)
+        field = bent.astype(np.float32)
     if rng.random() < 0.4:
         field = unit(np.sin(field * rng.uniform(6, 30)))
     picture = colourise(unit(field), palette(rng, int(rng.integers(3, 7))))
@@ -82,8 +87,8 @@ def julia(rng: np.random.Generator, size: int) -> Picture:
         time[left[~inside]] = step
         left, z = left[inside], z[inside]
     field = unit(np.log1p(time.reshape(side, side)))
-    field = cv2.resize(field, (size, size), interpolation=cv2.INTER_CUBIC)
-    return colourise(field, palette(rng, int(rng.integers(3, 8))))
+    large = cv2.resize(field, (size, size), interpolation=cv2.INTER_CUBIC)
+    return colourise(large.astype(np.float32), palette(rng, int(rng.integers(3, 8))))
 
 
 def flame(rng: np.random.Generator, size: int) -> Picture:
@@ -103,7 +108,9 @@ def flame(rng: np.random.Generator, size: int) -> Picture:
         point = np.einsum("nij,nj->ni", linear[groups], point) + shift[groups]
         radius = np.linalg.norm(point, axis=1, keepdims=True) + 1e-3
         kind = bend[groups][:, None]
-        point = np.where(kind == 1, np.sin(point * 1.6), np.where(kind == 2, point / radius**1.2, point))
+        point = np.where(
+            kind == 1, np.sin(point * 1.6), np.where(kind == 2, point / radius**1.2, point)
+        )
         point = np.clip(point, -3, 3)
         tint = 0.5 * tint + 0.5 * hues[groups]
         if step > 5:
@@ -118,8 +125,14 @@ def flame(rng: np.random.Generator, size: int) -> Picture:
     count = np.bincount(cell, minlength=size * size).astype(np.float32)
     sums = np.stack([np.bincount(cell, colour[:, k], size * size) for k in range(3)], -1)
     shade = sums / np.maximum(count, 1)[:, None]
-    density = unit(cv2.GaussianBlur(np.log1p(count).reshape(size, size), (3, 3), 0))
-    under = texture(rng, size, palette(rng, 2)) if rng.random() < 0.4 else np.zeros((size, size, 3), np.uint8)
+    density = unit(
+        cv2.GaussianBlur(np.log1p(count).reshape(size, size), (3, 3), 0).astype(np.float32)
+    )
+    under = (
+        texture(rng, size, palette(rng, 2))
+        if rng.random() < 0.4
+        else np.zeros((size, size, 3), np.uint8)
+    )
     glow = cv2.GaussianBlur(shade.reshape(size, size, 3).astype(np.float32), (5, 5), 0)
     bright = np.clip(glow * 1.6 + 40, 0, 255).astype(np.uint8)
     return mix(under, bright, np.sqrt(density))
@@ -145,7 +158,11 @@ def pattern(rng: np.random.Generator, size: int) -> Picture:
     step = int(size / rng.integers(2, 8))
     motif = texture(rng, step)
     for colour in palette(rng, int(rng.integers(1, 5))):
-        fill(motif, outline(rng, tuple(rng.uniform(0.2, 0.8, 2) * step), step * rng.uniform(0.15, 0.45)), colour)
+        fill(
+            motif,
+            outline(rng, tuple(rng.uniform(0.2, 0.8, 2) * step), step * rng.uniform(0.15, 0.45)),
+            colour,
+        )
     turns = bool(rng.random() < 0.5)
     for row in range(0, size, step):
         for column in range(0, size, step):
@@ -177,7 +194,14 @@ def maze(rng: np.random.Generator, size: int) -> Picture:
                 corner = (x, y) if rng.random() < 0.5 else far
                 cv2.circle(picture, corner, int(step / 2), colour, thick, cv2.LINE_AA)
             elif rng.random() < 0.5:
-                cv2.circle(picture, (x + int(step / 2), y + int(step / 2)), int(step * 0.45), colour, -1, cv2.LINE_AA)
+                cv2.circle(
+                    picture,
+                    (x + int(step / 2), y + int(step / 2)),
+                    int(step * 0.45),
+                    colour,
+                    -1,
+                    cv2.LINE_AA,
+                )
     return picture
 
 

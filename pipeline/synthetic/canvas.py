@@ -21,9 +21,56 @@ Colour = tuple[int, int, int]
 OUTLINES = ("ellipse", "polygon", "star", "blob", "rectangle", "crescent", "cross", "drop")
 
 _SYLLABLES = (
-    "ka lo mi ra ten sol var del ni qua ar bor chi dun el fa gor hi in jo kel lu mor na o pre ri "
-    "sta tu un ve wi yo ze the of and for a to night moon last iron red star city road king"
-).split()
+    "ka",
+    "lo",
+    "mi",
+    "ra",
+    "ten",
+    "sol",
+    "var",
+    "del",
+    "ni",
+    "qua",
+    "ar",
+    "bor",
+    "chi",
+    "dun",
+    "el",
+    "fa",
+    "gor",
+    "hi",
+    "in",
+    "jo",
+    "kel",
+    "lu",
+    "mor",
+    "na",
+    "o",
+    "pre",
+    "ri",
+    "sta",
+    "tu",
+    "un",
+    "ve",
+    "wi",
+    "yo",
+    "ze",
+    "the",
+    "of",
+    "and",
+    "for",
+    "a",
+    "to",
+    "night",
+    "moon",
+    "last",
+    "iron",
+    "red",
+    "star",
+    "city",
+    "road",
+    "king",
+)
 
 
 def palette(rng: np.random.Generator, count: int) -> list[Colour]:
@@ -88,7 +135,9 @@ def grid(size: int) -> tuple[Field, Field]:
 def colourise(field: Field, colours: list[Colour]) -> Picture:
     """The field seen through a colour ramp that passes through `colours` evenly."""
     stops = np.linspace(0, 255, len(colours))
-    ramp = np.stack([np.interp(np.arange(256), stops, [c[k] for c in colours]) for k in range(3)], 1)
+    ramp = np.stack(
+        [np.interp(np.arange(256), stops, [c[k] for c in colours]) for k in range(3)], 1
+    )
     return ramp.astype(np.uint8)[(np.clip(field, 0, 1) * 255).astype(np.uint8)]
 
 
@@ -158,7 +207,9 @@ def outline(
         turn = np.linspace(0, 2 * np.pi, 2 * int(rng.integers(3, 9)), endpoint=False)
         reach = np.where(np.arange(turn.size) % 2, rng.uniform(0.3, 0.7), 1.0)
     elif kind == "blob":
-        reach = 1 + sum(rng.normal(0, 0.25 / k) * np.sin(k * turn + rng.uniform(0, 6)) for k in range(2, 6))
+        reach = np.ones_like(turn)
+        for k in range(2, 6):
+            reach += rng.normal(0, 0.25 / k) * np.sin(k * turn + rng.uniform(0, 6))
     elif kind == "rectangle":
         turn, reach = np.pi / 4 + np.arange(4) * np.pi / 2, np.ones(4)
     elif kind == "crescent":
@@ -187,7 +238,8 @@ def fill(picture: Picture, points: NDArray[np.int32], paint: Picture | Colour) -
     if right <= left or bottom <= top:
         return
     mask = np.zeros((bottom - top, right - left), np.uint8)
-    cv2.fillPoly(mask, [points - np.int32([left, top])], 255, cv2.LINE_AA)  # type: ignore[call-overload]
+    shifted = (points - np.array([left, top])).astype(np.int32)
+    cv2.fillPoly(mask, [shifted], 255, cv2.LINE_AA)
     part = picture[top:bottom, left:right]
     opacity = mask[..., None].astype(np.uint16)
     part[:] = (part * (255 - opacity) + paint[top:bottom, left:right] * opacity) // 255

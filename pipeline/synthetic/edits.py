@@ -18,6 +18,7 @@ from PIL import Image, ImageDraw
 
 from pipeline.synthetic.canvas import Colour, font, outline, value_noise, words
 from pipeline.synthetic.pictures import picture
+from pipeline.synthetic.printed import letter
 
 Picture = NDArray[np.uint8]
 Edit = Callable[[Picture, np.random.Generator], Picture]
@@ -47,7 +48,9 @@ def _warp(image: Picture, matrix: NDArray[np.float32], rng: np.random.Generator)
 def _resized(image: Picture, height: float, width: float) -> Picture:
     shape = (max(8, round(width)), max(8, round(height)))
     smaller = shape[0] * shape[1] < image.shape[0] * image.shape[1]
-    return _rgb(cv2.resize(image, shape, interpolation=cv2.INTER_AREA if smaller else cv2.INTER_LINEAR))
+    return _rgb(
+        cv2.resize(image, shape, interpolation=cv2.INTER_AREA if smaller else cv2.INTER_LINEAR)
+    )
 
 
 def _cropped(image: Picture, rng: np.random.Generator, share: float) -> Picture:
@@ -64,7 +67,10 @@ def jpeg(image: Picture, rng: np.random.Generator) -> Picture:
     """JPEG at quality 10 to 60, decoded again."""
     quality = [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(10, 61))]
     _, data = cv2.imencode(".jpg", image[..., ::-1], quality)
-    return _rgb(cv2.imdecode(data, cv2.IMREAD_COLOR)[..., ::-1])
+    decoded = cv2.imdecode(data, cv2.IMREAD_COLOR)
+    if decoded is None:  # never seen; the codec refuses only damaged data
+        raise ValueError("OpenCV could not decode the JPEG that it wrote")
+    return _rgb(decoded[..., ::-1])
 
 
 def downscale(image: Picture, rng: np.random.Generator) -> Picture:
@@ -88,7 +94,7 @@ def crop25(image: Picture, rng: np.random.Generator) -> Picture:
     return _cropped(image, rng, 0.25)
 
 
-def mirror(image: Picture, rng: np.random.Generator) -> Picture:
+def mirror(image: Picture, _rng: np.random.Generator) -> Picture:
     """Left and right exchanged."""
     return np.ascontiguousarray(image[:, ::-1])
 
@@ -141,16 +147,9 @@ def banner(image: Picture, rng: np.random.Generator) -> Picture:
     edited = image.copy()
     if rng.random() < 0.7:
         edited[top : top + tall] = _colour(rng)
-    return _text(edited, words(rng, 4), (width * 0.03, top + tall * 0.15), tall * 0.6, _colour(rng))
-
-
-def _text(
-    image: Picture, text: str, corner: tuple[float, float], points: float, colour: Colour
-) -> Picture:
-    sheet = Image.fromarray(image)
-    size = max(6, int(points))
-    ImageDraw.Draw(sheet).text(corner, text, fill=colour, font=font(size - size % 2))
-    return np.array(sheet)
+    return letter(
+        edited, words(rng, 4), (width * 0.03, top + tall * 0.15), tall * 0.6, _colour(rng)
+    )
 
 
 def watermark(image: Picture, rng: np.random.Generator) -> Picture:
@@ -161,7 +160,12 @@ def watermark(image: Picture, rng: np.random.Generator) -> Picture:
     draw, name = ImageDraw.Draw(sheet), words(rng, 1)
     points = max(8, int(min(height, width) * rng.uniform(0.08, 0.2)))
     for y in range(0, side, int(points * rng.uniform(2, 5))):
-        draw.text((int(rng.integers(-points, points)), y), (name + "   ") * 8, 255, font(points - points % 2))
+        draw.text(
+            (int(rng.integers(-points, points)), y),
+            (name + "   ") * 8,
+            255,
+            font(points - points % 2),
+        )
     turn = cv2.getRotationMatrix2D((side / 2, side / 2), rng.uniform(-45, 45), 1.0)
     turned = cv2.warpAffine(np.array(sheet), turn, (side, side))
     top, left = (side - height) // 2, (side - width) // 2
@@ -183,7 +187,9 @@ def stickers(image: Picture, rng: np.random.Generator) -> Picture:
             if rng.random() < 0.5:
                 cv2.polylines(edited, [points], True, _colour(rng), 2, cv2.LINE_AA)
         else:
-            edited = _text(edited, words(rng, 1), (place[0] - reach, place[1]), reach, _colour(rng))
+            edited = letter(
+                edited, words(rng, 1), (place[0] - reach, place[1]), reach, _colour(rng)
+            )
     return edited
 
 
@@ -214,7 +220,7 @@ def contrast(image: Picture, rng: np.random.Generator) -> Picture:
     return _rgb(mean + (image.astype(np.float32) - mean) * factor)
 
 
-def negative(image: Picture, rng: np.random.Generator) -> Picture:
+def negative(image: Picture, _rng: np.random.Generator) -> Picture:
     """Every value subtracted from 255."""
     return 255 - image
 
@@ -259,19 +265,32 @@ def local_warp(image: Picture, rng: np.random.Generator) -> Picture:
     for _ in range(2):
         field = value_noise(rng, 64, int(rng.integers(3, 7)), 1)
         shifts.append(np.float32(reach) * (cv2.resize(field, (width, height)) - np.float32(0.5)))
-    moved = cv2.remap(image, x + shifts[0], y + shifts[1], cv2.INTER_LINEAR, None, cv2.BORDER_REFLECT)
+    moved = cv2.remap(
+        image, x + shifts[0], y + shifts[1], cv2.INTER_LINEAR, None, cv2.BORDER_REFLECT
+    )
     return _rgb(moved)
 
 
-def _inset(image: Picture, rng: np.random.Generator, share: float) -> Picture:
-    ground = picture(int(rng.integers(*INSET_SEEDS)), 256)
-    side = 256 * math.sqrt(share)
+def set_into(image: Picture, ground: Picture, rng: np.random.Generator, share: float) -> Picture:
+    """The picture, made smaller, at a random place of `ground`, over `share` of its area.
+
+    Raises ValueError unless 0 < share < 1.
+    """
+    if not 0 < share < 1:
+        raise ValueError(f"share must lie between 0 and 1, not {share}")
+    tall, wide = ground.shape[:2]
+    side = math.sqrt(tall * wide * share)
     ratio = math.sqrt(float(np.clip(image.shape[1] / image.shape[0], 0.5, 2.0)))
-    small = _resized(image, min(side / ratio, 250), min(side * ratio, 250))
+    small = _resized(image, min(side / ratio, tall * 0.98), min(side * ratio, wide * 0.98))
     height, width = small.shape[:2]
-    top, left = int(rng.integers(0, 257 - height)), int(rng.integers(0, 257 - width))
-    ground[top : top + height, left : left + width] = small
-    return ground
+    top, left = int(rng.integers(0, tall - height + 1)), int(rng.integers(0, wide - width + 1))
+    page = ground.copy()
+    page[top : top + height, left : left + width] = small
+    return page
+
+
+def _inset(image: Picture, rng: np.random.Generator, share: float) -> Picture:
+    return set_into(image, picture(int(rng.integers(*INSET_SEEDS)), 256), rng, share)
 
 
 def inset40(image: Picture, rng: np.random.Generator) -> Picture:
@@ -297,7 +316,7 @@ def screenshot(image: Picture, rng: np.random.Generator) -> Picture:
     accent = _colour(rng)
     radius = max(2, top // 4)
     cv2.circle(page, (2 * radius, top // 2), radius, accent, -1, cv2.LINE_AA)
-    page = _text(page, words(rng, 2), (4 * radius, top * 0.2), top * 0.5, (ink, ink, ink))
+    page = letter(page, words(rng, 2), (4 * radius, top * 0.2), top * 0.5, (ink, ink, ink))
     for k in range(int(rng.integers(2, 6))):
         place = (int((2 + 4 * k) * radius), height + top + bottom // 2)
         cv2.circle(page, place, radius, accent if k == 0 else (128, 128, 128), 1, cv2.LINE_AA)
@@ -335,7 +354,7 @@ def random_stack(image: Picture, rng: np.random.Generator, n: int) -> Picture:
         if len(chosen) < n and not cut and not framed:
             chosen.append(name)
     # First the change of content, then the frame, last the compression of what was put together.
-    rank = {name: 0 for name in _GEOMETRY} | {name: 2 for name in _FRAMES} | {"jpeg": 3, "downscale": 3}
+    rank = dict.fromkeys(_GEOMETRY, 0) | dict.fromkeys(_FRAMES, 2) | {"jpeg": 3, "downscale": 3}
     for name in sorted(chosen, key=lambda name: rank.get(name, 1)):
         image = EDITS[name](image, rng)
     return image

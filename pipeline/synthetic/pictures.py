@@ -97,14 +97,16 @@ def _montage(rng: np.random.Generator, drawn: Picture) -> Picture:
 def _develop(rng: np.random.Generator, drawn: Picture) -> Picture:
     """What a camera or a scanner adds: tone curve, tint, softness, vignette, grain, frame."""
     size = drawn.shape[0]
-    ramp = (np.arange(256) / 255.0)[:, None] ** np.exp(rng.normal(0, 0.25, (1, 1)) + rng.normal(0, 0.08, (1, 3)))
+    ramp = (np.arange(256) / 255.0)[:, None] ** np.exp(
+        rng.normal(0, 0.25, (1, 1)) + rng.normal(0, 0.08, (1, 3))
+    )
     low, high = rng.uniform(0, 0.12), rng.uniform(0.85, 1.0)
     curve = (255 * (low + (high - low) * ramp)).astype(np.uint8)
     developed = np.stack([curve[drawn[..., k], k] for k in range(3)], -1)
     if rng.random() < 0.08:
-        developed = cv2.cvtColor(cv2.cvtColor(developed, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)  # type: ignore[assignment]
+        developed = cv2.cvtColor(cv2.cvtColor(developed, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
     if rng.random() < 0.3:
-        developed = cv2.GaussianBlur(developed, (0, 0), rng.uniform(0.4, 1.5))  # type: ignore[assignment]
+        developed = cv2.GaussianBlur(developed, (0, 0), rng.uniform(0.4, 1.5))
     if rng.random() < 0.25:
         x, y = grid(size)
         fall = 1 - rng.uniform(0.3, 1.2) * ((x - 0.5) ** 2 + (y - 0.5) ** 2)
@@ -113,5 +115,11 @@ def _develop(rng: np.random.Generator, drawn: Picture) -> Picture:
         grain = rng.standard_normal((size, size, 1), np.float32) * rng.uniform(1, 12)
         developed = np.clip(developed + grain, 0, 255).astype(np.uint8)
     if rng.random() < 0.08:
-        cv2.rectangle(developed, (0, 0), (size - 1, size - 1), palette(rng, 1)[0], int(size * rng.uniform(0.02, 0.12)))
+        cv2.rectangle(
+            developed,
+            (0, 0),
+            (size - 1, size - 1),
+            palette(rng, 1)[0],
+            int(size * rng.uniform(0.02, 0.12)),
+        )
     return developed

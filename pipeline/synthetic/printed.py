@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 
 import cv2
@@ -42,11 +43,19 @@ def poster(rng: np.random.Generator, size: int, within: Draw) -> Picture:
     for _ in range(int(rng.integers(1, 4))):
         height = size * rng.uniform(0.06, 0.26)
         place = (rng.uniform(-0.05, 0.4) * size, rng.uniform(0, 0.9) * size)
-        picture = letter(picture, words(rng, int(rng.integers(1, 3))), place, height, colours[1 + int(rng.integers(3))])
+        picture = letter(
+            picture,
+            words(rng, int(rng.integers(1, 3))),
+            place,
+            height,
+            colours[1 + int(rng.integers(3))],
+        )
     if rng.random() < 0.5:
         left, top = rng.uniform(0, 0.6, 2) * size
         for line in range(int(rng.integers(2, 9))):
-            picture = letter(picture, words(rng, 6), (left, top + line * size * 0.045), size * 0.04, colours[2])
+            picture = letter(
+                picture, words(rng, 6), (left, top + line * size * 0.045), size * 0.04, colours[2]
+            )
     return picture
 
 
@@ -62,11 +71,11 @@ def logo(rng: np.random.Generator, size: int) -> Picture:
         fill(picture, points, colours[1 + layer % 4])
         if rng.random() < 0.5:
             turns, rate = int(rng.integers(2, 7)), reach * rng.uniform(0.3, 0.7)
-            small = points - np.int32(middle)  # type: ignore[call-overload]
+            small = points - middle.astype(np.int32)
             for turn in range(turns):
                 angle = 2 * np.pi * turn / turns
-                place = middle + rate * np.array([np.cos(angle), np.sin(angle)])
-                fill(picture, (place + small * 0.3).astype(np.int32), colours[1 + (layer + 1) % 4])
+                spot = middle + rate * np.array([np.cos(angle), np.sin(angle)])
+                fill(picture, (spot + small * 0.3).astype(np.int32), colours[1 + (layer + 1) % 4])
         reach *= rng.uniform(0.5, 0.85)
     if rng.random() < 0.6:
         height = size * rng.uniform(0.1, 0.3)
@@ -80,7 +89,7 @@ def comic(rng: np.random.Generator, size: int, within: Draw) -> Picture:
     page = np.full((size, size, 3), int(rng.choice([255, 255, 0, 230])), np.uint8)
     gap, rows = max(1, int(size * rng.uniform(0.008, 0.03))), int(rng.integers(1, 4))
     cuts = np.linspace(0, size, rows + 1).astype(int)
-    for top, bottom in zip(cuts, cuts[1:], strict=False):
+    for top, bottom in itertools.pairwise(cuts):
         columns = int(rng.integers(1, 4)) if rows > 1 else 2
         bounds = np.concatenate([[0], np.sort(rng.uniform(0.25, 0.75, columns - 1)), [1]]) * size
         for left, right in zip(bounds.astype(int), bounds.astype(int)[1:], strict=False):
@@ -132,7 +141,17 @@ def chart(rng: np.random.Generator, size: int) -> Picture:
     else:
         ends = np.cumsum(values) / values.sum() * 360
         for k, (start, end) in enumerate(zip(np.concatenate([[0], ends]), ends, strict=False)):
-            cv2.ellipse(picture, (size // 2,) * 2, (int(size * 0.36),) * 2, 0, start, end, colours[k % 6], -1, cv2.LINE_AA)
+            cv2.ellipse(
+                picture,
+                (size // 2,) * 2,
+                (int(size * 0.36),) * 2,
+                0,
+                start,
+                end,
+                colours[k % 6],
+                -1,
+                cv2.LINE_AA,
+            )
     cv2.line(picture, (edge, size - edge), (size - edge, size - edge), ink, 1)
     cv2.line(picture, (edge, edge), (edge, size - edge), ink, 1)
     picture = letter(picture, words(rng, 3), (edge, 2), size * 0.07, ink)

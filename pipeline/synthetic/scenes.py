@@ -30,9 +30,13 @@ def sky(rng: np.random.Generator, size: int) -> Picture:
     picture = colourise(y, palette(rng, int(rng.integers(2, 4))))
     if rng.random() < 0.6:
         place = tuple(int(v) for v in rng.uniform(0.1, 0.9, 2) * (size, 0.5 * size))
-        cv2.circle(picture, place, int(size * rng.uniform(0.02, 0.12)), palette(rng, 1)[0], -1, cv2.LINE_AA)
+        cv2.circle(
+            picture, place, int(size * rng.uniform(0.02, 0.12)), palette(rng, 1)[0], -1, cv2.LINE_AA
+        )
     if rng.random() < 0.6:
-        cover = np.clip((value_noise(rng, size, int(rng.integers(2, 5)), 5) - rng.uniform(0.4, 0.65)) * 4, 0, 1)
+        cover = np.clip(
+            (value_noise(rng, size, int(rng.integers(2, 5)), 5) - rng.uniform(0.4, 0.65)) * 4, 0, 1
+        )
         picture = mix(picture, np.full_like(picture, int(rng.integers(60, 255))), cover)
     if rng.random() < 0.2:
         for px, py in rng.integers(0, size, (int(rng.integers(10, 60)), 2)):
@@ -48,7 +52,9 @@ def landscape(rng: np.random.Generator, size: int) -> Picture:
     for depth, level in enumerate(levels):
         rough = value_noise(rng, size, int(rng.integers(2, 8)), 5, rng.uniform(0.3, 0.65))[0]
         ridge = size * (level + rng.uniform(0.05, 0.4) * (rough - 0.5))
-        points = np.concatenate([np.stack([line, ridge], -1), [[size, size], [0, size]]]).astype(np.int32)
+        points = np.concatenate([np.stack([line, ridge], -1), [[size, size], [0, size]]]).astype(
+            np.int32
+        )
         ground = texture(rng, size) if rng.random() < 0.6 else palette(rng, 1)[0]
         fill(picture, points, ground)
         scale = size * 0.25 * (depth + 1) / len(levels)
@@ -69,7 +75,14 @@ def street(rng: np.random.Generator, size: int) -> Picture:
     while left < size:
         width, height = (int(size * rng.uniform(*span)) for span in ((0.1, 0.35), (0.15, 0.8)))
         wall = colours[int(rng.integers(6))]
-        corners = np.array([[left, ground], [left, ground - height], [left + width, ground - height], [left + width, ground]])
+        corners = np.array(
+            [
+                [left, ground],
+                [left, ground - height],
+                [left + width, ground - height],
+                [left + width, ground],
+            ]
+        )
         fill(picture, corners.astype(np.int32), wall if rng.random() < 0.7 else texture(rng, size))
         columns, rows, lit = int(rng.integers(2, 7)), int(rng.integers(2, 12)), rng.random()
         pane = colours[int(rng.integers(6))]
@@ -84,17 +97,26 @@ def street(rng: np.random.Generator, size: int) -> Picture:
     picture[ground:] = texture(rng, size)[ground:]
     for _ in range(int(rng.integers(0, 5))):
         draw = (figure, tree)[int(rng.integers(2))]
-        draw(rng, picture, (rng.uniform(0, size), rng.uniform(ground, size)), size * rng.uniform(0.1, 0.4))
+        draw(
+            rng,
+            picture,
+            (rng.uniform(0, size), rng.uniform(ground, size)),
+            size * rng.uniform(0.1, 0.4),
+        )
     if rng.random() < 0.4:
         shift = rng.uniform(0, 0.35, 4) * size
-        source = np.float32([[0, 0], [size, 0], [size, size], [0, size]])
-        target = np.float32([[0, 0], [size, shift[0]], [size, size - shift[1]], [0, size]])  # type: ignore[arg-type]
-        view = cv2.getPerspectiveTransform(source, target)  # type: ignore[call-overload]
+        source = np.array([[0, 0], [size, 0], [size, size], [0, size]], np.float32)
+        target = np.array(
+            [[0, 0], [size, shift[0]], [size, size - shift[1]], [0, size]], np.float32
+        )
+        view = cv2.getPerspectiveTransform(source, target)
         picture = cv2.warpPerspective(picture, view, (size, size), borderMode=cv2.BORDER_REFLECT)  # type: ignore[assignment]
     return picture
 
 
-def tree(rng: np.random.Generator, picture: Picture, foot: tuple[float, float], height: float) -> None:
+def tree(
+    rng: np.random.Generator, picture: Picture, foot: tuple[float, float], height: float
+) -> None:
     """A trunk with a round, pointed or bare crown, standing at `foot`; drawn in place."""
     x, y = foot
     bark, leaf, shade = palette(rng, 3)
@@ -104,12 +126,22 @@ def tree(rng: np.random.Generator, picture: Picture, foot: tuple[float, float], 
     if kind == 0:
         for _ in range(int(rng.integers(2, 7))):
             place = (top[0] + rng.normal(0, 0.15) * height, top[1] + rng.normal(0, 0.12) * height)
-            fill(picture, outline(rng, place, height * rng.uniform(0.12, 0.3), "blob"), leaf if rng.random() < 0.6 else shade)
+            fill(
+                picture,
+                outline(rng, place, height * rng.uniform(0.12, 0.3), "blob"),
+                leaf if rng.random() < 0.6 else shade,
+            )
     elif kind == 1:
         for tier in range(int(rng.integers(1, 5))):
             peak, base = y - height * (1 - 0.15 * tier), y - height * (0.6 - 0.15 * tier)
             half = height * (0.15 + 0.06 * tier)
-            fill(picture, np.array([[x, peak], [x - half, base], [x + half, base]], np.float32).astype(np.int32), leaf)
+            fill(
+                picture,
+                np.array([[x, peak], [x - half, base], [x + half, base]], np.float32).astype(
+                    np.int32
+                ),
+                leaf,
+            )
     else:
         branches: list[tuple[float, float, float, float]] = [(*top, -np.pi / 2, height * 0.3)]
         for _ in range(4):
@@ -118,12 +150,21 @@ def tree(rng: np.random.Generator, picture: Picture, foot: tuple[float, float], 
                 for side in (-1, 1):
                     way = angle + side * rng.uniform(0.2, 0.7)
                     tip = (bx + length * np.cos(way), by + length * np.sin(way))
-                    cv2.line(picture, (int(bx), int(by)), (int(tip[0]), int(tip[1])), bark, 1, cv2.LINE_AA)
+                    cv2.line(
+                        picture,
+                        (int(bx), int(by)),
+                        (int(tip[0]), int(tip[1])),
+                        bark,
+                        1,
+                        cv2.LINE_AA,
+                    )
                     grown.append((*tip, way, length * 0.7))
             branches = grown
 
 
-def house(rng: np.random.Generator, picture: Picture, foot: tuple[float, float], height: float) -> None:
+def house(
+    rng: np.random.Generator, picture: Picture, foot: tuple[float, float], height: float
+) -> None:
     """Walls, a roof, a door and windows standing at `foot`; drawn in place."""
     x, y = foot
     wall, roof, pane = palette(rng, 3)
@@ -132,13 +173,23 @@ def house(rng: np.random.Generator, picture: Picture, foot: tuple[float, float],
     box = [[x - half, y], [x - half, y - tall], [x + half, y - tall], [x + half, y]]
     fill(picture, np.array(box).astype(np.int32), wall)
     ridge = x + half * rng.uniform(-0.8, 0.8)
-    fill(picture, np.array([[x - eave, y - tall], [ridge, y - height], [x + eave, y - tall]]).astype(np.int32), roof)
+    fill(
+        picture,
+        np.array([[x - eave, y - tall], [ridge, y - height], [x + eave, y - tall]]).astype(
+            np.int32
+        ),
+        roof,
+    )
     for place in rng.uniform(-0.7, 0.7, int(rng.integers(1, 4))):
         corner = (int(x + place * half), int(y - tall * 0.7))
-        cv2.rectangle(picture, corner, (corner[0] + int(half * 0.25), corner[1] + int(tall * 0.3)), pane, -1)
+        cv2.rectangle(
+            picture, corner, (corner[0] + int(half * 0.25), corner[1] + int(tall * 0.3)), pane, -1
+        )
 
 
-def figure(rng: np.random.Generator, picture: Picture, foot: tuple[float, float], height: float) -> None:
+def figure(
+    rng: np.random.Generator, picture: Picture, foot: tuple[float, float], height: float
+) -> None:
     """A person of a head, a torso and jointed limbs, standing at `foot`; drawn in place."""
     x, y = foot
     skin, coat, legs, hair = palette(rng, 4)
@@ -150,7 +201,14 @@ def figure(rng: np.random.Generator, picture: Picture, foot: tuple[float, float]
         _limb(picture, [(x, hip), knee, end], legs, thick)
     half = height * rng.uniform(0.08, 0.16)
     skirt = half * rng.uniform(0.6, 2.0)
-    torso = np.array([[x - half, neck], [x + half, neck], [x + skirt, hip + height * 0.1], [x - skirt, hip + height * 0.1]])
+    torso = np.array(
+        [
+            [x - half, neck],
+            [x + half, neck],
+            [x + skirt, hip + height * 0.1],
+            [x - skirt, hip + height * 0.1],
+        ]
+    )
     fill(picture, torso.astype(np.int32), coat)
     for side in (-1, 1):
         elbow = (x + side * height * rng.uniform(0.12, 0.3), neck + height * rng.uniform(0.0, 0.25))
@@ -158,7 +216,9 @@ def figure(rng: np.random.Generator, picture: Picture, foot: tuple[float, float]
         _limb(picture, [(x + side * half, neck), elbow, hand], coat, thick)
     head = (int(x), int(y - height * 0.91))
     cv2.circle(picture, head, max(1, int(height * 0.09)), skin, -1, cv2.LINE_AA)
-    cv2.ellipse(picture, head, (max(1, int(height * 0.095)),) * 2, 0, 180, 360, hair, -1, cv2.LINE_AA)
+    cv2.ellipse(
+        picture, head, (max(1, int(height * 0.095)),) * 2, 0, 180, 360, hair, -1, cv2.LINE_AA
+    )
 
 
 def _limb(picture: Picture, joints: list[tuple[float, float]], colour: Colour, thick: int) -> None:
@@ -171,28 +231,85 @@ def portrait(rng: np.random.Generator, size: int) -> Picture:
     if rng.random() < 0.6:
         picture = cv2.GaussianBlur(picture, (0, 0), rng.uniform(2, 8))  # type: ignore[assignment]
     skin, hair, coat, iris, lip, trim = palette(rng, 6)
-    x, y, r = size * rng.uniform(0.35, 0.65), size * rng.uniform(0.35, 0.5), size * rng.uniform(0.13, 0.26)
+    x, y, r = (
+        size * rng.uniform(0.35, 0.65),
+        size * rng.uniform(0.35, 0.5),
+        size * rng.uniform(0.13, 0.26),
+    )
     lean = rng.uniform(-0.3, 0.3)
     if rng.random() < 0.6:
-        fill(picture, outline(rng, (x, y + r * rng.uniform(-0.3, 0.6)), r * rng.uniform(1.4, 2.2), "blob"), hair)
+        fill(
+            picture,
+            outline(rng, (x, y + r * rng.uniform(-0.3, 0.6)), r * rng.uniform(1.4, 2.2), "blob"),
+            hair,
+        )
     half = r * rng.uniform(1.4, 2.6)
-    chest = [[x - half, size], [x - half * 0.8, y + 2 * r], [x, y + 1.3 * r], [x + half * 0.8, y + 2 * r], [x + half, size]]
-    fill(picture, np.array(chest).astype(np.int32), coat if rng.random() < 0.5 else texture(rng, size))
-    neck = [[x - 0.35 * r, y], [x + 0.35 * r, y], [x + 0.45 * r, y + 1.7 * r], [x - 0.45 * r, y + 1.7 * r]]
+    chest = [
+        [x - half, size],
+        [x - half * 0.8, y + 2 * r],
+        [x, y + 1.3 * r],
+        [x + half * 0.8, y + 2 * r],
+        [x + half, size],
+    ]
+    fill(
+        picture,
+        np.array(chest).astype(np.int32),
+        coat if rng.random() < 0.5 else texture(rng, size),
+    )
+    neck = [
+        [x - 0.35 * r, y],
+        [x + 0.35 * r, y],
+        [x + 0.45 * r, y + 1.7 * r],
+        [x - 0.45 * r, y + 1.7 * r],
+    ]
     fill(picture, np.array(neck).astype(np.int32), skin)
     axes = (int(r * rng.uniform(0.7, 0.95)), int(r * rng.uniform(1.0, 1.3)))
     cv2.ellipse(picture, (int(x), int(y)), axes, lean * 40, 0, 360, skin, -1, cv2.LINE_AA)
     centre = x + lean * r
     for side in (-1, 1):
         eye = (int(centre + side * 0.38 * r), int(y - 0.1 * r))
-        cv2.ellipse(picture, eye, (int(r * 0.18) + 1, int(r * 0.1) + 1), 0, 0, 360, (235, 235, 230), -1, cv2.LINE_AA)
+        cv2.ellipse(
+            picture,
+            eye,
+            (int(r * 0.18) + 1, int(r * 0.1) + 1),
+            0,
+            0,
+            360,
+            (235, 235, 230),
+            -1,
+            cv2.LINE_AA,
+        )
         cv2.circle(picture, eye, max(1, int(r * 0.08)), iris, -1, cv2.LINE_AA)
         brow = (eye[0], eye[1] - int(r * rng.uniform(0.15, 0.25)))
-        cv2.ellipse(picture, brow, (int(r * 0.24), int(r * 0.08) + 1), side * 8, 180, 360, hair, max(1, int(r * 0.06)), cv2.LINE_AA)
-    nose = [[centre, y], [centre + lean * r * 0.5 + r * 0.1, y + 0.35 * r], [centre - r * 0.05, y + 0.35 * r]]
+        cv2.ellipse(
+            picture,
+            brow,
+            (int(r * 0.24), int(r * 0.08) + 1),
+            side * 8,
+            180,
+            360,
+            hair,
+            max(1, int(r * 0.06)),
+            cv2.LINE_AA,
+        )
+    nose = [
+        [centre, y],
+        [centre + lean * r * 0.5 + r * 0.1, y + 0.35 * r],
+        [centre - r * 0.05, y + 0.35 * r],
+    ]
     cv2.polylines(picture, [np.array(nose).astype(np.int32)], False, hair, 1, cv2.LINE_AA)
     mouth = (int(centre), int(y + 0.62 * r))
-    cv2.ellipse(picture, mouth, (int(r * rng.uniform(0.15, 0.4)), int(r * rng.uniform(0.03, 0.15)) + 1), 0, 0, int(rng.choice([180, 360])), lip, -1, cv2.LINE_AA)
+    cv2.ellipse(
+        picture,
+        mouth,
+        (int(r * rng.uniform(0.15, 0.4)), int(r * rng.uniform(0.03, 0.15)) + 1),
+        0,
+        0,
+        int(rng.choice([180, 360])),
+        lip,
+        -1,
+        cv2.LINE_AA,
+    )
     crown = outline(rng, (x, y - r * rng.uniform(0.8, 1.2)), r * rng.uniform(0.8, 1.3))
     fill(picture, crown, hair if rng.random() < 0.6 else texture(rng, size))
     if rng.random() < 0.4:
@@ -211,14 +328,18 @@ def solids(rng: np.random.Generator, size: int) -> Picture:
     floor = texture(rng, size)
     column = (np.abs(u * math.cos(turn) - v * math.sin(turn)) % size).astype(np.intp)
     row = (np.abs(u * math.sin(turn) + v * math.cos(turn)) % size).astype(np.intp)
-    ground = light(floor[row, column], np.clip(1.5 / (1 + depth), 0, 1).astype(np.float32), 0.3, 1.1)
+    ground = light(
+        floor[row, column], np.clip(1.5 / (1 + depth), 0, 1).astype(np.float32), 0.3, 1.1
+    )
     picture = np.where((y > horizon)[..., None], ground, picture)
-    lamp = rng.normal(0, 1, 3) + (0, -1.2, 1.5)
-    lamp = (lamp / np.linalg.norm(lamp)).tolist()
+    way = rng.normal(0, 1, 3) + np.array([0, -1.2, 1.5])
+    lamp: list[float] = (way / np.linalg.norm(way)).tolist()
     for foot in np.sort(rng.uniform(horizon + 0.05, 1.05, int(rng.integers(1, 7)))).tolist():
         radius = rng.uniform(0.15, 0.5) * (foot - horizon + 0.15)
         cx, cy = rng.uniform(0.05, 0.95), foot - radius * rng.uniform(0.9, 1.3)
-        shadow = np.exp(-(((x - cx + lamp[0] * radius) / radius) ** 2 + ((y - foot) / (0.35 * radius)) ** 2))
+        shadow = np.exp(
+            -(((x - cx + lamp[0] * radius) / radius) ** 2 + ((y - foot) / (0.35 * radius)) ** 2)
+        )
         picture = light(picture, 1 - 0.7 * shadow, 0, 1)
         picture = _ball(rng, picture, ((x - cx) / radius, (y - cy) / radius), lamp)
     return picture
@@ -241,7 +362,8 @@ def _ball(
         depth = np.sqrt(np.maximum(inside, 0))
         facing = a * lamp[0] + b * lamp[1] + depth * lamp[2]
         shade = 0.25 + 0.85 * np.maximum(facing, 0)
-        gloss = np.maximum(2 * facing * depth - lamp[2], 0) ** rng.uniform(8, 60) * rng.uniform(0, 1)
+        shine = np.maximum(2 * facing * depth - lamp[2], 0) ** rng.uniform(8, 60)
+        gloss = (shine * rng.uniform(0, 1)).astype(np.float32)
     surface = texture(rng, picture.shape[0])
     lit = np.clip(surface * shade[..., None] + 255 * gloss[..., None], 0, 255).astype(np.uint8)
     return mix(picture, lit, mask)
@@ -250,7 +372,9 @@ def _ball(
 def still_life(rng: np.random.Generator, size: int) -> Picture:
     """One subject, built of several shaded parts, alone on a plain, graded or textured ground."""
     plain = rng.random() < 0.6
-    picture = np.full((size, size, 3), palette(rng, 1)[0], np.uint8) if plain else texture(rng, size)
+    picture = (
+        np.full((size, size, 3), palette(rng, 1)[0], np.uint8) if plain else texture(rng, size)
+    )
     if rng.random() < 0.3:
         picture = np.full((size, size, 3), int(rng.choice([0, 255, 128])), np.uint8)
     middle, reach = rng.uniform(0.35, 0.65, 2) * size, size * rng.uniform(0.12, 0.4)

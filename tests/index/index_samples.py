@@ -90,7 +90,10 @@ def contents(index: ReferenceIndex) -> dict[str, object]:
         "files": index.files,
         "digest": index.digest,
         **{
-            stage: (index.entries(stage).rows.to_pylist(), index.entries(stage).file_of_row.tolist())
+            stage: (
+                index.entries(stage).rows.to_pylist(),
+                index.entries(stage).file_of_row.tolist(),
+            )
             for stage in SCHEMAS
         },
     }

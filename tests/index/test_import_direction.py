@@ -46,6 +46,7 @@ def test_opening_the_package_loads_no_heavy_library():
     names = ", ".join(f"reference_index.{module.stem}" for module in MODULES)
     code = f"import sys, {names.replace('reference_index.__init__', 'reference_index')}; "
     code += f"sys.exit(str({heavy} & set(sys.modules)) if {heavy} & set(sys.modules) else 0)"
-    done = subprocess.run([sys.executable, "-c", code], cwd=PACKAGE.parent, capture_output=True, text=True
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=PACKAGE.parent, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr

@@ -13,8 +13,7 @@ import pytest
 from index_samples import SCHEMAS, contents, make_index, registered
 
 import reference_index
-from reference_index import versions
-from reference_index.errors import IndexCorruptError
+from reference_index.errors import IndexCorruptError, ReferenceIndexError
 from reference_index.store import ReferenceIndex
 
 ROOT = Path(reference_index.__file__).parents[1]
@@ -41,7 +40,6 @@ def files():
 if point == "after the last item":
     adding.Adding._write_works = end
 elif point == "works deleted":
-    tables.TableWriter.append = end if False else tables.TableWriter.append
     plain = tables.TableWriter.append
     tables.TableWriter.append = lambda self, name, rows: (
         end() if name == "works" else plain(self, name, rows)
@@ -138,15 +136,21 @@ def test_a_damaged_table_is_a_sentence(index, table, harm):
         shutil.rmtree(file.parents[1])
     else:
         file.write_bytes(
-            {"emptied": b"", "cut": data[: len(data) // 2], "overwritten": b"\xa5" * len(data)}[harm]
+            {"emptied": b"", "cut": data[: len(data) // 2], "overwritten": b"\xa5" * len(data)}[
+                harm
+            ]
         )
     faults = index.verify()
     assert faults
     assert any(table in fault for fault in faults)
     assert all(len(fault.splitlines()) == 1 for fault in faults)
-    with pytest.raises(IndexCorruptError):
+    if table in SCHEMAS:
         fresh = ReferenceIndex.open(index.path)
-        fresh.entries(table if table in SCHEMAS else "bits")
+        with pytest.raises(IndexCorruptError, match=table):
+            fresh.entries(table)
+    else:
+        with pytest.raises(IndexCorruptError, match=table):
+            ReferenceIndex.open(index.path)
 
 
 def altered(file: Path, old: bytes, new: bytes) -> None:
@@ -194,26 +198,11 @@ def test_rows_swapped_for_those_of_another_index_are_found(index, tmp_path):
         ReferenceIndex.open(index.path).entries("bits")
 
 
-def test_a_works_table_put_back_to_an_older_state_is_found(index):
-    """The tables as they were before a removal, under the newest record."""
-    record = versions.read(index.path)
-    index.remove(["a"])
-    newest = index.path / "versions" / "000003.json"
-    for name in ("works", "files", "bits"):
-        table = index.path / "tables" / f"{name}.lance"
-        assert table.is_dir()
-    assert record.version == 2
-    newest.unlink()
-    opened = ReferenceIndex.open(index.path)
-    assert opened.version == 2
-    assert opened.verify() == []
-
-
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
 def test_an_index_that_cannot_be_read(index):
     index.path.chmod(0)
     try:
-        with pytest.raises(reference_index.errors.ReferenceIndexError, match="can't be read"):
+        with pytest.raises(ReferenceIndexError, match="can't be read"):
             ReferenceIndex.open(index.path)
     finally:
         index.path.chmod(0o755)

@@ -89,7 +89,7 @@ def test_order_and_number_of_adds_do_not_matter(tmp_path):
 )
 @given(
     st.sets(st.tuples(st.sampled_from("abc'é"), st.integers(0, 3)), min_size=1),
-    st.sets(st.tuples(st.sampled_from("xy\""), st.integers(0, 3)), min_size=1),
+    st.sets(st.tuples(st.sampled_from('xy"'), st.integers(0, 3)), min_size=1),
     st.integers(0, 2**20),
 )
 def test_added_then_removed_leaves_all_as_before(tmp_path, first, second, query):
@@ -186,7 +186,10 @@ def test_many_small_adds_are_put_together(path, monkeypatch):
     for number in range(6):
         index.add([registered("a", number)])
     state = versions.read(path).tables["files"]
-    assert len(tables.open_dataset(path, "files", state).get_fragments()) < 6
+    dataset = tables.open_dataset(path, "files", state)
+    assert len(dataset.get_fragments()) < 6
+    # Lance can be set to delete old versions as it commits; here it must not be.
+    assert not [key for key in dataset.config() if "cleanup" in key]
     assert index.verify() == []
     for number in range(1, 8):
         assert len(ReferenceIndex.open(path, number).files) == number - 1
@@ -268,11 +271,11 @@ def test_remove_of_an_unknown_work_names_the_nearest(path):
 
 
 def test_without_kept_content_no_trace_of_it_is_written(path):
-    secret = "SECRET-PASSAGE-OF-THE-WORK"
+    passage = "SECRET-PASSAGE-OF-THE-WORK"
     index = make_index(path, keep_content=False)
-    files = [registered("a", 1, text=secret), replace(registered("a", 2), thumbnail=b"SECRETJPEG")]
+    files = [registered("a", 1, text=passage), replace(registered("a", 2), thumbnail=b"SECRETJPEG")]
     index.add(files)
-    index.add([registered("b", 3, text=secret)])
+    index.add([registered("b", 3, text=passage)])
     index.remove(["b"])
     kept = index.content(files[0].file)
     assert (kept.text, kept.thumbnail) == (None, None)
@@ -284,9 +287,7 @@ def test_without_kept_content_no_trace_of_it_is_written(path):
         assert "SECRET".encode("utf-16-le") not in data
     telling = make_index(path.with_name("kept"))
     telling.add(files)
-    assert any(
-        b"SECRET" in file.read_bytes() for file in telling.path.rglob("*") if file.is_file()
-    )
+    assert any(b"SECRET" in file.read_bytes() for file in telling.path.rglob("*") if file.is_file())
 
 
 def test_where_an_index_can_be_made(tmp_path):
@@ -430,7 +431,7 @@ def test_digest_is_that_of_the_values(tmp_path):
         assert one != other
 
 
-def test_an_open_index_refuses_a_table_with_rows_missing(path):
+def test_a_damaged_version_record_is_refused(path):
     index = make_index(path)
     index.add(SOME)
     file = path / "versions" / "000002.json"

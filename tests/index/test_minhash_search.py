@@ -122,9 +122,7 @@ def test_two_bands_of_one_hash_are_not_taken_for_equal(monkeypatch):
         MinHashIndex, "_band_hashes", lambda self, rows, band: np.zeros(len(rows), np.uint32)
     )
     entries, queries = signatures_of(1, 30, 3), signatures_of(2, 5, 3)
-    wanted = restricted(
-        JaccardBruteForce(entries).above(queries, 0.0), entries, queries, 6, 2
-    )
+    wanted = restricted(JaccardBruteForce(entries).above(queries, 0.0), entries, queries, 6, 2)
     same(MinHashIndex(entries, bands=6, rows=2).above(queries, 0.0), wanted)
 
 

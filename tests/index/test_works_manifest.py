@@ -185,7 +185,8 @@ def test_a_path_is_taken_as_written_before_blanks_are_dropped(place):
 def test_a_work_in_several_rows_keeps_every_note(place):
     path = manifest(
         place,
-        f"{HEADER},edition\nw,T,A,own,a.png,first\nw,T,A,own,b.png,second\nw,T,A,own, c.png,first\n",
+        f"{HEADER},edition\n"
+        "w,T,A,own,a.png,first\nw,T,A,own,b.png,second\nw,T,A,own, c.png,first\n",
     )
     rows = read_manifest(path).rows
     assert {row.work.notes["edition"] for row in rows} == {"first; second"}
@@ -200,7 +201,7 @@ def test_odd_paths_are_sentences(place, path):
     assert problem.startswith("line 1")
 
 
-@given(st.lists(st.lists(st.text("ab,\"\n\r;é ", max_size=6), min_size=2, max_size=2), max_size=6))
+@given(st.lists(st.lists(st.text('ab,"\n\r;é ', max_size=6), min_size=2, max_size=2), max_size=6))
 def test_csv_rows_come_back_with_the_line_they_begin_on(rows):
     import csv
     import io

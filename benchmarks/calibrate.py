@@ -1,0 +1,226 @@
+"""Makes the calibration: labelled pairs, a fit on one half of the works, its reliability on the
+other, and the JSON file that a configuration names.
+
+    python -m benchmarks.calibrate --images NAME=DIR ... --texts NAME=DIR \\
+        --out configs/calibration/default.json --seed 1
+
+NAME says in the file what the pictures or texts are (by default, the folder's name). Photographs
+inside scikit-image and generated pictures are always used. What is made how: docs/risk.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.calibration_pairs import Pairs, Side, pairs_of, picture_sides, text_sides
+from pipeline.calibration import (
+    Calibration,
+    Curve,
+    HeldOut,
+    KindModel,
+    ReliabilityBin,
+    fit,
+    risk_of,
+)
+from pipeline.errors import ModelError
+from pipeline.evaluate import (
+    brier_score,
+    expected_calibration_error,
+    log_loss,
+    micro_average_precision,
+    reliability_table,
+)
+from pipeline.records import Kind
+from pipeline.stages import STAGES, Stage
+
+RIDGE = 0.3
+"""Weight of the penalty on curve increments: enough to keep curves finite where the pairs are
+separated, little beside hundreds of pairs."""
+
+CURVES = (
+    Curve("perceptual_hash", "phash_distance", "lower", (0, 4, 8, 10, 12, 16, 20, 26, 32)),
+    Curve("perceptual_hash", "pdq_distance", "lower", (0, 31, 45, 60, 75, 90, 105, 128)),
+    Curve("clip_embedding", "clip_likeness", "higher", (0, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 1)),
+    Curve("text_overlap", "text_words", "higher", (8, 12, 16, 24, 32, 48, 100, 300)),
+    Curve("text_overlap", "text_longest", "higher", (4, 8, 12, 16, 24, 32, 48, 100)),
+    Curve("text_overlap", "text_run", "higher", (3, 5, 8, 12, 16, 24, 48, 100)),
+    Curve("text_overlap", "text_identity", "higher", (0.5, 0.6, 0.7, 0.8, 0.9, 1)),
+    Curve("text_overlap", "text_asset_share", "higher", (0, 0.01, 0.03, 0.1, 0.3, 1)),
+)
+
+
+WIDE: dict[str, dict[str, float]] = {
+    "perceptual_hash": {"phash_max_distance": 18, "pdq_max_distance": 100},
+    "text_overlap": {"min_words": 8, "min_identity": 0.3, "min_jaccard": 0.03},
+}
+"""Search settings for the fit, by stage: wider than any configuration that ships."""
+
+
+def risks_of(model: KindModel, pairs: Pairs, stage_of: Mapping[str, str]) -> NDArray[np.float64]:
+    """The model's risk of each pair with evidence."""
+    risks = []
+    for row in range(len(pairs.copied)):
+        measures: dict[str, dict[str, float | None]] = {}
+        for name, column in pairs.columns.items():
+            value = None if np.isnan(column[row]) else float(column[row])
+            measures.setdefault(stage_of[name], {})[name] = value
+        risks.append(risk_of(model.prior + sum(model.contributions(measures).values())))
+    return np.asarray(risks)
+
+
+def held_out(model: KindModel, pairs: Pairs, stage_of: Mapping[str, str]) -> HeldOut:
+    """The model's figures on pairs that it was not fitted to."""
+    risks = risks_of(model, pairs, stage_of)
+    rest, missed = pairs.rest
+    copies = int(pairs.copied.sum())
+
+    def rounded(value: float) -> float | None:
+        return round(value, 4) if np.isfinite(value) else None
+
+    return HeldOut(
+        pairs=len(risks),
+        copies=copies,
+        copies_without_evidence=missed,
+        pairs_without_evidence=rest,
+        brier=rounded(brier_score(risks, pairs.copied)),
+        log_loss=rounded(log_loss(risks, pairs.copied)),
+        expected_calibration_error=rounded(expected_calibration_error(risks, pairs.copied)),
+        micro_average_precision=rounded(
+            micro_average_precision(risks, pairs.copied, copies + missed)
+        ),
+        table=tuple(
+            ReliabilityBin(**{name: round(value, 4) for name, value in asdict(row).items()})
+            for row in reliability_table(risks, pairs.copied)
+        ),
+    )
+
+
+def calibrated(sides: tuple[Side, Side], stages: Sequence[Stage]) -> KindModel:
+    """The model for one kind: fitted on the first side, measured on the second.
+
+    The fit sees weaker evidence than a run does, so that the curves reach down to where evidence
+    is worth nothing; the figures are of the evidence that a run with the default settings has.
+    """
+    wide = {stage.name: stage.Settings(**WIDE.get(stage.name, {})) for stage in stages}
+    fitted_on = pairs_of(sides[0], stages, wide)
+    measured_on = pairs_of(sides[1], stages, {s.name: s.Settings() for s in stages})
+    stage_of = {m.name: stage.name for stage in stages for m in stage.measures}
+    curves = [curve for curve in CURVES if curve.measure in fitted_on.columns]
+    columns = {curve.measure: fitted_on.columns[curve.measure] for curve in curves}
+    model = fit(columns, fitted_on.copied, curves, without_evidence=fitted_on.rest, ridge=RIDGE)
+    return model.model_copy(update={"held_out": held_out(model, measured_on, stage_of)})
+
+
+def made_stages(kind: Kind) -> list[Stage]:
+    """The registered stages of one kind; one whose model can't be had is left out, and said."""
+    made = []
+    for name, stage in STAGES.items():
+        if stage.kind is kind:
+            try:
+                made.append(stage.create(model="clearance-mini"))
+            except ModelError as error:
+                print(f"left out {name}: {error}")
+    return made
+
+
+def named(argument: str) -> tuple[str, Path]:
+    name, _, folder = argument.rpartition("=")
+    path = Path(folder)
+    if not path.is_dir():
+        raise argparse.ArgumentTypeError(f"there is no folder {path}")
+    return name or path.name, path
+
+
+def show(kind: Kind, model: KindModel) -> None:
+    held = model.held_out
+    if held is None:
+        return
+    print(
+        f"\n{kind.value}: fitted on {model.pairs:,} pairs ({model.copies:,} copies); held out: "
+        f"{held.pairs:,} pairs with evidence ({held.copies:,} copies), "
+        f"{held.copies_without_evidence:,} copies without evidence.\n"
+        f"prior {risk_of(model.prior):.5f}  Brier {held.brier}  log loss {held.log_loss}  "
+        f"calibration error {held.expected_calibration_error}  µAP {held.micro_average_precision}"
+    )
+    for row in held.table:
+        print(
+            f"  risk {row.low:.1f}-{row.high:.1f}: {row.pairs:5,} pairs, said {row.mean_risk:.3f}, "
+            f"were copies {row.copies:.3f}"
+        )
+    for term in model.terms:
+        curve = "  ".join(f"{k:g}:{v:.2f}" for k, v in zip(term.knots, term.values, strict=True))
+        print(f"  {term.measure}: {curve}")
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser.add_argument("--images", nargs="*", type=named, default=[], metavar="[NAME=]DIR")
+    parser.add_argument("--texts", type=named, required=True, metavar="[NAME=]DIR")
+    parser.add_argument("--generated", type=int, default=160, help="generated pictures")
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--seed", type=int, default=1)
+    given = parser.parse_args(arguments)
+    began = time.monotonic()
+
+    import skimage
+
+    photos = Path(skimage.__file__).parent / "data"
+    *pictures, real = picture_sides(
+        [photos, *(folder for _, folder in given.images)],
+        given.generated,
+        np.random.default_rng([given.seed, 1]),
+    )
+    *texts, files = text_sides(given.texts[1], np.random.default_rng([given.seed, 2]))
+    stages = {kind: made_stages(kind) for kind in (Kind.IMAGE, Kind.SCRIPT)}
+    sides = {Kind.IMAGE: tuple(pictures), Kind.SCRIPT: tuple(texts)}
+    kinds = {kind: calibrated(sides[kind], stages[kind]) for kind in stages}
+    calibration = Calibration(
+        kinds=kinds,
+        weights_sha256={
+            stage.name: stage.spec.weights_sha256
+            for made in stages.values()
+            for stage in made
+            if stage.spec.weights_sha256 is not None
+        },
+        data={
+            "made_by": "benchmarks/calibrate.py",
+            "seed": given.seed,
+            "pictures": [
+                "photographs inside scikit-image",
+                *(name for name, _ in given.images),
+                f"{given.generated} generated pictures (pipeline.synthetic)",
+            ],
+            "real_picture_groups": real,
+            "texts": given.texts[0],
+            "text_files": files,
+            "copies": "edited pictures (stacks of 0 to 3 of the edits in pipeline.synthetic); "
+            "passages of 10 to 400 words, changed or not, planted into other texts",
+            "split": "by group of versions of a work, half to fit, half held out; on each side "
+            "half of the groups are registered and the others are strangers",
+            "ridge": RIDGE,
+            "works": {
+                kind.value: {"fitted": len(two[0].works), "held_out": len(two[1].works)}
+                for kind, two in sides.items()
+            },
+            "assets": {
+                kind.value: {"fitted": len(two[0].assets), "held_out": len(two[1].assets)}
+                for kind, two in sides.items()
+            },
+        },
+    )
+    given.out.parent.mkdir(parents=True, exist_ok=True)
+    calibration.save(given.out)
+    for kind, model in kinds.items():
+        show(kind, model)
+    print(f"\nWrote {given.out} in {time.monotonic() - began:.0f} s.")
+
+
+if __name__ == "__main__":
+    main()

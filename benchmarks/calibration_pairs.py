@@ -1,0 +1,335 @@
+"""Labelled pairs for the calibration: works, copies of them and strangers, run through the stages.
+
+Everything is split by group: a work, its copies and everything that may be the same work in
+another version lie on one side of the split.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from pipeline.discover import asset_of
+from pipeline.load import load
+from pipeline.load.limits import Limits
+from pipeline.records import Evidence, Fault, Fingerprint, Loaded, LoadedImage, LoadedScript, Span
+from pipeline.stages import Stage, StageSettings
+from pipeline.synthetic import picture, random_stack
+from reference_index.interface import StageEntries, WorkFile
+
+Picture = NDArray[np.uint8]
+
+FIRST_SEED = 2**42
+"""Seeds of generated pictures start here: beyond those the embedding model was trained on, and
+beyond those of the backgrounds that `pipeline.synthetic.edits` lays behind insets."""
+
+LARGEST_SIDE = 512
+SMALLEST_SIDE = 128
+COPIES = 5
+WORDS_A_WORK = 1500
+PASSAGES_A_WORK = 4
+
+UNKNOWN_TRUTH = re.compile(r"labelme|splash/")
+"""Left out: of unclear licence, and title pictures that are montages of other works there."""
+
+SAME_WORK = (
+    # Files whose names differ though they show one work, or whose likeness is no accident.
+    (re.compile(r"bridge"), "bridge"),
+    (re.compile(r"modes/"), "modes"),
+    (re.compile(r"sample-b"), "sample-b"),
+    (re.compile(r"motorcycle"), "motorcycle"),
+    (re.compile(r"BMRexplosion"), "explosion"),
+    (re.compile(r"terrain/backdrops/([a-z]+)|terrain/.*/([a-z]+)"), ""),
+)
+
+
+@dataclass
+class Side:
+    """One side of the split.
+
+    Attributes:
+        works: each work's one registered file.
+        assets: what is screened, with the work that it was copied from, None for a stranger.
+    """
+
+    works: list[tuple[str, Loaded]] = field(default_factory=list)
+    assets: list[tuple[Loaded, str | None]] = field(default_factory=list)
+
+
+@dataclass
+class Pairs:
+    """Labelled pairs of one kind on one side.
+
+    Attributes:
+        columns: by measure name, float64 (n,) over pairs with evidence, NaN where missing.
+        copied: bool (n,).
+        rest: pairs without evidence, and how many of them are copies nevertheless.
+    """
+
+    columns: dict[str, NDArray[np.float64]]
+    copied: NDArray[np.bool_]
+    rest: tuple[int, int]
+
+
+# Pictures ---------------------------------------------------------------------------------------
+
+
+def group_of(path: str) -> tuple[str, str]:
+    """(group, version): files of one group are never on both sides; of one version, one work."""
+    for pattern, name in SAME_WORK:
+        found = pattern.search(path)
+        if found and name:
+            return name, name
+        if found:
+            return next(g for g in found.groups() if g), path
+    stem = Path(path).stem.lower()
+    return stem.split("_")[0] or stem, stem
+
+
+def real_pictures(folder: Path) -> Iterator[tuple[str, str, Picture]]:
+    """(group, version, picture) of each picture file under `folder` that is large enough."""
+    for file in sorted(p for p in folder.rglob("*") if p.is_file()):
+        path = file.relative_to(folder).as_posix()
+        if UNKNOWN_TRUTH.search(path):
+            continue
+        loaded = load(asset_of(file, path), Limits())
+        if isinstance(loaded, Fault) or not isinstance(loaded, LoadedImage):
+            continue
+        frame = loaded.frames[0]
+        if min(frame.shape[:2]) >= SMALLEST_SIDE:
+            yield (*group_of(f"{folder.name}/{path}"), _no_larger(frame))
+
+
+def _no_larger(image: Picture) -> Picture:
+    factor = LARGEST_SIDE / max(image.shape[:2])
+    if factor >= 1:
+        return image
+    size = (max(1, round(image.shape[1] * factor)), max(1, round(image.shape[0] * factor)))
+    return np.ascontiguousarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def picture_sides(
+    folders: Iterable[Path], generated: int, rng: np.random.Generator
+) -> tuple[Side, Side, int]:
+    """The two sides for pictures, and how many groups of real pictures there were.
+
+    Half of the groups on each side are registered; the others are strangers to the index.
+    """
+    groups: dict[str, dict[str, list[Picture]]] = {}
+    for folder in folders:
+        for group, version, image in real_pictures(folder):
+            groups.setdefault(group, {}).setdefault(version, []).append(image)
+    real = len(groups)
+    for number in range(generated):
+        seed = FIRST_SEED + number
+        groups[f"seed {seed}"] = {"": [picture(seed, 384)]}
+    sides = (Side(), Side())
+    # Real and generated are dealt out apart, so that each side and role has its half of both.
+    for names in (list(groups)[:real], list(groups)[real:]):
+        for place, index in enumerate(rng.permutation(len(names))):
+            _deal_picture(sides[place % 2], place % 4 < 2, names[index], groups, rng)
+    return (*sides, real)
+
+
+def _deal_picture(
+    side: Side,
+    registered: bool,
+    name: str,
+    groups: Mapping[str, Mapping[str, Sequence[Picture]]],
+    rng: np.random.Generator,
+) -> None:
+    """A group as a work with its copies, or as a stranger and edits of it."""
+    # Of a group with several versions one is taken: whether another is a copy is open to doubt.
+    first, *variants = next(iter(groups[name].values()))
+    work = name if registered else None
+    if registered:
+        side.works.append((name, _loaded(first)))
+    elif rng.random() < 0.5:
+        side.assets.append((_loaded(first), None))
+    side.assets += [(_loaded(image), work) for image in variants[:COPIES]]
+    for edits in rng.choice(4, COPIES, p=(0.1, 0.4, 0.3, 0.2)):
+        side.assets.append((_loaded(random_stack(first, rng, int(edits))), work))
+
+
+def _loaded(image: Picture) -> LoadedImage:
+    return LoadedImage((np.ascontiguousarray(image, np.uint8),), "PNG")
+
+
+# Texts ------------------------------------------------------------------------------------------
+
+POEMS = re.compile(r"sonnet|pilgrim|complaint|phoenix")
+"""The Passionate Pilgrim prints sonnets that stand in the Sonnets too: dealt together."""
+
+Change = Callable[[list[str], float, Sequence[str], np.random.Generator], list[str]]
+
+
+def _swap(
+    words: list[str], rate: float, others: Sequence[str], rng: np.random.Generator
+) -> list[str]:
+    """Words exchanged for words of another text."""
+    return [
+        str(others[int(rng.integers(len(others)))]) if rng.random() < rate else w for w in words
+    ]
+
+
+def _drop(
+    words: list[str], rate: float, _others: Sequence[str], rng: np.random.Generator
+) -> list[str]:
+    """Words left out."""
+    return [w for w in words if rng.random() >= rate] or words[:1]
+
+
+def _stuff(
+    words: list[str], rate: float, others: Sequence[str], rng: np.random.Generator
+) -> list[str]:
+    """Words of another text put between."""
+    made: list[str] = []
+    for word in words:
+        made.append(word)
+        if rng.random() < rate:
+            made.append(str(others[int(rng.integers(len(others)))]))
+    return made
+
+
+def _rename(
+    words: list[str], _rate: float, others: Sequence[str], rng: np.random.Generator
+) -> list[str]:
+    """Words in capitals (the speakers) exchanged, each for the same one throughout."""
+    names = {w: str(others[int(rng.integers(len(others)))]).upper() for w in words if w.isupper()}
+    return [names.get(w, w) for w in words]
+
+
+CHANGES: tuple[Change, ...] = (_swap, _drop, _stuff, _rename)
+RATES = (0.0, 0.0, 0.05, 0.1, 0.2, 0.35)
+LENGTHS = (10, 15, 25, 40, 80, 150, 400)
+
+
+def text_sides(folder: Path, rng: np.random.Generator) -> tuple[Side, Side, int]:
+    """The two sides for scripts, and how many texts there were.
+
+    A text is dealt whole: to one side, and there to the works or to the strangers, for a text
+    quotes itself. Then it is cut into parts of `WORDS_A_WORK` words. The strangers' parts are also
+    what passages are planted into.
+    """
+    groups: dict[str, list[Path]] = {}
+    for file in sorted(folder.glob("*.txt")):
+        group = "poems" if POEMS.search(file.stem) else file.stem
+        groups.setdefault(group, []).append(file)
+    sides = (Side(), Side())
+    names = list(groups)
+    for place, index in enumerate(rng.permutation(len(names))):
+        side = sides[place % 2]
+        for file in groups[names[index]]:
+            words = re.findall(r"\S+\s*", file.read_text(encoding="utf-8-sig"))
+            for start in range(0, len(words), WORDS_A_WORK):
+                part = _script(words[start : start + WORDS_A_WORK])
+                if place % 4 < 2:
+                    side.works.append((f"{file.stem} {start}", part))
+                else:
+                    side.assets.append((part, None))
+    for side in sides:
+        _plant(side, rng)
+    return (*sides, sum(len(files) for files in groups.values()))
+
+
+def _plant(side: Side, rng: np.random.Generator) -> None:
+    """Adds, for each work, scripts with a passage of it: changed, and among other words."""
+    carriers = [
+        re.findall(r"\S+\s*", script.text)
+        for script, _ in side.assets
+        if isinstance(script, LoadedScript)
+    ]
+    for name, script in list(side.works):
+        if not isinstance(script, LoadedScript):
+            raise TypeError("a work of this kind is a script")
+        words = re.findall(r"\S+\s*", script.text)
+        for length in rng.choice(LENGTHS, PASSAGES_A_WORK, replace=False):
+            start = int(rng.integers(0, max(1, len(words) - int(length))))
+            passage = words[start : start + int(length)]
+            carrier = carriers[int(rng.integers(len(carriers)))]
+            for number in rng.permutation(len(CHANGES))[: int(rng.integers(0, 3))]:
+                passage = CHANGES[number](passage, float(rng.choice(RATES)), carrier, rng)
+            # From a page to a whole script around the passage.
+            around = carrier[: int(rng.choice([0, 300, 1000, 3000]))]
+            at = int(rng.integers(0, len(around) + 1))
+            side.assets.append((_script([*around[:at], *passage, *around[at:]]), name))
+
+
+def _script(words: Sequence[str]) -> LoadedScript:
+    text = "".join(w if w[-1:].isspace() else f"{w} " for w in words)
+    return LoadedScript(text, (Span(0, len(text)),), "txt", "utf-8")
+
+
+# Pairs ------------------------------------------------------------------------------------------
+
+
+def entries_of(stage: Stage, works: Sequence[tuple[str, Loaded]]) -> StageEntries:
+    """What an index would hold of `works` for one stage."""
+    ordered = sorted(works, key=lambda work: work[0])
+    files = tuple(
+        WorkFile(name, name, f"{place:064x}", stage.kind.value, "PNG", 1)
+        for place, (name, _) in enumerate(ordered)
+    )
+    batches, owners = [], []
+    for place, print_ in enumerate(_fingerprints(stage, [loaded for _, loaded in ordered])):
+        if print_ is not None:
+            batches.append(print_.rows)
+            owners += [place] * print_.rows.num_rows
+    table = pa.Table.from_batches(batches, schema=stage.schema)
+    return StageEntries(table, np.asarray(owners, np.int64), files)
+
+
+def _fingerprints(stage: Stage, loaded: Sequence[Loaded]) -> list[Fingerprint | None]:
+    found: list[Fingerprint | None] = []
+    for start in range(0, len(loaded), stage.batch_size):
+        answers = stage.fingerprint(loaded[start : start + stage.batch_size])
+        found += [a if isinstance(a, Fingerprint) else None for a in answers]
+    return found
+
+
+def evidence_of(
+    stage: Stage, side: Side, settings: StageSettings
+) -> dict[tuple[int, str], Evidence]:
+    """By asset (its place in `side.assets`) and work, what the stage finds."""
+    entries = entries_of(stage, side.works)
+    prints = _fingerprints(stage, [loaded for loaded, _ in side.assets])
+    asked = [(place, one) for place, one in enumerate(prints) if one is not None]
+    if not asked or len(entries) == 0:
+        return {}
+    answers = stage.search([one for _, one in asked], entries, settings)
+    return {
+        (place, evidence.work_id): evidence
+        for (place, _), found in zip(asked, answers, strict=True)
+        for evidence in found
+    }
+
+
+def pairs_of(side: Side, stages: Sequence[Stage], settings: Mapping[str, StageSettings]) -> Pairs:
+    """Every pair of an asset and a work on one side, with its measures and whether it is a copy."""
+    found = {stage.name: evidence_of(stage, side, settings[stage.name]) for stage in stages}
+    keys = sorted({key for evidence in found.values() for key in evidence})
+    copied = np.array([side.assets[place][1] == work for place, work in keys], np.bool_)
+    columns: dict[str, NDArray[np.float64]] = {}
+    for stage in stages:
+        for measure in stage.measures:
+            if measure.of != "match" or measure.dtype == "str":
+                continue
+            values = [
+                found[stage.name][key].measures.get(measure.name)
+                if key in found[stage.name]
+                else None
+                for key in keys
+            ]
+            columns[measure.name] = np.array(
+                [np.nan if value is None else float(value) for value in values], np.float64
+            )
+    copies = sum(work is not None for _, work in side.assets)
+    every = len(side.assets) * len(side.works)
+    return Pairs(columns, copied, (every - len(keys), copies - int(copied.sum())))

@@ -1,0 +1,283 @@
+"""Embedding models: any open_clip image tower by name, with its weights identified.
+
+A model is named as
+
+    clearance-mini              the tower that comes with Clearance
+    NAME:TAG                    an open_clip architecture and pretrained tag
+    NAME:/path/to/checkpoint    an open_clip architecture (or a NAME.json beside the checkpoint)
+    hf-hub:ORG/NAME             a model on the Hugging Face hub
+    local-dir:/path             a folder with open_clip_config.json and weights
+
+Weights are always required: open_clip on its own goes on with random ones.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.errors import ModelError
+
+if TYPE_CHECKING:
+    import torch
+
+MINI = "clearance-mini"
+MINI_FOLDER = Path(__file__).resolve().parent / "models" / MINI
+SCHEMES = ("hf-hub:", "local-dir:")
+
+
+@dataclass(frozen=True)
+class Source:
+    """A model's name taken apart.
+
+    Attributes:
+        model: what open_clip calls the model, scheme included.
+        pretrained: tag or path of a checkpoint; None where the scheme says it all.
+        config: a model configuration to tell open_clip of, if it is not built in.
+    """
+
+    model: str
+    pretrained: str | None = None
+    config: Path | None = None
+
+    @property
+    def local(self) -> Path | None:
+        """The file or folder that the weights lie in, if they are local."""
+        if self.model.startswith("local-dir:"):
+            return Path(self.model.removeprefix("local-dir:"))
+        if self.pretrained and (os.sep in self.pretrained or Path(self.pretrained).is_file()):
+            return Path(self.pretrained)
+        return None
+
+
+def canonical(name: str) -> str:
+    """A model's name with any local path made absolute, as it is stored with an index."""
+    if name.startswith("local-dir:"):
+        return f"local-dir:{Path(name.removeprefix('local-dir:')).resolve()}"
+    model, colon, pretrained = name.partition(":")
+    if colon and not name.startswith("hf-hub:") and Path(pretrained).is_file():
+        return f"{model}:{Path(pretrained).resolve()}"
+    return name
+
+
+def parse(name: str) -> Source:
+    """A model's name taken apart.
+
+    Raises:
+        ModelError: if it names no weights.
+    """
+    if name == MINI:
+        return Source(MINI, str(MINI_FOLDER / "model.safetensors"), MINI_FOLDER / f"{MINI}.json")
+    if name.startswith(SCHEMES):
+        if not name.partition(":")[2]:
+            raise ModelError(f"The model {name!r} names nothing after its colon.")
+        return Source(name)
+    model, _, pretrained = name.partition(":")
+    if not model or not pretrained:
+        raise ModelError(
+            f"The model {name!r} names no weights, and random ones would match nothing; give "
+            f"NAME:TAG (such as ViT-B-32:laion2b_s34b_b79k), NAME:/path/to/checkpoint, or {MINI}."
+        )
+    beside = Path(pretrained).parent / f"{model}.json"
+    return Source(model, pretrained, beside if beside.is_file() else None)
+
+
+@dataclass(frozen=True)
+class EmbeddingModel:
+    """A loaded image tower.
+
+    Attributes:
+        name: as given.
+        tower: maps float32 (n, 3, height, width) to float32 (n, dim).
+        size: (height, width) of its input, pixels.
+        mean, std: of its input, by channel, on a scale of 0 to 1.
+        squash: whether pictures are squashed to the input's shape, as clearance-mini was
+            trained; else they are fitted into it and the rest is filled with the mean.
+        weights_sha256: over names, types, shapes and bytes of the tower's tensors.
+    """
+
+    name: str
+    tower: torch.nn.Module
+    size: tuple[int, int]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    squash: bool
+    weights_sha256: str
+
+    def prepared(self, frame: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """A whole picture as the model's input, nothing cut off.
+
+        Args:
+            frame: uint8 (height, width, 3) sRGB.
+
+        Returns:
+            float32 (3, height, width) at the model's size.
+        """
+        import cv2
+
+        height, width = self.size
+        if self.squash:
+            fitted = (width, height)
+        else:
+            scale = min(width / frame.shape[1], height / frame.shape[0])
+            fitted = (
+                max(1, min(width, round(frame.shape[1] * scale))),
+                max(1, min(height, round(frame.shape[0] * scale))),
+            )
+        smaller = fitted[0] < frame.shape[1] or fitted[1] < frame.shape[0]
+        how = cv2.INTER_AREA if smaller else cv2.INTER_CUBIC
+        pixels = cv2.resize(frame, fitted, interpolation=how).astype(np.float32) / 255
+        normal = (pixels - np.float32(self.mean)) / np.float32(self.std)
+        canvas = np.zeros((height, width, 3), np.float32)
+        top, left = (height - fitted[1]) // 2, (width - fitted[0]) // 2
+        canvas[top : top + fitted[1], left : left + fitted[0]] = normal
+        return np.ascontiguousarray(canvas.transpose(2, 0, 1))
+
+    def embed(self, frames: Sequence[NDArray[np.uint8]], batch: int) -> NDArray[np.float32]:
+        """Unit embeddings, float32 (n, dim).
+
+        Every batch has exactly `batch` pictures, the last one filled up: matrix products of
+        other shapes may round otherwise, and a picture's embedding must not depend on its
+        neighbours.
+
+        Raises:
+            ModelError: if the model gives values that are not finite.
+        """
+        import torch
+
+        parts = []
+        for start in range(0, len(frames), batch):
+            some = frames[start : start + batch]
+            inputs = np.zeros((batch, 3, *self.size), np.float32)
+            for place, frame in enumerate(some):
+                inputs[place] = self.prepared(frame)
+            with torch.inference_mode():
+                raw = self.tower(torch.from_numpy(inputs))
+            parts.append(raw[: len(some)].float().numpy())
+        vectors = np.concatenate(parts)
+        if not np.isfinite(vectors).all():
+            raise ModelError(f"The model {self.name} gives values that are not finite.")
+        lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+        unit: NDArray[np.float32] = vectors / np.maximum(lengths, 1e-12)
+        return unit
+
+
+def load_model(name: str) -> EmbeddingModel:
+    """The model of this name, loaded once in a process.
+
+    Raises:
+        ModelError: if there is no such model, its weights can't be had, or they do not fit it.
+    """
+    source = parse(name)
+    local = source.local
+    if local is not None and not local.exists():
+        raise ModelError(
+            f"The weights of the model {name} are not at {local}; put them back, or make the "
+            "index with another --model."
+        )
+    return _load(name, _stamp(local))
+
+
+def _stamp(path: Path | None) -> tuple[tuple[str, int, int], ...]:
+    """Changes when local weights do, so that the cache is not of former ones."""
+    if path is None:
+        return ()
+    files = sorted(path.iterdir()) if path.is_dir() else [path]
+    stats = [(file.name, file.stat()) for file in files]
+    return tuple((name, stat.st_size, stat.st_mtime_ns) for name, stat in stats)
+
+
+@lru_cache(maxsize=2)
+def _load(name: str, _stamp: tuple[tuple[str, int, int], ...]) -> EmbeddingModel:
+    source = parse(name)
+    with _quiet():
+        import open_clip
+
+        if source.config is not None:
+            open_clip.add_model_config(source.config)
+        options: dict[str, Any] = {}
+        if source.pretrained and source.local is None:
+            known = open_clip.get_pretrained_cfg(source.model, source.pretrained)
+            # Weights trained with QuickGELU are other weights without it; open_clip only warns.
+            options["force_quick_gelu"] = bool(known and known.get("quick_gelu", False))
+        try:
+            whole = open_clip.create_model(
+                source.model,
+                pretrained=source.pretrained,
+                require_pretrained=True,
+                precision="fp32",
+                device="cpu",
+                **options,
+            )
+        except Exception as error:  # open_clip and the hub raise what they like
+            raise ModelError(_refusal(name, source, error)) from error
+    tower = whole.visual.eval()
+    config = open_clip.get_model_preprocess_cfg(whole)
+    size = config["size"]
+    return EmbeddingModel(
+        name=name,
+        tower=tower,
+        size=(size, size) if isinstance(size, int) else (int(size[0]), int(size[1])),
+        mean=tuple(config["mean"]),
+        std=tuple(config["std"]),
+        squash=name == MINI or config.get("resize_mode") == "squash",
+        weights_sha256=_digest(tower),
+    )
+
+
+def _refusal(name: str, source: Source, error: Exception) -> str:
+    import open_clip
+
+    said = " ".join(str(error).split())
+    if "not found in built-ins" in said:
+        import difflib
+
+        near = difflib.get_close_matches(source.model, open_clip.list_models(), 3)
+        hint = f"; did you mean {', '.join(near)}?" if near else ""
+        return f"open_clip knows no model {source.model}{hint or '.'}"
+    if "not a known tag or valid file path" in said:
+        tags = open_clip.list_pretrained_tags_by_model(source.model)
+        return (
+            f"{source.pretrained} is neither a pretrained tag of {source.model} nor a file; "
+            f"its tags are {', '.join(tags) or 'none'}."
+        )
+    if source.local is not None:
+        return f"The weights of the model {name} can't be used: {said[:300]}"
+    return (
+        f"The weights of the model {name} are not on this machine and could not be fetched "
+        f"({type(error).__name__}); connect once to fetch them, or give a local checkpoint as "
+        "NAME:/path/to/checkpoint."
+    )
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keeps open_clip's and timm's log lines and warnings from the user's terminal."""
+    before = logging.root.manager.disable
+    logging.disable(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(before)
+
+
+def _digest(tower: torch.nn.Module) -> str:
+    digest = hashlib.sha256()
+    for key, tensor in sorted(tower.state_dict().items()):
+        values = tensor.detach().cpu().contiguous().numpy()
+        digest.update(f"{key} {values.dtype} {values.shape}\n".encode())
+        digest.update(values.tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,238 @@
+"""Why a row stands where it does: from the stored results of a run, in the terminal or as JSON."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipeline.errors import RunError
+from pipeline.excerpts import excerpt_pair
+from pipeline.fuse import explain_contributions
+from pipeline.reasons import title_of
+from pipeline.results import StoredRun, read_run
+from pipeline.stages import STAGES
+from pipeline.stages.base import Measure
+from pipeline.stored_texts import StoredTexts
+from pipeline.visible import visible
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+SHOWN_NAMES = 5
+SHORTEST_ID = 4
+MAX_EXCERPTS = 8
+"""Passages of a match whose texts are fetched; the offsets of all are given."""
+
+_CONTRIBUTION, _OUTCOME, _WORK_FILE = "contribution_", "outcome_", "work_file_"
+
+
+def explain(out: Path, asset: str, console: Console) -> None:
+    """Prints why a row stands where it does.
+
+    Args:
+        out: the folder of a run's results.
+        asset: the asset's path in the drop, the end of it, or the beginning of its SHA-256.
+        console: where to print.
+
+    Raises:
+        RunError: if the results can't be read, or hold no such asset or several; the message
+            names the nearest.
+    """
+    from pipeline.explain_terminal import print_explanation
+
+    print_explanation(explain_json(out, asset), console)
+
+
+def explain_json(out: Path, asset: str) -> dict[str, Any]:
+    """The same as plain JSON values (docs/risk-table.md); arguments and errors as in `explain`."""
+    stored = read_run(out)
+    row = find_row(stored, asset)
+    stages = _stages(stored.risk_rows)
+    prior = _prior(stored.run, row["kind"])
+    measures = {m.name: m for stage in STAGES.values() for m in stage.measures}
+    texts = StoredTexts(stored.run, row)
+    return {
+        "asset_path": row["asset_path"],
+        "asset_id": row["asset_id"],
+        "kind": row["kind"],
+        "format": row.get("format"),
+        "size": row.get("size"),
+        "band": row["band"],
+        "risk": row["risk"],
+        "reasons": row.get("reasons") or "",
+        "works_compared": row.get("works_compared"),
+        "prior": prior,
+        "outcomes": [_outcome(row, name, measures) for name in stages],
+        "matches": [
+            _match(match, stored, stages, prior, measures, texts)
+            for match in _rows_of(stored.match_rows, asset_path=row["asset_path"])
+        ],
+        "run": {
+            name: row.get(name)
+            for name in ("run_id", "index_version", "index_digest", "config_fingerprint")
+        },
+    }
+
+
+def find_row(stored: StoredRun, asset: str) -> dict[str, Any]:
+    """The row of the risk table that `asset` names.
+
+    In this order: the whole path (as stored or as printed, with escapes), the beginning of the
+    SHA-256 (at least 4 digits), the last parts of the path, the end of the path.
+
+    Raises:
+        RunError: if none or several are named.
+    """
+    paths: list[str] = stored.risk_rows["asset_path"].to_pylist()
+    ids: list[str | None] = stored.risk_rows["asset_id"].to_pylist()
+    wanted = asset.removeprefix("./")
+    ways = (
+        lambda path, _id: path == wanted,
+        lambda path, _id: visible(path) == wanted,
+        lambda _path, id_: (
+            id_ is not None and len(wanted) >= SHORTEST_ID and id_.startswith(wanted.lower())
+        ),
+        lambda path, _id: path.endswith(f"/{wanted}"),
+        lambda path, _id: bool(wanted) and path.endswith(wanted),
+    )
+    for way in ways:
+        places = [n for n, pair in enumerate(zip(paths, ids, strict=True)) if way(*pair)]
+        if len(places) == 1:
+            row: dict[str, Any] = stored.risk_rows.slice(places[0], 1).to_pylist()[0]
+            return row
+        if places:
+            listed = ", ".join(visible(paths[n]) for n in places[:SHOWN_NAMES])
+            more = f" and {len(places) - SHOWN_NAMES:,} more" if len(places) > SHOWN_NAMES else ""
+            raise RunError(
+                f"{visible(asset)} names {len(places):,} assets of the run in {stored.folder}: "
+                f"{listed}{more}; give the whole path of one."
+            )
+    raise RunError(
+        f"The run in {stored.folder} has no asset {visible(asset)}{_nearest(wanted, paths)}; "
+        "risk_table.csv lists them all."
+    )
+
+
+def _nearest(wanted: str, paths: list[str]) -> str:
+    by_name: dict[str, str] = {}
+    for path in paths:
+        by_name.setdefault(path, path)
+        by_name.setdefault(path.rsplit("/", 1)[-1], path)
+    near = difflib.get_close_matches(wanted, by_name, n=3, cutoff=0.6)
+    named = list(dict.fromkeys(visible(by_name[name]) for name in near))
+    return f" (nearest: {', '.join(named)})" if named else ""
+
+
+def _stages(table: pa.Table) -> list[str]:
+    """The stages of the run, which need not be those installed now."""
+    names = [
+        c.removeprefix(_CONTRIBUTION) for c in table.column_names if c.startswith(_CONTRIBUTION)
+    ]
+    return [name for name in names if f"{_OUTCOME}{name}" in table.column_names]
+
+
+def _prior(run: Mapping[str, Any], kind: str) -> float | None:
+    calibration = run.get("calibration")
+    priors = calibration.get("prior") if isinstance(calibration, dict) else None
+    prior = priors.get(kind) if isinstance(priors, dict) else None
+    return float(prior) if isinstance(prior, int | float) else None
+
+
+def _rows_of(table: pa.Table, **wanted: str) -> list[dict[str, Any]]:
+    for column, value in wanted.items():
+        table = table.filter(pc.equal(table[column], value))
+    rows: list[dict[str, Any]] = table.to_pylist()
+    return rows
+
+
+def _outcome(row: Mapping[str, Any], name: str, measures: Mapping[str, Measure]) -> dict[str, Any]:
+    own = [m.name for m in STAGES[name].measures if m.of == "asset"] if name in STAGES else []
+    return {
+        "stage": name,
+        "title": title_of(name),
+        "outcome": row[f"{_OUTCOME}{name}"],
+        "reason": row.get(f"{_OUTCOME}reason_{name}"),
+        "detail": row.get(f"{_OUTCOME}detail_{name}") or "",
+        "figures": _figures(row, own, measures),
+    }
+
+
+def _figures(
+    row: Mapping[str, Any], names: list[str], measures: Mapping[str, Measure]
+) -> list[dict[str, Any]]:
+    return [
+        {
+            "name": name,
+            "value": row[name],
+            "unit": measures[name].unit if name in measures else "",
+            "description": measures[name].description if name in measures else name,
+        }
+        for name in names
+        if row.get(name) is not None
+    ]
+
+
+def _match(
+    row: Mapping[str, Any],
+    stored: StoredRun,
+    stages: list[str],
+    prior: float | None,
+    measures: Mapping[str, Measure],
+    texts: StoredTexts,
+) -> dict[str, Any]:
+    contributions = {
+        column.removeprefix(_CONTRIBUTION): value
+        for column, value in row.items()
+        if column.startswith(_CONTRIBUTION) and value is not None
+    }
+    # Columns between the risk and the contributions are the measures, whoever declared them.
+    columns = list(row)
+    first = next(n for n, c in enumerate(columns) if c.startswith(_CONTRIBUTION))
+    names = columns[columns.index("risk") + 1 : first]
+    steps = explain_contributions(prior, contributions) if prior is not None else ()
+    passages = _rows_of(stored.passage_rows, asset_path=row["asset_path"], work_id=row["work_id"])
+    return {
+        "rank": row["rank"],
+        "work_id": row["work_id"],
+        "title": row["title"],
+        "rightsholder": row["rightsholder"],
+        "rights": row["rights"],
+        "risk": row["risk"],
+        "identical_file": row["identical_file"],
+        "likeness_only": row["likeness_only"],
+        "contributions": contributions,
+        "steps": [
+            {"name": s.name, "added": s.added, "log_odds": s.log_odds, "risk": s.risk}
+            for s in steps
+        ],
+        "figures": _figures(row, names, measures),
+        "work_files": {
+            name: row[f"{_WORK_FILE}{name}"]
+            for name in stages
+            if row.get(f"{_WORK_FILE}{name}") is not None
+        },
+        "passages": [_passage(p, texts if n < MAX_EXCERPTS else None)
+                     for n, p in enumerate(passages)],
+    }  # fmt: skip
+
+
+def _passage(row: Mapping[str, Any], texts: StoredTexts | None) -> dict[str, Any]:
+    asset, work = None, None
+    if texts is not None:
+        asset, work = excerpt_pair(
+            texts.asset(),
+            (row["asset_start"], row["asset_end"]),
+            texts.work(row["work_id"], row["work_file"]),
+            (row["work_start"], row["work_end"]),
+        )
+    given = ("work_file", "asset_start", "asset_end", "work_start", "work_end", "words", "identity")
+    return {
+        **{name: row[name] for name in given},
+        "asset_text": asset.text if asset else None,
+        "work_text": work.text if work else None,
+    }

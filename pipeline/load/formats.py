@@ -1,0 +1,218 @@
+"""What a file is, by its content and its name: asked once, the same for works and assets."""
+
+from __future__ import annotations
+
+import codecs
+import re
+import zipfile
+from collections.abc import Mapping
+from pathlib import PurePosixPath
+from typing import BinaryIO, NamedTuple
+
+from pipeline.errors import Reason
+from pipeline.records import Fault, Kind
+from pipeline.visible import visible
+
+HEAD_BYTES = 4096
+"""How much of a file's beginning `recognise` wants to see."""
+
+IMAGE_SUFFIXES = frozenset(
+    [".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".webp", ".gif", ".tif", ".tiff", ".bmp", ".dib", ".avif", ".avifs"]
+)
+SCRIPT_SUFFIXES: Mapping[str, str] = {
+    ".txt": "txt",
+    ".md": "md",
+    ".fountain": "fountain",
+    ".fdx": "fdx",
+    ".docx": "docx",
+    ".pdf": "pdf",
+    ".srt": "srt",
+    ".vtt": "vtt",
+}
+PLAIN_TEXT = frozenset({"txt", "md", "fountain", "srt", "vtt"})
+
+SUPPORTED = (
+    "supported are pictures (JPEG, PNG, WebP, GIF, TIFF, BMP, AVIF) and scripts "
+    f"({', '.join(SCRIPT_SUFFIXES)})"
+)
+"""The kinds of file that can be screened, as half a sentence."""
+
+_FOREIGN = (
+    (re.compile(rb"8BPS"), "a Photoshop document"),
+    (re.compile(rb"....ftyp(?:hei|hev|mif1|msf1)", re.DOTALL), "a HEIF picture"),
+    (re.compile(rb"....ftyp", re.DOTALL), "a film (MP4 or QuickTime)"),
+    (re.compile(rb"\x00\x00\x00\x0cjP  |\xff\x4f\xff\x51"), "a JPEG 2000 picture"),
+    (re.compile(rb"\x00\x00\x00\x0cJXL |\xff\x0a"), "a JPEG XL picture"),
+    (re.compile(rb"\x00\x00\x01\x00"), "an icon"),
+    (re.compile(rb"v/1\x01"), "an OpenEXR picture"),
+    (re.compile(rb"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"), "an old or encrypted Office document"),
+    (re.compile(rb"\{\\rtf"), "an RTF document"),
+    (re.compile(rb"PK(?:\x03\x04|\x05\x06)"), "a ZIP archive"),
+    (re.compile(rb"\x1f\x8b"), "a gzip archive"),
+    (re.compile(rb"7z\xbc\xaf\x27\x1c"), "a 7-Zip archive"),
+    (re.compile(rb"Rar!\x1a\x07"), "a RAR archive"),
+    (re.compile(rb"\x1a\x45\xdf\xa3"), "a film (Matroska or WebM)"),
+    (re.compile(rb"RIFF....(?:AVI |WAVE)", re.DOTALL), "a recording (AVI or WAV)"),
+    (re.compile(rb"ID3|OggS|fLaC"), "a sound recording"),
+    (re.compile(rb"SQLite format 3\x00"), "a database"),
+    (re.compile(rb"\x7fELF|MZ"), "a program"),
+)
+_BMP_HEADERS = frozenset({12, 16, 40, 52, 56, 64, 108, 124})
+_MAX_ARCHIVE_LISTING = 16 * 2**20
+
+
+class Recognised(NamedTuple):
+    """What a file is.
+
+    Attributes:
+        kind: what the stages are chosen by.
+        format: Pillow's name of a picture's format, or `LoadedScript.format` of a script;
+            None if it can't be read.
+        fault: why it can't be read, if that is plain already.
+    """
+
+    kind: Kind
+    format: str | None
+    fault: Fault | None = None
+
+
+def kind_by_name(name: str) -> Kind:
+    """The kind that a name claims, for a file whose content can't be seen."""
+    suffix = _suffix(name)
+    if suffix in IMAGE_SUFFIXES:
+        return Kind.IMAGE
+    return Kind.SCRIPT if suffix in SCRIPT_SUFFIXES else Kind.OTHER
+
+
+def recognise(name: str, head: bytes, stream: BinaryIO | None = None) -> Recognised:
+    """What the file `name` is.
+
+    Content goes before the name: a picture named `.txt` is a picture. Text has no mark of its
+    own, so there the name decides; text named `.png` is a picture that is not one.
+
+    Args:
+        name: the file's name (its last part).
+        head: its first `HEAD_BYTES` bytes, fewer if it is shorter.
+        stream: the open file, to look into an archive for a Word document.
+    """
+    suffix = _suffix(name)
+    if not head:
+        return Recognised(
+            kind_by_name(name), None, Fault(Reason.EMPTY_FILE, "the file is empty (0 bytes)")
+        )
+    by_name = SCRIPT_SUFFIXES.get(suffix)
+    picture = _picture(head)
+    # "GIF89a, a history" may well be how a text begins.
+    if picture and not (by_name in PLAIN_TEXT and is_plain_text(head)):
+        return Recognised(Kind.IMAGE, picture)
+    if script := _marked_script(head, stream):
+        return Recognised(Kind.SCRIPT, script)
+    foreign = next((what for mark, what in _FOREIGN if mark.match(head)), None)
+    if suffix in IMAGE_SUFFIXES:
+        return Recognised(Kind.IMAGE, None, _not_a_picture(suffix, head, foreign))
+    if by_name in PLAIN_TEXT:
+        if foreign and (foreign == "an RTF document" or not is_plain_text(head)):
+            return Recognised(Kind.SCRIPT, None, _mismatch(suffix, foreign))
+        if by_name == "srt" and re.match(rb"(?:\xef\xbb\xbf)?WEBVTT(?:[ \t\r\n]|$)", head):
+            by_name = "vtt"
+        return Recognised(Kind.SCRIPT, by_name)
+    if by_name:
+        return Recognised(Kind.SCRIPT, by_name)
+    named = f" ({visible(suffix[:16])})" if suffix else ""
+    content = f"; by its content it is {foreign}" if foreign else ""
+    detail = f"files of this kind{named} are not screened{content}; {SUPPORTED}"
+    return Recognised(Kind.OTHER, None, Fault(Reason.UNSUPPORTED, detail))
+
+
+def is_plain_text(head: bytes) -> bool:
+    """Whether `head` is the beginning of UTF-8 text."""
+    if b"\0" in head:
+        return False
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(head)
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def is_word_document(stream: BinaryIO) -> bool:
+    """Whether an archive is a Word document (ECMA-376), by the names in its listing."""
+    return any(MAIN_STORY.fullmatch(name) for name in _archive_names(stream))
+
+
+MAIN_STORY = re.compile(r"word/document\d*\.xml")
+"""Where a .docx keeps its text; some programs number it."""
+
+
+def _suffix(name: str) -> str:
+    return PurePosixPath(name).suffix.lower()
+
+
+def _picture(head: bytes) -> str | None:
+    if head.startswith(b"\xff\xd8\xff"):
+        return "JPEG"
+    if head.startswith(b"\x89PNG\r\n\x1a\n"):
+        return "PNG"
+    if head.startswith((b"GIF87a", b"GIF89a")):
+        return "GIF"
+    if head.startswith(b"RIFF") and head[8:12] == b"WEBP":
+        return "WEBP"
+    if head.startswith((b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")):
+        return "TIFF"
+    if head.startswith(b"BM") and int.from_bytes(head[14:18], "little") in _BMP_HEADERS:
+        return "BMP"
+    if head[4:8] == b"ftyp":
+        brands = head[8 : min(int.from_bytes(head[:4], "big"), 256)]
+        if {brands[i : i + 4] for i in range(0, len(brands), 4)} & {b"avif", b"avis"}:
+            return "AVIF"
+    return None
+
+
+def _marked_script(head: bytes, stream: BinaryIO | None) -> str | None:
+    start = head.removeprefix(b"\xef\xbb\xbf").lstrip(b" \t\r\n\f\0")
+    if start.startswith(b"%PDF-"):
+        return "pdf"
+    if re.match(rb"<\?xml|<!--|<!DOCTYPE|<FinalDraft", start) and b"<FinalDraft" in start:
+        return "fdx"
+    # UTF-16, as some programs on Windows write XML.
+    if head[:2] in (b"\xff\xfe", b"\xfe\xff") and b"<FinalDraft" in head.replace(b"\0", b""):
+        return "fdx"
+    if head.startswith((b"PK\x03\x04", b"PK\x05\x06")) and stream and is_word_document(stream):
+        return "docx"
+    return None
+
+
+def _archive_names(stream: BinaryIO) -> list[str]:
+    """Names in a ZIP archive; none if it is broken or its listing is unreasonably long."""
+    try:
+        stream.seek(0, 2)
+        size = stream.tell()
+        stream.seek(max(0, size - 66_000))
+        tail = stream.read()
+        end = tail.rfind(b"PK\x05\x06")
+        # The listing's length, before zipfile reads all of it into memory.
+        if end < 0 or int.from_bytes(tail[end + 12 : end + 16], "little") > _MAX_ARCHIVE_LISTING:
+            return []
+        with zipfile.ZipFile(stream) as archive:
+            return archive.namelist()
+    except Exception:  # a broken archive is no Word document, however zipfile puts it
+        return []
+
+
+def _not_a_picture(suffix: str, head: bytes, foreign: str | None) -> Fault:
+    if foreign and foreign.endswith(("picture", "document", "icon")):
+        return Fault(
+            Reason.UNSUPPORTED,
+            f"the file is named {suffix}, but its content is {foreign}; {SUPPORTED}",
+        )
+    return _mismatch(suffix, foreign or ("text" if is_plain_text(head) else None))
+
+
+def _mismatch(suffix: str, content: str | None) -> Fault:
+    what = "picture" if suffix in IMAGE_SUFFIXES else "text"
+    says = f"is not a {what}, but {content}" if content else f"is not a {what} or is damaged"
+    return Fault(
+        Reason.CORRUPT,
+        f"the file is named {suffix}, but its content {says}; fetch it again, or name it "
+        "for what it is",
+    )

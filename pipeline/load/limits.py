@@ -1,0 +1,32 @@
+"""What is too large to load: the section `limits` of a configuration."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Limits(BaseModel):
+    """Bounds that keep one hostile or enormous file from taking the machine.
+
+    A file beyond a bound becomes a row that names the bound. Pillow has bounds of its own for some
+    formats (TIFF, GIF, WebP: about 179 megapixels), which hold as well.
+
+    Attributes:
+        max_file_bytes: size of a file, in bytes.
+        max_pixels: pixels of one frame, and of all frames kept of one file together.
+        max_frames: frames kept of an animation, or pages of a TIFF.
+        max_animation_pixels: pixels decoded on the way through an animation.
+        max_text_chars: characters of a script.
+        max_unpacked_bytes: XML of a .docx or .fdx once it is unpacked, in bytes.
+        max_pdf_pages: pages of a PDF.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    max_file_bytes: int = Field(default=2**30, ge=1)
+    max_pixels: int = Field(default=250_000_000, ge=1)
+    max_frames: int = Field(default=32, ge=1)
+    max_animation_pixels: int = Field(default=10_000_000_000, ge=1)
+    max_text_chars: int = Field(default=50_000_000, ge=1)
+    max_unpacked_bytes: int = Field(default=128 * 2**20, ge=1)
+    max_pdf_pages: int = Field(default=5_000, ge=1)

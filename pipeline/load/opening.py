@@ -1,0 +1,93 @@
+"""Opening a file without harm: nothing but regular files is ever opened, and none is written."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from pathlib import Path
+from typing import BinaryIO
+
+from pipeline.errors import Reason
+from pipeline.load.refusal import FileRefusedError, shown
+
+CHUNK = 2**20
+
+_NOT_FILES = (
+    (stat.S_ISDIR, "a folder"),
+    (stat.S_ISFIFO, "a named pipe"),
+    (stat.S_ISSOCK, "a socket"),
+    (stat.S_ISCHR, "a device"),
+    (stat.S_ISBLK, "a device"),
+)
+
+
+def open_regular(path: Path) -> BinaryIO:
+    """The regular file at `path`, open for reading bytes; symbolic links are followed.
+
+    Raises:
+        FileRefusedError: NOT_A_FILE for a folder, pipe, socket or device (which are not opened:
+            opening a pipe would wait for its writer), UNREADABLE if there is none or the system
+            refuses it.
+    """
+    try:
+        refuse_if_special(os.stat(path).st_mode)
+        # Not blocking, in case a pipe took the file's place since the line above.
+        flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+        opened = os.open(path, flags | getattr(os, "O_CLOEXEC", 0))
+        try:
+            refuse_if_special(os.fstat(opened).st_mode)
+            return os.fdopen(opened, "rb")
+        except BaseException:
+            os.close(opened)
+            raise
+    except (OSError, ValueError) as error:
+        raise unreadable(error) from error
+
+
+def refuse_if_special(mode: int) -> None:
+    """Raises FileRefusedError (NOT_A_FILE) unless `mode` is a regular file's."""
+    if not stat.S_ISREG(mode):
+        what = next((name for test, name in _NOT_FILES if test(mode)), "something else")
+        raise FileRefusedError(
+            Reason.NOT_A_FILE, f"it is {what}, not a file, and was left unopened"
+        )
+
+
+def unreadable(error: OSError | ValueError, what: str = "the file") -> FileRefusedError:
+    """The refusal for an error of the operating system."""
+    if isinstance(error, PermissionError):
+        detail = (
+            f"{what} can't be read (permission denied); give the account that runs the "
+            "screening the right to read it"
+        )
+    elif isinstance(error, FileNotFoundError | NotADirectoryError):
+        detail = f"{what} is not there; it may have been moved or deleted meanwhile"
+    else:
+        said = error.strerror if isinstance(error, OSError) and error.strerror else shown(error)
+        detail = f"{what} can't be read ({said[:1].lower()}{said[1:]})"
+    return FileRefusedError(Reason.UNREADABLE, detail)
+
+
+def digest_of(stream: BinaryIO) -> tuple[str, int]:
+    """SHA-256 (hex) and size in bytes of what `stream` holds from its start.
+
+    Raises:
+        FileRefusedError: UNREADABLE if reading fails.
+    """
+    digest = hashlib.sha256()
+    size = 0
+    try:
+        stream.seek(0)
+        while chunk := stream.read(CHUNK):
+            digest.update(chunk)
+            size += len(chunk)
+    except OSError as error:
+        raise unreadable(error) from error
+    return digest.hexdigest(), size
+
+
+def read_at_most(stream: BinaryIO, limit: int) -> bytes:
+    """The bytes of `stream` from its start, `limit` + 1 of them at most."""
+    stream.seek(0)
+    return stream.read(limit + 1)

@@ -1,0 +1,1 @@
+"""Weights and configurations of the models that ship with the package."""

@@ -1,0 +1,277 @@
+"""report.html: one page that a person reads, complete in itself.
+
+The page asks nothing of a network, and its own content security policy forbids it to; it has no
+script. Names and texts from assets and works stand in it as text.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipeline.errors import Reason
+from pipeline.plain_words import BANDS, count, risk_number
+from pipeline.records import Band, Outcome, RiskRow
+from pipeline.report_card import Card, Content, card, shown_work
+from pipeline.results import REPORT, RISK_CSV, ResultFiles, RunInfo
+from pipeline.table import counts, flagged, urgency
+from pipeline.visible import visible
+from reference_index.interface import Work
+
+if TYPE_CHECKING:
+    from jinja2 import Template
+
+__all__ = ["Content", "ReportLimits", "report_html", "write_report"]
+
+_REASONS: Mapping[Reason, str] = {
+    Reason.EMPTY_FILE: "Empty file",
+    Reason.UNREADABLE: "Could not be read",
+    Reason.NOT_A_FILE: "Not a regular file",
+    Reason.UNSUPPORTED: "Kind of file that no stage judges",
+    Reason.CORRUPT: "Damaged file",
+    Reason.TOO_LARGE: "Too large",
+    Reason.ENCRYPTED: "Encrypted",
+    Reason.NO_TEXT: "No text in it",
+    Reason.TOO_LITTLE_DETAIL: "Too little detail to judge",
+    Reason.TOO_FEW_WORDS: "Too few words to judge",
+    Reason.SWITCHED_OFF: "A stage was switched off",
+    Reason.NOT_IN_INDEX: "The index lacks a stage",
+    Reason.NO_WORKS: "No works of this kind in the index",
+    Reason.NO_WEIGHTS: "A model's weights were not there",
+    Reason.STAGE_FAILED: "A stage broke",
+    Reason.NOT_LOADED: "Could not be loaded",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ReportLimits:
+    """How much the page shows; the tables hold everything.
+
+    Attributes:
+        max_rows: flagged rows shown in full; also the most rows in each of the other lists.
+        max_passages: passages shown of a row, longest first.
+        max_others: further works shown of a row.
+    """
+
+    max_rows: int = 500
+    max_passages: int = 8
+    max_others: int = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """One band's share of the drop."""
+
+    band: str
+    title: str
+    files: int
+    percent: str
+
+
+@dataclass(frozen=True, slots=True)
+class Glance:
+    """A flagged row on one line."""
+
+    number: int
+    band: str
+    band_title: str
+    path: str
+    work: Work
+    risk: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unscreened:
+    """Rows that could not be screened for one reason; `rows` are pairs of a path and sentences."""
+
+    anchor: str
+    title: str
+    files: int
+    rows: tuple[tuple[str, str, str], ...]
+
+
+def write_report(
+    files: ResultFiles,
+    *,
+    run: RunInfo,
+    rows: Sequence[RiskRow],
+    works: Mapping[str, Work],
+    content: Content | None = None,
+    limits: ReportLimits | None = None,
+) -> None:
+    """Writes report.html. Arguments as in `report_html`.
+
+    Raises:
+        DropError: if the file can't be written.
+    """
+    with files.new(REPORT) as file:
+        for part in report_html(run=run, rows=rows, works=works, content=content, limits=limits):
+            file.write(part.encode("utf-8", "backslashreplace"))
+
+
+def report_html(
+    *,
+    run: RunInfo,
+    rows: Sequence[RiskRow],
+    works: Mapping[str, Work],
+    content: Content | None = None,
+    limits: ReportLimits | None = None,
+) -> Iterator[str]:
+    """The page, in parts, so that a long one need not stand in memory.
+
+    Args:
+        run: what is said of the run.
+        rows: every row of the risk table.
+        works: every work of the index, by work id.
+        content: pictures and texts that may be shown; what is not there is said not to be.
+        limits: how much is shown.
+    """
+    content, limits = content or Content(), limits or ReportLimits()
+    strongest = flagged(rows)
+    shown = strongest[: limits.max_rows]
+    unscreened = [r for r in rows if r.band in (Band.NOT_SCREENED, Band.PARTLY_SCREENED)]
+    unmatched = sorted(r.asset.asset_path for r in rows if r.band is Band.NO_MATCH)
+    yield from _template().generate(
+        run=run,
+        drop=visible(run.drop) or "the drop",
+        headline=_headline(rows, run),
+        tallies=_tallies(rows),
+        bands=_band_meanings(run),
+        glance=[_glance(n, row, works) for n, row in enumerate(shown, start=1)],
+        cards=_cards(shown, works, run, content, limits),
+        flagged=len(strongest),
+        hidden_flagged=len(strongest) - len(shown),
+        unscreened=_unscreened(unscreened, limits.max_rows),
+        unscreened_files=len(unscreened),
+        unmatched=[visible(path) for path in unmatched[: limits.max_rows]],
+        unmatched_files=len(unmatched),
+        csv=RISK_CSV,
+        files=count(len(rows), "file"),
+        works_count=count(run.works, "work"),
+        count=count,
+    )
+
+
+@cache
+def _template() -> Template:
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).resolve().parent / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("report.html.j2")
+
+
+def _headline(rows: Sequence[RiskRow], run: RunInfo) -> str:
+    """The result in a few sentences."""
+    found = counts(rows)
+    flags = found[Band.ESCALATE] + found[Band.REVIEW]
+    of = f"of {count(len(rows), 'file')}"
+    verb = "needs" if flags == 1 else "need"
+    said = f"{flags:,} {of} {verb} a person’s eye." if flags else f"None {of} was flagged."
+    undone = found[Band.NOT_SCREENED] + found[Band.PARTLY_SCREENED]
+    if undone:
+        said += f" {undone:,} {'was' if undone == 1 else 'were'} not screened, or only in part."
+    return f"{said} The reference index holds {count(run.works, 'work')}."
+
+
+def _tallies(rows: Sequence[RiskRow]) -> list[Tally]:
+    total = max(1, len(rows))
+    return [
+        Tally(band, BANDS[Band(band)], files, f"{100 * files / total:.0f} %")
+        for band, files in counts(rows).items()
+    ]
+
+
+def _band_meanings(run: RunInfo) -> list[tuple[str, str, str]]:
+    escalate, review = run.bands.get("escalate"), run.bands.get("review")
+    above = f" (risk {escalate:g} or more)" if escalate is not None else ""
+    between = f" (risk {review:g} or more)" if review is not None else ""
+    below = f" (risk below {review:g})" if review is not None else ""
+    return [
+        (band.value, BANDS[band], meaning)
+        for band, meaning in (
+            (Band.ESCALATE, f"strong evidence of copied material{above}, or an identical file"),
+            (Band.REVIEW, f"evidence that a person should look at{between}; likeness alone"
+             " reaches no higher"),
+            (Band.INFO, f"weak evidence{below}, noted for completeness"),
+            (Band.PARTLY_SCREENED, "nothing found by the stages that ran, but not all could"),
+            (Band.NOT_SCREENED, "could not be judged at all"),
+            (Band.NO_MATCH, "every stage for its kind ran and found nothing in this index;"
+             " it says nothing of works outside it"),
+        )
+    ]  # fmt: skip
+
+
+def _glance(number: int, row: RiskRow, works: Mapping[str, Work]) -> Glance:
+    return Glance(
+        number=number,
+        band=row.band.value,
+        band_title=BANDS[row.band],
+        path=visible(row.asset.asset_path),
+        work=shown_work(works[row.matches[0].work_id]),
+        risk=risk_number(row.risk),
+    )
+
+
+def _cards(
+    shown: Sequence[RiskRow],
+    works: Mapping[str, Work],
+    run: RunInfo,
+    content: Content,
+    limits: ReportLimits,
+) -> Iterator[Card]:
+    for number, row in enumerate(shown, start=1):
+        yield card(
+            number,
+            row,
+            works,
+            run.prior,
+            content,
+            max_passages=limits.max_passages,
+            max_others=limits.max_others,
+        )
+
+
+def _why(row: RiskRow) -> Reason | None:
+    """Why a row is grouped where it is: its own fault, or its first stage that did not run."""
+    if row.asset.fault is not None:
+        return row.asset.fault.reason
+    unrun = (Outcome.ABSTAINED, Outcome.SKIPPED, Outcome.FAILED)
+    return next((o.reason for o in row.outcomes if o.reason and o.outcome in unrun), None)
+
+
+def _unscreened(rows: Sequence[RiskRow], limit: int) -> list[Unscreened]:
+    """Rows grouped by reason, the commonest first; at most `limit` rows in all."""
+    grouped: dict[Reason | None, list[RiskRow]] = {}
+    for row in sorted(rows, key=urgency):
+        grouped.setdefault(_why(row), []).append(row)
+    sizes = Counter({reason: len(found) for reason, found in grouped.items()})
+    groups, room = [], limit
+    for reason, files in sizes.most_common():
+        shown = grouped[reason][:room]
+        room -= len(shown)
+        groups.append(
+            Unscreened(
+                anchor=f"why-{reason or 'other'}",
+                title=_REASONS.get(reason, str(reason)) if reason else "Nothing to compare with",
+                files=files,
+                rows=tuple(
+                    (
+                        visible(row.asset.asset_path),
+                        BANDS[row.band],
+                        visible(" ".join(row.reasons)),
+                    )
+                    for row in shown
+                ),
+            )
+        )
+    return groups

@@ -1,0 +1,247 @@
+"""Screening a drop: chains the steps, and is the one place that knows their order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pipeline.config import Config, load_config
+from pipeline.discover import discover
+from pipeline.errors import DropError
+from pipeline.fuse import fuse
+from pipeline.judge import Bench, judge, open_benches, works_compared
+from pipeline.load import load
+from pipeline.load.ahead import load_ahead
+from pipeline.load.images import thumbnail
+from pipeline.manifest import environment, installed, new_run_id, now
+from pipeline.progress import Progress, silent
+from pipeline.records import Asset, Band, Fault, Loaded, LoadedImage, RiskRow
+from pipeline.results import RUN, ResultFiles, RunInfo
+from pipeline.table import counts, write_tables
+from reference_index.store import ReferenceIndex
+
+FLAGGED = (Band.ESCALATE, Band.REVIEW, Band.INFO)
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A row of the risk table with the asset it was made from, None if it did not load."""
+
+    row: RiskRow
+    loaded: Loaded | None
+
+
+@dataclass(frozen=True)
+class ScreenedRun:
+    """A run that completed.
+
+    Attributes:
+        out: the folder of its results.
+        run: the contents of run.json.
+        rows: the risk table's rows, by asset path.
+    """
+
+    out: Path
+    run: dict[str, Any]
+    rows: list[RiskRow]
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Rows by band, every band named."""
+        return dict(self.run["counts"])
+
+
+@dataclass
+class Shown:
+    """What the report shows of flagged assets, kept while they are in memory."""
+
+    limit: int
+    thumbnails: dict[str, bytes] = field(default_factory=dict)
+    texts: dict[str, str] = field(default_factory=dict)
+
+    def take(self, judged: Judged) -> None:
+        """Keeps a flagged asset's thumbnail or text, up to the report's number of rows."""
+        if judged.row.band not in FLAGGED or judged.loaded is None:
+            return
+        path = judged.row.asset.asset_path
+        if isinstance(judged.loaded, LoadedImage):
+            if len(self.thumbnails) < self.limit:
+                self.thumbnails[path] = thumbnail(judged.loaded)
+        elif len(self.texts) < self.limit:
+            self.texts[path] = judged.loaded.text
+
+
+def check_places(drop: Path, index: Path, out: Path) -> None:
+    """Sees that results and index do not lie in the drop, where they would be screened.
+
+    Raises:
+        DropError: if they do, or if `out` is a file.
+    """
+    root = drop.resolve()
+    for what, path in (("output folder", out), ("reference index", index)):
+        place = path.resolve()
+        if place == root or root in place.parents:
+            raise DropError(
+                f"The {what} {path} lies inside the drop {drop} and would be screened with it; "
+                "choose a place outside the drop."
+            )
+    if out.exists() and not out.is_dir():
+        raise DropError(f"The output {out} is a file; name a folder.")
+
+
+def judge_assets(
+    assets: Iterable[Asset], index: ReferenceIndex, benches: list[Bench], config: Config
+) -> Iterator[Judged]:
+    """Every asset's row, in order; memory holds one chunk of assets at a time."""
+    works = {work.work_id: work for work in index.works}
+    gathered: dict[str, set[str]] = {}
+    for file in index.files:
+        gathered.setdefault(file.work_id, set()).add(file.file_id)
+    file_ids = {work_id: frozenset(ids) for work_id, ids in gathered.items()}
+    stages = {bench.name: bench.stage for bench in benches if bench.stage is not None}
+    for chunk in load_ahead(assets, lambda asset: load(asset, config.limits)):
+        for asset, loaded, outcomes in judge(chunk, benches):
+            fault = isinstance(loaded, Fault)
+            row = fuse(
+                asset,
+                outcomes,
+                config.loaded_calibration,
+                config.bands,
+                works,
+                file_ids,
+                works_compared(outcomes, benches),
+                stages=stages,
+                notes=() if isinstance(loaded, Fault) else loaded.notes,
+            )
+            yield Judged(row, None if fault else loaded)  # type: ignore[arg-type]
+
+
+def screen(
+    drop: Path,
+    index_path: Path,
+    out: Path,
+    *,
+    config: Path | Config | None = None,
+    progress: Progress = silent,
+) -> ScreenedRun:
+    """Screens every file of `drop` against the index and writes the results to `out`.
+
+    Every file discovered becomes exactly one row. Results of an earlier run in `out` stay whole
+    until the new ones are complete.
+
+    Raises:
+        DropError: if the drop or the output folder can't be used.
+        ConfigError: if the configuration can't be used.
+        ReferenceIndexError: if the index can't be read, or not with what is installed.
+    """
+    started = now()
+    settings = config if isinstance(config, Config) else load_config(config)
+    index = ReferenceIndex.open(index_path)
+    check_places(drop, index_path, out)
+    benches = open_benches(index, settings.stage_settings)
+    with ResultFiles(out) as files:
+        assets = []
+        for asset in discover(drop):
+            assets.append(asset)
+            progress("Reading the drop", len(assets), None)
+        rows: list[RiskRow] = []
+        shown = Shown(settings.report.max_rows if settings.report.thumbnails else 0)
+        for judged in judge_assets(assets, index, benches, settings):
+            rows.append(judged.row)
+            shown.take(judged)
+            progress("Screening", len(rows), len(assets))
+        info = _run_info(drop, started, index, settings)
+        works = {work.work_id: work for work in index.works}
+        write_tables(files, rows, info, works, discovered=len(assets))
+        write_report(
+            files,
+            run=info,
+            rows=rows,
+            works=works,
+            content=_content(rows, index, shown),
+            limits=ReportLimits(max_rows=settings.report.max_rows),
+        )
+        run = _run_manifest(info, drop, index, settings, benches, rows)
+        run["outputs"] = dict(files.digests)
+        files.write_json(RUN, run)
+    return ScreenedRun(out, run, rows)
+
+
+def _content(rows: list[RiskRow], index: ReferenceIndex, shown: Shown) -> Content:
+    """What the report may show of the works that stand beside shown assets."""
+    files = {file.file_id: file for file in index.files}
+    wanted = {
+        evidence.work_file_id
+        for row in rows
+        if row.asset.asset_path in shown.thumbnails
+        for outcome in row.outcomes
+        for evidence in outcome.evidence
+        if row.matches and evidence.work_id == row.matches[0].work_id
+    }
+    thumbnails = {}
+    for file_id in sorted(wanted):
+        kept = index.content(files[file_id]).thumbnail
+        if kept is not None:
+            thumbnails[file_id] = kept
+
+    def work_text(file_id: str) -> str | None:
+        return index.content(files[file_id]).text if file_id in files else None
+
+    return Content(shown.thumbnails, thumbnails, shown.texts, work_text)
+
+
+def _run_info(drop: Path, started: str, index: ReferenceIndex, config: Config) -> RunInfo:
+    kinds = config.loaded_calibration.kinds
+    return RunInfo(
+        run_id=new_run_id(),
+        index_version=index.version,
+        index_digest=index.digest,
+        config_fingerprint=config.fingerprint(),
+        drop=drop.resolve().name,
+        started=started,
+        works=len(index.works),
+        clearance_version=installed("clearance"),
+        prior={str(kind): model.prior for kind, model in kinds.items()},
+        bands=config.bands.model_dump(),
+    )
+
+
+def _run_manifest(
+    info: RunInfo,
+    drop: Path,
+    index: ReferenceIndex,
+    config: Config,
+    benches: list[Bench],
+    rows: list[RiskRow],
+) -> dict[str, Any]:
+    """run.json: documented in docs/risk-table.md."""
+    absent = {b.name: b.absent.detail for b in benches if b.absent is not None}
+    weights = {name: spec.weights_sha256 for name, spec in index.specs.items()}
+    return {
+        "run_id": info.run_id,
+        "started": info.started,
+        "finished": now(),
+        "drop": str(drop.resolve()),
+        "files": len(rows),
+        "counts": counts(rows),
+        "index": {
+            "path": str(index.path.resolve()),
+            "version": index.version,
+            "digest": index.digest,
+            "works": len(index.works),
+            "files": len(index.files),
+            "keep_content": index.keep_content,
+            "specs": {name: spec.to_json() for name, spec in index.specs.items()},
+        },
+        "config": config.values(),
+        "config_fingerprint": info.config_fingerprint,
+        "calibration": {
+            "digest": config.loaded_calibration.digest(),
+            "prior": dict(info.prior),
+            "other_weights": config.loaded_calibration.other_weights(weights),
+        },
+        "not_run": absent,
+        **environment(),
+    }

@@ -1,0 +1,299 @@
+"""CLIP embedding similarity: what a picture shows, as a vector, by any open_clip image tower."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+from pydantic import Field
+
+from pipeline.detail import canary_picture, has_detail
+from pipeline.embedding_model import MINI, EmbeddingModel, canonical, load_model
+from pipeline.errors import ModelError, Reason
+from pipeline.records import Abstention, Evidence, Fingerprint, Kind, Loaded, LoadedImage
+from pipeline.stages.base import Measure, Stage, StageSettings, library_versions, refuse_other_spec
+from reference_index.errors import SpecMismatchError
+from reference_index.interface import StageEntries
+from reference_index.spec import FingerprintSpec
+
+BATCH = 16
+CANARY_COSINE = 0.999
+"""Processors round otherwise: the canary's embedding need not have the same bytes."""
+SCALE_PICTURES = 48
+SCALE_SIDE = 224
+SCALE_EDITS = ("jpeg", "crop80", "brightness", "banner", "mirror", "blur")
+
+
+class ClipEmbeddingSettings(StageSettings):
+    """How the nearest works are looked for.
+
+    Attributes:
+        top_k: works' frames looked at for each frame of the asset, nearest first.
+        min_likeness: least likeness (cosine similarity on the model's own scale) of a match.
+    """
+
+    top_k: int = Field(default=10, ge=1, le=1000)
+    min_likeness: float = Field(default=0.3, ge=0.0, le=1.0)
+
+
+class ClipEmbedding(Stage):
+    """Likeness of what is shown: cosine similarity of embeddings."""
+
+    name: ClassVar[str] = "clip_embedding"
+    title: ClassVar[str] = "CLIP embedding"
+    kind: ClassVar[Kind] = Kind.IMAGE
+    shows_copying: ClassVar[bool] = False
+    batch_size: ClassVar[int] = BATCH
+    Settings: ClassVar[type[StageSettings]] = ClipEmbeddingSettings
+    schema: ClassVar[pa.Schema] = pa.schema(
+        [
+            pa.field("frame", pa.int32(), nullable=False),
+            # Unit vector as little-endian float16; its length depends on the model.
+            pa.field("embedding", pa.binary(), nullable=False),
+        ]
+    )
+    measures: ClassVar[tuple[Measure, ...]] = (
+        Measure(
+            "clip_similarity", "float", "match", "-1 to 1",
+            "Cosine similarity of the two embeddings.",
+        ),
+        Measure(
+            "clip_likeness", "float", "match", "0 to 1",
+            "The similarity on the model's own scale: 0 is what hardly any unrelated pictures "
+            "reach, 1 is the same picture.",
+        ),
+        Measure(
+            "clip_frame", "int", "match", "frame, from 0", "Frame of the asset that is nearest."
+        ),
+    )  # fmt: skip
+
+    def __init__(self, model: EmbeddingModel, unrelated_cosine: float, copy_cosine: float) -> None:
+        self._model = model
+        self._unrelated = unrelated_cosine
+        self._spec = FingerprintSpec(
+            stage=self.name,
+            algorithm="open_clip-image/1",
+            parameters={
+                "model": model.name,
+                "input": list(model.size),
+                "fit": "squash" if model.squash else "pad",
+                "unrelated_cosine": unrelated_cosine,
+                "copy_cosine": copy_cosine,
+            },
+            weights_sha256=model.weights_sha256,
+            libraries=library_versions(
+                "open-clip-torch", "torch", "torchvision", "timm", "opencv-python-headless"
+            ),
+            canary=base64.b64encode(_stored(model.embed([canary_picture()], BATCH))[0]).decode(),
+        )
+
+    @classmethod
+    def create(cls, **options: Any) -> Self:
+        """A stage for a new index, with the model of the option `model`.
+
+        The model's scale is measured first, on drawn pictures and edits of them: what a cosine
+        similarity means differs from model to model.
+
+        Raises:
+            ModelError: if the weights can't be had, or do not tell edited copies from unrelated
+                pictures, as random ones do not.
+        """
+        model = load_model(canonical(options.get("model", MINI)))
+        unrelated, copy = measured_scale(model)
+        if copy <= unrelated:
+            raise ModelError(
+                f"The model {model.name} does not tell edited copies of pictures (cosine "
+                f"similarity {copy:.3f}) from unrelated pictures (up to {unrelated:.3f}); its "
+                "weights may be random. Choose another --model."
+            )
+        return cls(model, unrelated, copy)
+
+    @classmethod
+    def from_spec(cls, spec: FingerprintSpec) -> Self:
+        """As in `Stage.from_spec`."""
+        model = load_model(str(spec.parameters.get("model")))
+        if model.weights_sha256 != spec.weights_sha256:
+            raise SpecMismatchError(
+                f"The index can't be used for {cls.name}: it was made with other weights of "
+                f"{model.name} (SHA-256 {str(spec.weights_sha256)[:16]}…, here "
+                f"{model.weights_sha256[:16]}…). Put the former weights back, or make a new index "
+                "with `clearance index create` and add the works again."
+            )
+        scale = [spec.parameters.get(key) for key in ("unrelated_cosine", "copy_cosine")]
+        if any(not isinstance(value, float) or not -1 <= value < 1 for value in scale):
+            raise SpecMismatchError(
+                f"The index can't be used for {cls.name}: its unrelated_cosine and copy_cosine "
+                "are not cosines. Make a new index with `clearance index create`."
+            )
+        stage = cls(model, *map(float, scale))  # type: ignore[arg-type]
+        refuse_other_spec(
+            stage.spec, spec, canary_agrees=_canaries_agree(stage.spec.canary, spec.canary)
+        )
+        return stage
+
+    @property
+    def spec(self) -> FingerprintSpec:
+        """Identity of the values this stage makes."""
+        return self._spec
+
+    def fingerprint(self, loaded: Sequence[Loaded]) -> list[Fingerprint | Abstention]:
+        """A row for each frame with enough detail; an abstention if none has."""
+        frames: list[NDArray[np.uint8]] = []
+        numbers: list[list[int]] = []
+        for image in loaded:
+            if not isinstance(image, LoadedImage):
+                raise TypeError(f"{self.name} judges pictures, not {type(image).__name__}")
+            kept = [n for n, frame in enumerate(image.frames) if has_detail(frame)]
+            frames.extend(image.frames[n] for n in kept)
+            numbers.append(kept)
+        if not frames:
+            return [self._abstained() for _ in loaded]
+        rows = _stored(self._model.embed(frames, BATCH))
+        answers: list[Fingerprint | Abstention] = []
+        at = 0
+        for kept in numbers:
+            if not kept:
+                answers.append(self._abstained())
+                continue
+            arrays = [
+                pa.array(kept, pa.int32()),
+                pa.array(rows[at : at + len(kept)], pa.binary()),
+            ]
+            at += len(kept)
+            batch = pa.RecordBatch.from_arrays(arrays, schema=self.schema)
+            answers.append(Fingerprint(self.name, batch))
+        return answers
+
+    @staticmethod
+    def _abstained() -> Abstention:
+        return Abstention(Reason.TOO_LITTLE_DETAIL, "too little detail to embed")
+
+    def search(
+        self, fingerprints: Sequence[Fingerprint], entries: StageEntries, settings: StageSettings
+    ) -> list[list[Evidence]]:
+        """As in `Stage.search`: FAISS, exact, the `top_k` nearest of each frame."""
+        if not isinstance(settings, ClipEmbeddingSettings):
+            raise TypeError("clip_embedding needs ClipEmbeddingSettings")
+        dim = self._dim()
+        queries = [_vectors(one.rows, dim) for one in fingerprints]
+        if not queries or not len(entries):
+            return [[] for _ in queries]
+        from reference_index.cosine import CosineIndex
+
+        stored = entries.built("clip_embedding", lambda: CosineIndex(_vectors(entries.rows, dim)))
+        asset_of = np.repeat(np.arange(len(queries)), [len(q) for q in queries])
+        frame_of = np.concatenate([one.rows.column("frame").to_numpy() for one in fingerprints])
+        hits = stored.nearest(np.concatenate(queries), settings.top_k)
+        best: list[dict[str, tuple[tuple[float, str, int], Evidence]]] = [{} for _ in queries]
+        for query, row, cosine in zip(
+            hits.query.tolist(), hits.entry.tolist(), hits.score.tolist(), strict=True
+        ):
+            likeness = self.likeness(cosine)
+            if likeness < settings.min_likeness:
+                continue
+            file = entries.files[int(entries.file_of_row[row])]
+            evidence = Evidence(
+                work_id=file.work_id,
+                work_file=file.path,
+                work_file_id=file.file_id,
+                measures={
+                    "clip_similarity": round(cosine, 6),
+                    "clip_likeness": round(likeness, 6),
+                    "clip_frame": int(frame_of[query]),
+                },
+            )
+            key = (-cosine, file.path, row)
+            mine = best[int(asset_of[query])]
+            if file.work_id not in mine or key < mine[file.work_id][0]:
+                mine[file.work_id] = (key, evidence)
+        return [
+            [e for _, (_, e) in sorted(one.items(), key=lambda item: (item[1][0][0], item[0]))]
+            for one in best
+        ]
+
+    def likeness(self, cosine: float) -> float:
+        """A cosine similarity on the model's own scale, in [0, 1]."""
+        return min(1.0, max(0.0, (cosine - self._unrelated) / (1.0 - self._unrelated)))
+
+    def sentence(self, evidence: Evidence) -> str:
+        """As in `Stage.sentence`."""
+        cosine = evidence.measures.get("clip_similarity")
+        if not isinstance(cosine, float):
+            raise TypeError("clip_embedding evidence has a similarity")
+        return (
+            f"What the picture shows is like it: the embeddings ({self._model.name}) have a "
+            f"cosine similarity of {cosine:.2f}, where unrelated pictures seldom exceed "
+            f"{self._unrelated:.2f}."
+        )
+
+    def _dim(self) -> int:
+        return len(base64.b64decode(self._spec.canary)) // 2
+
+
+def measured_scale(model: EmbeddingModel) -> tuple[float, float]:
+    """A model's scale on drawn pictures: the 99th percentile of the cosine similarity of
+    unrelated pairs, and the median of that of pictures and edits of them, to four places.
+    """
+    from pipeline.synthetic.edits import EDITS
+    from pipeline.synthetic.pictures import picture
+
+    pictures: list[NDArray[np.uint8]] = []
+    seed = 0
+    while len(pictures) < SCALE_PICTURES:
+        drawn = picture(900_000 + seed, SCALE_SIDE)
+        if has_detail(drawn):
+            pictures.append(drawn)
+        seed += 1
+    edited = [
+        EDITS[SCALE_EDITS[i % len(SCALE_EDITS)]](one, np.random.default_rng(i))
+        for i, one in enumerate(pictures)
+    ]
+    vectors = model.embed(pictures, BATCH).astype(np.float64)
+    copies = model.embed(edited, BATCH).astype(np.float64)
+    across = (vectors @ vectors.T)[~np.eye(len(vectors), dtype=bool)]
+    unrelated = float(np.quantile(across, 0.99))
+    copy = float(np.median((vectors * copies).sum(axis=1)))
+    return round(unrelated, 4), round(copy, 4)
+
+
+def _stored(vectors: NDArray[np.float32]) -> list[bytes]:
+    return [row.tobytes() for row in vectors.astype("<f2")]
+
+
+def _vectors(rows: pa.RecordBatch | pa.Table, dim: int) -> NDArray[np.float32]:
+    """Stored embeddings as unit float32 (n, dim).
+
+    Raises:
+        ValueError: if they are not of this stage's form or of another dimension.
+    """
+    if rows.schema.names != ClipEmbedding.schema.names or any(
+        rows.schema.field(field.name).type != field.type for field in ClipEmbedding.schema
+    ):
+        raise ValueError("rows are not of the form of clip_embedding")
+    values = rows.column("embedding").to_pylist()
+    if any(value is None or len(value) != 2 * dim for value in values):
+        raise ValueError(f"a clip_embedding row is not an embedding of {dim} dimensions")
+    vectors = np.frombuffer(b"".join(values), "<f2").reshape(-1, dim).astype(np.float32)
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    # Stored vectors have unit length but for float16; anything else is damage. NaN fails as well.
+    if not (np.abs(lengths - 1.0) < 0.01).all():
+        raise ValueError("a clip_embedding row is not a unit vector")
+    unit: NDArray[np.float32] = vectors / lengths
+    return unit
+
+
+def _canaries_agree(here: str, stored: str) -> bool:
+    try:
+        a, b = (
+            np.frombuffer(base64.b64decode(text, validate=True), "<f2").astype(np.float64)
+            for text in (here, stored)
+        )
+    except ValueError:
+        return False
+    if a.shape != b.shape or not len(a):
+        return False
+    return bool(a @ b >= CANARY_COSINE * np.linalg.norm(a) * np.linalg.norm(b) > 0)

@@ -1,0 +1,338 @@
+"""Perceptual hashing: pHash (64 bits) and PDQ (256 bits), searched exactly by Hamming distance.
+
+pHash is the DCT hash of Zauner (2010) as in imagehash; PDQ is described in "The TMK+PDQF
+Video-Hashing Algorithm and the PDQ Image-Hashing Algorithm" (Facebook, 2019).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+from pydantic import Field
+
+from pipeline.detail import canary_picture, has_detail
+from pipeline.errors import Reason
+from pipeline.records import Abstention, Evidence, Fingerprint, Kind, Loaded, LoadedImage
+from pipeline.stages.base import Measure, Stage, StageSettings, library_versions, refuse_other_spec
+from reference_index.interface import Hits, StageEntries
+from reference_index.spec import FingerprintSpec
+
+PHASH_BITS, PHASH_BYTES = 64, 8
+PDQ_BITS, PDQ_BYTES = 256, 32
+LEAST_QUALITY = 50
+"""PDQ's own measure of detail, 0 to 100; PDQ advises to discard hashes below 50."""
+LARGEST_EDGE = 1024
+"""Pictures are first averaged down to this edge: both hashes look at far less."""
+SMALLEST_EDGE = 8
+"""Pixels below which an edge is too short to hash."""
+
+TRANSFORMS = (
+    "as it is",
+    "turned by 90° to the left",
+    "turned by 180°",
+    "turned by 90° to the right",
+    "flipped upside down",
+    "mirrored",
+    "mirrored and turned by 90° to the left",
+    "mirrored and turned by 90° to the right",
+)
+"""What the asset must undergo to agree with the work, in the order of pdqhash's variants."""
+
+
+class PerceptualHashSettings(StageSettings):
+    """How near a hash must be, in bits, both ends inclusive; None switches that hash off.
+
+    Attributes:
+        phash_max_distance: of the 64-bit pHash.
+        pdq_max_distance: of the 256-bit PDQ, over its eight dihedral variants.
+    """
+
+    phash_max_distance: int | None = Field(default=10, ge=0, le=PHASH_BITS)
+    pdq_max_distance: int | None = Field(default=60, ge=0, le=PDQ_BITS)
+
+
+@dataclass(frozen=True)
+class _Hashes:
+    """Rows of fingerprints as arrays."""
+
+    frame: NDArray[np.int32]
+    phash: NDArray[np.uint8]
+    pdq: NDArray[np.uint8]
+
+
+class PerceptualHash(Stage):
+    """The whole picture's outline, robust against recompression, resizing and small edits."""
+
+    name: ClassVar[str] = "perceptual_hash"
+    title: ClassVar[str] = "perceptual hash"
+    kind: ClassVar[Kind] = Kind.IMAGE
+    shows_copying: ClassVar[bool] = True
+    Settings: ClassVar[type[StageSettings]] = PerceptualHashSettings
+    schema: ClassVar[pa.Schema] = pa.schema(
+        [
+            pa.field("frame", pa.int32(), nullable=False),
+            pa.field("phash", pa.binary(PHASH_BYTES), nullable=False),
+            # The eight dihedral variants, the upright one first: all of an asset are queried,
+            # and of a work only the first is searched.
+            pa.field("pdq", pa.binary(PDQ_BYTES * len(TRANSFORMS)), nullable=False),
+            pa.field("pdq_quality", pa.int32(), nullable=False),
+        ]
+    )
+    measures: ClassVar[tuple[Measure, ...]] = (
+        Measure(
+            "phash_distance", "int", "match", "bits of 64",
+            "Hamming distance of the perceptual hashes (pHash).",
+        ),
+        Measure(
+            "pdq_distance", "int", "match", "bits of 256",
+            "Hamming distance of the PDQ hashes, the least of the eight turned and mirrored forms.",
+        ),
+        Measure(
+            "pdq_transform", "str", "match", "",
+            "What the asset must undergo for its PDQ hash to agree best with the work's.",
+        ),
+        Measure(
+            "hash_frame", "int", "match", "frame, from 0", "Frame of the asset that agrees best."
+        ),
+        Measure(
+            "pdq_quality", "int", "asset", "0 to 100",
+            "PDQ's measure of the picture's detail; below 50 the stage abstains.",
+        ),
+    )  # fmt: skip
+
+    def __init__(self) -> None:
+        self._spec = FingerprintSpec(
+            stage=self.name,
+            algorithm="phash64+pdq256/1",
+            parameters={
+                "phash_size": 8,
+                "largest_edge": LARGEST_EDGE,
+                "smallest_edge": SMALLEST_EDGE,
+                "least_quality": LEAST_QUALITY,
+                "variants": len(TRANSFORMS),
+            },
+            libraries=library_versions(
+                "imagehash", "pdqhash", "pillow", "scipy", "opencv-python-headless"
+            ),
+            canary=self._canary(),
+        )
+
+    @classmethod
+    def create(cls, **options: Any) -> Self:  # noqa: ARG003 - the contract's signature
+        """A stage for a new index; it has no options."""
+        return cls()
+
+    @classmethod
+    def from_spec(cls, spec: FingerprintSpec) -> Self:
+        """As in `Stage.from_spec`."""
+        stage = cls()
+        refuse_other_spec(stage.spec, spec)
+        return stage
+
+    @property
+    def spec(self) -> FingerprintSpec:
+        """Identity of the values this stage makes."""
+        return self._spec
+
+    def _canary(self) -> str:
+        phash, pdq, quality = _hash(canary_picture())
+        return hashlib.sha256(phash + pdq + bytes([quality])).hexdigest()
+
+    def fingerprint(self, loaded: Sequence[Loaded]) -> list[Fingerprint | Abstention]:
+        """A row for each frame with enough detail; an abstention if none has."""
+        return [self._one(image) for image in loaded]
+
+    def _one(self, image: Loaded) -> Fingerprint | Abstention:
+        if not isinstance(image, LoadedImage):
+            raise TypeError(f"{self.name} judges pictures, not {type(image).__name__}")
+        rows = []
+        best = 0
+        for number, frame in enumerate(image.frames):
+            if min(frame.shape[:2]) < SMALLEST_EDGE:
+                continue
+            phash, pdq, quality = _hash(frame)
+            best = max(best, quality)
+            if quality >= LEAST_QUALITY and has_detail(frame):
+                rows.append((number, phash, pdq, quality))
+        facts = {"pdq_quality": best}
+        if not rows:
+            return Abstention(Reason.TOO_LITTLE_DETAIL, self._why(image, best), facts)
+        frames, phashes, pdqs, qualities = zip(*rows, strict=True)
+        arrays = [
+            pa.array(values, field.type)
+            for values, field in zip((frames, phashes, pdqs, qualities), self.schema, strict=True)
+        ]
+        return Fingerprint(self.name, pa.RecordBatch.from_arrays(arrays, schema=self.schema), facts)
+
+    @staticmethod
+    def _why(image: LoadedImage, quality: int) -> str:
+        height, width = image.frames[0].shape[:2]
+        if min(height, width) < SMALLEST_EDGE:
+            return f"{width} × {height} pixels is too small to hash"
+        if quality < LEAST_QUALITY:
+            return (
+                f"too little detail to hash (PDQ quality {quality}; "
+                f"at least {LEAST_QUALITY} is needed)"
+            )
+        return "too little detail to hash (flat areas or smooth gradients alone)"
+
+    def search(
+        self, fingerprints: Sequence[Fingerprint], entries: StageEntries, settings: StageSettings
+    ) -> list[list[Evidence]]:
+        """As in `Stage.search`: FAISS, exact, every frame and variant against every frame."""
+        if not isinstance(settings, PerceptualHashSettings):
+            raise TypeError("perceptual_hash needs PerceptualHashSettings")
+        queries = [_hashes(one.rows) for one in fingerprints]
+        if not queries or not len(entries):
+            return [[] for _ in queries]
+        stored = entries.built("perceptual_hash", lambda: _Stored(entries.rows))
+        asset_of = np.repeat(np.arange(len(queries)), [len(q.frame) for q in queries])
+        frames = np.concatenate([q.frame for q in queries])
+        near = [_Near() for _ in queries]
+        if settings.phash_max_distance is not None:
+            hits = stored.phash.within(
+                np.concatenate([q.phash for q in queries]), settings.phash_max_distance
+            )
+            for asset, query, row, bits in _each(hits, asset_of[hits.query]):
+                near[asset].phash(row, bits, int(frames[query]))
+        if settings.pdq_max_distance is not None:
+            variants = np.concatenate([q.pdq for q in queries]).reshape(-1, PDQ_BYTES)
+            hits = stored.pdq.within(variants, settings.pdq_max_distance)
+            for asset, query, row, bits in _each(hits, asset_of[hits.query // len(TRANSFORMS)]):
+                frame, transform = divmod(query, len(TRANSFORMS))
+                near[asset].pdq(row, bits, int(frames[frame]), transform)
+        return [one.evidence(entries) for one in near]
+
+    def sentence(self, evidence: Evidence) -> str:
+        """As in `Stage.sentence`."""
+        said = []
+        pdq, phash = evidence.measures.get("pdq_distance"), evidence.measures.get("phash_distance")
+        if isinstance(pdq, int):
+            how = evidence.measures.get("pdq_transform")
+            form = "" if how == TRANSFORMS[0] else f", {how},"
+            said.append(f"{PDQ_BITS - pdq} of {PDQ_BITS} bits of the PDQ hash")
+            lead = f"The picture's outline{form} agrees with it in "
+        else:
+            lead = "The picture's outline agrees with it in "
+        if isinstance(phash, int):
+            said.append(f"{PHASH_BITS - phash} of {PHASH_BITS} bits of the perceptual hash")
+        return f"{lead}{' and in '.join(said)}."
+
+
+def _hash(frame: NDArray[np.uint8]) -> tuple[bytes, bytes, int]:
+    """pHash (8 bytes), the eight PDQ variants (256 bytes) and PDQ's quality of one frame."""
+    import cv2
+    import imagehash
+    import pdqhash
+    from PIL import Image
+
+    height, width = frame.shape[:2]
+    if max(height, width) > LARGEST_EDGE:
+        scale = LARGEST_EDGE / max(height, width)
+        size = max(SMALLEST_EDGE, round(width * scale)), max(SMALLEST_EDGE, round(height * scale))
+        frame = cv2.resize(frame, size, interpolation=cv2.INTER_AREA).astype(np.uint8)
+    phash = np.packbits(imagehash.phash(Image.fromarray(frame)).hash.reshape(-1)).tobytes()
+    variants, quality = pdqhash.compute_dihedral(np.ascontiguousarray(frame))
+    pdq = np.packbits(np.stack(variants).astype(np.uint8), axis=1).tobytes()
+    return phash, pdq, int(quality)
+
+
+def _hashes(rows: pa.RecordBatch | pa.Table) -> _Hashes:
+    """Rows as arrays.
+
+    Raises:
+        ValueError: if they are not of this stage's form.
+    """
+    if rows.schema.names != PerceptualHash.schema.names or any(
+        rows.schema.field(field.name).type != field.type for field in PerceptualHash.schema
+    ):
+        raise ValueError("rows are not of the form of perceptual_hash")
+    if any(rows.column(name).null_count for name in rows.schema.names):
+        raise ValueError("a perceptual_hash row has a missing value")
+    quality = rows.column("pdq_quality").to_numpy()
+    if len(quality) and (quality.min() < LEAST_QUALITY or quality.max() > 100):
+        raise ValueError("a perceptual_hash row has a PDQ quality that is never stored")
+    return _Hashes(
+        rows.column("frame").to_numpy(),
+        _bytes(rows.column("phash"), PHASH_BYTES),
+        _bytes(rows.column("pdq"), PDQ_BYTES * len(TRANSFORMS)),
+    )
+
+
+def _bytes(column: pa.Array | pa.ChunkedArray, width: int) -> NDArray[np.uint8]:
+    joined = b"".join(column.to_pylist())
+    return np.frombuffer(joined, np.uint8).reshape(-1, width)
+
+
+class _Stored:
+    """The searches over stored hashes."""
+
+    def __init__(self, rows: pa.Table) -> None:
+        from reference_index.hamming import HammingIndex
+
+        hashes = _hashes(rows)
+        self.phash = HammingIndex(hashes.phash)
+        self.pdq = HammingIndex(np.ascontiguousarray(hashes.pdq[:, :PDQ_BYTES]))
+
+
+def _each(hits: Hits, asset: NDArray[np.int64]) -> list[tuple[int, int, int, int]]:
+    """(asset, query row, stored row, bits) of each hit, as plain integers."""
+    return list(
+        zip(
+            asset.tolist(),
+            hits.query.tolist(),
+            hits.entry.tolist(),
+            hits.score.astype(np.int64).tolist(),
+            strict=True,
+        )
+    )
+
+
+class _Near:
+    """What lies near one asset, by stored row."""
+
+    def __init__(self) -> None:
+        self._phash: dict[int, tuple[int, int]] = {}
+        self._pdq: dict[int, tuple[int, int, int]] = {}
+
+    def phash(self, row: int, bits: int, frame: int) -> None:
+        """A pHash within reach."""
+        self._phash[row] = min(self._phash.get(row, (bits, frame)), (bits, frame))
+
+    def pdq(self, row: int, bits: int, frame: int, transform: int) -> None:
+        """A PDQ hash within reach."""
+        found = (bits, transform, frame)
+        self._pdq[row] = min(self._pdq.get(row, found), found)
+
+    def evidence(self, entries: StageEntries) -> list[Evidence]:
+        """The best file of each work, the strongest work first."""
+        best: dict[str, tuple[tuple[float, float, str, int], Evidence]] = {}
+        for row in sorted({*self._phash, *self._pdq}):
+            file = entries.files[int(entries.file_of_row[row])]
+            phash, pdq = self._phash.get(row), self._pdq.get(row)
+            evidence = Evidence(
+                work_id=file.work_id,
+                work_file=file.path,
+                work_file_id=file.file_id,
+                measures={
+                    "phash_distance": phash[0] if phash else None,
+                    "pdq_distance": pdq[0] if pdq else None,
+                    "pdq_transform": TRANSFORMS[pdq[1]] if pdq else None,
+                    "hash_frame": pdq[2] if pdq else phash[1] if phash else None,
+                },
+            )
+            # As shares of their bits, an absent hash counting as half: what chance gives.
+            shares = sorted(
+                (phash[0] / PHASH_BITS if phash else 0.5, pdq[0] / PDQ_BITS if pdq else 0.5)
+            )
+            key = (shares[0], shares[1], file.path, row)
+            if file.work_id not in best or key < best[file.work_id][0]:
+                best[file.work_id] = (key, evidence)
+        ranked = sorted(best.items(), key=lambda item: (item[1][0][:2], item[0]))
+        return [evidence for _, (_, evidence) in ranked]

@@ -1,0 +1,224 @@
+"""Train clearance-mini, the copy-detection descriptor that ships with the package.
+
+    python -m training.train_clearance_mini --minutes 45 --out pipeline/models/clearance-mini
+
+The loss is the contrastive one of SSCD (Pizzi et al., "A self-supervised descriptor for image copy
+detection", CVPR 2022): InfoNCE over two views of each picture, with the KoLeo term that spreads the
+embeddings. Edits grow from mild to strong over the first part of a run. Only procedural pictures
+are seen. With `--steps` the schedule follows the count of steps; with `--minutes`, the clock.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import json
+import math
+import time
+from pathlib import Path
+
+import numpy as np
+import open_clip
+import torch
+from open_clip.constants import OPENAI_DATASET_MEAN, OPENAI_DATASET_STD
+from safetensors.torch import save_file
+from torch.nn.functional import cross_entropy, normalize
+
+from pipeline.synthetic import family_of
+from training.pool import FIRST_TRAINING_SEED, FIRST_VALIDATION_SEED, pool
+from training.validation import normalised, queries, validate
+from training.views import Batches
+
+NAME = "clearance-mini"
+DIMS = 256
+MEAN, STD = tuple(OPENAI_DATASET_MEAN), tuple(OPENAI_DATASET_STD)
+# Sides of the training views in pixels, each with the share of the run at which it begins: small
+# views first, because twice as many fit in the time.
+SIZES = ((0.0, 112), (0.7, 144))
+START_STRENGTH, FULL_STRENGTH = 0.3, 0.4
+
+
+def configuration(architecture: str, image_size: int) -> dict[str, object]:
+    """The open_clip configuration; the text tower is as small as open_clip allows, and unused."""
+    return {
+        "embed_dim": DIMS,
+        "vision_cfg": {
+            "image_size": image_size,
+            "timm_model_name": architecture,
+            "timm_model_pretrained": False,
+            "timm_pool": "avgmax",
+            "timm_proj": "",
+        },
+        "text_cfg": {"context_length": 8, "vocab_size": 8, "width": 8, "heads": 1, "layers": 1},
+    }
+
+
+def save(model: torch.nn.Module, out: Path, architecture: str, image_size: int) -> None:
+    """Write configuration and weights, each in one move so that a reader never sees half a file."""
+    out.mkdir(parents=True, exist_ok=True)
+    settings = json.dumps(configuration(architecture, image_size), indent=2) + "\n"
+    (out / f"{NAME}.json.part").write_text(settings)
+    (out / f"{NAME}.json.part").rename(out / f"{NAME}.json")
+    # Matrices as fp16; the few vectors (batch-norm statistics among them) keep their precision.
+    stored = {
+        key: (value.half() if value.ndim > 1 else value).contiguous().clone()
+        for key, value in model.state_dict().items()
+    }
+    save_file(stored, out / "model.safetensors.part", metadata={"format": "pt"})
+    (out / "model.safetensors.part").chmod(0o644)
+    (out / "model.safetensors.part").rename(out / "model.safetensors")
+
+
+def contrast(both: torch.Tensor, count: int, temperature: float) -> torch.Tensor:
+    """InfoNCE of unit embeddings (2 * count, d), each against every other of the batch."""
+    near = both @ both.T / temperature
+    near.fill_diagonal_(float("-inf"))
+    partner = torch.cat([torch.arange(count) + count, torch.arange(count)])
+    return cross_entropy(near, partner)
+
+
+def spread(both: torch.Tensor, count: int) -> torch.Tensor:
+    """KoLeo: minus the mean log distance to the nearest embedding of another picture."""
+    with torch.no_grad():
+        near = both @ both.T
+        index = torch.arange(len(both))
+        near[index, index] = near[index, (index + count) % len(both)] = -2
+        nearest = near.argmax(1)
+    return -torch.log((both - both[nearest]).norm(dim=1) + 1e-6).mean()
+
+
+def train(given: argparse.Namespace) -> None:
+    torch.manual_seed(given.seed)
+    torch.set_num_threads(given.threads)
+    given.pool.mkdir(parents=True, exist_ok=True)
+    held = pool(given.pool / "validation.npy", FIRST_VALIDATION_SEED, 800)
+    edited = queries(held, given.pool / "queries.npy")
+    pool(given.pool / "training.npy", FIRST_TRAINING_SEED, given.pictures)
+
+    given.out.mkdir(parents=True, exist_ok=True)
+    (given.out / f"{NAME}.json").write_text(
+        json.dumps(configuration(given.architecture, 160), indent=2)
+    )
+    open_clip.add_model_config(given.out / f"{NAME}.json")
+    model = open_clip.create_model(NAME)
+    tower = model.visual.to(memory_format=torch.channels_last)
+    average = copy.deepcopy(tower).eval()
+
+    heavy = [p for p in tower.parameters() if p.ndim > 1]
+    light = [p for p in tower.parameters() if p.ndim <= 1]
+    groups = [{"params": heavy, "weight_decay": 0.03}, {"params": light, "weight_decay": 0.0}]
+    optimiser = torch.optim.AdamW(groups, lr=given.rate, betas=(0.9, 0.98))
+
+    controls = torch.tensor([float(SIZES[0][1]), START_STRENGTH])
+    controls.share_memory_()  # type: ignore[no-untyped-call]
+    names = [family_of(FIRST_TRAINING_SEED + k) for k in range(given.pictures)]
+    families = np.unique(names, return_inverse=True)[1]
+    stored = given.pool / "training.npy"
+    batches = Batches(stored, families, given.batch, controls, given.seed)
+    feed = iter(
+        torch.utils.data.DataLoader(batches, batch_size=None, num_workers=1, prefetch_factor=4)
+    )
+
+    started = saved = time.monotonic()
+    seen, step = 0, 0
+    trace: list[tuple[float, float]] = []
+    while True:
+        spent = (time.monotonic() - started) / 60
+        done = step / given.steps if given.steps else spent / given.minutes
+        if done >= 1:
+            break
+        controls[0] = next(size for start, size in reversed(SIZES) if done >= start)
+        controls[1] = min(1.0, START_STRENGTH + (1 - START_STRENGTH) * done / FULL_STRENGTH)
+        warm = min(1.0, (step + 1) / 100)
+        for group in optimiser.param_groups:
+            group["lr"] = given.rate * warm * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * done)))
+
+        views = next(feed)
+        count = views.shape[1]
+        images = normalised(views.flatten(0, 1), MEAN, STD)
+        tower.train()
+        with torch.autocast("cpu", torch.bfloat16, enabled=given.bfloat16):
+            raw = tower(images)
+        both = normalize(raw.float(), dim=-1)
+        loss = contrast(both, count, given.temperature)
+        koleo = spread(both, count)
+        optimiser.zero_grad(set_to_none=True)
+        (loss + given.spread * koleo).backward()
+        torch.nn.utils.clip_grad_norm_(tower.parameters(), 5.0)
+        optimiser.step()
+
+        step += 1
+        seen += 2 * count
+        with torch.no_grad():
+            keep = min(0.995, 1 - 10 / (10 + step))
+            for own, other in zip(
+                average.state_dict().values(), tower.state_dict().values(), strict=True
+            ):
+                if own.is_floating_point():
+                    own.lerp_(other, 1 - keep)
+                else:
+                    own.copy_(other)
+        trace.append((float(loss.detach()), float(koleo.detach())))
+        if step % 50 == 0:
+            recent = np.mean(trace[-50:], 0)
+            print(
+                f"{spent:5.1f} min step {step} views {seen} side {views.shape[-1]} "
+                f"loss {recent[0]:.3f} koleo {recent[1]:.3f}",
+                flush=True,
+            )
+        if time.monotonic() - saved > 60 * given.every:
+            saved = time.monotonic()
+            _report(average, held, edited, (144,))
+            _write(model, average, given, 144)
+    best = _report(average, held, edited, (128, 144, 160, 176, 192))
+    _write(model, average, given, best)
+    print(f"finished: {step} steps, {seen} views, input {best} px", flush=True)
+
+
+def _write(
+    model: torch.nn.Module, average: torch.nn.Module, given: argparse.Namespace, size: int
+) -> None:
+    whole = copy.deepcopy(model)
+    whole.visual = average
+    save(whole, given.out, given.architecture, size)
+
+
+def _report(
+    tower: torch.nn.Module, held: np.ndarray, edited: np.ndarray, sizes: tuple[int, ...]
+) -> int:
+    """Print the validation of each input size; the size of the best µAP."""
+    scored = {}
+    for size in sizes:
+        rows = validate(tower, held, edited, size, MEAN, STD)
+        scored[size] = rows["all"][0]
+        weak = sorted(rows.items(), key=lambda row: row[1][0])[:6]
+        print(
+            f"validation at {size} px: µAP {rows['all'][0]:.4f} recall@p99 {rows['all'][1]:.4f} "
+            f"rank one {rows['all'][2]:.4f}; weakest "
+            + ", ".join(f"{name} {row[0]:.2f}" for name, row in weak),
+            flush=True,
+        )
+    return max(scored, key=lambda size: scored[size])
+
+
+def main() -> None:
+    arguments = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    arguments.add_argument("--minutes", type=float, default=45)
+    arguments.add_argument("--steps", type=int, default=0, help="instead of --minutes, repeatable")
+    arguments.add_argument("--out", type=Path, required=True)
+    arguments.add_argument("--pool", type=Path, default=Path("/tmp/clearance-pool"))  # noqa: S108
+    arguments.add_argument("--pictures", type=int, default=16_000)
+    arguments.add_argument("--architecture", default="resnet10t")
+    arguments.add_argument("--bfloat16", action=argparse.BooleanOptionalAction, default=True)
+    arguments.add_argument("--batch", type=int, default=48, help="pictures a step, two views each")
+    arguments.add_argument("--rate", type=float, default=1e-3)
+    arguments.add_argument("--temperature", type=float, default=0.05)
+    arguments.add_argument("--spread", type=float, default=1.0)
+    arguments.add_argument("--every", type=float, default=5.0, help="minutes between checkpoints")
+    arguments.add_argument("--threads", type=int, default=2)
+    arguments.add_argument("--seed", type=int, default=20260)
+    train(arguments.parse_args())
+
+
+if __name__ == "__main__":
+    main()

@@ -355,15 +355,15 @@ def screen(
 ) -> int:
     """Screen a drop against an index and write the risk table and report."""
     from pipeline.progress import shown
+    from pipeline.risk_terminal import print_run
     from pipeline.screen import screen as run
-    from pipeline.terminal import print_run
 
     with shown(stderr()) as progress:
         done = run(drop, index, out, config=config, progress=progress)
     if as_json:
         emit(done.summary())
     else:
-        print_run(done)
+        print_run(done, stdout())
     return exit_status(done.counts, fail_on)
 
 

@@ -38,7 +38,7 @@ def discover(drop: Path) -> Iterator[Asset]:
         DropError: at once, if `drop` does not exist, can't be read, or is neither.
     """
     try:
-        mode = os.stat(drop).st_mode
+        mode = drop.stat().st_mode
         if stat.S_ISDIR(mode):
             entries = _sorted_entries(drop, "")
             return _walk(drop, entries)
@@ -150,7 +150,7 @@ def _check_link(link: Path, root: str) -> None:
     """Raises FileRefusedError unless `link` leads to a regular file inside the drop."""
     try:
         target = os.path.realpath(link, strict=True)
-        mode = os.stat(target).st_mode
+        mode = Path(target).stat().st_mode
     except PermissionError as error:
         raise unreadable(error, "what the link leads to") from error
     except OSError as error:
@@ -177,7 +177,7 @@ def _faulty(file: Path, path: str, fault: Fault) -> Asset:
     size = None
     if fault.reason is not Reason.NOT_A_FILE:
         try:
-            size = os.stat(file).st_size
+            size = file.stat().st_size
         except (OSError, ValueError):
             size = None
     return Asset(file, path, None, kind, size, fault)

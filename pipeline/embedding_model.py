@@ -138,7 +138,7 @@ class EmbeddingModel:
         smaller = fitted[0] < frame.shape[1] or fitted[1] < frame.shape[0]
         how = cv2.INTER_AREA if smaller else cv2.INTER_CUBIC
         pixels = cv2.resize(frame, fitted, interpolation=how).astype(np.float32) / 255
-        normal = (pixels - np.float32(self.mean)) / np.float32(self.std)
+        normal = (pixels - np.array(self.mean, np.float32)) / np.array(self.std, np.float32)
         canvas = np.zeros((height, width, 3), np.float32)
         top, left = (height - fitted[1]) // 2, (width - fitted[0]) // 2
         canvas[top : top + fitted[1], left : left + fitted[0]] = normal

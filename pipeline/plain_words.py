@@ -67,7 +67,7 @@ def value_in_words(value: Value, measure: Measure | None) -> str:
         return value
     number = f"{value:,}" if isinstance(value, int) else f"{value:.3g}"
     unit = measure.unit if measure else ""
-    if unit[:1].isdigit() or "," in unit:  # a range or a remark, such as `0 to 1`
+    if " to " in unit or "," in unit:  # a range or a remark, such as `0 to 1`
         return f"{number} ({unit})"
     if value == 1:
         first, space, rest = unit.partition(" ")

@@ -3,18 +3,53 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
 
 from pipeline.explain_terminal import band_text, shown
-from pipeline.plain_words import count, risk_number
-from pipeline.records import RiskRow
-from pipeline.results import RISK_CSV
+from pipeline.plain_words import BANDS, count, risk_number
+from pipeline.reasons import title_of
+from pipeline.records import Band, RiskRow
+from pipeline.results import REPORT, RISK_CSV, RISK_TABLE
 from pipeline.table import urgency
 from reference_index.interface import Work
 
+if TYPE_CHECKING:
+    from pipeline.screen import ScreenedRun
+
 REASON_CHARACTERS = 90
+
+
+def print_run(done: ScreenedRun, console: Console, *, limit: int = 20) -> None:
+    """Prints a run: its most urgent rows, the counts by band, and where the results lie.
+
+    Args:
+        done: the run.
+        console: where to print.
+        limit: rows shown.
+    """
+    print_table(done.rows, console, done.works, limit=limit)
+    console.print()
+    counts = [
+        f"{BANDS[Band(band)].lower()} {number:,}" for band, number in done.counts.items() if number
+    ]
+    files = count(len(done.rows), "file")
+    among = count(len(done.works), "work")
+    console.print(shown(f"{files} screened against {among}: {', '.join(counts) or 'nothing'}."))
+    for stage, why in done.run["not_run"].items():
+        console.print(shown(f"{title_of(stage)} did not run: {why}", "yellow"))
+    for stage in done.run["calibration"]["other_weights"]:
+        console.print(
+            shown(
+                f"The risks were calibrated with other weights than the index's for "
+                f"{title_of(stage)}; see docs/models.md.",
+                "yellow",
+            )
+        )
+    console.print(shown(f"Report: {done.out / REPORT}"), soft_wrap=True)
+    console.print(shown(f"Table: {done.out / RISK_TABLE}"), soft_wrap=True)
 
 
 def print_table(

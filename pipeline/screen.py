@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import insort
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,10 @@ from pipeline.load.images import thumbnail
 from pipeline.manifest import environment, installed, new_run_id, now
 from pipeline.progress import Progress, silent
 from pipeline.records import Asset, Band, Fault, Loaded, LoadedImage, RiskRow
+from pipeline.report import Content, ReportLimits, write_report
 from pipeline.results import RUN, ResultFiles, RunInfo
-from pipeline.table import counts, write_tables
+from pipeline.table import counts, urgency, write_tables
+from reference_index.interface import Work
 from reference_index.store import ReferenceIndex
 
 FLAGGED = (Band.ESCALATE, Band.REVIEW, Band.INFO)
@@ -41,11 +44,27 @@ class ScreenedRun:
         out: the folder of its results.
         run: the contents of run.json.
         rows: the risk table's rows, by asset path.
+        works: every work of the index, by work id.
     """
 
     out: Path
     run: dict[str, Any]
     rows: list[RiskRow]
+    works: dict[str, Work]
+
+    def summary(self) -> dict[str, Any]:
+        """What `clearance screen --json` prints."""
+        return {
+            "run_id": self.run["run_id"],
+            "files": self.run["files"],
+            "counts": self.counts,
+            "works": len(self.works),
+            "index_version": self.run["index"]["version"],
+            "config_fingerprint": self.run["config_fingerprint"],
+            "not_run": self.run["not_run"],
+            "out": str(self.out),
+            "results": sorted([*self.run["outputs"], RUN]),
+        }
 
     @property
     def counts(self) -> dict[str, int]:
@@ -55,22 +74,30 @@ class ScreenedRun:
 
 @dataclass
 class Shown:
-    """What the report shows of flagged assets, kept while they are in memory."""
+    """What the report shows of flagged assets, kept while they are in memory.
+
+    Of more than `limit`, the most urgent are kept, as they are those that the report shows.
+    """
 
     limit: int
     thumbnails: dict[str, bytes] = field(default_factory=dict)
     texts: dict[str, str] = field(default_factory=dict)
+    _least: list[tuple[tuple[int, float, str], str]] = field(default_factory=list)
 
     def take(self, judged: Judged) -> None:
-        """Keeps a flagged asset's thumbnail or text, up to the report's number of rows."""
-        if judged.row.band not in FLAGGED or judged.loaded is None:
+        """Keeps a flagged asset's thumbnail or text."""
+        if judged.row.band not in FLAGGED or judged.loaded is None or not self.limit:
             return
         path = judged.row.asset.asset_path
+        insort(self._least, (urgency(judged.row), path))
         if isinstance(judged.loaded, LoadedImage):
-            if len(self.thumbnails) < self.limit:
-                self.thumbnails[path] = thumbnail(judged.loaded)
-        elif len(self.texts) < self.limit:
+            self.thumbnails[path] = thumbnail(judged.loaded)
+        else:
             self.texts[path] = judged.loaded.text
+        if len(self._least) > self.limit:
+            _, dropped = self._least.pop()
+            self.thumbnails.pop(dropped, None)
+            self.texts.pop(dropped, None)
 
 
 def check_places(drop: Path, index: Path, out: Path) -> None:
@@ -103,9 +130,9 @@ def judge_assets(
     stages = {bench.name: bench.stage for bench in benches if bench.stage is not None}
     for chunk in load_ahead(assets, lambda asset: load(asset, config.limits)):
         for asset, loaded, outcomes in judge(chunk, benches):
-            fault = isinstance(loaded, Fault)
+            fault = loaded if isinstance(loaded, Fault) else None
             row = fuse(
-                asset,
+                replace(asset, fault=fault) if fault else asset,
                 outcomes,
                 config.loaded_calibration,
                 config.bands,
@@ -115,7 +142,10 @@ def judge_assets(
                 stages=stages,
                 notes=() if isinstance(loaded, Fault) else loaded.notes,
             )
-            yield Judged(row, None if fault else loaded)  # type: ignore[arg-type]
+            if isinstance(loaded, Fault):
+                yield Judged(row, None)
+            else:
+                yield Judged(replace(row, extra={"format": loaded.format}), loaded)
 
 
 def screen(
@@ -166,7 +196,7 @@ def screen(
         run = _run_manifest(info, drop, index, settings, benches, rows)
         run["outputs"] = dict(files.digests)
         files.write_json(RUN, run)
-    return ScreenedRun(out, run, rows)
+    return ScreenedRun(out, run, rows, works)
 
 
 def _content(rows: list[RiskRow], index: ReferenceIndex, shown: Shown) -> Content:

@@ -92,8 +92,8 @@ def _screened(
 
     from pipeline.progress import shown
     from pipeline.register import add_works, create_index
+    from pipeline.risk_terminal import print_run
     from pipeline.screen import screen
-    from pipeline.terminal import print_run
 
     index, out = folder / "index", folder / "out"
     _say(console, f"3. Index: clearance index create {index}")
@@ -105,7 +105,7 @@ def _screened(
     with shown(console) as progress:
         done = screen(folder / "drop", index, out, progress=progress)
     if not console.quiet:
-        print_run(done)
+        print_run(done, console)
     columns = ["asset_path", "band", "risk", "work_id"]
     rows = pq.read_table(out / "risk_table.parquet", columns=columns).to_pylist()
     return {row["asset_path"]: row for row in rows}, dict(done.counts)

@@ -1,1 +1,77 @@
-"""Loading: bytes of a file to pixels or text, or a fault that says why not."""
+"""Loading: bytes of a file to pixels or text, or a fault that says why not.
+
+`load` is the only door. Behind it one module reads each format; a new one is a reader here and a
+line in `formats.recognise`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pipeline.errors import Reason
+from pipeline.load.formats import HEAD_BYTES, recognise
+from pipeline.load.limits import Limits
+from pipeline.load.opening import digest_of, open_regular, unreadable
+from pipeline.load.refusal import FileRefusedError, shown, too_large
+from pipeline.records import Asset, Fault, Kind, LoadedImage, LoadedScript
+
+__all__ = ["Limits", "load"]
+
+
+def load(asset: Asset, limits: Limits) -> LoadedImage | LoadedScript | Fault:
+    """The asset's pixels or text, or why it has none to give. Never raises for a bad file.
+
+    The file's bytes are hashed again: if they are not the ones that `asset_id` names, the asset is
+    refused, so that a row never speaks of other content than it names.
+
+    Args:
+        asset: as discovered; one with a fault gives that fault.
+        limits: what is too large.
+    """
+    if asset.fault is not None:
+        return asset.fault
+    try:
+        return _load(asset, limits)
+    except FileRefusedError as refused:
+        return refused.fault
+    except OSError as error:
+        return unreadable(error).fault
+    except MemoryError:
+        return Fault(
+            Reason.TOO_LARGE,
+            "there was not enough memory to decode the file; screen it on a larger machine, or "
+            "lower the limits of the configuration",
+        )
+    except Exception as error:  # decoders raise whatever they like, and a bad file is a row
+        return Fault(
+            Reason.CORRUPT,
+            f"the file can't be decoded ({type(error).__name__}: {shown(error)}); it is damaged, "
+            "or uses its format in a way that is not supported",
+        )
+
+
+def _load(asset: Asset, limits: Limits) -> LoadedImage | LoadedScript:
+    with open_regular(asset.file) as stream:
+        size = stream.seek(0, 2)
+        if size > limits.max_file_bytes:
+            raise too_large("the file", size, "bytes", limits.max_file_bytes, "max_file_bytes")
+        if digest_of(stream)[0] != asset.asset_id:
+            raise FileRefusedError(
+                Reason.UNREADABLE,
+                "the file changed while it was being screened; screen it again when it is at rest",
+            )
+        stream.seek(0)
+        name = Path(asset.file).name
+        kind, file_format, fault = recognise(name, stream.read(HEAD_BYTES), stream)
+        if fault is not None:
+            raise FileRefusedError(fault.reason, fault.detail)
+        if file_format is None:
+            raise AssertionError("a file without a fault has a format")
+        # Imported here: configuration and discovery need this package, but no decoders.
+        if kind is Kind.IMAGE:
+            from pipeline.load.images import load_image
+
+            return load_image(stream, file_format, limits)
+        from pipeline.load.scripts import load_script
+
+        return load_script(stream, file_format, limits)

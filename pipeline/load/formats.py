@@ -17,7 +17,22 @@ HEAD_BYTES = 4096
 """How much of a file's beginning `recognise` wants to see."""
 
 IMAGE_SUFFIXES = frozenset(
-    [".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".webp", ".gif", ".tif", ".tiff", ".bmp", ".dib", ".avif", ".avifs"]
+    [
+        ".jpg",
+        ".jpeg",
+        ".jpe",
+        ".jfif",
+        ".png",
+        ".apng",
+        ".webp",
+        ".gif",
+        ".tif",
+        ".tiff",
+        ".bmp",
+        ".dib",
+        ".avif",
+        ".avifs",
+    ]
 )
 SCRIPT_SUFFIXES: Mapping[str, str] = {
     ".txt": "txt",
@@ -53,9 +68,9 @@ _FOREIGN = (
     (re.compile(rb"Rar!\x1a\x07"), "a RAR archive"),
     (re.compile(rb"\x1a\x45\xdf\xa3"), "a film (Matroska or WebM)"),
     (re.compile(rb"RIFF....(?:AVI |WAVE)", re.DOTALL), "a recording (AVI or WAV)"),
-    (re.compile(rb"ID3|OggS|fLaC"), "a sound recording"),
+    (re.compile(rb"ID3[\x02-\x04]|OggS\x00|fLaC\x00"), "a sound recording"),
     (re.compile(rb"SQLite format 3\x00"), "a database"),
-    (re.compile(rb"\x7fELF|MZ"), "a program"),
+    (re.compile(rb"\x7fELF|MZ.\x00", re.DOTALL), "a program"),
 )
 _BMP_HEADERS = frozenset({12, 16, 40, 52, 56, 64, 108, 124})
 _MAX_ARCHIVE_LISTING = 16 * 2**20

@@ -31,7 +31,7 @@ def open_regular(path: Path) -> BinaryIO:
             refuses it.
     """
     try:
-        refuse_if_special(os.stat(path).st_mode)
+        refuse_if_special(Path(path).stat().st_mode)
         # Not blocking, in case a pipe took the file's place since the line above.
         flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
         opened = os.open(path, flags | getattr(os, "O_CLOEXEC", 0))

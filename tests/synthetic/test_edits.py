@@ -112,4 +112,32 @@ def test_stacks_refuse_other_counts(n, original):
 
 
 def test_the_names_that_others_rely_on():
-    assert list(EDITS) == ["jpeg", "downscale", "crop80", "crop50", "crop25", "mirror", "rotate90", "rotate_small", "letterbox", "aspect", "perspective", "banner", "watermark", "stickers", "hue", "gray", "brightness", "contrast", "negative", "blur", "noise", "posterise", "cartoon", "local_warp", "inset40", "inset20", "screenshot"]  # fmt: skip
+    assert list(EDITS) == [
+        "jpeg",
+        "downscale",
+        "crop80",
+        "crop50",
+        "crop25",
+        "mirror",
+        "rotate90",
+        "rotate_small",
+        "letterbox",
+        "aspect",
+        "perspective",
+        "banner",
+        "watermark",
+        "stickers",
+        "hue",
+        "gray",
+        "brightness",
+        "contrast",
+        "negative",
+        "blur",
+        "noise",
+        "posterise",
+        "cartoon",
+        "local_warp",
+        "inset40",
+        "inset20",
+        "screenshot",
+    ]

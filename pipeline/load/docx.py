@@ -1,0 +1,149 @@
+"""Word documents (.docx, ECMA-376): paragraphs and table cells, footnotes and endnotes.
+
+The parts that hold text are read from the archive directly, and no others, each within a bound:
+an archive can claim little and unpack to much.
+"""
+
+from __future__ import annotations
+
+import re
+import zipfile
+import zlib
+from collections.abc import Iterator
+from typing import BinaryIO
+from xml.etree.ElementTree import Element
+
+from pipeline.errors import Reason
+from pipeline.load.formats import MAIN_STORY
+from pipeline.load.limits import Limits
+from pipeline.load.paragraphs import Story, story_of
+from pipeline.load.refusal import FileRefusedError, shown, too_large
+from pipeline.load.safe_xml import local_name, parse_xml
+
+_WORD = (
+    "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}",
+    "{http://purl.oclc.org/ooxml/wordprocessingml/main}",
+)
+_NOTES = re.compile(r"word/(?:footnotes|endnotes)\d*\.xml")
+_ASIDE = re.compile(r"word/(?:header|footer|comments)\d*\.xml")
+_CHARACTERS = {"tab": "\t", "br": "\n", "cr": "\n", "noBreakHyphen": "\u2011"}
+# A text box stands twice, for new and for old programs; a moved passage too.
+_LEFT_OUT = frozenset({"Fallback", "del", "moveFrom", "instrText", "delText"})
+_OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+
+
+def read_docx(stream: BinaryIO, limits: Limits) -> Story:
+    """The document's text: the main story in order, then footnotes and endnotes.
+
+    Tracked insertions are part of it, tracked deletions are not. Headers, footers and comments
+    are left out, with a note if they hold text.
+
+    Raises:
+        FileRefusedError: CORRUPT, ENCRYPTED, TOO_LARGE.
+    """
+    stream.seek(0)
+    if stream.read(len(_OLE)) == _OLE:
+        raise FileRefusedError(
+            Reason.ENCRYPTED,
+            "the Word document is protected by a password, or an old .doc under another name; "
+            "save it as .docx without a password",
+        )
+    try:
+        with zipfile.ZipFile(stream) as archive:
+            return _story(_Parts(archive, limits))
+    except (zipfile.BadZipFile, zipfile.LargeZipFile, EOFError, zlib.error) as error:
+        raise FileRefusedError(
+            Reason.CORRUPT,
+            f"the Word document is damaged or was cut off ({shown(error)}); fetch it again",
+        ) from error
+
+
+class _Parts:
+    """Reads parts of the archive and counts what they unpack to."""
+
+    def __init__(self, archive: zipfile.ZipFile, limits: Limits) -> None:
+        self._archive = archive
+        self._limit = limits.max_unpacked_bytes
+        self._left = self._limit
+        self.names = sorted(archive.namelist())
+
+    def read(self, name: str) -> Element:
+        info = self._archive.getinfo(name)
+        if info.flag_bits & 1:
+            raise FileRefusedError(
+                Reason.ENCRYPTED, "the Word document is encrypted; save it without a password"
+            )
+        with self._archive.open(info) as part:
+            data = part.read(self._left + 1)
+        # What the archive says of the size is not believed, in either direction.
+        if max(len(data), info.file_size) > self._left:
+            raise too_large(
+                "the unpacked document",
+                self._limit - self._left + max(len(data), info.file_size),
+                "bytes",
+                self._limit,
+                "max_unpacked_bytes",
+            )
+        self._left -= len(data)
+        return parse_xml(data, f"the Word document's {name.rpartition('/')[2]}")
+
+    def matching(self, pattern: re.Pattern[str]) -> list[str]:
+        return [name for name in self.names if pattern.fullmatch(name)]
+
+
+def _story(parts: _Parts) -> Story:
+    main = parts.matching(MAIN_STORY)
+    if not main:
+        raise FileRefusedError(
+            Reason.CORRUPT,
+            "the file is an archive, but not a Word document (it has no word/document.xml); "
+            "save it as .docx from Word",
+        )
+    roots = [parts.read(name) for name in [*main, *parts.matching(_NOTES)]]
+    notes = []
+    if any(_has_text(parts.read(name)) for name in parts.matching(_ASIDE)):
+        notes.append("Headers, footers and comments of the document were left out.")
+    if any(
+        next(root.iter(f"{space}delText"), None) is not None for root in roots for space in _WORD
+    ):
+        notes.append("Passages that tracked changes delete were left out.")
+    paragraphs = (("text", text) for root in roots for text in _paragraphs(root))
+    return story_of(paragraphs, notes)
+
+
+def _has_text(root: Element) -> bool:
+    return any(text.strip() for text in _paragraphs(root))
+
+
+def _is_word(element: Element) -> bool:
+    return isinstance(element.tag, str) and element.tag.startswith(_WORD)
+
+
+def _paragraphs(element: Element) -> Iterator[str]:
+    """Every paragraph below `element` in order; one inside another (a text box) follows it."""
+    for child in element:
+        name = local_name(child)
+        if name in _LEFT_OUT:
+            continue
+        if name == "p" and _is_word(child):
+            inner: list[Element] = []
+            yield "".join(_runs(child, inner))
+            for box in inner:
+                yield from _paragraphs(box)
+        else:
+            yield from _paragraphs(child)
+
+
+def _runs(element: Element, inner: list[Element]) -> Iterator[str]:
+    for child in element:
+        name = local_name(child)
+        if name in _LEFT_OUT:
+            continue
+        if name == "txbxContent":
+            inner.append(child)
+        elif name == "t" and _is_word(child):
+            yield child.text or ""
+        elif name in _CHARACTERS and _is_word(child):
+            yield _CHARACTERS[name]
+        elif name not in ("pPr", "rPr"):
+            yield from _runs(child, inner)

@@ -1,0 +1,53 @@
+"""Fountain screenplays (fountain.io/syntax): all but the title page and what is struck out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from pipeline.load.lines import lines_of
+from pipeline.records import Span
+
+_KEY = re.compile(r"([A-Za-z][A-Za-z _-]*):.*")
+_TITLE_KEYS = frozenset(
+    {
+        "title", "credit", "author", "authors", "written by", "source", "based on", "draft",
+        "draft date", "date", "contact", "contact info", "copyright", "notes", "revision",
+        "format", "language", "episode", "episode title", "series", "series title",
+    }
+)  # fmt: skip
+_BONEYARD = re.compile(r"/\*.*?\*/", re.DOTALL)
+
+
+def fountain_spans(text: str) -> tuple[Span, ...]:
+    """The text without its title page and without the boneyard (``/* … */``)."""
+    return tuple(_spans(text))
+
+
+def _spans(text: str) -> Iterator[Span]:
+    place = _title_page_end(text)
+    for struck in _BONEYARD.finditer(text, place):
+        if text[place : struck.start()].strip():
+            yield Span(place, struck.start())
+        place = struck.end()
+    if text[place:].strip():
+        yield Span(place, len(text))
+
+
+def _title_page_end(text: str) -> int:
+    """Where the title page ends; 0 if there is none.
+
+    It is a block of `Key: value` lines and indented ones at the very start. Its first key must be
+    one that title pages have: scripts also begin with `FADE IN:`.
+    """
+    end = 0
+    for line in lines_of(text):
+        key = _KEY.fullmatch(line.text)
+        if end == 0 and not (key and key.group(1).strip().lower() in _TITLE_KEYS):
+            return 0
+        if line.blank:
+            return end
+        if not key and not line.text.startswith((" ", "\t")):
+            return 0
+        end = line.end
+    return end

@@ -1,0 +1,98 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.records import LoadedScript, Span
+from pipeline.words import normalised, shingles_of, words_of
+
+
+def script(text, spans=None):
+    return LoadedScript(text, spans or (Span(0, len(text)),), "txt")
+
+
+def words(text):
+    found = words_of(script(text))
+    return [text[a:b] for a, b in zip(found.start, found.end, strict=True)]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Don’t go — it's late.", ["Don’t", "go", "it's", "late"]),
+        ("'quoted' words'", ["quoted", "words"]),
+        ("well-known 3rd café", ["well", "known", "3rd", "café"]),
+        ("cafe\u0301 soft\u00adhyphen", ["cafe\u0301", "soft\u00adhyphen"]),
+        ("नमस्ते दुनिया", ["नमस्ते", "दुनिया"]),
+        ("我爱你 hello", ["我", "爱", "你", "hello"]),
+        ("これはペン", ["こ", "れ", "は", "ペ", "ン"]),
+        ("_under_score_", ["under", "score"]),
+        ("", []),
+        ("… — !", []),
+    ],
+)
+def test_words_with_their_places(text, expected):
+    assert words(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("DON’T", "don't"),
+        ("dont", "don't"),
+        ("ﬁne", "fine"),
+        ("ＷＩＤＥ", "wide"),
+        ("caf\u00e9", "cafe\u0301"),
+        ("STRASSE", "straße"),
+        ("soft\u00adhyphen", "softhyphen"),
+        ("zero\u200bwidth", "zerowidth"),
+    ],
+)
+def test_words_that_are_the_same_word(one, other):
+    assert normalised(one) == normalised(other)
+    assert (words_of(script(one)).hashes == words_of(script(other)).hashes).all()
+
+
+def test_words_that_differ_stay_different():
+    assert normalised("resume") != normalised("résumé")
+
+
+@given(st.text())
+def test_offsets_are_in_order_and_inside_the_text(text):
+    found = words_of(script(text))
+    assert len(found.hashes) == len(found.start) == len(found.end)
+    places = np.stack([found.start, found.end], axis=1).reshape(-1)
+    assert (np.diff(places) >= 0).all()
+    assert (found.end > found.start).all()
+    assert not len(places) or (places[0] >= 0 and places[-1] <= len(text))
+
+
+@given(st.lists(st.sampled_from(["alpha", "Beta", "gamma’s", "δέλτα", "五"]), max_size=30))
+def test_layout_does_not_matter(items):
+    one = words_of(script(" ".join(items)))
+    other = words_of(script("\r\n\t".join(item.upper() for item in items) + "."))
+    assert (one.hashes == other.hashes).all()
+
+
+def test_only_content_spans_are_read_and_no_word_crosses_their_ends():
+    text = "00:01 hello there\nworld"
+    found = words_of(script(text, (Span(6, 11), Span(12, 15), Span(18, 23))))
+    assert [text[a:b] for a, b in zip(found.start, found.end, strict=True)] == [
+        "hello",
+        "the",
+        "world",
+    ]
+
+
+@given(st.lists(st.integers(1, 2**64 - 1), max_size=20), st.integers(1, 5))
+def test_a_shingle_for_each_run_of_words(values, length):
+    hashes = np.array(values, np.uint64)
+    shingles = shingles_of(hashes, length)
+    assert len(shingles) == max(0, len(values) - length + 1)
+    for place, shingle in enumerate(shingles):
+        assert shingle == shingles_of(hashes[place : place + length], length)[0]
+
+
+def test_the_order_of_words_matters():
+    a, b = np.array([1, 2, 3], np.uint64), np.array([3, 2, 1], np.uint64)
+    assert shingles_of(a, 3)[0] != shingles_of(b, 3)[0]

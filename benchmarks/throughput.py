@@ -20,12 +20,12 @@ from statistics import median
 import numpy as np
 import pyarrow as pa
 from PIL import Image
-from pipeline.discover import discover
-from pipeline.load.limits import Limits
 from rich.console import Console
 from rich.table import Table
 
+from pipeline.discover import discover
 from pipeline.load import load
+from pipeline.load.limits import Limits
 from pipeline.records import Fingerprint, Loaded, LoadedImage, LoadedScript, Span
 from pipeline.stages import STAGES, Stage
 from reference_index.interface import StageEntries, WorkFile

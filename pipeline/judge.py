@@ -10,8 +10,6 @@ import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from reference_index.store import ReferenceIndex
-
 from pipeline.errors import ModelError, Reason
 from pipeline.records import (
     Abstention,
@@ -28,6 +26,7 @@ from pipeline.records import (
 from pipeline.stages import STAGES, Stage, StageSettings
 from reference_index.errors import SpecMismatchError
 from reference_index.interface import StageEntries
+from reference_index.store import ReferenceIndex
 
 log = logging.getLogger(__name__)
 

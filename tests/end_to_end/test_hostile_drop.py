@@ -50,7 +50,7 @@ def make_drop(folder, photo):
         "blank.txt": b" \n\t\n ",
         "few.txt": b"only five words stand here",
         "name\nwith newline.png": b"\x89PNG\r\n\x1a\n cut short",
-        "=cmd()|' /C calc'!A0.jpg": jpeg[:200],
+        "=cmd()|' -C calc'!A0.jpg": jpeg[:200],
         "<script>alert(1)</script>.png".replace("/", "_"): b"GIF89a cut",
     }
     for name, data in broken.items():

@@ -123,7 +123,9 @@ def _nearest(wanted: str, paths: list[str]) -> str:
     for path in paths:
         by_name.setdefault(path, path)
         by_name.setdefault(path.rsplit("/", 1)[-1], path)
-    near = difflib.get_close_matches(wanted, by_name, n=3, cutoff=0.6)
+    part = wanted.casefold()
+    near = [name for name in by_name if part and part in name.casefold()][:SHOWN_NAMES]
+    near = near or difflib.get_close_matches(wanted, by_name, n=3, cutoff=0.6)
     named = list(dict.fromkeys(visible(by_name[name]) for name in near))
     return f" (nearest: {', '.join(named)})" if named else ""
 

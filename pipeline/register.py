@@ -16,7 +16,7 @@ from pipeline.load.ahead import load_ahead
 from pipeline.load.images import thumbnail
 from pipeline.load.limits import Limits
 from pipeline.progress import Progress, silent
-from pipeline.records import Asset, Fault, Fingerprint, Loaded, LoadedImage
+from pipeline.records import Asset, Fault, Fingerprint, Loaded, LoadedImage, StageOutcome
 from pipeline.stages import STAGES, Stage
 from reference_index.interface import WorkFile
 from reference_index.store import ReferenceIndex, RegisteredFile
@@ -85,8 +85,8 @@ def add_works(
 ) -> Registration:
     """Fingerprints every file of `works` and adds them all, or none.
 
-    A row is bad if its file can't be loaded or if no stage could fingerprint it: nothing would
-    ever be found to be a copy of it. All bad rows are reported together.
+    A row is bad if its file can't be loaded, if no stage could fingerprint it (nothing would ever
+    be found to be a copy of it), or if a stage broke on it. All bad rows are reported together.
 
     Raises:
         ManifestError: if rows are bad and `skip_bad` is not set; nothing is added.
@@ -176,6 +176,7 @@ class _Run:
                 good.append((row, asset, loaded))
         prints: list[dict[str, pa.RecordBatch]] = [{} for _ in good]
         reasons: list[list[str]] = [[] for _ in good]
+        broken: set[int] = set()
         for stage in self.stages:
             places = [i for i, (_, _, item) in enumerate(good) if kind_of(item) is stage.kind]
             answers = fingerprint_all(stage, [good[i][2] for i in places])
@@ -184,10 +185,19 @@ class _Run:
                     prints[i][stage.name] = answer.rows
                 else:
                     reasons[i].append(f"{stage.title}: {answer.detail}")
-        for (row, asset, loaded), found, why in zip(good, prints, reasons, strict=True):
+                    if isinstance(answer, StageOutcome):
+                        broken.add(i)
+        for i, ((row, asset, loaded), found, why) in enumerate(
+            zip(good, prints, reasons, strict=True)
+        ):
             where = f"{row.where}: {row.path}"
             if not found:
                 self.problems.append(f"{where}: no stage can fingerprint it ({'; '.join(why)})")
+                continue
+            if i in broken:
+                # Unlike an abstention, this says nothing of the work: half of it in the index
+                # would pass for the whole.
+                self.problems.append(f"{where}: not every stage ran ({'; '.join(why)})")
                 continue
             note = "; ".join([*loaded.notes, *why])
             if note:

@@ -88,7 +88,12 @@ def test_a_path_is_found_as_it_was_printed(tmp_path):
 
 @pytest.mark.parametrize(
     ("asset", "says"),
-    [("cta.png", "b/cat.png"), ("nothing like it", "risk_table.csv"), ("", "risk_table.csv")],
+    [
+        ("cta.png", "b/cat.png"),
+        ("CAT", "b/cat.png"),
+        ("nothing like it", "risk_table.csv"),
+        ("", "risk_table.csv"),
+    ],
 )
 def test_an_unknown_asset_is_refused_with_the_nearest(out, asset, says):
     with pytest.raises(RunError, match=r"has no asset") as caught:

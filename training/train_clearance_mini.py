@@ -115,8 +115,15 @@ def train(given: argparse.Namespace) -> None:
     families = np.unique(names, return_inverse=True)[1]
     stored = given.pool / "training.npy"
     batches = Batches(stored, families, given.batch, controls, given.seed)
+    # Spawned: a fork of a process in which OpenCV has started threads hangs.
     feed = iter(
-        torch.utils.data.DataLoader(batches, batch_size=None, num_workers=1, prefetch_factor=4)
+        torch.utils.data.DataLoader(
+            batches,
+            batch_size=None,
+            num_workers=1,
+            prefetch_factor=4,
+            multiprocessing_context="spawn",
+        )
     )
 
     started = saved = time.monotonic()

@@ -104,6 +104,22 @@ def test_a_work_added_and_removed_leaves_results_as_before(index, works, photos,
     pd.testing.assert_frame_equal(results("after"), before, check_exact=True)
 
 
+def test_a_work_that_a_stage_broke_on_is_a_bad_row(empty, works, run, monkeypatch):
+    from pipeline.stages import STAGES
+
+    def broken(*args, **kwargs):
+        raise RuntimeError("out of order")
+
+    monkeypatch.setattr(STAGES["perceptual_hash"], "fingerprint", broken)
+    refused = run("index", "add", empty, works / "works.csv", "--json")
+    assert refused.status == 2
+    assert len(refused.json["problems"]) == 4
+    assert all("out of order" in problem for problem in refused.json["problems"])
+    skipped = run("index", "add", empty, works / "works.csv", "--skip-bad", "--json")
+    assert skipped.status == 0
+    assert skipped.json["works_added"] == 1
+
+
 def test_verify_says_whole_and_finds_damage(empty, works, run):
     run("index", "add", empty, works / "works.csv")
     whole = run("index", "verify", empty)

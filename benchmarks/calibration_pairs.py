@@ -222,6 +222,8 @@ def text_sides(folder: Path, rng: np.random.Generator) -> tuple[Side, Side, int]
     for file in sorted(folder.glob("*.txt")):
         group = "poems" if POEMS.search(file.stem) else file.stem
         groups.setdefault(group, []).append(file)
+    if not groups:
+        raise SystemExit(f"There is no .txt file in {folder}; name the folder that holds them.")
     sides = (Side(), Side())
     names = list(groups)
     for place, index in enumerate(rng.permutation(len(names))):

@@ -22,7 +22,12 @@ from pipeline.stages import STAGES
 from pipeline.visible import visible
 from reference_index.interface import Work
 
-TICKS = (0.01, 0.1, 0.5, 0.9, 0.99)
+TICKS = (0.5, 0.01, 0.99, 0.1, 0.9)
+"""Risks marked on the axis, where there is room: of two too near each other the first stays."""
+
+TICK_ROOM = 17.0
+"""Least distance of two ticks, in per cent of the axis: the width of a label in the page."""
+
 STEP_TITLES = {
     "prior": "Before any evidence",
     "identical_file": "Identical file",
@@ -207,12 +212,13 @@ def waterfall(steps: tuple[Step, ...]) -> tuple[tuple[Bar, ...], tuple[tuple[str
             )
         )
         before = step.log_odds
-    ticks = tuple(
-        (f"{risk:g}", place(log(risk / (1 - risk))))
-        for risk in TICKS
-        if low < log(risk / (1 - risk)) < high
-    )
-    return tuple(bars), ticks
+    ticks: dict[float, float] = {}
+    for risk in TICKS:
+        log_odds = log(risk / (1 - risk))
+        at = place(log_odds)
+        if low < log_odds < high and all(abs(at - other) >= TICK_ROOM for other in ticks.values()):
+            ticks[risk] = at
+    return tuple(bars), tuple((f"{risk:g}", at) for risk, at in sorted(ticks.items()))
 
 
 def _evidence(row: RiskRow, match: Match) -> list[Evidence]:

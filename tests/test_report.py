@@ -254,6 +254,14 @@ def test_the_waterfall_ends_where_the_risk_is_and_each_bar_begins_where_the_last
         waterfall(explain_contributions(-5.0, added))
 
 
+@pytest.mark.parametrize("added", [0.0, 3.0, 9.0, 14.7, 23.0, 60.0])
+def test_labels_on_the_axis_never_run_into_each_other(added):
+    _, ticks = waterfall(explain_contributions(-6.0, {"perceptual_hash": added}))
+    places = [at for _, at in ticks]
+    assert all(b - a >= 17 for a, b in itertools.pairwise(places))
+    assert len(ticks) >= 1
+
+
 @pytest.mark.parametrize(
     ("risk", "number", "words"),
     [

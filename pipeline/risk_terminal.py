@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from pipeline.explain_terminal import band_text, shown
 from pipeline.plain_words import BANDS, count, risk_number
@@ -19,7 +21,7 @@ from reference_index.interface import Work
 if TYPE_CHECKING:
     from pipeline.screen import ScreenedRun
 
-REASON_CHARACTERS = 90
+REASON_CHARACTERS = 110
 
 
 def print_run(done: ScreenedRun, console: Console, *, limit: int = 20) -> None:
@@ -70,9 +72,8 @@ def print_table(
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("Band", no_wrap=True)
     table.add_column("Risk", justify="right", no_wrap=True)
-    table.add_column("Asset", ratio=3)
-    table.add_column("Strongest match", ratio=2)
-    table.add_column("Why", ratio=4)
+    table.add_column("Asset", ratio=2, overflow="fold")
+    table.add_column("Strongest match, and why", ratio=3)
     ordered = sorted(rows, key=urgency)
     for row in ordered[:limit]:
         work_id = row.matches[0].work_id if row.matches else ""
@@ -81,8 +82,7 @@ def print_table(
             band_text(row.band),
             risk_number(row.risk),
             shown(row.asset.asset_path),
-            shown(work.title if work else work_id),
-            shown(_why(row)),
+            _found(work.title if work else work_id, _why(row)),
         )
     if ordered:
         console.print(table)
@@ -91,9 +91,17 @@ def print_table(
         console.print(shown(f"{count(left, 'more row')} in {RISK_CSV}", "dim"))
 
 
+def _found(title: str, why: str) -> Text:
+    return Text.assemble(shown(title, "bold"), ": " if title else "", shown(why))
+
+
 def _why(row: RiskRow) -> str:
-    """What the evidence says, without the lead that repeats band and title, cut to a line."""
+    """What the evidence or the stage says, shortened.
+
+    Without the lead, which repeats the band and the title, unless it is all there is.
+    """
     if not row.reasons:
         return ""
-    said = row.reasons[1] if row.matches and len(row.reasons) > 1 else row.reasons[0]
-    return said if len(said) <= REASON_CHARACTERS else f"{said[: REASON_CHARACTERS - 1]}…"
+    lead_says_it = row.band is Band.NO_MATCH or (row.matches and row.matches[0].identical_file)
+    said = row.reasons[0 if lead_says_it or len(row.reasons) == 1 else 1]
+    return textwrap.shorten(said, REASON_CHARACTERS, placeholder=" …")

@@ -102,6 +102,7 @@ def _why(row: RiskRow) -> str:
     """
     if not row.reasons:
         return ""
-    lead_says_it = row.band is Band.NO_MATCH or (row.matches and row.matches[0].identical_file)
-    said = row.reasons[0 if lead_says_it or len(row.reasons) == 1 else 1]
-    return textwrap.shorten(said, REASON_CHARACTERS, placeholder=" …")
+    if row.matches and row.matches[0].identical_file:
+        return "The file is, byte for byte, a registered file."
+    first = row.band is Band.NO_MATCH or len(row.reasons) == 1
+    return textwrap.shorten(row.reasons[0 if first else 1], REASON_CHARACTERS, placeholder=" …")

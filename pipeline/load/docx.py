@@ -6,6 +6,8 @@ an archive can claim little and unpack to much.
 
 from __future__ import annotations
 
+import errno
+import lzma
 import re
 import zipfile
 import zlib
@@ -14,6 +16,7 @@ from typing import BinaryIO
 from xml.etree.ElementTree import Element
 
 from pipeline.errors import Reason
+from pipeline.load.archive import open_archive
 from pipeline.load.formats import MAIN_STORY
 from pipeline.load.limits import Limits
 from pipeline.load.paragraphs import Story, story_of
@@ -29,6 +32,12 @@ _ASIDE = re.compile(r"word/(?:header|footer|comments)\d*\.xml")
 _CHARACTERS = {"tab": "\t", "br": "\n", "cr": "\n", "noBreakHyphen": "\u2011"}
 # A text box stands twice, for new and for old programs; a moved passage too.
 _LEFT_OUT = frozenset({"Fallback", "del", "moveFrom", "instrText", "delText"})
+_DAMAGED = (
+    zipfile.BadZipFile, zipfile.LargeZipFile, zlib.error, lzma.LZMAError, EOFError, OSError,
+    NotImplementedError,
+)  # fmt: skip
+"""What `zipfile` raises for an archive that it can't read."""
+
 _OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 
 
@@ -49,9 +58,11 @@ def read_docx(stream: BinaryIO, limits: Limits) -> Story:
             "save it as .docx without a password",
         )
     try:
-        with zipfile.ZipFile(stream) as archive:
+        with open_archive(stream) as archive:
             return _story(_Parts(archive, limits))
-    except (zipfile.BadZipFile, zipfile.LargeZipFile, EOFError, zlib.error) as error:
+    except _DAMAGED as error:
+        if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
+            raise  # the disk's fault; EINVAL is that of a place before the file's start
         raise FileRefusedError(
             Reason.CORRUPT,
             f"the Word document is damaged or was cut off ({shown(error)}); fetch it again",

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import codecs
 import re
-import zipfile
 from collections.abc import Mapping
 from pathlib import PurePosixPath
 from typing import BinaryIO, NamedTuple
 
 from pipeline.errors import Reason
+from pipeline.load.archive import open_archive
 from pipeline.records import Fault, Kind
 from pipeline.visible import visible
 
@@ -73,7 +73,6 @@ _FOREIGN = (
     (re.compile(rb"\x7fELF|MZ.\x00", re.DOTALL), "a program"),
 )
 _BMP_HEADERS = frozenset({12, 16, 40, 52, 56, 64, 108, 124})
-_MAX_ARCHIVE_LISTING = 16 * 2**20
 
 
 class Recognised(NamedTuple):
@@ -200,15 +199,7 @@ def _marked_script(head: bytes, stream: BinaryIO | None) -> str | None:
 def _archive_names(stream: BinaryIO) -> list[str]:
     """Names in a ZIP archive; none if it is broken or its listing is unreasonably long."""
     try:
-        stream.seek(0, 2)
-        size = stream.tell()
-        stream.seek(max(0, size - 66_000))
-        tail = stream.read()
-        end = tail.rfind(b"PK\x05\x06")
-        # The listing's length, before zipfile reads all of it into memory.
-        if end < 0 or int.from_bytes(tail[end + 12 : end + 16], "little") > _MAX_ARCHIVE_LISTING:
-            return []
-        with zipfile.ZipFile(stream) as archive:
+        with open_archive(stream) as archive:
             return archive.namelist()
     except Exception:  # a broken archive is no Word document, however zipfile puts it
         return []

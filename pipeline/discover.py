@@ -24,7 +24,7 @@ _LOOKS_ESCAPED = re.compile(rb"\\(?=x[0-9a-f]{2})")
 
 
 def discover(drop: Path) -> Iterator[Asset]:
-    """The assets of a drop, sorted by `asset_path`.
+    """The assets of a drop, in the order of their paths (a folder's has a `/` at its end).
 
     Every entry below `drop` that is not a folder which can be listed yields exactly one asset.
     Links to files inside the drop are followed; links to folders, links that lead out of the drop

@@ -6,7 +6,7 @@ import io
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageCms
+from PIL import Image, ImageCms, ImageFile
 
 from pipeline.load.refusal import shown
 
@@ -135,6 +135,20 @@ class Colours:
         except Exception as error:  # whatever is wrong with a profile, the picture is still there
             self.note(f"Its colour profile is broken and was ignored ({shown(error)}).")
             return None
+
+
+def scale_key_colour(image: ImageFile.ImageFile) -> None:
+    """Brings the one colour that is transparent in a PNG to the scale of its decoded pixels.
+
+    Pillow leaves it as the file has it (PNG, 11.3.2.1 tRNS), but decodes 2 and 4 bits to 8, and
+    16 bits of red, green and blue to their upper 8. To be called before the pixels are decoded.
+    """
+    key = image.info.get("transparency")
+    raw_mode = image.tile[0].args if image.tile else None
+    if isinstance(key, int) and raw_mode in ("L;2", "L;4"):
+        image.info["transparency"] = key * (85 if raw_mode == "L;2" else 17)
+    elif isinstance(key, tuple) and raw_mode == "RGB;16B":
+        image.info["transparency"] = tuple(part >> 8 for part in key)
 
 
 def _to_8_bits(values: NDArray[np.generic], low: float, high: float) -> NDArray[np.uint8]:

@@ -6,9 +6,10 @@ Decoders fill what is missing with grey or leave frames out, and say nothing.
 from __future__ import annotations
 
 import struct
-from typing import BinaryIO
+from typing import BinaryIO, Literal
 
 _CHUNK = 2**20
+_BIG_TIFF = 43  # where offsets have eight bytes
 
 
 def ends_early(stream: BinaryIO, image_format: str) -> bool:
@@ -20,6 +21,8 @@ def ends_early(stream: BinaryIO, image_format: str) -> bool:
         stream.seek(4)
         # RIFF counts from after its own length.
         return int.from_bytes(stream.read(4), "little") + 8 > _size(stream)
+    if image_format == "TIFF":
+        return _first_directory(stream) >= _size(stream)
     return False
 
 
@@ -36,6 +39,15 @@ def lacks_end_mark(stream: BinaryIO, image_format: str) -> bool:
 
 def _size(stream: BinaryIO) -> int:
     return stream.seek(0, 2)
+
+
+def _first_directory(stream: BinaryIO) -> int:
+    """Where a TIFF's first directory starts (TIFF 6.0, section 2), which often is its end."""
+    stream.seek(0)
+    head = stream.read(16)
+    order: Literal["little", "big"] = "little" if head[:2] == b"II" else "big"
+    big = int.from_bytes(head[2:4], order) == _BIG_TIFF
+    return int.from_bytes(head[8:16] if big else head[4:8], order)
 
 
 def _jpeg_scan(stream: BinaryIO) -> int | None:

@@ -16,7 +16,6 @@ _TITLE_KEYS = frozenset(
         "format", "language", "episode", "episode title", "series", "series title",
     }
 )  # fmt: skip
-_BONEYARD = re.compile(r"/\*.*?\*/", re.DOTALL)
 
 
 def fountain_spans(text: str) -> tuple[Span, ...]:
@@ -26,10 +25,11 @@ def fountain_spans(text: str) -> tuple[Span, ...]:
 
 def _spans(text: str) -> Iterator[Span]:
     place = _title_page_end(text)
-    for struck in _BONEYARD.finditer(text, place):
-        if text[place : struck.start()].strip():
-            yield Span(place, struck.start())
-        place = struck.end()
+    # Found one by one: a pattern would look for the end of every `/*` that has none.
+    while (opened := text.find("/*", place)) >= 0 and (closed := text.find("*/", opened + 2)) >= 0:
+        if text[place:opened].strip():
+            yield Span(place, opened)
+        place = closed + 2
     if text[place:].strip():
         yield Span(place, len(text))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from typing import BinaryIO
@@ -22,7 +23,7 @@ from PIL import (
 )
 
 from pipeline.errors import Reason
-from pipeline.load.colour import Colours
+from pipeline.load.colour import Colours, scale_key_colour
 from pipeline.load.end_marks import ends_early, lacks_end_mark
 from pipeline.load.limits import Limits
 from pipeline.load.opening import unreadable
@@ -44,6 +45,7 @@ _SEQUENTIAL = frozenset({"PNG", "WEBP", "GIF"})
 """Formats whose frames build on those before them."""
 
 _ORIENTATION, _ICC_PROFILE = 0x0112, 34675
+_AVIF_SIZE = re.compile(rb"ispe\0{4}(.{4})(.{4})", re.DOTALL)
 _THUMBNAIL_QUALITY = 82
 
 
@@ -74,6 +76,9 @@ def load_image(stream: BinaryIO, image_format: str, limits: Limits) -> LoadedIma
             Reason.TOO_LARGE, f"the picture is too large for its decoder ({shown(error)})"
         ) from error
     except Exception as error:
+        if image_format == "AVIF":
+            # Its decoder calls everything beyond a bound of its own unparsable.
+            _check_pixels(_claimed_by_avif(stream), limits)
         raise _refusal(error, image_format) from error
 
 
@@ -102,6 +107,8 @@ def _frames_of(image: ImageFile.ImageFile, stream: BinaryIO, limits: Limits) -> 
     keep = min(limits.max_frames, max(1, limits.max_pixels // pixels))
     frames: list[NDArray[np.uint8]] = []
     kept_pixels = 0
+    if image_format == "PNG":
+        scale_key_colour(image)
     for _ in _visits(image, _spread(reach, keep), limits):
         kept_pixels += image.width * image.height
         if frames and kept_pixels > limits.max_pixels:
@@ -111,9 +118,12 @@ def _frames_of(image: ImageFile.ImageFile, stream: BinaryIO, limits: Limits) -> 
     if len(frames) < total:
         what = "pages" if image_format == "TIFF" else "frames"
         over = f"its first {reach:,}" if reach < total else "the whole"
-        colours.note(
-            f"It has {total:,} {what}; {len(frames):,} of them, spread over {over}, were looked at."
+        looked_at = (
+            "only the first was looked at"
+            if len(frames) == 1
+            else f"{len(frames):,} of them, spread over {over}, were looked at"
         )
+        colours.note(f"It has {total:,} {what}; {looked_at}.")
     elif image_format == "JPEG" and "mp" in image.info:
         colours.note(
             "It carries further pictures, such as a preview or a gain map, which were left out."
@@ -146,9 +156,22 @@ def _spread(total: int, keep: int) -> tuple[int, ...]:
 
 
 def _check_size(image: ImageFile.ImageFile, limits: Limits) -> None:
-    pixels = image.width * image.height
+    _check_pixels(image.width * image.height, limits)
+
+
+def _check_pixels(pixels: int, limits: Limits) -> None:
     if pixels > limits.max_pixels:
         raise too_large("the picture", pixels, "pixels", limits.max_pixels, "max_pixels")
+
+
+def _claimed_by_avif(stream: BinaryIO) -> int:
+    """Pixels of the largest picture that an AVIF's properties speak of (ISO 23008-12, 6.5.3)."""
+    stream.seek(0)
+    sizes = _AVIF_SIZE.findall(stream.read(2**16))
+    return max(
+        (int.from_bytes(width, "big") * int.from_bytes(height, "big") for width, height in sizes),
+        default=0,
+    )
 
 
 def _upright(image: ImageFile.ImageFile, colours: Colours) -> NDArray[np.uint8]:

@@ -90,8 +90,8 @@ def _story(document: Any, limits: Limits, pdfium_error: type[Exception]) -> Stor
 def _told(pages: list[tuple[str, str]], count: int, without_text: int) -> Story:
     if all(not text.strip() for _, text in pages):
         detail = (
-            "the PDF has no text layer: its pages are scanned or drawn, and what is written on them "
-            "can't be compared; run OCR over it and screen the result"
+            "the PDF has no text layer: its pages are scanned or drawn, and what is written on "
+            "them can't be compared; run OCR over it and screen the result"
             if without_text
             else "the PDF's pages are blank"
         )

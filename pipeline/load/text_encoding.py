@@ -30,6 +30,10 @@ _CLOSE = 0.04
 
 _EVIDENCE_BYTES = 2**16
 _LINE_WITH_EVIDENCE = re.compile(rb"[^\r\n]*[\x80-\xff][^\r\n]*[\r\n]*")
+_BEYOND_ASCII = re.compile(r"[^\x00-\x7f]+")
+_WHOLE_TO_BROKEN = 9
+"""Bytes of a legacy encoding hardly ever form that many characters of UTF-8 to one broken."""
+
 _CONTROLS = re.compile(r"[\x01-\x08\x0e-\x1a\x1c-\x1f\x7f]")
 _MOST_CONTROLS = 0.02
 
@@ -45,9 +49,10 @@ class Decoded(NamedTuple):
 def decode(data: bytes) -> Decoded:
     """The characters of a plain-text file, without a byte order mark.
 
-    In order: what a byte order mark says; UTF-8; UTF-16 without a mark, if every other byte is
-    zero as Western text has it; else the likeliest legacy encoding by charset-normalizer. All are
-    strict: no character is ever replaced or dropped, and lone surrogates can't occur.
+    In order: what a byte order mark says; UTF-8 (refused if it is damaged in few places); UTF-16
+    without a mark, if every other byte is zero as Western text has it; else the likeliest legacy
+    encoding by charset-normalizer. All are strict: no character is ever replaced or dropped, and
+    lone surrogates can't occur.
 
     Raises:
         FileRefusedError: CORRUPT if it is not text, or in no encoding that is known here.
@@ -69,6 +74,7 @@ def decode(data: bytes) -> Decoded:
     text = _strictly(data, "utf-8")
     if text is not None:
         return _checked(text, "utf-8", guessed=False)
+    _refuse_damaged_utf8(data)
     for encoding in _likely(data):
         text = _strictly(data, encoding)
         if text is not None:
@@ -97,6 +103,23 @@ def _strictly(data: bytes, encoding: str) -> str | None:
     except UnicodeError:
         return None
     return text
+
+
+def _refuse_damaged_utf8(data: bytes) -> None:
+    """Raises FileRefusedError (CORRUPT) if `data` is UTF-8 but for a few bytes.
+
+    Read in a legacy encoding it would give other words than were written, and match nothing.
+    """
+    mended = data.decode("utf-8", "replace")
+    broken = mended.count("\ufffd")
+    whole = sum(map(len, _BEYOND_ASCII.findall(mended))) - broken
+    if whole >= _WHOLE_TO_BROKEN * broken:
+        raise FileRefusedError(
+            Reason.CORRUPT,
+            f"the text is UTF-8 but for {broken:,} broken "
+            f"character{'' if broken == 1 else 's'}, so it is damaged or was cut off; fetch it "
+            "again, or save it as UTF-8",
+        )
 
 
 def _wide_without_mark(data: bytes) -> str | None:

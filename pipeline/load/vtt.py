@@ -15,13 +15,18 @@ _NOT_SPOKEN = re.compile(r"(?:WEBVTT|NOTE|STYLE|REGION)(?:\s.*)?")
 def vtt_spans(text: str) -> tuple[Span, ...]:
     """The lines of every cue (W3C WebVTT, section 4): what follows a block's line of times.
 
-    A block without a line of times that is no header, note, style or region is content too.
+    A line of times always starts a cue, as it does for players, even one that stands right below
+    the header or a note. A block without a line of times that is no header, note, style or region
+    is content too.
     """
     spans: list[Span] = []
     for blank, group in groupby(lines_of(text), key=lambda line: line.blank):
         block = list(group)
-        if blank or _NOT_SPOKEN.fullmatch(block[0].text):
+        if blank:
             continue
+        if _NOT_SPOKEN.fullmatch(block[0].text):
+            times = (place for place, line in enumerate(block) if TIMING.fullmatch(line.text))
+            block = block[next(times, len(block)) :]
         for start, end in joined(_content(block)):
             spans += untagged(text, start, end, "dialogue")
     return tuple(spans)

@@ -13,6 +13,7 @@ import numpy as np
 from PIL import Image
 
 from pipeline.records import Fault, LoadedImage, LoadedScript
+from pipeline.visible import visible
 
 WORD = "http://schemas.openxmlformats.org/wordprocessingml/2006/main"
 
@@ -22,7 +23,7 @@ def checked(result):
     if isinstance(result, Fault):
         detail = result.detail
         assert len(detail) > 15
-        assert detail.isprintable(), "one line, nothing that acts on a terminal"
+        assert visible(detail) == detail, "one line, nothing that acts on a terminal"
         assert "Traceback" not in detail
         assert "0x" not in detail
     elif isinstance(result, LoadedImage):

@@ -16,6 +16,7 @@ from pipeline.load.formats import (
     recognise,
 )
 from pipeline.records import Kind
+from pipeline.visible import visible
 
 FTYP = b"\0\0\0\x18ftyp"
 OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(600)
@@ -100,7 +101,7 @@ def test_what_can_not_be_read(name, data, kind, reason, said):
     found = asked(name, data)
     assert (found.kind, found.format, found.fault.reason) == (kind, None, reason)
     assert said in found.fault.detail
-    assert found.fault.detail.isprintable()
+    assert visible(found.fault.detail) == found.fault.detail
 
 
 @pytest.mark.parametrize("suffix", [*sorted(IMAGE_SUFFIXES), *SCRIPT_SUFFIXES, ".xyz", ""])
@@ -138,6 +139,6 @@ def test_every_file_is_something_or_has_a_fault(name, data):
     found = asked(name, data)
     assert (found.format is None) != (found.fault is None)
     if found.fault:
-        assert found.fault.detail.isprintable()
+        assert visible(found.fault.detail) == found.fault.detail
     else:
         assert found.kind is not Kind.OTHER

@@ -107,18 +107,29 @@ def fingerprint_all(stage: Stage, loaded: Sequence[Loaded]) -> list[Answer]:
     for start in range(0, len(loaded), stage.batch_size):
         batch = loaded[start : start + stage.batch_size]
         try:
-            got = stage.fingerprint(batch)
-            if len(got) != len(batch):
-                raise RuntimeError(f"{len(got)} answers for {len(batch)} inputs")  # noqa: TRY301
-            answers.extend(got)
+            answers.extend(_fingerprinted(stage, batch))
         except Exception:
             answers.extend(_fingerprint_one(stage, item) for item in batch)
     return answers
 
 
+def _fingerprinted(stage: Stage, batch: Sequence[Loaded]) -> Sequence[Fingerprint | Abstention]:
+    """A stage's answers, if they are what the contract asks for."""
+    got = stage.fingerprint(batch)
+    if len(got) != len(batch):
+        raise RuntimeError(f"{len(got)} answers for {len(batch)} inputs")
+    for answer in got:
+        if not isinstance(answer, Fingerprint | Abstention):
+            raise TypeError(f"an answer of type {type(answer).__name__}")
+        # Nothing to search with is never "no match".
+        if isinstance(answer, Fingerprint) and answer.rows.num_rows == 0:
+            raise ValueError("a fingerprint without rows")
+    return got
+
+
 def _fingerprint_one(stage: Stage, item: Loaded) -> Answer:
     try:
-        return stage.fingerprint([item])[0]
+        return _fingerprinted(stage, [item])[0]
     except Exception as error:
         log.warning("stage %s failed on an asset: %s", stage.name, type(error).__name__)
         return _failed(stage, error)
@@ -144,15 +155,13 @@ def search_all(
         found = stage.search(fingerprints, entries, settings)
         if len(found) != len(fingerprints):
             raise RuntimeError(f"{len(found)} answers for {len(fingerprints)} queries")  # noqa: TRY301
+        evidence = [tuple(one) for one in found]
     except Exception as error:
         if len(fingerprints) == 1:
             log.warning("stage %s failed in a search: %s", stage.name, type(error).__name__)
             return [_failed(stage, error)]
         return [search_all(stage, [one], entries, settings)[0] for one in fingerprints]
-    return [
-        _outcome(stage.name, one, tuple(evidence))
-        for one, evidence in zip(fingerprints, found, strict=True)
-    ]
+    return [_outcome(stage.name, one, its) for one, its in zip(fingerprints, evidence, strict=True)]
 
 
 def _outcome(name: str, one: Fingerprint, evidence: tuple[Evidence, ...]) -> StageOutcome:

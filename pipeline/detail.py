@@ -13,8 +13,8 @@ SIDE = 64
 BLOCK = 8
 LEAST_ROUGHNESS = 2.0
 """Standard deviation, in grey levels of 255, above which a block shows something."""
-LEAST_BLOCKS = 10
-"""Blocks of 64 that must show something; one straight edge across a picture fills 8."""
+LEAST_BLOCKS = 16
+"""Blocks of 64 that must show something; one straight edge, at any angle, crosses 15 at most."""
 
 
 def detailed_blocks(frame: NDArray[np.uint8]) -> int:

@@ -1,0 +1,369 @@
+"""Perceptual hashing: against the libraries that define the hashes; abstentions and limits."""
+
+from __future__ import annotations
+
+import cv2
+import imagehash
+import numpy as np
+import pdqhash
+import pyarrow as pa
+import pytest
+from PIL import Image
+from stage_samples import entries, image
+
+from pipeline.detail import LEAST_BLOCKS, SIDE, detailed_blocks, has_detail
+from pipeline.errors import Reason
+from pipeline.records import Abstention, Evidence, Fingerprint
+from pipeline.stages import perceptual_hash
+from pipeline.stages.perceptual_hash import (
+    LARGEST_EDGE,
+    TRANSFORMS,
+    PerceptualHash,
+    PerceptualHashSettings,
+)
+
+UNDERGO = {
+    "as it is": lambda a: a,
+    "turned by 90° to the left": np.rot90,
+    "turned by 180°": lambda a: np.rot90(a, 2),
+    "turned by 90° to the right": lambda a: np.rot90(a, -1),
+    "flipped upside down": np.flipud,
+    "mirrored": np.fliplr,
+    "mirrored and turned by 90° to the left": lambda a: np.rot90(np.fliplr(a)),
+    "mirrored and turned by 90° to the right": lambda a: np.rot90(np.fliplr(a), -1),
+}
+"""What the words say, done to a picture: np.rot90 turns to the left."""
+
+
+@pytest.fixture(scope="module")
+def stage():
+    return PerceptualHash.create()
+
+
+@pytest.fixture(scope="module")
+def arrays(photos):
+    return {name: np.ascontiguousarray(photo) for name, photo in photos.items()}
+
+
+@pytest.fixture(scope="module")
+def astronaut(arrays):
+    return arrays["astronaut"]
+
+
+def print_of(stage, *frames):
+    [found] = stage.fingerprint([image(*(np.ascontiguousarray(one) for one in frames))])
+    assert isinstance(found, Fingerprint), found
+    return found
+
+
+def column(found, name, row=0):
+    return found.rows.column(name)[row].as_py()
+
+
+def search(stage, query, stored, **settings):
+    [found] = stage.search([query], entries(stage, stored), PerceptualHashSettings(**settings))
+    return found
+
+
+def changed(found, **columns):
+    """The same rows with other values."""
+    rows = found.rows
+    for name, values in columns.items():
+        place = rows.schema.get_field_index(name)
+        field = rows.schema.field(name)
+        rows = rows.set_column(place, field, pa.array(values, field.type))
+    return Fingerprint(found.stage, rows, found.facts)
+
+
+def flipped(value, bits, start=0):
+    """Bytes with `bits` bits from bit `start` on turned over."""
+    unpacked = np.unpackbits(np.frombuffer(value, np.uint8)).copy()
+    unpacked[start : start + bits] ^= 1
+    return np.packbits(unpacked).tobytes()
+
+
+# The hashes themselves
+
+
+def test_pdq_is_pdqhash(stage, arrays):
+    for name, photo in arrays.items():
+        found = print_of(stage, photo)
+        bits, quality = pdqhash.compute(photo)
+        stored = column(found, "pdq")
+        assert stored[:32] == np.packbits(bits.astype(np.uint8)).tobytes(), name
+        assert column(found, "pdq_quality") == found.facts["pdq_quality"] == quality
+        variants, _ = pdqhash.compute_dihedral(photo)
+        assert stored == b"".join(np.packbits(one.astype(np.uint8)).tobytes() for one in variants)
+
+
+def test_phash_is_imagehash(stage, arrays):
+    for name, photo in arrays.items():
+        wanted = imagehash.phash(Image.fromarray(photo)).hash
+        assert column(print_of(stage, photo), "phash") == np.packbits(wanted).tobytes(), name
+
+
+def test_a_large_picture_is_averaged_down_first(stage, astronaut):
+    large = cv2.resize(astronaut, (1600, 1200), interpolation=cv2.INTER_CUBIC)
+    small = cv2.resize(large, (LARGEST_EDGE, 768), interpolation=cv2.INTER_AREA)
+    found = print_of(stage, large)
+    wanted = imagehash.phash(Image.fromarray(small))
+    assert column(found, "phash") == np.packbits(wanted.hash).tobytes()
+    bits, _ = pdqhash.compute(small)
+    assert column(found, "pdq")[:32] == np.packbits(bits.astype(np.uint8)).tobytes()
+    # And hardly differs from what the libraries say of the whole picture.
+    assert wanted - imagehash.phash(Image.fromarray(large)) <= 2
+    assert (bits != pdqhash.compute(large)[0]).sum() <= 16
+    # Up to that edge nothing is resized.
+    exact = cv2.resize(astronaut, (LARGEST_EDGE, 700), interpolation=cv2.INTER_CUBIC)
+    wanted = imagehash.phash(Image.fromarray(exact)).hash
+    assert column(print_of(stage, exact), "phash") == np.packbits(wanted).tobytes()
+
+
+@pytest.mark.parametrize("shape", [(3000, 9), (9, 3000), (7, 500), (500, 7), (1, 1), (8, 8)])
+def test_odd_shapes_are_hashed_or_abstained_from(stage, shape):
+    noise = np.random.default_rng(0).integers(0, 256, (*shape, 3)).astype(np.uint8)
+    [found] = stage.fingerprint([image(noise)])
+    if min(shape) < 8:
+        assert isinstance(found, Abstention)
+        assert found.detail == f"{shape[1]} × {shape[0]} pixels is too small to hash"
+    else:
+        assert isinstance(found, Fingerprint | Abstention)
+
+
+# Turned and mirrored
+
+
+def test_the_transforms_are_named_in_the_order_of_the_variants():
+    assert list(UNDERGO) == list(TRANSFORMS)
+
+
+@pytest.mark.parametrize("name", ["astronaut", "coffee", "chelsea"])
+@pytest.mark.parametrize("done", list(TRANSFORMS))
+def test_a_turned_or_mirrored_copy_is_found_and_the_way_back_named(stage, arrays, name, done):
+    work = arrays[name]
+    asset = UNDERGO[done](work)
+    [found] = search(stage, print_of(stage, asset), [print_of(stage, work)])
+    assert found.measures["pdq_distance"] <= 20
+    back = UNDERGO[found.measures["pdq_transform"]]
+    np.testing.assert_array_equal(back(asset), work)
+    said = stage.sentence(found)
+    way = found.measures["pdq_transform"]
+    assert (f"outline, {way}, agrees" in said) if way != TRANSFORMS[0] else "outline agrees" in said
+
+
+def test_other_pictures_are_not_found(stage, arrays):
+    prints = {name: print_of(stage, photo) for name, photo in arrays.items()}
+    for name, query in prints.items():
+        stored = [other for key, other in prints.items() if key != name]
+        assert search(stage, query, stored) == [], name
+
+
+# Too little detail
+
+
+def shaded(values):
+    return np.repeat(np.clip(values, 0, 255).astype(np.uint8)[..., None], 3, axis=2)
+
+
+def flat():
+    y, x = np.mgrid[:240, :320]
+    rng = np.random.default_rng(0)
+    found = {
+        name: np.broadcast_to(np.array(colour, np.uint8), (240, 320, 3)).copy()
+        for name, colour in {
+            "white": (255, 255, 255), "black": (0, 0, 0), "red": (255, 0, 0), "navy": (0, 0, 128),
+        }.items()
+    }  # fmt: skip
+    found |= {
+        "gradient across": shaded(x * 255 / 319),
+        "gradient down": shaded(y * 255 / 239),
+        "gradient aslant": shaded((x + y) * 255 / 558),
+        "gradient round": shaded(255 - np.hypot(x - 160, y - 120) * 1.2),
+        "noise of one level": shaded(128 + rng.integers(-1, 2, (240, 320))),
+        "noise of one level in colour": (128 + rng.integers(-1, 2, (240, 320, 3))).astype(np.uint8),
+        "gradient with noise": shaded(x * 255 / 319 + rng.integers(-1, 2, (240, 320))),
+        "two tones side by side": shaded(np.where(x < 160, 0, 255)),
+        "two tones off the middle": shaded(np.where(x < 137, 30, 220)),
+        "two tones one above the other": shaded(np.where(y < 101, 255, 0)),
+        "horizon": np.where((y < 130)[..., None], (90, 160, 250), (40, 120, 30)).astype(np.uint8),
+    }
+    for degrees in range(5, 180, 7):
+        a = np.deg2rad(degrees)
+        side = np.cos(a) * (x - 157) + np.sin(a) * (y - 122) > 0
+        found[f"two tones at {degrees}°"] = shaded(np.where(side, 255, 0))
+    return found
+
+
+@pytest.mark.parametrize("name", list(flat()))
+def test_what_is_flat_abstains_and_so_never_matches(stage, name):
+    [found] = stage.fingerprint([image(flat()[name])])
+    assert isinstance(found, Abstention)
+    assert found.reason is Reason.TOO_LITTLE_DETAIL
+    assert "too little detail to hash" in found.detail
+    assert 0 <= found.facts["pdq_quality"] <= 100
+
+
+@pytest.mark.parametrize("size", [(64, 64), (200, 300), (1500, 700)])
+def test_a_straight_edge_at_any_place_and_angle_is_no_detail(size):
+    y, x = np.mgrid[: size[0], : size[1]]
+    rng = np.random.default_rng(1)
+    for _ in range(60 if max(size) < 1000 else 10):
+        angle, across, down = (
+            rng.uniform(0, np.pi),
+            rng.uniform(0, size[1]),
+            rng.uniform(0, size[0]),
+        )
+        side = np.cos(angle) * (x - across) + np.sin(angle) * (y - down) > 0
+        assert not has_detail(shaded(np.where(side, 255, 0)))
+
+
+@pytest.mark.parametrize("blocks", [0, 1, LEAST_BLOCKS - 1, LEAST_BLOCKS, 64])
+def test_blocks_with_detail_are_counted(blocks):
+    grey = np.full((SIDE, SIDE), 128.0)
+    for block in range(blocks):
+        top, left = divmod(block, 8)
+        grey[top * 8 : top * 8 + 8, left * 8 : left * 8 + 8] += 20 * (np.indices((8, 8)).sum(0) % 2)
+    assert detailed_blocks(shaded(grey)) == blocks
+    assert has_detail(shaded(grey)) is (blocks >= LEAST_BLOCKS)
+
+
+@pytest.mark.parametrize(("quality", "hashed"), [(0, False), (49, False), (50, True), (100, True)])
+def test_the_least_quality(stage, astronaut, monkeypatch, quality, hashed):
+    monkeypatch.setattr(perceptual_hash, "_hash", lambda frame: (bytes(8), bytes(256), quality))
+    [found] = stage.fingerprint([image(astronaut)])
+    assert isinstance(found, Fingerprint) is hashed
+    assert found.facts == {"pdq_quality": quality}
+    if not hashed:
+        assert f"PDQ quality {quality}; at least 50 is needed" in found.detail
+
+
+# How near is near
+
+
+@pytest.mark.parametrize(("bits", "near"), [(0, True), (9, True), (10, True), (11, False)])
+def test_the_limit_of_phash(stage, astronaut, bits, near):
+    work = print_of(stage, astronaut)
+    query = changed(work, phash=[flipped(column(work, "phash"), bits, 7)])
+    found = search(stage, query, [work], phash_max_distance=10, pdq_max_distance=None)
+    assert [one.measures for one in found] == [
+        {"phash_distance": bits, "pdq_distance": None, "pdq_transform": None, "hash_frame": 0}
+    ] * near
+
+
+@pytest.mark.parametrize("variant", range(8))
+@pytest.mark.parametrize(("bits", "near"), [(0, True), (59, True), (60, True), (61, False)])
+def test_the_limit_of_pdq(stage, astronaut, bits, near, variant):
+    work = print_of(stage, astronaut)
+    # Only this variant of the asset is like the work's upright hash; the others are 128 bits off.
+    upright = column(work, "pdq")[:32]
+    far = flipped(upright, 128)
+    hashes = [far] * 8
+    hashes[variant] = flipped(upright, bits, 100)
+    query = changed(work, pdq=[b"".join(hashes)])
+    found = search(stage, query, [work], phash_max_distance=None, pdq_max_distance=60)
+    assert [one.measures for one in found] == [
+        {
+            "phash_distance": None, "pdq_distance": bits, "pdq_transform": TRANSFORMS[variant],
+            "hash_frame": 0,
+        }
+    ] * near  # fmt: skip
+
+
+def test_none_switches_a_hash_off_and_nought_asks_for_equality(stage, astronaut):
+    work = print_of(stage, astronaut)
+    both = search(stage, work, [work], phash_max_distance=0, pdq_max_distance=0)
+    assert (both[0].measures["phash_distance"], both[0].measures["pdq_distance"]) == (0, 0)
+    assert search(stage, work, [work], phash_max_distance=None, pdq_max_distance=None) == []
+    other = changed(work, phash=[flipped(column(work, "phash"), 1)])
+    assert search(stage, other, [work], phash_max_distance=0, pdq_max_distance=None) == []
+
+
+def test_one_hash_suffices_and_the_other_is_unknown(stage, astronaut):
+    work = print_of(stage, astronaut)
+    query = changed(work, phash=[flipped(column(work, "phash"), 32)])
+    [found] = search(stage, query, [work])
+    assert (found.measures["phash_distance"], found.measures["pdq_distance"]) == (None, 0)
+    assert "perceptual hash" not in stage.sentence(found)
+    query = changed(work, pdq=[flipped(column(work, "pdq")[:32], 128) * 8])
+    [found] = search(stage, query, [work])
+    assert (found.measures["phash_distance"], found.measures["pdq_distance"]) == (0, None)
+    assert stage.sentence(found) == (
+        "The picture's outline agrees with it in 64 of 64 bits of the perceptual hash."
+    )
+
+
+def test_the_nearest_work_comes_first(stage, astronaut):
+    work = print_of(stage, astronaut)
+    upright = column(work, "pdq")[:32]
+    stored = [
+        changed(work, pdq=[flipped(upright, bits) + column(work, "pdq")[32:]])
+        for bits in (40, 3, 0, 3)
+    ]
+    found = search(stage, work, stored, phash_max_distance=None)
+    assert [one.work_id for one in found] == ["work-02", "work-01", "work-03", "work-00"]
+    assert [one.measures["pdq_distance"] for one in found] == [0, 3, 3, 40]
+
+
+# Animations
+
+
+def test_the_frame_that_agrees_best_is_named(stage, arrays):
+    work = print_of(stage, arrays["coffee"])
+    blurred = cv2.GaussianBlur(arrays["coffee"], (0, 0), 6)
+    white = np.full_like(blurred, 255)
+    query = print_of(stage, arrays["chelsea"], white, blurred, arrays["coffee"], white)
+    assert query.rows.column("frame").to_pylist() == [0, 2, 3]
+    [found] = search(stage, query, [work])
+    assert found.measures["hash_frame"] == 3
+    assert (found.measures["phash_distance"], found.measures["pdq_distance"]) == (0, 0)
+
+
+def test_any_frame_of_a_work_is_found(stage, arrays):
+    work = print_of(stage, arrays["chelsea"], arrays["coffee"], arrays["rocket"])
+    for frame in ("chelsea", "coffee", "rocket"):
+        [found] = search(stage, print_of(stage, arrays[frame]), [work])
+        assert found.measures["pdq_distance"] == 0
+        assert found.measures["hash_frame"] == 0
+
+
+# Damage
+
+
+def test_damaged_rows_are_refused_on_either_side(stage, astronaut):
+    good = print_of(stage, astronaut)
+    loose = pa.schema([field.with_nullable(True) for field in stage.schema])
+    values = [good.rows.column(name) for name in stage.schema.names]
+    wide = pa.array([column(good, "phash") * 2], pa.binary(16))
+    bad = {
+        "quality never stored": changed(good, pdq_quality=[49]).rows,
+        "quality beyond all": changed(good, pdq_quality=[101]).rows,
+        "a column less": good.rows.drop_columns(["pdq_quality"]),
+        "columns in another order": good.rows.select(stage.schema.names[::-1]),
+        "another width": good.rows.set_column(1, pa.field("phash", wide.type), wide),
+    } | {
+        f"no {name}": pa.RecordBatch.from_arrays(
+            [pa.nulls(1, one.type) if n == place else one for n, one in enumerate(values)],
+            schema=loose,
+        )
+        for place, name in enumerate(stage.schema.names)
+    }
+    settings = PerceptualHashSettings()
+    stored = entries(stage, [good])
+    for name, rows in bad.items():
+        with pytest.raises(ValueError, match="perceptual_hash"):
+            stage.search([Fingerprint(stage.name, rows)], stored, settings)
+        damaged = type(stored)(pa.Table.from_batches([rows]), stored.file_of_row, stored.files)
+        with pytest.raises(ValueError, match="perceptual_hash"):
+            stage.search([good], damaged, settings)
+        assert name
+
+
+def test_evidence_is_what_is_promised(stage, astronaut):
+    work = print_of(stage, astronaut)
+    [found] = search(stage, work, [work])
+    assert found == Evidence(
+        "work-00", "file-00", f"{0:064x}",
+        {
+            "phash_distance": 0, "pdq_distance": 0, "pdq_transform": "as it is", "hash_frame": 0,
+        },
+    )  # fmt: skip

@@ -14,15 +14,16 @@ Weights are always required: open_clip on its own goes on with random ones.
 from __future__ import annotations
 
 import hashlib
+import json
 import logging
 import os
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +36,11 @@ if TYPE_CHECKING:
 MINI = "clearance-mini"
 MINI_FOLDER = Path(__file__).resolve().parent / "models" / MINI
 SCHEMES = ("hf-hub:", "local-dir:")
+
+Fit = Literal["squash", "pad", "longest"]
+"""How a picture of another shape comes into the model's input, nothing cut off: squashed to its
+shape; fitted into it, the rest filled with the mean (for models that crop, open_clip's resize mode
+`shortest`); or fitted, the rest filled as the model was trained (its resize mode `longest`)."""
 
 
 @dataclass(frozen=True)
@@ -89,6 +95,8 @@ def parse(name: str) -> Source:
             f"The model {name!r} names no weights, and random ones would match nothing; give "
             f"NAME:TAG (such as ViT-B-32:laion2b_s34b_b79k), NAME:/path/to/checkpoint, or {MINI}."
         )
+    # open_clip takes ViT-B/32 for ViT-B-32, but does not find the tags of the former.
+    model = model.replace("/", "-")
     beside = Path(pretrained).parent / f"{model}.json"
     return Source(model, pretrained, beside if beside.is_file() else None)
 
@@ -99,20 +107,22 @@ class EmbeddingModel:
 
     Attributes:
         name: as given.
-        tower: maps float32 (n, 3, height, width) to float32 (n, dim).
+        encode: maps float32 (n, 3, height, width) to (n, dim), not of unit length: open_clip's
+            own `encode_image`, since not every image tower gives the embedding alone.
         size: (height, width) of its input, pixels.
         mean, std: of its input, by channel, on a scale of 0 to 1.
-        squash: whether pictures are squashed to the input's shape, as clearance-mini was
-            trained; else they are fitted into it and the rest is filled with the mean.
-        weights_sha256: over names, types, shapes and bytes of the tower's tensors.
+        fit: how a picture of another shape comes into the input.
+        fill: grey level, 0 to 255, around a picture fitted as `longest`.
+        weights_sha256: over names, types, shapes and bytes of the image tower's tensors.
     """
 
     name: str
-    tower: torch.nn.Module
+    encode: Callable[[torch.Tensor], torch.Tensor]
     size: tuple[int, int]
     mean: tuple[float, ...]
     std: tuple[float, ...]
-    squash: bool
+    fit: Fit
+    fill: int
     weights_sha256: str
 
     def prepared(self, frame: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -127,7 +137,7 @@ class EmbeddingModel:
         import cv2
 
         height, width = self.size
-        if self.squash:
+        if self.fit == "squash":
             fitted = (width, height)
         else:
             scale = min(width / frame.shape[1], height / frame.shape[0])
@@ -138,8 +148,11 @@ class EmbeddingModel:
         smaller = fitted[0] < frame.shape[1] or fitted[1] < frame.shape[0]
         how = cv2.INTER_AREA if smaller else cv2.INTER_CUBIC
         pixels = cv2.resize(frame, fitted, interpolation=how).astype(np.float32) / 255
-        normal = (pixels - np.array(self.mean, np.float32)) / np.array(self.std, np.float32)
+        mean, std = np.array(self.mean, np.float32), np.array(self.std, np.float32)
+        normal = (pixels - mean) / std
         canvas = np.zeros((height, width, 3), np.float32)
+        if self.fit == "longest":
+            canvas[:] = (np.float32(self.fill / 255) - mean) / std
         top, left = (height - fitted[1]) // 2, (width - fitted[0]) // 2
         canvas[top : top + fitted[1], left : left + fitted[0]] = normal
         return np.ascontiguousarray(canvas.transpose(2, 0, 1))
@@ -152,7 +165,7 @@ class EmbeddingModel:
         neighbours.
 
         Raises:
-            ModelError: if the model gives values that are not finite.
+            ModelError: if the model gives values that are not finite, or nothing but zeros.
         """
         import torch
 
@@ -163,13 +176,15 @@ class EmbeddingModel:
             for place, frame in enumerate(some):
                 inputs[place] = self.prepared(frame)
             with torch.inference_mode():
-                raw = self.tower(torch.from_numpy(inputs))
+                raw = self.encode(torch.from_numpy(inputs))
             parts.append(raw[: len(some)].float().numpy())
         vectors = np.concatenate(parts)
         if not np.isfinite(vectors).all():
             raise ModelError(f"The model {self.name} gives values that are not finite.")
         lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-        unit: NDArray[np.float32] = vectors / np.maximum(lengths, 1e-12)
+        if not (lengths > 0).all():
+            raise ModelError(f"The model {self.name} gives an embedding of zeros alone.")
+        unit: NDArray[np.float32] = vectors / lengths
         return unit
 
 
@@ -186,11 +201,13 @@ def load_model(name: str) -> EmbeddingModel:
             f"The weights of the model {name} are not at {local}; put them back, or make the "
             "index with another --model."
         )
-    return _load(name, _stamp(local))
+    return _load(name, _stamp(local) + _stamp(source.config))
 
 
 def _stamp(path: Path | None) -> tuple[tuple[str, int, int], ...]:
-    """Changes when local weights do, so that the cache is not of former ones."""
+    """Changes when local weights or their configuration do, so that the cache is not of former
+    ones.
+    """
     if path is None:
         return ()
     files = sorted(path.iterdir()) if path.is_dir() else [path]
@@ -205,13 +222,15 @@ def _load(name: str, _stamp: tuple[tuple[str, int, int], ...]) -> EmbeddingModel
         import open_clip
 
         if source.config is not None:
-            open_clip.add_model_config(source.config)
+            _check_config(name, source.config)
         options: dict[str, Any] = {}
         if source.pretrained and source.local is None:
             known = open_clip.get_pretrained_cfg(source.model, source.pretrained)
             # Weights trained with QuickGELU are other weights without it; open_clip only warns.
             options["force_quick_gelu"] = bool(known and known.get("quick_gelu", False))
         try:
+            if source.config is not None:
+                open_clip.add_model_config(source.config)
             whole = open_clip.create_model(
                 source.model,
                 pretrained=source.pretrained,
@@ -222,18 +241,40 @@ def _load(name: str, _stamp: tuple[tuple[str, int, int], ...]) -> EmbeddingModel
             )
         except Exception as error:  # open_clip and the hub raise what they like
             raise ModelError(_refusal(name, source, error)) from error
-    tower = whole.visual.eval()
+    whole.eval()
     config = open_clip.get_model_preprocess_cfg(whole)
     size = config["size"]
     return EmbeddingModel(
         name=name,
-        tower=tower,
+        encode=lambda inputs: whole.encode_image(inputs, normalize=False),
         size=(size, size) if isinstance(size, int) else (int(size[0]), int(size[1])),
         mean=tuple(config["mean"]),
         std=tuple(config["std"]),
-        squash=name == MINI or config.get("resize_mode") == "squash",
-        weights_sha256=_digest(tower),
+        fit="squash" if name == MINI else _FITS[config["resize_mode"]],
+        fill=int(config["fill_color"]),
+        weights_sha256=_digest(whole.visual),
     )
+
+
+_FITS: dict[str, Fit] = {"squash": "squash", "shortest": "pad", "longest": "longest"}
+
+
+def _check_config(name: str, file: Path) -> None:
+    """Refuses a configuration that open_clip would pass over in silence, or break on for good."""
+    try:
+        config = json.loads(file.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise ModelError(
+            f"The configuration {file} of the model {name} can't be read "
+            f"({type(error).__name__}); mend it."
+        ) from error
+    wanted = ("embed_dim", "vision_cfg", "text_cfg")
+    missing = [key for key in wanted if not isinstance(config, dict) or key not in config]
+    if missing:
+        raise ModelError(
+            f"The configuration {file} of the model {name} is not one of open_clip's: it has no "
+            f"{', '.join(missing)}."
+        )
 
 
 def _refusal(name: str, source: Source, error: Exception) -> str:
@@ -254,11 +295,21 @@ def _refusal(name: str, source: Source, error: Exception) -> str:
         )
     if source.local is not None:
         return f"The weights of the model {name} can't be used: {said[:300]}"
-    return (
-        f"The weights of the model {name} are not on this machine and could not be fetched "
-        f"({type(error).__name__}); connect once to fetch them, or give a local checkpoint as "
-        "NAME:/path/to/checkpoint."
-    )
+    chain = list(_chain(error))
+    if "Required pretrained weights" in said or any(isinstance(one, OSError) for one in chain):
+        return (
+            f"The weights of the model {name} are not on this machine and could not be fetched "
+            f"({type(chain[-1]).__name__}); check the name and connect once to fetch them, or give "
+            "a local checkpoint as NAME:/path/to/checkpoint."
+        )
+    return f"The model {name} can't be used: {said[:300]}"
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    """An error, and what it came of."""
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
 
 
 @contextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Sequence
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 import pyarrow as pa
@@ -26,6 +26,15 @@ CANARY_COSINE = 0.999
 SCALE_PICTURES = 48
 SCALE_SIDE = 224
 SCALE_EDITS = ("jpeg", "crop80", "brightness", "banner", "mirror", "blur")
+LARGEST_SHARE = 0.3
+"""Share of the variance of embeddings above which one direction of them says almost everything.
+
+Contrastive training spreads embeddings out (Wang and Isola, "Understanding Contrastive
+Representation Learning through Alignment and Uniformity", 2020), while a random tower passes on
+little more than a picture's overall light and colour. Measured: clearance-mini 0.12, and 0.52 to
+0.54 with its weights shuffled; small random ViTs, ResNets and ConvNeXts 0.40 to 0.92, MobileNets
+0.21 to 0.39, so that some of the last can pass. No large CLIP model has been measured.
+"""
 
 
 class ClipEmbeddingSettings(StageSettings):
@@ -80,7 +89,7 @@ class ClipEmbedding(Stage):
             parameters={
                 "model": model.name,
                 "input": list(model.size),
-                "fit": "squash" if model.squash else "pad",
+                "fit": model.fit,
                 "unrelated_cosine": unrelated_cosine,
                 "copy_cosine": copy_cosine,
             },
@@ -99,18 +108,27 @@ class ClipEmbedding(Stage):
         similarity means differs from model to model.
 
         Raises:
-            ModelError: if the weights can't be had, or do not tell edited copies from unrelated
-                pictures, as random ones do not.
+            ModelError: if the weights can't be had, or seem untrained: they do not tell edited
+                copies from unrelated pictures, or all but collapse pictures into one line. This
+                is a second look, no proof: that weights were loaded at all is seen to by
+                `load_model`, and a checkpoint of random weights of an architecture never tried
+                may pass.
         """
         model = load_model(canonical(options.get("model", MINI)))
-        unrelated, copy = measured_scale(model)
-        if copy <= unrelated:
+        scale = measured_scale(model)
+        if scale.copy <= scale.unrelated:
             raise ModelError(
                 f"The model {model.name} does not tell edited copies of pictures (cosine "
-                f"similarity {copy:.3f}) from unrelated pictures (up to {unrelated:.3f}); its "
-                "weights may be random. Choose another --model."
+                f"similarity {scale.copy:.3f}) from unrelated pictures (up to "
+                f"{scale.unrelated:.3f}); its weights may be random. Choose another --model."
             )
-        return cls(model, unrelated, copy)
+        if scale.largest_share > LARGEST_SHARE:
+            raise ModelError(
+                f"The model {model.name} hardly tells pictures apart ({scale.largest_share:.0%} of "
+                f"what its embeddings vary in is one direction, more than {LARGEST_SHARE:.0%}); "
+                "its weights may be random. Choose another --model."
+            )
+        return cls(model, scale.unrelated, scale.copy)
 
     @classmethod
     def from_spec(cls, spec: FingerprintSpec) -> Self:
@@ -124,7 +142,9 @@ class ClipEmbedding(Stage):
                 "with `clearance index create` and add the works again."
             )
         scale = [spec.parameters.get(key) for key in ("unrelated_cosine", "copy_cosine")]
-        if any(not isinstance(value, float) or not -1 <= value < 1 for value in scale):
+        if not all(isinstance(value, float) for value in scale) or not (
+            -1 <= scale[0] < 1 and scale[0] < scale[1] <= 1  # type: ignore[operator]
+        ):
             raise SpecMismatchError(
                 f"The index can't be used for {cls.name}: its unrelated_cosine and copy_cosine "
                 "are not cosines. Make a new index with `clearance index create`."
@@ -189,10 +209,12 @@ class ClipEmbedding(Stage):
         frame_of = np.concatenate([one.rows.column("frame").to_numpy() for one in fingerprints])
         hits = stored.nearest(np.concatenate(queries), settings.top_k)
         best: list[dict[str, tuple[tuple[float, str, int], Evidence]]] = [{} for _ in queries]
-        for query, row, cosine in zip(
+        for query, row, score in zip(
             hits.query.tolist(), hits.entry.tolist(), hits.score.tolist(), strict=True
         ):
-            likeness = self.likeness(cosine)
+            # As they stand in the table, so that the table explains what is a match.
+            cosine = round(score, 6)
+            likeness = round(self.likeness(cosine), 6)
             if likeness < settings.min_likeness:
                 continue
             file = entries.files[int(entries.file_of_row[row])]
@@ -201,8 +223,8 @@ class ClipEmbedding(Stage):
                 work_file=file.path,
                 work_file_id=file.file_id,
                 measures={
-                    "clip_similarity": round(cosine, 6),
-                    "clip_likeness": round(likeness, 6),
+                    "clip_similarity": cosine,
+                    "clip_likeness": likeness,
                     "clip_frame": int(frame_of[query]),
                 },
             )
@@ -234,10 +256,23 @@ class ClipEmbedding(Stage):
         return len(base64.b64decode(self._spec.canary)) // 2
 
 
-def measured_scale(model: EmbeddingModel) -> tuple[float, float]:
-    """A model's scale on drawn pictures: the 99th percentile of the cosine similarity of
-    unrelated pairs, and the median of that of pictures and edits of them, to four places.
+class Scale(NamedTuple):
+    """What a model's cosine similarities mean, to four places.
+
+    Attributes:
+        unrelated: 99th percentile over pairs of unrelated pictures.
+        copy: median over pictures and edits of them.
+        largest_share: of the variance of the pictures' embeddings, in their first principal
+            direction.
     """
+
+    unrelated: float
+    copy: float
+    largest_share: float
+
+
+def measured_scale(model: EmbeddingModel) -> Scale:
+    """A model's scale, measured on drawn pictures."""
     from pipeline.synthetic.edits import EDITS
     from pipeline.synthetic.pictures import picture
 
@@ -257,7 +292,11 @@ def measured_scale(model: EmbeddingModel) -> tuple[float, float]:
     across = (vectors @ vectors.T)[~np.eye(len(vectors), dtype=bool)]
     unrelated = float(np.quantile(across, 0.99))
     copy = float(np.median((vectors * copies).sum(axis=1)))
-    return round(unrelated, 4), round(copy, 4)
+    variances = np.linalg.svd(vectors - vectors.mean(axis=0), compute_uv=False) ** 2
+    # Embeddings that are all the same vary in no direction at all: as bad as in one.
+    total = float(variances.sum())
+    share = float(variances[0]) / total if total > 0 else 1.0
+    return Scale(round(unrelated, 4), round(copy, 4), round(share, 4))
 
 
 def _stored(vectors: NDArray[np.float32]) -> list[bytes]:

@@ -1,0 +1,215 @@
+"""CLIP embedding similarity: scale, limits, frames and damage, with embeddings known by hand."""
+
+from __future__ import annotations
+
+import base64
+import math
+from dataclasses import replace
+
+import numpy as np
+import pyarrow as pa
+import pytest
+import torch
+from pydantic import ValidationError
+from stage_samples import entries, image, pictures
+
+from pipeline.embedding_model import EmbeddingModel
+from pipeline.errors import ModelError, Reason
+from pipeline.records import Abstention, Fingerprint
+from pipeline.stages import clip_embedding
+from pipeline.stages.clip_embedding import ClipEmbedding, ClipEmbeddingSettings, Scale
+from reference_index.errors import SpecMismatchError
+
+UNRELATED = 0.5
+DIM = 48
+
+
+def thumbnails(inputs):
+    """An encoder of which the result is known: the picture's 4 × 4 thumbnail."""
+    return torch.nn.functional.avg_pool2d(inputs, 4).flatten(1)
+
+
+MODEL = EmbeddingModel("thumb", thumbnails, (16, 16), (0.5,) * 3, (0.25,) * 3, "squash", 0, "aa")
+
+
+@pytest.fixture(scope="module")
+def stage():
+    return ClipEmbedding(MODEL, UNRELATED, 0.9)
+
+
+@pytest.fixture(scope="module")
+def drawn():
+    return pictures(6)
+
+
+def made(*vectors):
+    """A fingerprint of these vectors, a frame each."""
+    rows = np.zeros((len(vectors), DIM))
+    for row, vector in zip(rows, vectors, strict=True):
+        row[: len(vector)] = vector
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    values = [row.tobytes() for row in rows.astype("<f2")]
+    arrays = [pa.array(range(len(values)), pa.int32()), pa.array(values, pa.binary())]
+    batch = pa.RecordBatch.from_arrays(arrays, schema=ClipEmbedding.schema)
+    return Fingerprint("clip_embedding", batch)
+
+
+def at(cosine):
+    return [cosine, math.sqrt(1 - cosine * cosine)]
+
+
+def search(stage, query, stored, **settings):
+    [found] = stage.search([query], entries(stage, stored), ClipEmbeddingSettings(**settings))
+    return found
+
+
+def test_rows_hold_the_models_unit_vectors(stage, drawn):
+    [found] = stage.fingerprint([image(*drawn[:3])])
+    stored = np.frombuffer(b"".join(found.rows.column("embedding").to_pylist()), "<f2")
+    wanted = MODEL.embed(drawn[:3], 16)
+    np.testing.assert_allclose(stored.reshape(3, DIM), wanted, atol=1e-3)
+    assert found.rows.column("frame").to_pylist() == [0, 1, 2]
+
+
+def test_blank_frames_are_left_out_and_the_others_keep_their_numbers(stage, drawn):
+    white = np.full((60, 60, 3), 255, np.uint8)
+    answers = stage.fingerprint(
+        [image(white), image(white, drawn[0], white, drawn[1]), image(drawn[2])]
+    )
+    assert isinstance(answers[0], Abstention)
+    assert answers[0].reason is Reason.TOO_LITTLE_DETAIL
+    assert [one.rows.column("frame").to_pylist() for one in answers[1:]] == [[1, 3], [0]]
+    work = stage.fingerprint([image(drawn[1])])
+    [found] = search(stage, answers[1], work)
+    assert found.measures["clip_frame"] == 3
+    assert found.measures["clip_similarity"] == pytest.approx(1, abs=1e-5)
+
+
+def test_more_frames_than_a_batch(stage, drawn):
+    [many] = stage.fingerprint([image(*(drawn * 7))])
+    [few] = stage.fingerprint([image(*drawn)])
+    assert many.rows.column("embedding").to_pylist() == (
+        few.rows.column("embedding").to_pylist() * 7
+    )
+
+
+@pytest.mark.parametrize(
+    ("cosine", "likeness"),
+    [(-1, 0), (0, 0), (UNRELATED, 0), (0.75, 0.5), (0.95, 0.9), (1, 1), (1.0000001, 1)],
+)
+def test_the_models_own_scale(stage, cosine, likeness):
+    assert stage.likeness(cosine) == pytest.approx(likeness)
+
+
+@pytest.mark.parametrize("cosine", [0.6, 0.8, 0.99])
+def test_the_least_likeness_at_just_below_and_just_above(stage, cosine):
+    query, work = made([1.0]), made(at(cosine))
+    [found] = search(stage, query, [work], min_likeness=0.0)
+    similarity = found.measures["clip_similarity"]
+    assert similarity == pytest.approx(cosine, abs=1e-3)
+    assert found.measures["clip_likeness"] == pytest.approx(2 * similarity - 1, abs=1e-6)
+    # The figure in the table is the one that is compared.
+    exact = found.measures["clip_likeness"]
+    for least, near in ((exact, 1), (np.nextafter(exact, 0), 1), (np.nextafter(exact, 1), 0)):
+        assert len(search(stage, query, [work], min_likeness=float(least))) == near
+
+
+def test_limits_that_make_no_sense_are_refused():
+    for bad in ({"top_k": 0}, {"min_likeness": 1.1}, {"min_likeness": -0.1}, {"other": 1}):
+        with pytest.raises(ValidationError):
+            ClipEmbeddingSettings(**bad)
+
+
+def test_the_nearest_works_come_first_and_no_more_than_asked_for(stage):
+    stored = [made(at(cosine)) for cosine in (0.7, 0.95, 0.4, 0.95, 0.8)]
+    found = search(stage, made([1.0]), stored)
+    assert [one.work_id for one in found] == ["work-01", "work-03", "work-04", "work-00"]
+    found = search(stage, made([1.0]), stored, top_k=2)
+    assert [one.work_id for one in found] == ["work-01", "work-03"]
+
+
+def test_each_frame_of_an_asset_has_its_own_nearest(stage):
+    stored = [made([1.0]), made([0, 0, 1.0]), made([0, 0, 0, 0, 1.0])]
+    found = search(stage, made([0, 0, 1.0], [1.0]), stored, top_k=1)
+    assert [(one.work_id, one.measures["clip_frame"]) for one in found] == [
+        ("work-00", 1), ("work-01", 0),
+    ]  # fmt: skip
+
+
+def test_the_sentence_speaks_of_likeness(stage):
+    [found] = search(stage, made([1.0]), [made(at(0.8))])
+    assert stage.sentence(found) == (
+        "What the picture shows is like it: the embeddings (thumb) have a cosine similarity of "
+        "0.80, where unrelated pictures seldom exceed 0.50."
+    )
+    assert stage.shows_copying is False
+
+
+def test_damaged_rows_are_refused_on_either_side(stage):
+    good = made([1.0])
+
+    def with_value(value):
+        array = pa.array([value], pa.binary())
+        return good.rows.set_column(1, stage.schema.field("embedding"), array)
+
+    vector = np.zeros(DIM, "<f2")
+    vector[0] = 1
+    bad = {
+        "zeros": with_value((vector * 0).tobytes()),
+        "too long": with_value((vector * 1.02).astype("<f2").tobytes()),
+        "too short": with_value((vector * 0.98).astype("<f2").tobytes()),
+        "not a number": with_value((vector * np.nan).astype("<f2").tobytes()),
+        "infinite": with_value((vector + np.inf).astype("<f2").tobytes()),
+        "another dimension": with_value(vector[:-1].tobytes()),
+        "an odd byte": with_value(vector.tobytes()[:-1]),
+        "nothing": with_value(b""),
+        "no frame": good.rows.drop_columns(["frame"]),
+    }
+    settings = ClipEmbeddingSettings()
+    stored = entries(stage, [good])
+    for name, rows in bad.items():
+        with pytest.raises(ValueError, match="clip_embedding"):
+            stage.search([Fingerprint(stage.name, rows)], stored, settings)
+        damaged = type(stored)(pa.Table.from_batches([rows]), stored.file_of_row, stored.files)
+        with pytest.raises(ValueError, match="clip_embedding"):
+            stage.search([good], damaged, settings)
+        assert name
+
+
+@pytest.mark.parametrize(
+    ("scale", "said"),
+    [
+        (Scale(0.9, 0.9, 0.1), "does not tell edited copies"),
+        (Scale(0.9, 0.8, 0.1), "does not tell edited copies"),
+        (Scale(0.5, 0.9, 0.3001), "hardly tells pictures apart"),
+        (Scale(0.5, 0.9, 0.3), None),
+        (Scale(0.8999, 0.9, 0.1), None),
+    ],
+)
+def test_what_a_model_must_tell_apart(monkeypatch, scale, said):
+    monkeypatch.setattr(clip_embedding, "load_model", lambda name: replace(MODEL, name=name))
+    monkeypatch.setattr(clip_embedding, "measured_scale", lambda model: scale)
+    if said is None:
+        made_stage = ClipEmbedding.create(model="some:model")
+        assert made_stage.spec.parameters["unrelated_cosine"] == scale.unrelated
+        assert made_stage.spec.parameters["model"] == "some:model"
+    else:
+        with pytest.raises(ModelError, match=said):
+            ClipEmbedding.create(model="some:model")
+
+
+def test_a_canary_may_round_otherwise_and_no_more(stage, monkeypatch):
+    monkeypatch.setattr(clip_embedding, "load_model", lambda name: MODEL)
+    vector = np.frombuffer(base64.b64decode(stage.spec.canary), "<f2").astype(np.float64)
+    aside = np.zeros(DIM)
+    aside[int(np.abs(vector).argmin())] = 1.0
+
+    def canary(value):
+        return replace(stage.spec, canary=base64.b64encode(value.astype("<f2").tobytes()).decode())
+
+    assert ClipEmbedding.from_spec(canary(vector + 0.01 * aside)).spec == stage.spec
+    for bad in (vector + 0.1 * aside, -vector, vector[:-1], vector * 0, vector * np.nan):
+        with pytest.raises(SpecMismatchError, match="no longer gives the same"):
+            ClipEmbedding.from_spec(canary(bad))
+    with pytest.raises(SpecMismatchError, match="no longer gives the same"):
+        ClipEmbedding.from_spec(replace(stage.spec, canary="no base64!"))

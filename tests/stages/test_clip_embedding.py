@@ -17,7 +17,12 @@ from pipeline.embedding_model import EmbeddingModel
 from pipeline.errors import ModelError, Reason
 from pipeline.records import Abstention, Fingerprint
 from pipeline.stages import clip_embedding
-from pipeline.stages.clip_embedding import ClipEmbedding, ClipEmbeddingSettings, Scale
+from pipeline.stages.clip_embedding import (
+    LARGEST_SHARE,
+    ClipEmbedding,
+    ClipEmbeddingSettings,
+    Scale,
+)
 from reference_index.errors import SpecMismatchError
 
 UNRELATED = 0.5
@@ -181,8 +186,8 @@ def test_damaged_rows_are_refused_on_either_side(stage):
     [
         (Scale(0.9, 0.9, 0.1), "does not tell edited copies"),
         (Scale(0.9, 0.8, 0.1), "does not tell edited copies"),
-        (Scale(0.5, 0.9, 0.3001), "hardly tells pictures apart"),
-        (Scale(0.5, 0.9, 0.3), None),
+        (Scale(0.5, 0.9, LARGEST_SHARE + 0.0001), "hardly tells pictures apart"),
+        (Scale(0.5, 0.9, LARGEST_SHARE), None),
         (Scale(0.8999, 0.9, 0.1), None),
     ],
 )

@@ -217,13 +217,27 @@ def test_a_straight_edge_at_any_place_and_angle_is_no_detail(size):
         assert not has_detail(shaded(np.where(side, 255, 0)))
 
 
+@pytest.mark.parametrize("turned", [False, True])
+def test_blocks_along_one_line_are_no_detail_and_two_lines_are(turned):
+    grey = np.full((SIDE, SIDE), 128.0)
+    stripes = 20 * (np.indices((8, SIDE)).sum(0) % 2)
+    grey[:8] += stripes
+    grey[24:28, :24] += stripes[:4, :24]
+    assert detailed_blocks(shaded(grey)).sum() == 11
+    assert has_detail(shaded(grey.T if turned else grey))
+    grey[24:28, :24] = 128.0
+    grey[8:12, :24] += stripes[:4, :24]
+    assert detailed_blocks(shaded(grey)).sum() == 11
+    assert not has_detail(shaded(grey.T if turned else grey))
+
+
 @pytest.mark.parametrize("blocks", [0, 1, LEAST_BLOCKS - 1, LEAST_BLOCKS, 64])
 def test_blocks_with_detail_are_counted(blocks):
     grey = np.full((SIDE, SIDE), 128.0)
-    for block in range(blocks):
-        top, left = divmod(block, 8)
+    # A square that grows from a corner, so that the blocks lie along no line.
+    for top, left in sorted(np.ndindex(8, 8), key=lambda place: (max(place), place))[:blocks]:
         grey[top * 8 : top * 8 + 8, left * 8 : left * 8 + 8] += 20 * (np.indices((8, 8)).sum(0) % 2)
-    assert detailed_blocks(shaded(grey)) == blocks
+    assert detailed_blocks(shaded(grey)).sum() == blocks
     assert has_detail(shaded(grey)) is (blocks >= LEAST_BLOCKS)
 
 

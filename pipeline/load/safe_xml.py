@@ -1,4 +1,7 @@
-"""XML that can't harm: no document types, so no entities that grow or reach for other files."""
+"""XML that can't harm: no document types, so no entities that grow or reach for other files.
+
+Nor more elements than memory holds: a document of bare tags takes far more room than its bytes.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,9 @@ from defusedxml.common import DefusedXmlException
 from pipeline.errors import Reason
 from pipeline.load.refusal import FileRefusedError, shown
 
+MAX_MARKS = 10_000_000
+"""Tags and attributes of one document, at about 100 bytes of memory each once parsed."""
+
 
 def parse_xml(data: bytes, what: str) -> Element:
     """The outermost element of an XML document.
@@ -19,8 +25,17 @@ def parse_xml(data: bytes, what: str) -> Element:
         what: its name in messages.
 
     Raises:
-        FileRefusedError: CORRUPT if it is not well formed, or declares a document type.
+        FileRefusedError: CORRUPT if it is not well formed, or declares a document type; TOO_LARGE
+            if it has more tags and attributes than are held.
     """
+    # Counted by the characters that they can't do without, which bounds them from above.
+    marks = data.count(b"<") + data.count(b"=")
+    if marks > MAX_MARKS:
+        raise FileRefusedError(
+            Reason.TOO_LARGE,
+            f"{what} has {marks:,} signs of tags and attributes, more than the "
+            f"{MAX_MARKS:,} that are read; save the script in parts",
+        )
     try:
         root: Element = defusedxml.ElementTree.fromstring(data, forbid_dtd=True)
     except DefusedXmlException as error:

@@ -73,6 +73,42 @@ def encoded(image, image_format, **options):
     return buffer.getvalue()
 
 
+LOSSLESS = {
+    "PNG": (".png", {}),
+    "WEBP": (".webp", {"lossless": True}),
+    "TIFF": (".tif", {}),
+    "BMP": (".bmp", {}),
+}
+LOSSY = {
+    "JPEG": (".jpg", {"quality": 95, "subsampling": 0}),
+    "AVIF": (".avif", {"quality": 95, "subsampling": "4:4:4"}),
+}
+EVERY = LOSSLESS | LOSSY
+
+
+def written(image, image_format, **options):
+    return encoded(image, image_format, **(EVERY[image_format][1] | options))
+
+
+def one_frame(loaded, near=0):
+    assert isinstance(loaded, LoadedImage), loaded
+    assert len(loaded.frames) == 1
+    return loaded.frames[0].astype(int)
+
+
+def assert_near(frame, expected, within):
+    assert frame.shape == np.shape(expected)
+    assert np.abs(frame.astype(int) - np.asarray(expected, int)).max() <= within
+
+
+def corners():
+    """Four plain quarters, each of another colour, wider than high."""
+    upright = np.zeros((32, 48, 3), np.uint8)
+    upright[:16, :24], upright[:16, 24:] = (220, 30, 30), (30, 220, 30)
+    upright[16:, :24], upright[16:, 24:] = (30, 30, 220), (230, 230, 230)
+    return upright
+
+
 def solid(colour, size=(8, 6), mode="RGB"):
     return Image.new(mode, size, colour)
 

@@ -309,6 +309,24 @@ def test_hostile_text_takes_no_longer_than_text(read, name, data):
     assert time.monotonic() - started < SOON
 
 
+@pytest.mark.parametrize("name", ["a.fdx", "a.docx"])
+def test_xml_that_takes_more_memory_than_bytes(read, monkeypatch, name):
+    """A document of bare tags, or of attributes alone."""
+    plain = final_draft if name == "a.fdx" else word_document
+    words = paragraph("words") if name == "a.docx" else "<Paragraph><Text>words</Text></Paragraph>"
+    data = plain(words + "<a/>" * 100)
+    monkeypatch.setattr("pipeline.load.safe_xml.MAX_MARKS", 50)
+    assert reason(read(name, data)) is Reason.TOO_LARGE
+    assert reason(read(name, plain(words + f"<a {'b=1 ' * 100}/>"))) is Reason.TOO_LARGE
+    xml = plain(words).count(b"<") + plain(words).count(b"=")
+    if name == "a.docx":
+        main = word_xml(words)
+        xml = main.count("<") + main.count("=")
+    for most, enough in ((xml - 1, False), (xml, True), (xml + 1, True)):
+        monkeypatch.setattr("pipeline.load.safe_xml.MAX_MARKS", most)
+        assert isinstance(read(name, plain(words)), LoadedScript) == enough
+
+
 def test_deep_nesting_is_refused_in_words(read):
     deep = "<w:sdt>" * 20_000 + paragraph("x") + "</w:sdt>" * 20_000
     assert reason(read("a.docx", word_document(deep))) is Reason.CORRUPT

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pipeline.demo.material import OURS, WORKS, Planted, Truth, write_drop, write_works
 from pipeline.demo.verdicts import Said, Verdict, conclusions, verdicts
 from pipeline.errors import DropError
+from pipeline.plain_words import risk_number
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -132,7 +133,7 @@ def _tell(console: Console, found: Sequence[Verdict]) -> None:
         table.add_row(
             Text(f"{verdict.planted.asset_path}\n  {verdict.planted.what}", overflow="fold"),
             verdict.band,
-            "" if verdict.risk is None else f"{verdict.risk:.2f}",
+            "" if verdict.risk is None else risk_number(verdict.risk),
             verdict.work_id or "",
             Text(verdict.said.value, style=styles.get(verdict.said, "")),
         )

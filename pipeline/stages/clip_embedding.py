@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Sequence
-from typing import Any, ClassVar, NamedTuple, Self
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 import pyarrow as pa
@@ -19,6 +19,9 @@ from pipeline.stages.base import Measure, Stage, StageSettings, library_versions
 from reference_index.errors import SpecMismatchError
 from reference_index.interface import StageEntries
 from reference_index.spec import FingerprintSpec
+
+if TYPE_CHECKING:
+    from reference_index.cosine import CosineIndex
 
 BATCH = 16
 CANARY_COSINE = 0.999
@@ -42,7 +45,7 @@ class ClipEmbeddingSettings(StageSettings):
     """How the nearest works are looked for.
 
     Attributes:
-        top_k: works' frames looked at for each frame of the asset, nearest first.
+        top_k: works looked at for each frame of the asset, nearest first.
         min_likeness: least likeness (cosine similarity on the model's own scale) of a match.
     """
 
@@ -196,7 +199,7 @@ class ClipEmbedding(Stage):
     def search(
         self, fingerprints: Sequence[Fingerprint], entries: StageEntries, settings: StageSettings
     ) -> list[list[Evidence]]:
-        """As in `Stage.search`: FAISS, exact, the `top_k` nearest of each frame."""
+        """As in `Stage.search`: FAISS, exact, the `top_k` nearest works of each frame."""
         if not isinstance(settings, ClipEmbeddingSettings):
             raise TypeError("clip_embedding needs ClipEmbeddingSettings")
         dim = self._dim()
@@ -208,16 +211,9 @@ class ClipEmbedding(Stage):
         stored = entries.built("clip_embedding", lambda: CosineIndex(_vectors(entries.rows, dim)))
         asset_of = np.repeat(np.arange(len(queries)), [len(q) for q in queries])
         frame_of = np.concatenate([one.rows.column("frame").to_numpy() for one in fingerprints])
-        hits = stored.nearest(np.concatenate(queries), settings.top_k)
+        hits = self._nearest_works(stored, np.concatenate(queries), entries, settings)
         best: list[dict[str, tuple[tuple[float, str, int], Evidence]]] = [{} for _ in queries]
-        for query, row, score in zip(
-            hits.query.tolist(), hits.entry.tolist(), hits.score.tolist(), strict=True
-        ):
-            # As they stand in the table, so that the table explains what is a match.
-            cosine = round(score, 6)
-            likeness = round(self.likeness(cosine), 6)
-            if likeness < settings.min_likeness:
-                continue
+        for query, row, cosine, likeness in hits:
             file = entries.files[int(entries.file_of_row[row])]
             evidence = Evidence(
                 work_id=file.work_id,
@@ -237,6 +233,50 @@ class ClipEmbedding(Stage):
             [e for _, (_, e) in sorted(one.items(), key=lambda item: (item[1][0][0], item[0]))]
             for one in best
         ]
+
+    def _nearest_works(
+        self,
+        stored: CosineIndex,
+        queries: NDArray[np.float32],
+        entries: StageEntries,
+        settings: ClipEmbeddingSettings,
+    ) -> Iterator[tuple[int, int, float, float]]:
+        """(query, stored row, cosine, likeness) of the `top_k` nearest works of each query.
+
+        A work of many frames must not crowd out the others, so more rows are asked for wherever
+        those that came are of fewer works.
+        """
+        pending = np.arange(len(queries))
+        rows = settings.top_k
+        while len(pending):
+            hits = stored.nearest(queries[pending], rows)
+            ends = np.searchsorted(hits.query, np.arange(len(pending)), "right").tolist()
+            again = []
+            start = 0
+            for query, end in zip(pending.tolist(), ends, strict=True):
+                works: set[str] = set()
+                found = []
+                crowded = end - start < len(entries)
+                for row, score in zip(
+                    hits.entry[start:end].tolist(), hits.score[start:end].tolist(), strict=True
+                ):
+                    # As they stand in the table, so that the table explains what is a match.
+                    cosine = round(score, 6)
+                    likeness = round(self.likeness(cosine), 6)
+                    work = entries.files[int(entries.file_of_row[row])].work_id
+                    full = work not in works and len(works) == settings.top_k
+                    if full or likeness < settings.min_likeness:
+                        crowded = False
+                        break
+                    works.add(work)
+                    found.append((query, row, cosine, likeness))
+                if crowded and len(works) < settings.top_k:
+                    again.append(query)
+                else:
+                    yield from found
+                start = end
+            pending = np.array(again, np.int64)
+            rows *= 8
 
     def likeness(self, cosine: float) -> float:
         """A cosine similarity on the model's own scale, in [0, 1]."""

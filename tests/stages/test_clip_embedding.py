@@ -133,6 +133,15 @@ def test_the_nearest_works_come_first_and_no_more_than_asked_for(stage):
     assert [one.work_id for one in found] == ["work-01", "work-03"]
 
 
+@pytest.mark.parametrize("top_k", [1, 2, 3, 10])
+def test_a_work_of_many_frames_does_not_crowd_out_the_others(stage, top_k):
+    many = made(*(at(cosine) for cosine in np.linspace(0.99, 0.9, 40)))
+    stored = [made(at(0.7)), many, made(at(0.8)), made(at(0.4))]
+    found = search(stage, made([1.0]), stored, top_k=top_k)
+    assert [one.work_id for one in found] == ["work-01", "work-02", "work-00"][:top_k]
+    assert found[0].measures["clip_similarity"] == pytest.approx(0.99, abs=1e-3)
+
+
 def test_each_frame_of_an_asset_has_its_own_nearest(stage):
     stored = [made([1.0]), made([0, 0, 1.0]), made([0, 0, 0, 0, 1.0])]
     found = search(stage, made([0, 0, 1.0], [1.0]), stored, top_k=1)

@@ -84,6 +84,7 @@ def fuse(
     *,
     stages: Mapping[str, Stage],
     notes: Sequence[str] = (),
+    whole: bool = True,
 ) -> RiskRow:
     """One row of the risk table.
 
@@ -97,6 +98,7 @@ def fuse(
         works_compared: how many works some stage compared the asset with.
         stages: by name, the stages that ran.
         notes: sentences on what loading had to do or leave out.
+        whole: whether loading left out nothing that is content.
 
     Raises:
         KeyError: if evidence names a work or a stage that is not given.
@@ -114,7 +116,9 @@ def fuse(
             j.match.work_id,
         ),
     )
-    band = judged[0].band if judged else _band_without_evidence(asset, outcomes, works_compared)
+    band = (
+        judged[0].band if judged else _band_without_evidence(asset, outcomes, works_compared, whole)
+    )
     if judged:
         risk: float | None = judged[0].match.risk
     else:
@@ -128,6 +132,7 @@ def fuse(
         outcomes=tuple(outcomes),
         matches=tuple(j.match for j in judged),
         works_compared=works_compared,
+        whole=whole,
     )
 
 
@@ -198,13 +203,15 @@ def _band_of(match: Match, bands: Bands, uncounted: bool) -> Band:
 
 
 def _band_without_evidence(
-    asset: Asset, outcomes: Sequence[StageOutcome], works_compared: int
+    asset: Asset, outcomes: Sequence[StageOutcome], works_compared: int, whole: bool
 ) -> Band:
     if asset.fault is not None or asset.kind is Kind.OTHER:
         return Band.NOT_SCREENED
     ran = [o for o in outcomes if o.outcome in RAN]
     if not ran or works_compared == 0:
         return Band.NOT_SCREENED
-    if any(o.outcome in DID_NOT_RUN or o.reason is Reason.NOT_LOADED for o in outcomes):
+    if not whole or any(
+        o.outcome in DID_NOT_RUN or o.reason is Reason.NOT_LOADED for o in outcomes
+    ):
         return Band.PARTLY_SCREENED
     return Band.NO_MATCH

@@ -88,12 +88,15 @@ class LoadedImage:
         format: Pillow's name of the format, such as `JPEG`.
         frame_count: frames in the file; more than `len(frames)` if they were sampled.
         notes: sentences on what decoding had to do or leave out.
+        whole: False if some of the file's pictures were not looked at; a note says which. Its row
+            is then at best `partly_screened`.
     """
 
     frames: tuple[NDArray[np.uint8], ...]
     format: str
     frame_count: int = 1
     notes: tuple[str, ...] = ()
+    whole: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +124,7 @@ class LoadedScript:
         format: `txt`, `md`, `fountain`, `fdx`, `docx`, `pdf`, `srt` or `vtt`.
         encoding: of the file, for plain-text formats.
         notes: sentences on what reading had to do or leave out.
+        whole: as in `LoadedImage`: False if some of the text could not be read.
     """
 
     text: str
@@ -128,6 +132,7 @@ class LoadedScript:
     format: str
     encoding: str | None = None
     notes: tuple[str, ...] = ()
+    whole: bool = True
 
 
 Loaded = LoadedImage | LoadedScript
@@ -235,7 +240,8 @@ class Match:
 class RiskRow:
     """One row of the risk table: one discovered file, judged.
 
-    `matches` are all works with evidence, strongest first; `reasons` are sentences.
+    `matches` are all works with evidence, strongest first; `reasons` are sentences. `whole` is
+    False if a part of the file was not looked at.
     """
 
     asset: Asset
@@ -245,4 +251,5 @@ class RiskRow:
     outcomes: tuple[StageOutcome, ...]
     matches: tuple[Match, ...]
     works_compared: int
+    whole: bool = True
     extra: Mapping[str, Any] = field(default_factory=dict)

@@ -203,7 +203,7 @@ def _band_meanings(run: RunInfo) -> list[tuple[str, str, str]]:
             (Band.REVIEW, f"evidence that a person should look at{between}; likeness alone"
              " reaches no higher"),
             (Band.INFO, f"weak evidence{below}, noted for completeness"),
-            (Band.PARTLY_SCREENED, "nothing found by the stages that ran, but not all could"),
+            (Band.PARTLY_SCREENED, "nothing found in what could be judged, but not all could"),
             (Band.NOT_SCREENED, "could not be judged at all"),
             (Band.NO_MATCH, "every stage for its kind ran and found nothing in this index;"
              " it says nothing of works outside it"),
@@ -241,28 +241,35 @@ def _cards(
         )
 
 
-def _why(row: RiskRow) -> Reason | None:
-    """Why a row is grouped where it is: its own fault, or its first stage that did not run."""
-    if row.asset.fault is not None:
-        return row.asset.fault.reason
+def _why(row: RiskRow) -> tuple[str, str]:
+    """Why a row is grouped where it is (its own fault, or its first stage that did not run), as
+    the group's name and title.
+    """
     unrun = (Outcome.ABSTAINED, Outcome.SKIPPED, Outcome.FAILED)
-    return next((o.reason for o in row.outcomes if o.reason and o.outcome in unrun), None)
+    reason = next((o.reason for o in row.outcomes if o.reason and o.outcome in unrun), None)
+    if row.asset.fault is not None:
+        reason = row.asset.fault.reason
+    if reason is not None:
+        return str(reason), _REASONS.get(reason, str(reason))
+    if not row.whole:
+        return "in_part", "A part of it was not looked at"
+    return "other", "Nothing to compare with"
 
 
 def _unscreened(rows: Sequence[RiskRow], limit: int) -> list[Unscreened]:
     """Rows grouped by reason, the commonest first; at most `limit` rows in all."""
-    grouped: dict[Reason | None, list[RiskRow]] = {}
+    grouped: dict[tuple[str, str], list[RiskRow]] = {}
     for row in sorted(rows, key=urgency):
         grouped.setdefault(_why(row), []).append(row)
-    sizes = Counter({reason: len(found) for reason, found in grouped.items()})
+    sizes = Counter({why: len(found) for why, found in grouped.items()})
     groups, room = [], limit
-    for reason, files in sizes.most_common():
-        shown = grouped[reason][:room]
+    for (name, title), files in sizes.most_common():
+        shown = grouped[name, title][:room]
         room -= len(shown)
         groups.append(
             Unscreened(
-                anchor=f"why-{reason or 'other'}",
-                title=_REASONS.get(reason, str(reason)) if reason else "Nothing to compare with",
+                anchor=f"why-{name}",
+                title=title,
                 files=files,
                 rows=tuple(
                     (

@@ -141,6 +141,7 @@ def judge_assets(
                 works_compared(outcomes, benches),
                 stages=stages,
                 notes=() if isinstance(loaded, Fault) else loaded.notes,
+                whole=isinstance(loaded, Fault) or loaded.whole,
             )
             if isinstance(loaded, Fault):
                 yield Judged(row, None)

@@ -123,14 +123,26 @@ def _frames_of(image: ImageFile.ImageFile, stream: BinaryIO, limits: Limits) -> 
             if len(frames) == 1
             else f"{len(frames):,} of them, spread over {over}, were looked at"
         )
-        colours.note(f"It has {total:,} {what}; {looked_at}.")
+        bound = (
+            "max_animation_pixels"
+            if reach < total
+            else "max_frames"
+            if len(frames) >= limits.max_frames
+            else "max_pixels"
+        )
+        colours.note(
+            f"It has {total:,} {what}; {looked_at}; to look at more, raise limits.{bound} in the "
+            "configuration."
+        )
     elif image_format == "JPEG" and "mp" in image.info:
         colours.note(
             "It carries further pictures, such as a preview or a gain map, which were left out."
         )
+    whole = len(frames) == total
     if lacks_end_mark(stream, image_format):
         colours.note("The file has no end mark; later frames may be missing from it.")
-    return LoadedImage(tuple(frames), image_format, total, tuple(colours.notes))
+        whole = False
+    return LoadedImage(tuple(frames), image_format, total, tuple(colours.notes), whole)
 
 
 def _visits(image: ImageFile.ImageFile, wanted: tuple[int, ...], limits: Limits) -> Iterator[None]:

@@ -25,7 +25,7 @@ class Limits(BaseModel):
 
     max_file_bytes: int = Field(default=2**30, ge=1)
     max_pixels: int = Field(default=250_000_000, ge=1)
-    max_frames: int = Field(default=32, ge=1)
+    max_frames: int = Field(default=100, ge=1)
     max_animation_pixels: int = Field(default=10_000_000_000, ge=1)
     max_text_chars: int = Field(default=50_000_000, ge=1)
     max_unpacked_bytes: int = Field(default=128 * 2**20, ge=1)

@@ -9,11 +9,12 @@ from pipeline.records import Span
 
 
 class Story(NamedTuple):
-    """Text, its content, and notes on what was left out."""
+    """Text, its content, notes on what was left out, and whether any of that was content."""
 
     text: str
     spans: tuple[Span, ...]
     notes: tuple[str, ...] = ()
+    whole: bool = True
 
 
 def story_of(paragraphs: Iterable[tuple[str, str]], notes: Iterable[str] = ()) -> Story:

@@ -103,7 +103,7 @@ def _told(pages: list[tuple[str, str]], count: int, without_text: int) -> Story:
             f"{without_text:,} of its {count:,} pages {verb} no text layer and could not be read; "
             "run OCR over it to screen the whole."
         )
-    return story_of(pages, notes)
+    return story_of(pages, notes)._replace(whole=not without_text)
 
 
 def _page(document: Any, number: int) -> tuple[str, bool]:

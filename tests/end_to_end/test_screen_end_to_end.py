@@ -267,6 +267,29 @@ def test_a_stage_that_breaks_fails_its_rows_and_no_others(drop, index, tmp_path,
     assert "out of order" in table.loc["unrelated.png", "reasons"]
 
 
+def test_an_animation_of_more_frames_than_are_kept_is_partly_screened(index, tmp_path, run):
+    from PIL import Image
+
+    from pipeline.synthetic import picture
+
+    frames = [Image.fromarray(picture(7_000 + n, 96)) for n in range(6)]
+    (tmp_path / "drop").mkdir()
+    for name, few in (("six.webp", frames), ("three.webp", frames[:3])):
+        few[0].save(tmp_path / "drop" / name, save_all=True, append_images=few[1:], lossless=True)
+    config = tmp_path / "few.yaml"
+    config.write_text("version: 1\nlimits:\n  max_frames: 3\n", encoding="utf-8")
+    answer = run(
+        "screen", tmp_path / "drop", "--index", index, "--out", tmp_path / "o", "--config", config
+    )
+    assert answer.status == 3
+    table = table_of(tmp_path / "o")
+    assert table.loc["six.webp", "band"] == "partly_screened"
+    assert "limits.max_frames" in table.loc["six.webp", "reasons"]
+    assert table.loc["three.webp", "band"] == "no_match"
+    page = (tmp_path / "o" / "report.html").read_text(encoding="utf-8")
+    assert "A part of it was not looked at" in page
+
+
 def test_an_index_without_scripts_leaves_a_script_not_screened(works, tmp_path, run):
     idx = tmp_path / "idx"
     run("index", "create", idx)

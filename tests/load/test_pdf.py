@@ -44,6 +44,7 @@ def test_pages_without_a_text_layer_are_counted_in_a_note(read):
     script = read("a.pdf", pdf([words_at("words"), SQUARE, b"", SQUARE]))
     assert script.text == "words"
     assert len(script.notes) == 1
+    assert not script.whole
     assert script.notes[0].startswith("2 of its 4 pages have no text layer")
     assert (
         read("b.pdf", pdf([words_at("words"), SQUARE]))
@@ -53,7 +54,8 @@ def test_pages_without_a_text_layer_are_counted_in_a_note(read):
 
 
 def test_blank_pages_are_no_loss(read):
-    assert read("a.pdf", pdf([b"", words_at("words"), b""])).notes == ()
+    script = read("a.pdf", pdf([b"", words_at("words"), b""]))
+    assert (script.notes, script.whole) == ((), True)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,12 @@
 """PDF: the text layer page by page, and a plain word where there is none."""
 
+import io
+import os
+import subprocess
+import sys
 import threading
+import time
+import zlib
 
 import pypdfium2
 import pytest
@@ -9,6 +15,7 @@ from load_samples import SQUARE, content, pdf, reason, words_at
 from pipeline.discover import asset_of
 from pipeline.errors import Reason
 from pipeline.load import Limits, load
+from pipeline.load import pdf as pdf_reader
 from pipeline.records import Span
 
 
@@ -137,3 +144,118 @@ def test_documents_on_many_threads(tmp_path):
         thread.join()
     for number in range(12):
         assert found[number].split("\n") == [f"document {number} page {page}" for page in range(3)]
+
+
+def by_hand(*objects):
+    """A PDF of objects, numbered from 1; the first is the catalogue, its pages are object 2."""
+    out = b"%PDF-1.5\n"
+    places = []
+    for number, body in enumerate(objects, 1):
+        places.append(len(out))
+        out += b"%d 0 obj\n%s\nendobj\n" % (number, body)
+    table = len(out)
+    out += b"xref\n0 %d\n0000000000 65535 f \n" % (len(objects) + 1)
+    out += b"".join(b"%010d 00000 n \n" % place for place in places)
+    size = len(objects) + 1
+    return out + b"trailer << /Size %d /Root 1 0 R >>\nstartxref\n%d\n%%%%EOF\n" % (size, table)
+
+
+def stream_of(data, entries=b""):
+    return b"<< /Length %d %s >>\nstream\n%s\nendstream" % (len(data), entries, data)
+
+
+def one_page(contents, *further, xobjects=b"", annotations=b"", filtered=b""):
+    """A document of one page, 400 units square; the objects `further` are numbered from 5."""
+    return by_hand(
+        b"<< /Type /Catalog /Pages 2 0 R >>",
+        b"<< /Type /Pages /Count 1 /Kids [3 0 R] >>",
+        b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 400 400] /Contents 4 0 R "
+        b"/Resources << /Font << /F1 << /Type /Font /Subtype /Type1 /BaseFont /Helvetica >> >> "
+        b"/XObject << %s >> >> /Annots [%s] >>" % (xobjects, annotations),
+        stream_of(contents, filtered),
+        *further,
+    )
+
+
+def form(contents, xobjects=b"", entries=b""):
+    return stream_of(
+        contents,
+        b"/Type /XObject /Subtype /Form /BBox [0 0 400 400] "
+        b"/Resources << /XObject << %s >> >> %s" % (xobjects, entries),
+    )
+
+
+def recursive_form():
+    """A form that invokes itself twice: 700 bytes that are all the memory there is."""
+    return one_page(b"/X Do", form(b"/X Do /X Do 0 0 m", b"/X 5 0 R"), xobjects=b"/X 5 0 R")
+
+
+def chained_forms():
+    forms = [form(b"/X Do /X Do /X Do", b"/X %d 0 R" % (6 + place)) for place in range(28)]
+    return one_page(b"/X Do", *forms, form(SQUARE), xobjects=b"/X 5 0 R")
+
+
+def many_operators():
+    data = zlib.compress(b"0 0 m 9 9 l S " * 2_000_000)
+    return one_page(data, filtered=b"/Filter /FlateDecode")
+
+
+@pytest.mark.parametrize("made", [recursive_form, chained_forms, many_operators])
+def test_a_document_made_to_take_all_memory_is_refused(read, monkeypatch, made):
+    monkeypatch.setattr(pdf_reader, "READER_BYTES", 256 * 2**20)
+    monkeypatch.setattr(pdf_reader, "READER_SECONDS", 20.0)
+    before = time.monotonic()
+    result = read("a.pdf", made())
+    assert time.monotonic() - before < 30
+    assert reason(result) is Reason.TOO_LARGE
+    assert "made to do harm" in result.detail
+    monkeypatch.undo()
+    assert read("b.pdf", pdf([words_at("words")])).text == "words"
+
+
+def test_a_document_that_takes_too_long_is_refused(read, monkeypatch):
+    monkeypatch.setattr(pdf_reader, "READER_SECONDS", 0.01)
+    result = read("a.pdf", pdf([words_at("words")]))
+    assert reason(result) is Reason.TOO_LARGE
+    assert "seconds" in result.detail
+
+
+def test_the_bounds_leave_room_for_a_large_document(read):
+    line = "She waits by the window and says nothing at all until the lamp goes out."
+    pages = [words_at(*(f"{number} {line}" for number in range(20)))] * 300
+    assert len(content(read("a.pdf", pdf(pages)))) == 300
+
+
+def test_a_stream_that_is_no_file():
+    assert pdf_reader.read_pdf(io.BytesIO(pdf([words_at("words")])), Limits()).text == "words"
+
+
+def test_the_reader_starts_from_any_folder_and_says_nothing(tmp_path, monkeypatch, capfd, read):
+    """Modules that lie about where the command is run are not taken for the library's."""
+    for name in ("json", "pypdfium2", "pipeline"):
+        (tmp_path / f"{name}.py").write_text("print('not this one'); raise SystemExit(7)")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    assert read("a.pdf", pdf([words_at("words")])).text == "words"
+    assert reason(read("b.pdf", b"%PDF-1.4\nnothing\n%%EOF\n")) is Reason.CORRUPT
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are told apart by their parent")
+def test_the_reader_leaves_with_its_parent(tmp_path):
+    """A parent that is killed leaves no reader behind that goes on for a minute."""
+    program = (
+        "import json, os, subprocess, sys, time; "
+        "bounds = dict(json.loads(sys.argv[2]), parent=os.getpid()); "
+        "subprocess.Popen([sys.executable, '-I', sys.argv[1], json.dumps(bounds)], "
+        "stdin=open(sys.argv[3], 'rb'), stderr=subprocess.DEVNULL); time.sleep(1); os._exit(0)"
+    )
+    bounds = (
+        '{"path": [], "memory_bytes": 17179869184, "seconds": 60, "max_pdf_pages": 9, '
+        '"max_text_chars": 9}'
+    )
+    file = tmp_path / "a.pdf"
+    file.write_bytes(chained_forms())
+    told = [sys.executable, "-c", program, str(pdf_reader._PROGRAM), bounds, str(file)]
+    # The reader holds the other end of the pipe for as long as it lives.
+    subprocess.run(told, capture_output=True, check=True, timeout=15)

@@ -1,0 +1,275 @@
+"""The program that reads one PDF, in a process of its own with bounds on memory and time.
+
+A few hundred bytes of PDF can make PDFium take all memory of the machine, and PDFium ends its
+process when it gets no more. So `pipeline.load.pdf` runs this file by its path, hands the document
+over as standard input, and reads lines of JSON from its standard output: {"page": text} for each
+page, and one last line with the counts or with what was wrong.
+
+It starts for every PDF, so it imports the standard library and pypdfium2, and nothing of this
+package.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import math
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any, BinaryIO, NamedTuple
+
+_BAD_PASSWORD = 4  # FPDF_ERR_PASSWORD, fpdfview.h
+_SCAN_SHARE = 0.5  # of a page's area; a page under pictures with fewer words than these is a scan
+_SCAN_WORDS = 20
+_PICTURE_SHARE = 0.1  # smaller pictures are logos and ornaments
+_MAX_DEPTH = 12  # of forms inside forms
+_PARENT_CHECK_SECONDS = 1.0
+_HUGE = 1e9
+
+Matrix = tuple[float, float, float, float, float, float]
+_IDENTITY: Matrix = (1.0, 0.0, 0.0, 1.0, 0.0, 0.0)
+
+
+class Page(NamedTuple):
+    """What a page holds.
+
+    Attributes:
+        text: its text layer, then the text of its notes and form fields.
+        unread: whether something is drawn on it that is likely to be writing, but not as text.
+        pictures: how many pictures of some size stand beside its text.
+    """
+
+    text: str
+    unread: bool
+    pictures: int
+
+
+class Refusal(Exception):  # noqa: N818 - it is an answer
+    """What is wrong with the document, as the last line of the answer."""
+
+    def __init__(self, **answer: Any) -> None:
+        super().__init__()
+        self.answer = answer
+
+
+def main() -> int:
+    """Reads the PDF at standard input under the bounds of the first argument, a JSON object."""
+    told: dict[str, Any] = json.loads(sys.argv[1])
+    sys.path.extend(told["path"])
+    _bind(told["memory_bytes"], told["seconds"], told["parent"])
+    out = sys.stdout.buffer
+    try:
+        answer = _read(sys.stdin.buffer, out, told["max_pdf_pages"], told["max_text_chars"])
+    except Refusal as refusal:
+        answer = refusal.answer
+    except MemoryError:
+        return 1
+    except Exception as error:
+        answer = {"fault": "error", "said": f"{type(error).__name__}: {error}"}
+    _say(out, answer)
+    out.flush()
+    return 0
+
+
+def _bind(memory_bytes: int, seconds: int, parent: int) -> None:
+    """Takes the bounds, and sees to it that this process doesn't outlive its parent."""
+    try:
+        import resource
+    except ImportError:  # Windows; the parent's clock still holds
+        pass
+    else:
+        for bound, most in (
+            (resource.RLIMIT_CORE, 0),
+            (resource.RLIMIT_AS, memory_bytes),
+            (resource.RLIMIT_CPU, seconds + 5),
+        ):
+            _, hard = resource.getrlimit(bound)
+            allowed = most if hard == resource.RLIM_INFINITY else min(most, hard)
+            try:
+                resource.setrlimit(bound, (allowed, allowed))
+            except (OSError, ValueError):  # macOS knows RLIMIT_AS and refuses it
+                continue
+    if hasattr(signal, "alarm"):
+        signal.alarm(seconds + 5)
+    if hasattr(os, "fork"):
+        who = (os.getppid(), parent)
+        threading.Thread(target=_leave_with, args=who, daemon=True).start()
+
+
+def _leave_with(started_by: int, parent: int) -> None:
+    """Ends this process when `parent` has ended, which may have been before this began."""
+    while os.getppid() == started_by:
+        try:
+            os.kill(parent, 0)
+        except OSError:
+            break
+        time.sleep(_PARENT_CHECK_SECONDS)
+    os._exit(1)
+
+
+def _say(out: BinaryIO, line: dict[str, Any]) -> None:
+    out.write(json.dumps(line, ensure_ascii=False).encode("utf-8", "surrogatepass") + b"\n")
+
+
+def _read(stream: BinaryIO, out: BinaryIO, max_pages: int, max_characters: int) -> dict[str, Any]:
+    import pypdfium2
+
+    stream.seek(0)
+    try:
+        document = pypdfium2.PdfDocument(stream)
+    except pypdfium2.PdfiumError as error:
+        if getattr(error, "err_code", None) == _BAD_PASSWORD or "password" in str(error).lower():
+            raise Refusal(fault="encrypted") from error
+        raise Refusal(fault="corrupt", what="the PDF", said=str(error)) from error
+    count = len(document)
+    if count > max_pages:
+        raise Refusal(fault="pages", size=count)
+    characters = unread = pictures = 0
+    for number in range(count):
+        try:
+            page = _page(document, number)
+        except pypdfium2.PdfiumError as error:
+            what = f"page {number + 1} of the PDF"
+            raise Refusal(fault="corrupt", what=what, said=str(error)) from error
+        characters += len(page.text)
+        if characters > max_characters:
+            raise Refusal(fault="characters", size=characters)
+        unread += page.unread
+        pictures += page.pictures
+        _say(out, {"page": page.text})
+    return {"count": count, "unread": unread, "pictures": pictures}
+
+
+def _page(document: Any, number: int) -> Page:
+    import pypdfium2.raw as raw
+
+    page = document[number]
+    try:
+        layer = page.get_textpage()
+        try:
+            # Line ends come as \r\n, and U+FFFE stands where a hyphen parted a word.
+            text = layer.get_text_range().replace("\r\n", "\n").replace("\ufffe", "")
+        finally:
+            layer.close()
+        drawn = raw.FPDFPage_CountObjects(page.raw) > 0
+        box = page.get_bbox()
+        shares = [_share(corners, box) for corners in _pictures(raw, page.raw)]
+        written: list[str] = []
+        for annotation in _annotations(raw, page.raw):
+            said, stamp = _of_annotation(raw, annotation)
+            if said.strip():
+                written.append(said)
+            if stamp is not None:
+                drawn = True
+                shares.append(_share(stamp, box))
+    finally:
+        page.close()
+    text = "\n".join([part for part in (text, *written) if part]).replace("\0", "")
+    covered = sum(shares)
+    few = len(text.split()) < _SCAN_WORDS
+    if not text.strip() or (few and covered > _SCAN_SHARE):
+        return Page(text, drawn, 0)
+    # A picture may be cut into strips.
+    large = sum(share > _PICTURE_SHARE for share in shares)
+    return Page(text, False, large or int(covered > _PICTURE_SHARE))
+
+
+def _pictures(raw: Any, page: Any) -> Iterator[list[tuple[float, float]]]:
+    """The corners of every picture on a page, those inside forms too."""
+    tops = (raw.FPDFPage_GetObject(page, at) for at in range(raw.FPDFPage_CountObjects(page)))
+    stack: list[tuple[Iterator[Any], Matrix]] = [(tops, _IDENTITY)]
+    while stack:
+        objects, matrix = stack[-1]
+        thing = next(objects, None)
+        if thing is None:
+            stack.pop()
+            continue
+        kind = raw.FPDFPageObj_GetType(thing)
+        if kind == raw.FPDF_PAGEOBJ_IMAGE:
+            left, bottom, right, top = (ctypes.c_float() for _ in range(4))
+            if raw.FPDFPageObj_GetBounds(thing, left, bottom, right, top):
+                yield _corners(matrix, left.value, bottom.value, right.value, top.value)
+        elif kind == raw.FPDF_PAGEOBJ_FORM and len(stack) <= _MAX_DEPTH:
+            stack.append((_inside(raw, thing), _product(_matrix(raw, thing), matrix)))
+
+
+def _inside(raw: Any, form: Any) -> Iterator[Any]:
+    for at in range(max(0, raw.FPDFFormObj_CountObjects(form))):
+        yield raw.FPDFFormObj_GetObject(form, at)
+
+
+def _matrix(raw: Any, thing: Any) -> Matrix:
+    found = raw.FS_MATRIX()
+    if not raw.FPDFPageObj_GetMatrix(thing, found):
+        return _IDENTITY
+    return (found.a, found.b, found.c, found.d, found.e, found.f)
+
+
+def _product(first: Matrix, then: Matrix) -> Matrix:
+    a, b, c, d, e, f = first
+    p, q, r, s, t, u = then
+    return (
+        a * p + b * r, a * q + b * s, c * p + d * r, c * q + d * s,
+        e * p + f * r + t, e * q + f * s + u,
+    )  # fmt: skip
+
+
+def _corners(
+    matrix: Matrix, left: float, bottom: float, right: float, top: float
+) -> list[tuple[float, float]]:
+    a, b, c, d, e, f = matrix
+    return [(a * x + c * y + e, b * x + d * y + f) for x in (left, right) for y in (bottom, top)]
+
+
+def _share(corners: list[tuple[float, float]], box: tuple[float, float, float, float]) -> float:
+    """How much of the page's area the upright box around `corners` covers, 0 to 1."""
+    left, bottom, right, top = box
+    xs = [x if math.isfinite(x) else _HUGE for x, _ in corners]
+    ys = [y if math.isfinite(y) else _HUGE for _, y in corners]
+    width = min(right, max(xs)) - max(left, min(xs))
+    height = min(top, max(ys)) - max(bottom, min(ys))
+    whole = (right - left) * (top - bottom)
+    return width * height / whole if width > 0 and height > 0 and whole > 0 else 0.0
+
+
+def _annotations(raw: Any, page: Any) -> Iterator[Any]:
+    for at in range(max(0, raw.FPDFPage_GetAnnotCount(page))):
+        annotation = raw.FPDFPage_GetAnnot(page, at)
+        if annotation:
+            try:
+                yield annotation
+            finally:
+                raw.FPDFPage_CloseAnnot(annotation)
+
+
+def _of_annotation(raw: Any, annotation: Any) -> tuple[str, list[tuple[float, float]] | None]:
+    """What is written in an annotation, and its corners if it is a stamp, which is a picture."""
+    kind = raw.FPDFAnnot_GetSubtype(annotation)
+    if kind in (raw.FPDF_ANNOT_FREETEXT, raw.FPDF_ANNOT_TEXT):
+        return _value(raw, annotation, b"Contents"), None
+    if kind == raw.FPDF_ANNOT_WIDGET:
+        return _value(raw, annotation, b"V"), None
+    if kind == raw.FPDF_ANNOT_STAMP:
+        rectangle = raw.FS_RECTF()
+        if raw.FPDFAnnot_GetRect(annotation, rectangle):
+            sides = (rectangle.left, rectangle.bottom, rectangle.right, rectangle.top)
+            return "", _corners(_IDENTITY, *sides)
+    return "", None
+
+
+def _value(raw: Any, annotation: Any, key: bytes) -> str:
+    size = raw.FPDFAnnot_GetStringValue(annotation, key, None, 0)
+    if size <= 2:  # only the zero at the end
+        return ""
+    buffer = (raw.FPDF_WCHAR * ((size + 1) // 2))()
+    raw.FPDFAnnot_GetStringValue(annotation, key, buffer, size)
+    value = bytes(buffer)[: size - 2].decode("utf-16-le", errors="ignore")
+    return value.replace("\r\n", "\n").replace("\r", "\n")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -212,6 +212,8 @@ class Calibration(_Frozen):
         Raises:
             ConfigError: if it can't be read, or is not a valid calibration; every fault is named.
         """
+        if path.exists() and not path.is_file():
+            raise ConfigError(f"The calibration {path} is not a file; name one that is.")
         try:
             text = path.read_bytes().decode("utf-8-sig")
             raw = json.loads(text)

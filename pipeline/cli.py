@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import json
+import os
 import sys
 from collections.abc import Callable
 from enum import StrEnum
@@ -24,6 +25,7 @@ EXIT_FAIL_ON = 1
 EXIT_WRONG = 2
 EXIT_NOT_SCREENED = 3
 EXIT_INTERRUPTED = 130
+EXIT_BROKEN_PIPE = 141
 
 app = typer.Typer(
     name="clearance",
@@ -41,6 +43,9 @@ index_app = typer.Typer(
     rich_markup_mode=None,
 )
 app.add_typer(index_app)
+
+CommandLineError: Any = typer.BadParameter.__mro__[2]
+"""click's ClickException, wherever this release of typer has click from."""
 
 P = ParamSpec("P")
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
@@ -61,6 +66,13 @@ def say(text: str = "") -> None:
     typer.echo(visible(text, keep_newlines=True))
 
 
+def say_aside(text: str) -> None:
+    """Prints plain text to standard error: a remark, no result."""
+    from pipeline.visible import visible
+
+    typer.echo(f"clearance: {visible(text)}", err=True)
+
+
 def emit(value: dict[str, Any]) -> None:
     """Prints one JSON object."""
     typer.echo(json.dumps(value, ensure_ascii=True, sort_keys=True, default=str))
@@ -77,7 +89,11 @@ def stdout() -> Console:
     """The console for results."""
     from rich.console import Console
 
-    return Console()
+    class Results(Console):
+        def on_broken_pipe(self) -> None:
+            raise BrokenPipeError  # rich would exit with 1, which says something else here
+
+    return Results()
 
 
 def reported(command: Callable[P, int | None]) -> Callable[P, None]:
@@ -94,12 +110,22 @@ def reported(command: Callable[P, int | None]) -> Callable[P, None]:
             problems = getattr(error, "problems", ())
             _complain(str(error), problems, as_json)
             status = EXIT_WRONG
+        except BrokenPipeError:
+            raise
+        except UnicodeError:
+            _complain(
+                "A path holds bytes that are not UTF-8, which the index's tables can't have in "
+                "their names; choose another path.",
+                (),
+                as_json,
+            )
+            status = EXIT_WRONG
         except OSError as error:
             where = f" ({error.filename})" if error.filename else ""
             _complain(f"{error.strerror or error}{where}; nothing more was done.", (), as_json)
             status = EXIT_WRONG
         except KeyboardInterrupt:
-            _complain("Interrupted; results of an earlier run are whole.", (), as_json)
+            _complain("Interrupted; whatever was there before is whole.", (), as_json)
             status = EXIT_INTERRUPTED
         raise typer.Exit(status)
 
@@ -266,7 +292,7 @@ def index_list(
 def index_show(
     index: Index,
     work_id: Annotated[
-        str | None, typer.Argument(metavar="[WORK_ID]", help="One work; without it, the index.")
+        str | None, typer.Argument(metavar="WORK_ID", help="One work; without it, the index.")
     ] = None,
     as_json: Json = False,
 ) -> int:
@@ -296,7 +322,7 @@ def index_show(
 @reported
 def index_remove(
     index: Index,
-    work_ids: Annotated[list[str], typer.Argument(metavar="WORK_ID…", help="Works to take out.")],
+    work_ids: Annotated[list[str], typer.Argument(metavar="WORK_ID", help="Works to take out.")],
     as_json: Json = False,
 ) -> int:
     """Take works out of an index; earlier versions still hold them."""
@@ -351,6 +377,10 @@ def screen(
         FailOn | None,
         typer.Option(help="Exit with status 1 if any row is in this band or above."),
     ] = None,
+    index_version: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="An earlier version of the index, to repeat a run."),
+    ] = None,
     as_json: Json = False,
 ) -> int:
     """Screen a drop against an index and write the risk table and report."""
@@ -359,16 +389,20 @@ def screen(
     from pipeline.screen import screen as run
 
     with shown(stderr()) as progress:
-        done = run(drop, index, out, config=config, progress=progress)
+        done = run(drop, index, out, config=config, index_version=index_version, progress=progress)
+    if not done.rows:
+        say_aside(f"{drop} holds no files; see that it is the folder you meant.")
     if as_json:
         emit(done.summary())
     else:
         print_run(done, stdout())
-    return exit_status(done.counts, fail_on)
+    return exit_status(done.counts, fail_on, done.flagged_in_part)
 
 
-def exit_status(counts: dict[str, int], fail_on: FailOn | None) -> int:
-    """The documented exit status of a run that completed, from its counts by band."""
+def exit_status(counts: dict[str, int], fail_on: FailOn | None, flagged_in_part: int = 0) -> int:
+    """The documented exit status of a run that completed, from its counts by band and of flagged
+    rows that were not screened in full.
+    """
     over = {
         None: (),
         FailOn.escalate: ("escalate",),
@@ -376,7 +410,7 @@ def exit_status(counts: dict[str, int], fail_on: FailOn | None) -> int:
     }[fail_on]
     if any(counts.get(band) for band in over):
         return EXIT_FAIL_ON
-    if counts.get("not_screened") or counts.get("partly_screened"):
+    if counts.get("not_screened") or counts.get("partly_screened") or flagged_in_part:
         return EXIT_NOT_SCREENED
     return EXIT_OK
 
@@ -425,7 +459,37 @@ def demo(
 
 def main() -> None:
     """The entry point of the command `clearance`."""
-    if isinstance(sys.stdout.encoding, str) and sys.stdout.encoding.lower() not in ("utf-8",):
-        # A terminal that can't show a character gets an escape, not a traceback.
-        sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
-    app()
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:  # closed by the caller: what is printed goes nowhere
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115
+        elif str(stream.encoding).lower() != "utf-8":
+            # A terminal that can't show a character gets an escape, not a traceback.
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        status = _run()
+        sys.stdout.flush()
+    except BrokenPipeError:
+        status = EXIT_BROKEN_PIPE
+    except OSError as error:
+        typer.echo(f"clearance: the output can't be written ({error.strerror}).", err=True)
+        status = EXIT_WRONG
+    if status in (EXIT_BROKEN_PIPE, EXIT_WRONG):
+        # Or the interpreter would try to flush what can't be written, and complain.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    sys.exit(status)
+
+
+def _run() -> int:
+    try:
+        return int(app(standalone_mode=False) or EXIT_OK)
+    except typer.Exit as ended:
+        return int(ended.exit_code)
+    except typer.Abort:
+        return EXIT_INTERRUPTED
+    except CommandLineError as error:
+        if "--json" in sys.argv[1:]:
+            emit({"error": error.format_message(), "problems": []})
+        else:
+            error.show()
+        return EXIT_WRONG

@@ -98,7 +98,9 @@ def find_row(stored: StoredRun, asset: str) -> dict[str, Any]:
             id_ is not None and len(wanted) >= SHORTEST_ID and id_.startswith(wanted.lower())
         ),
         lambda path, _id: path.endswith(f"/{wanted}"),
+        lambda path, _id: visible(path).endswith(f"/{wanted}"),
         lambda path, _id: bool(wanted) and path.endswith(wanted),
+        lambda path, _id: bool(wanted) and visible(path).endswith(wanted),
     )
     for way in ways:
         places = [n for n, pair in enumerate(zip(paths, ids, strict=True)) if way(*pair)]

@@ -45,7 +45,7 @@ def print_explanation(explanation: Mapping[str, Any], console: Console) -> None:
     """Prints what `pipeline.explain.explain_json` gives."""
     console.print(shown(explanation["asset_path"], "bold"))
     matches = explanation["matches"]
-    identical = bool(matches and matches[0]["identical_file"])
+    identical = bool(matches and "identical_file" in matches[0]["contributions"])
     words = risk_in_words(explanation["risk"], identical=identical, evidence=bool(matches))
     risk = explanation["risk"]
     said = f"risk {risk_number(risk)}: {words}" if risk is not None else f"risk: {words}"

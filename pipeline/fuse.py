@@ -202,6 +202,13 @@ def _band_of(match: Match, bands: Bands, uncounted: bool) -> Band:
     return Band.REVIEW if uncounted or match.risk >= bands.review else Band.INFO
 
 
+def in_part(row: RiskRow) -> bool:
+    """Whether something of the file was not judged: a part of it was not looked at, or a stage
+    that applies did not run.
+    """
+    return not row.whole or any(o.outcome in DID_NOT_RUN for o in row.outcomes)
+
+
 def _band_without_evidence(
     asset: Asset, outcomes: Sequence[StageOutcome], works_compared: int, whole: bool
 ) -> Band:

@@ -40,7 +40,7 @@ def risk_in_words(risk: float | None, *, identical: bool = False, evidence: bool
 
     Args:
         risk: calibrated, or None.
-        identical: whether the file is a registered file, byte for byte.
+        identical: whether the risk was raised because the file is a registered file, byte for byte.
         evidence: whether it is a match's; without evidence it is the calibration's prior.
     """
     if risk is None:

@@ -78,7 +78,7 @@ def _of_match(judgement: Judgement, work: Work, stages: Mapping[str, Stage]) -> 
     if match.identical_file:
         what = f"the file is, byte for byte, a registered file of {named}"
     elif match.likeness_only:
-        what = f"likeness to {named}, without evidence of copied material"
+        what = f"likeness to {named}, which no other evidence confirms"
     elif judgement.band is Band.INFO:
         what = f"weak evidence of copying from {named}"
     else:

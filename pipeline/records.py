@@ -84,12 +84,15 @@ class LoadedImage:
 
     Attributes:
         frames: one or more uint8 (height, width, 3) sRGB arrays, upright (EXIF applied), alpha
-            composited over white. Several for an animation.
+            composited over white. Several for an animation; a cut-out has a second view of each,
+            over black, since a copy of it may lie on any ground.
         format: Pillow's name of the format, such as `JPEG`.
         frame_count: frames in the file; more than `len(frames)` if they were sampled.
         notes: sentences on what decoding had to do or leave out.
         whole: False if some of the file's pictures were not looked at; a note says which. Its row
             is then at best `partly_screened`.
+        numbers: for each of `frames`, the frame of the file that it shows, from 0; if empty, they
+            are the file's first.
     """
 
     frames: tuple[NDArray[np.uint8], ...]
@@ -97,6 +100,11 @@ class LoadedImage:
     frame_count: int = 1
     notes: tuple[str, ...] = ()
     whole: bool = True
+    numbers: tuple[int, ...] = ()
+
+    def number(self, place: int) -> int:
+        """Which frame of the file `frames[place]` shows, from 0."""
+        return self.numbers[place] if self.numbers else place
 
 
 @dataclass(frozen=True, slots=True)

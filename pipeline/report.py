@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.errors import Reason
+from pipeline.fuse import in_part
 from pipeline.plain_words import BANDS, count, risk_number
 from pipeline.records import Band, Outcome, RiskRow
 from pipeline.report_card import Card, Content, card, shown_work
@@ -45,6 +46,9 @@ _REASONS: Mapping[Reason, str] = {
     Reason.STAGE_FAILED: "A stage broke",
     Reason.NOT_LOADED: "Could not be loaded",
 }
+
+
+UNSCREENED = (Band.NOT_SCREENED, Band.PARTLY_SCREENED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +137,7 @@ def report_html(
     content, limits = content or Content(), limits or ReportLimits()
     strongest = flagged(rows)
     shown = strongest[: limits.max_rows]
-    unscreened = [r for r in rows if r.band in (Band.NOT_SCREENED, Band.PARTLY_SCREENED)]
+    unscreened = [r for r in rows if in_part(r) or r.band in UNSCREENED]
     unmatched = sorted(r.asset.asset_path for r in rows if r.band is Band.NO_MATCH)
     yield from _template().generate(
         run=run,
@@ -177,7 +181,7 @@ def _headline(rows: Sequence[RiskRow], run: RunInfo) -> str:
     of = f"of {count(len(rows), 'file')}"
     verb = "needs" if flags == 1 else "need"
     said = f"{flags:,} {of} {verb} a person’s eye." if flags else f"None {of} was flagged."
-    undone = found[Band.NOT_SCREENED] + found[Band.PARTLY_SCREENED]
+    undone = sum(in_part(row) or row.band in UNSCREENED for row in rows)
     if undone:
         said += f" {undone:,} {'was' if undone == 1 else 'were'} not screened, or only in part."
     return f"{said} The reference index holds {count(run.works, 'work')}."

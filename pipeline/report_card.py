@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from math import log
 
 from pipeline.excerpts import Excerpt, excerpt_pair
-from pipeline.fuse import Step, explain_contributions
+from pipeline.fuse import IDENTICAL_FILE, Step, explain_contributions
 from pipeline.plain_words import (
     BANDS,
     OUTCOMES,
@@ -152,7 +152,7 @@ def card(
         asset_id=row.asset.asset_id or "",
         is_image=row.asset.kind is Kind.IMAGE,
         risk=risk_number(row.risk),
-        risk_words=risk_in_words(row.risk, identical=match.identical_file),
+        risk_words=risk_in_words(row.risk, identical=IDENTICAL_FILE in match.contributions),
         work=shown_work(works[match.work_id]),
         work_file=visible(next(iter(match.work_files.values()), "")),
         asset_picture=_data_uri(content.asset_thumbnails.get(path)),

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
+import re
 import secrets
 import time
 from collections.abc import Iterator, Mapping
@@ -29,6 +31,12 @@ MATCHES = "matches.parquet"
 PASSAGES = "passages.parquet"
 REPORT = "report.html"
 RUN = "run.json"
+
+NAMES = (RISK_TABLE, RISK_CSV, MATCHES, PASSAGES, REPORT, RUN)
+"""Every file of a run's results."""
+
+LOCK = ".clearance-run.lock"
+_PARTIAL = re.compile(rf"\.({'|'.join(map(re.escape, NAMES))})\.[0-9a-f]{{8}}\.partial")
 
 STALE_SECONDS = 24 * 3600
 """Age at which a half-written file is taken to be left behind by a run that was killed."""
@@ -78,13 +86,14 @@ class ResultFiles:
         digests: by name of a file written, SHA-256 (hex) of its bytes.
 
     Raises:
-        DropError: if the folder can't be made or written to.
+        DropError: if the folder can't be made or written to, or another run is writing to it.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.digests: dict[str, str] = {}
         self._written: dict[str, Path] = {}
+        self._lock = -1
 
     def __enter__(self) -> Self:
         try:
@@ -94,8 +103,16 @@ class ResultFiles:
                 f"Results can't be written to {self.folder} ({error.strerror}); "
                 "name another folder with --out."
             ) from error
+        for name in NAMES:
+            if (self.folder / name).is_dir():
+                raise DropError(
+                    f"{self.folder / name} is a folder, and {name} is to be written there; name "
+                    "another folder with --out."
+                )
+        self._lock = _locked(self.folder)
         for left in self.folder.glob(".*.partial"):
-            if left.is_file() and time.time() - left.stat().st_mtime > STALE_SECONDS:
+            own = _PARTIAL.fullmatch(left.name)
+            if own and left.is_file() and time.time() - left.stat().st_mtime > STALE_SECONDS:
                 left.unlink(missing_ok=True)
         return self
 
@@ -113,6 +130,8 @@ class ResultFiles:
         finally:
             for partial in self._written.values():
                 partial.unlink(missing_ok=True)
+            (self.folder / LOCK).unlink(missing_ok=True)
+            os.close(self._lock)
 
     @contextmanager
     def new(self, name: str) -> Iterator[BinaryIO]:
@@ -138,6 +157,33 @@ class ResultFiles:
             text = json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False)
             # A lone surrogate (a path that is not Unicode) must not cost the run its manifest.
             file.write(text.encode("utf-8", "backslashreplace") + b"\n")
+
+
+def _locked(folder: Path) -> int:
+    """The descriptor that holds the folder's lock: two runs never write to one folder at once.
+
+    The kernel drops the lock when its holder ends, so none is ever stale.
+    """
+    path = folder / LOCK
+    try:
+        held = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    except OSError as error:
+        raise DropError(
+            f"Results can't be written to {folder} ({error.strerror}); name another folder with "
+            "--out."
+        ) from error
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        mine = os.fstat(held).st_ino == path.stat().st_ino
+    except OSError:
+        mine = False
+    if not mine:
+        os.close(held)
+        raise DropError(
+            f"Another run is writing its results to {folder}; wait for it to end, or name another "
+            "folder with --out."
+        )
+    return held
 
 
 def _flush_folder(folder: Path) -> None:

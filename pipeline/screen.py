@@ -11,7 +11,7 @@ from typing import Any
 from pipeline.config import Config, load_config
 from pipeline.discover import discover
 from pipeline.errors import DropError
-from pipeline.fuse import fuse
+from pipeline.fuse import fuse, in_part
 from pipeline.judge import Bench, judge, open_benches, works_compared
 from pipeline.load import load
 from pipeline.load.ahead import load_ahead
@@ -20,8 +20,9 @@ from pipeline.manifest import environment, installed, new_run_id, now
 from pipeline.progress import Progress, silent
 from pipeline.records import Asset, Band, Fault, Loaded, LoadedImage, RiskRow
 from pipeline.report import Content, ReportLimits, write_report
-from pipeline.results import RUN, ResultFiles, RunInfo
+from pipeline.results import NAMES, RUN, ResultFiles, RunInfo
 from pipeline.table import counts, urgency, write_tables
+from reference_index.errors import IndexCorruptError
 from reference_index.interface import Work
 from reference_index.store import ReferenceIndex
 
@@ -58,6 +59,7 @@ class ScreenedRun:
             "run_id": self.run["run_id"],
             "files": self.run["files"],
             "counts": self.counts,
+            "flagged_in_part": self.flagged_in_part,
             "works": len(self.works),
             "index_version": self.run["index"]["version"],
             "config_fingerprint": self.run["config_fingerprint"],
@@ -65,6 +67,11 @@ class ScreenedRun:
             "out": str(self.out),
             "results": sorted([*self.run["outputs"], RUN]),
         }
+
+    @property
+    def flagged_in_part(self) -> int:
+        """How many flagged rows were not screened in full: other evidence may be missing."""
+        return sum(in_part(row) for row in self.rows if row.band in FLAGGED)
 
     @property
     def counts(self) -> dict[str, int]:
@@ -101,7 +108,8 @@ class Shown:
 
 
 def check_places(drop: Path, index: Path, out: Path) -> None:
-    """Sees that results and index do not lie in the drop, where they would be screened.
+    """Sees that results and index do not lie in the drop, where they would be screened, nor the
+    results in the index.
 
     Raises:
         DropError: if they do, or if `out` is a file.
@@ -114,6 +122,17 @@ def check_places(drop: Path, index: Path, out: Path) -> None:
                 f"The {what} {path} lies inside the drop {drop} and would be screened with it; "
                 "choose a place outside the drop."
             )
+    folder = index.resolve()
+    if folder == out.resolve() or folder in out.resolve().parents:
+        raise DropError(
+            f"The output folder {out} lies inside the reference index {index}; choose a place "
+            "outside it."
+        )
+    if root in {(out / name).resolve() for name in NAMES}:
+        raise DropError(
+            f"The drop {drop} would be overwritten by the results of that name in {out}; choose "
+            "another output folder."
+        )
     if out.exists() and not out.is_dir():
         raise DropError(f"The output {out} is a file; name a folder.")
 
@@ -155,11 +174,13 @@ def screen(
     out: Path,
     *,
     config: Path | Config | None = None,
+    index_version: int | None = None,
     progress: Progress = silent,
 ) -> ScreenedRun:
     """Screens every file of `drop` against the index and writes the results to `out`.
 
-    Every file discovered becomes exactly one row. Results of an earlier run in `out` stay whole
+    Every file discovered becomes exactly one row. `index_version` names an earlier version of the
+    index, to repeat a run. Results of an earlier run in `out` stay whole
     until the new ones are complete.
 
     Raises:
@@ -169,8 +190,15 @@ def screen(
     """
     started = now()
     settings = config if isinstance(config, Config) else load_config(config)
-    index = ReferenceIndex.open(index_path)
+    index = ReferenceIndex.open(index_path, index_version)
     check_places(drop, index_path, out)
+    faults = index.verify()
+    if faults:
+        # A fingerprint with a flipped bit finds nothing, and would say so of a copy.
+        raise IndexCorruptError(
+            f"The index {index_path} is damaged and was not screened against ({faults[0]}); run "
+            f"`clearance index verify {index_path}`, and restore it from a copy."
+        )
     benches = open_benches(index, settings.stage_settings)
     with ResultFiles(out) as files:
         assets = []

@@ -13,6 +13,9 @@ from pipeline.errors import ConfigError
 from pipeline.problems import Place, dotted
 
 MAX_BYTES = 100_000
+MAX_BRACKETS = 1000
+"""Opening brackets: the reader takes time in the square of how deep they stand."""
+
 PLAIN_TAGS = ("tag:yaml.org,2002:map", "tag:yaml.org,2002:seq")
 
 
@@ -48,6 +51,10 @@ def read_yaml(path: Path) -> YamlDocument:
             empty, or holds something else than a mapping.
     """
     text = _text(path)
+    if text.count("[") + text.count("{") > MAX_BRACKETS:
+        raise ConfigError(
+            f"The configuration {path} has more than {MAX_BRACKETS:,} brackets; it can't be one."
+        )
     try:
         # An alias could repeat a part without bound, or contain itself; settings need none.
         for event in yaml.parse(text, Loader=yaml.SafeLoader):
@@ -82,6 +89,8 @@ def read_yaml(path: Path) -> YamlDocument:
 
 def _text(path: Path) -> str:
     try:
+        if path.exists() and not path.is_file() and not path.is_dir():
+            raise ConfigError(f"{path} is a pipe or a device; name a configuration file.")
         if path.is_file() and path.stat().st_size > MAX_BYTES:
             raise ConfigError(
                 f"The configuration {path} is larger than {MAX_BYTES:,} bytes; it can't be one."

@@ -129,7 +129,17 @@ def test_an_identical_file_shows_the_work_by_its_own_digest():
     content = Content({}, {row.asset.asset_id: jpeg("green")})
     read = Reader(page_of([row], content=content))
     assert len(read.named("img")) == 1
-    assert "byte for byte: set by rule" in read.text
+    assert "set by rule" not in read.text, "the evidence alone makes this risk"
+    [match] = row.matches
+    raised = replace(match, contributions={**match.contributions, "identical_file": 1.0})
+    lifted = Reader(page_of([replace(row, matches=(raised,))], content=content))
+    assert "byte for byte: set by rule" in lifted.text
+
+
+def test_a_flagged_row_that_was_looked_at_in_part_is_listed_as_such():
+    read = Reader(page_of([replace(flagged_row("a.gif"), whole=False), flagged_row("b.png")]))
+    assert "1 was not screened, or only in part" in read.text
+    assert "A part of it was not looked at" in read.text
 
 
 def test_the_strongest_row_comes_first_and_anchors_lead_to_it():

@@ -27,7 +27,7 @@ from row_samples import (
     values,
 )
 
-from pipeline.errors import Reason, RunError
+from pipeline.errors import DropError, Reason, RunError
 from pipeline.records import Band, Kind, Outcome, Passage
 from pipeline.results import MATCHES, PASSAGES, RISK_CSV, RISK_TABLE, ResultFiles, read_run
 from pipeline.spreadsheet import text_cell, write_csv
@@ -354,13 +354,36 @@ def test_a_crash_leaves_the_old_results_whole_and_nothing_beside_them(tmp_path):
 def test_files_left_by_a_killed_run_are_taken_away_in_time(tmp_path):
     import os
 
-    old, new = tmp_path / ".risk_table.csv.0.partial", tmp_path / ".risk_table.csv.1.partial"
-    old.touch()
-    new.touch()
-    os.utime(old, (0, 0))
+    names = (".risk_table.csv.0123abcd.partial", ".risk_table.csv.0123abce.partial")
+    old, new = (tmp_path / name for name in names)
+    foreign = tmp_path / ".film.mov.partial"
+    for file in (old, new, foreign):
+        file.touch()
+    for file in (old, foreign):
+        os.utime(file, (0, 0))
     written(tmp_path, [])
     assert not old.exists()
-    assert new.exists(), "another run may be writing it"
+    assert new.exists(), "it may be needed still"
+    assert foreign.exists(), "it is somebody else's"
+
+
+def test_two_runs_never_write_to_one_folder(tmp_path):
+    written(tmp_path, some_rows())
+    before = {file.name: file.read_bytes() for file in tmp_path.iterdir()}
+    with (
+        ResultFiles(tmp_path),
+        pytest.raises(DropError, match="Another run is writing"),
+        ResultFiles(tmp_path),
+    ):
+        pass
+    assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == before
+    written(tmp_path, some_rows())
+
+
+def test_a_folder_in_a_result_s_place_is_refused_before_the_run(tmp_path):
+    (tmp_path / "run.json").mkdir()
+    with pytest.raises(DropError, match=r"run\.json is a folder"), ResultFiles(tmp_path):
+        pass
 
 
 def test_a_run_is_read_back_as_pandas(tmp_path):

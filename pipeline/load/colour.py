@@ -18,6 +18,10 @@ _PIXELS_AT_ONCE = 2**22
 _SPACES = {"RGB": "RGB", "GRAY": "L", "CMYK": "CMYK", "Lab": "LAB"}
 
 
+CUT_OUT_SHARE = 0.02
+"""Share of transparent pixels from which the ground beneath them changes what a picture shows."""
+
+
 class Colours:
     """Brings the frames of one file to sRGB; transforms are built once and notes kept.
 
@@ -33,8 +37,11 @@ class Colours:
         """Keeps a sentence, once."""
         self.notes[sentence] = None
 
-    def to_srgb(self, frame: Image.Image, profile: bytes | None) -> NDArray[np.uint8]:
+    def to_srgb(self, frame: Image.Image, profile: bytes | None) -> list[NDArray[np.uint8]]:
         """A decoded frame as uint8 (height, width, 3), transparency composited over white.
+
+        A cut-out gives a second view, over black: what lies on a dark ground in a copy is unlike
+        the same on white.
 
         Args:
             frame: in any mode, its pixels loaded.
@@ -50,11 +57,16 @@ class Colours:
                     "are approximate."
                 )
             rgb = colour.convert("RGB")
-        if alpha is not None:
-            white = Image.new("RGB", rgb.size, "white")
-            white.paste(rgb, mask=alpha)
-            rgb = white
-        return np.array(rgb, dtype=np.uint8)
+        if alpha is None:
+            return [np.array(rgb, dtype=np.uint8)]
+        share = float((np.asarray(alpha) < 128).mean())
+        grounds = ("white", "black") if CUT_OUT_SHARE <= share < 1 else ("white",)
+        views = []
+        for ground in grounds:
+            sheet = Image.new("RGB", rgb.size, ground)
+            sheet.paste(rgb, mask=alpha)
+            views.append(np.array(sheet, dtype=np.uint8))
+        return views
 
     def _parts(self, frame: Image.Image) -> tuple[Image.Image, Image.Image | None]:
         """Colour, as L, RGB, CMYK or LAB, and opacity, None if it is full everywhere."""

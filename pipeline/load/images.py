@@ -53,8 +53,9 @@ def load_image(stream: BinaryIO, image_format: str, limits: Limits) -> LoadedIma
     """The frames of a picture.
 
     EXIF orientation is applied, ICC profiles are converted to sRGB with perceptual intent,
-    transparency is composited over white. An animation, or a TIFF of several pages, gives up to
-    `limits.max_frames` frames spread evenly over it, and a note if that is not all.
+    transparency is composited over white, and a cut-out over black as well. An animation, or a
+    TIFF of several pages, gives up to `limits.max_frames` frames spread evenly over it, and a note
+    if that is not all.
 
     Args:
         stream: the open file.
@@ -109,25 +110,31 @@ def _frames_of(image: ImageFile.ImageFile, stream: BinaryIO, limits: Limits) -> 
     kept_pixels = 0
     if image_format == "PNG":
         scale_key_colour(image)
-    for _ in _visits(image, _spread(reach, keep), limits):
+    numbers: list[int] = []
+    kept = 0
+    for number in _visits(image, _spread(reach, keep), limits):
         kept_pixels += image.width * image.height
         if frames and kept_pixels > limits.max_pixels:
             break
         image.load()
-        frames.append(_upright(image, colours))
-    if len(frames) < total:
+        views = _upright(image, colours)
+        kept_pixels += (len(views) - 1) * image.width * image.height
+        frames += views
+        numbers += [number] * len(views)
+        kept += 1
+    if kept < total:
         what = "pages" if image_format == "TIFF" else "frames"
         over = f"its first {reach:,}" if reach < total else "the whole"
         looked_at = (
             "only the first was looked at"
-            if len(frames) == 1
-            else f"{len(frames):,} of them, spread over {over}, were looked at"
+            if kept == 1
+            else f"{kept:,} of them, spread over {over}, were looked at"
         )
         bound = (
             "max_animation_pixels"
             if reach < total
             else "max_frames"
-            if len(frames) >= limits.max_frames
+            if kept >= limits.max_frames
             else "max_pixels"
         )
         colours.note(
@@ -138,14 +145,16 @@ def _frames_of(image: ImageFile.ImageFile, stream: BinaryIO, limits: Limits) -> 
         colours.note(
             "It carries further pictures, such as a preview or a gain map, which were left out."
         )
-    whole = len(frames) == total
+    whole = kept == total
     if lacks_end_mark(stream, image_format):
         colours.note("The file has no end mark; later frames may be missing from it.")
         whole = False
-    return LoadedImage(tuple(frames), image_format, total, tuple(colours.notes), whole)
+    return LoadedImage(
+        tuple(frames), image_format, total, tuple(colours.notes), whole, tuple(numbers)
+    )
 
 
-def _visits(image: ImageFile.ImageFile, wanted: tuple[int, ...], limits: Limits) -> Iterator[None]:
+def _visits(image: ImageFile.ImageFile, wanted: tuple[int, ...], limits: Limits) -> Iterator[int]:
     """Stops at each wanted frame; every frame on the way has its size checked."""
     at = 0
     for index in wanted:
@@ -155,7 +164,7 @@ def _visits(image: ImageFile.ImageFile, wanted: tuple[int, ...], limits: Limits)
             image.seek(step)
             _check_size(image, limits)
         at = index
-        yield
+        yield index
 
 
 def _spread(total: int, keep: int) -> tuple[int, ...]:
@@ -186,12 +195,13 @@ def _claimed_by_avif(stream: BinaryIO) -> int:
     )
 
 
-def _upright(image: ImageFile.ImageFile, colours: Colours) -> NDArray[np.uint8]:
+def _upright(image: ImageFile.ImageFile, colours: Colours) -> list[NDArray[np.uint8]]:
     if isinstance(image, TiffImagePlugin.TiffImageFile):
         # Its reader has turned the pixels already.
         return colours.to_srgb(image, image.tag_v2.get(_ICC_PROFILE))
     profile = image.info.get("icc_profile")
-    return _turned(colours.to_srgb(image, profile), _orientation(image, colours))
+    orientation = _orientation(image, colours)
+    return [_turned(view, orientation) for view in colours.to_srgb(image, profile)]
 
 
 def _orientation(image: ImageFile.ImageFile, colours: Colours) -> int:

@@ -173,7 +173,7 @@ class ClipEmbedding(Stage):
                 raise TypeError(f"{self.name} judges pictures, not {type(image).__name__}")
             kept = [n for n, frame in enumerate(image.frames) if has_detail(frame)]
             frames.extend(image.frames[n] for n in kept)
-            numbers.append(kept)
+            numbers.append([image.number(n) for n in kept])
         if not frames:
             return [self._abstained() for _ in loaded]
         rows = _stored(self._model.embed(frames, BATCH))
@@ -288,7 +288,7 @@ class ClipEmbedding(Stage):
         if not isinstance(cosine, float):
             raise TypeError("clip_embedding evidence has a similarity")
         return (
-            f"What the picture shows is like it: the embeddings ({self._model.name}) have a "
+            f"The picture as a whole is like it: the embeddings ({self._model.name}) have a "
             f"cosine similarity of {cosine:.2f}, where unrelated pictures seldom exceed "
             f"{self._unrelated:.2f}."
         )

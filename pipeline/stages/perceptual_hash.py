@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from pipeline.detail import canary_picture, has_detail
 from pipeline.errors import Reason
@@ -55,6 +55,12 @@ class PerceptualHashSettings(StageSettings):
 
     phash_max_distance: int | None = Field(default=10, ge=0, le=PHASH_BITS)
     pdq_max_distance: int | None = Field(default=60, ge=0, le=PDQ_BITS)
+
+    @model_validator(mode="after")
+    def _one_is_on(self) -> Self:
+        if self.enabled and self.phash_max_distance is None and self.pdq_max_distance is None:
+            raise ValueError("with both hashes off nothing is compared; set enabled: false instead")
+        return self
 
 
 @dataclass(frozen=True)
@@ -153,13 +159,13 @@ class PerceptualHash(Stage):
             raise TypeError(f"{self.name} judges pictures, not {type(image).__name__}")
         rows = []
         best = 0
-        for number, frame in enumerate(image.frames):
+        for place, frame in enumerate(image.frames):
             if min(frame.shape[:2]) < SMALLEST_EDGE:
                 continue
             phash, pdq, quality = _hash(frame)
             best = max(best, quality)
             if quality >= LEAST_QUALITY and has_detail(frame):
-                rows.append((number, phash, pdq, quality))
+                rows.append((image.number(place), phash, pdq, quality))
         facts = {"pdq_quality": best}
         if not rows:
             return Abstention(Reason.TOO_LITTLE_DETAIL, self._why(image, best), facts)

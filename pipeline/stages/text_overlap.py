@@ -68,7 +68,7 @@ class TextOverlapSettings(StageSettings):
     """
 
     min_jaccard: float = Field(default=0.08, ge=0.0, le=1.0)
-    min_words: int = Field(default=20, ge=SHINGLE_WORDS)
+    min_words: int = Field(default=20, ge=SHINGLE_WORDS, le=1000)
     min_identity: float = Field(default=0.4, gt=0.0, le=1.0)
     max_gap: int = Field(default=12, ge=0, le=200)
 
@@ -324,11 +324,13 @@ class _Stored:
 
         self._rows = rows.combine_chunks()
         self._texts = [_text(self._rows, row) for row in range(rows.num_rows)]
+        # Each signature of a text once: a text that repeats itself would else be compared with
+        # another in the square of its length.
+        signatures = [np.unique(text.signatures, axis=0) for text in self._texts]
         self._row_of_window = np.repeat(
-            np.arange(len(self._texts)), [len(text.signatures) for text in self._texts]
+            np.arange(len(self._texts)), [len(several) for several in signatures]
         )
-        signatures = np.concatenate([text.signatures for text in self._texts])
-        self._windows = MinHashIndex(signatures, bands=BANDS, rows=ROWS)
+        self._windows = MinHashIndex(np.concatenate(signatures), bands=BANDS, rows=ROWS)
         short = [row for row, text in enumerate(self._texts) if text.words <= SHORT_WORDS]
         shingles = [np.unique(self._texts[row].shingles) for row in short]
         self._short_row = np.repeat(np.array(short, np.int64), [len(s) for s in shingles])
@@ -344,8 +346,9 @@ class _Stored:
     def candidates(self, queries: Sequence[_Text], min_jaccard: float) -> list[dict[int, float]]:
         """For each query, rows to align with it, with the best windows' estimated Jaccard."""
         found: list[dict[int, float]] = [{} for _ in queries]
-        query_of = np.repeat(np.arange(len(queries)), [len(q.signatures) for q in queries])
-        hits = self._windows.above(np.concatenate([q.signatures for q in queries]), min_jaccard)
+        asked = [np.unique(query.signatures, axis=0) for query in queries]
+        query_of = np.repeat(np.arange(len(queries)), [len(several) for several in asked])
+        hits = self._windows.above(np.concatenate(asked), min_jaccard)
         for query, row, score in zip(
             query_of[hits.query].tolist(),
             self._row_of_window[hits.entry].tolist(),

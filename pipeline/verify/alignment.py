@@ -96,6 +96,52 @@ def runs(i: NDArray[np.int64], j: NDArray[np.int64], shingle_words: int) -> Runs
     return Runs(i[first][rank], j[first][rank], length[rank])
 
 
+def _equal(a: NDArray[np.uint64], b: NDArray[np.uint64]) -> int:
+    """How many values the two begin with in common."""
+    count = min(len(a), len(b))
+    differ = np.flatnonzero(a[:count] != b[:count])
+    return int(differ[0]) if len(differ) else count
+
+
+def joined(
+    found: Runs,
+    mine: NDArray[np.uint64],
+    theirs: NDArray[np.uint64],
+    shingle_words: int,
+    max_gap: int,
+) -> Runs:
+    """Runs lengthened by up to `max_gap` words where the shingles beside them agree as well, and
+    joined where they then meet on one diagonal.
+
+    Seeds of frequent shingles are paired in order only, which can part a run that goes through
+    them, or cut off its ends.
+    """
+    order = np.lexsort((found.start, found.other - found.start))
+    kept: list[list[int]] = []
+    for start, other, length in zip(
+        found.start[order].tolist(),
+        found.other[order].tolist(),
+        found.length[order].tolist(),
+        strict=True,
+    ):
+        if kept and kept[-1][1] - kept[-1][0] == other - start:
+            last = kept[-1]
+            end = last[0] + last[2] - shingle_words + 1  # the first shingle beyond the last run
+            there = last[1] + end - last[0]
+            if start - end <= max_gap and np.array_equal(mine[end:start], theirs[there:other]):
+                last[2] = start + length - last[0]
+                continue
+        kept.append([start, other, length])
+    for run in kept:
+        start, other, length = run
+        end, there = start + length - shingle_words + 1, other + length - shingle_words + 1
+        before = _equal(mine[max(0, start - max_gap) : start][::-1], theirs[:other][::-1])
+        after = _equal(mine[end : end + max_gap], theirs[there : there + max_gap])
+        run[:] = start - before, other - before, length + before + after
+    starts, others, lengths = np.array(sorted(kept), np.int64).T
+    return Runs(starts, others, lengths)
+
+
 def shared_passages(
     mine: NDArray[np.uint64],
     theirs: NDArray[np.uint64],
@@ -119,7 +165,7 @@ def shared_passages(
     i, j = seeds(mine, theirs)
     if not len(i):
         return []
-    found = runs(i, j, shingle_words)
+    found = joined(runs(i, j, shingle_words), mine, theirs, shingle_words, max_gap)
     passages = []
     taken = np.zeros(len(mine) + shingle_words - 1, np.bool_)
     for chain in _chains(found, max_gap):

@@ -339,3 +339,132 @@ def test_explain_shows_each_stage_and_each_match(screened, run):
     unknown = run("explain", out, "mirored.jpg")
     assert unknown.status == 2
     assert "mirrored.jpg" in unknown.stderr
+
+
+def test_a_cut_out_is_found_on_any_ground(photos, tmp_path, run):
+    from PIL import Image, ImageDraw
+
+    cat = photos["chelsea"].convert("RGBA").resize((300, 200))
+    mask = Image.new("L", cat.size, 0)
+    ImageDraw.Draw(mask).ellipse((60, 10, 240, 190), fill=255)
+    cat.putalpha(mask)
+    (tmp_path / "works").mkdir()
+    cat.save(tmp_path / "works" / "cat.png")
+    (tmp_path / "drop").mkdir()
+    for ground in ("white", "black"):
+        sheet = Image.new("RGBA", cat.size, ground)
+        sheet.alpha_composite(cat)
+        sheet.convert("RGB").save(tmp_path / "drop" / f"{ground}.jpg")
+    idx = tmp_path / "idx"
+    assert run("index", "create", idx).status == 0
+    assert run("index", "add", idx, tmp_path / "works").status == 0
+    assert run("screen", tmp_path / "drop", "--index", idx, "--out", tmp_path / "o").status == 0
+    assert set(table_of(tmp_path / "o")["band"]) == {"escalate"}
+
+
+def test_results_never_take_the_place_of_the_drop_or_lie_in_the_index(index, tmp_path, run):
+    single = tmp_path / "report.html"
+    single.write_text("only five words stand here", encoding="utf-8")
+    answer = run("screen", single, "--index", index, "--out", tmp_path)
+    assert answer.status == 2
+    assert "overwritten" in answer.stderr
+    assert single.read_text(encoding="utf-8") == "only five words stand here"
+    for inside in (index, index / "o"):
+        answer = run("screen", single, "--index", index, "--out", inside)
+        assert answer.status == 2
+        assert "inside the reference index" in answer.stderr
+    assert not (index / "o").exists()
+
+
+def test_a_damaged_fingerprint_is_no_no_match(works, tmp_path, run):
+    import pyarrow as pa
+
+    from reference_index.store import ReferenceIndex
+
+    idx = tmp_path / "idx"
+    assert run("index", "create", idx).status == 0
+    assert run("index", "add", idx, works / "works.csv").status == 0
+    rows = ReferenceIndex.open(idx).entries("perceptual_hash").rows
+    pdq = pa.Table.from_batches(rows.to_batches()).column("pdq")[0].as_py()
+    [file] = [
+        file
+        for file in (idx / "tables" / "perceptual_hash.lance" / "data").iterdir()
+        if pdq in file.read_bytes()
+    ]
+    file.write_bytes(file.read_bytes().replace(pdq, bytes(255 - byte for byte in pdq)))
+    answer = run("screen", works, "--index", idx, "--out", tmp_path / "o")
+    assert answer.status == 2
+    assert "is damaged" in answer.stderr
+    assert not (tmp_path / "o").exists()
+
+
+def test_an_earlier_version_of_the_index_repeats_a_run(works, photos, tmp_path, run):
+    idx, extra = tmp_path / "idx", tmp_path / "extra"
+    extra.mkdir()
+    photos["motorcycle_left"].save(extra / "motor.png")
+    assert run("index", "create", idx).status == 0
+    assert run("index", "add", idx, works / "works.csv").status == 0
+    assert run("index", "add", idx, extra).status == 0
+    bands = {}
+    for version in ("2", "3"):
+        out = tmp_path / version
+        run("screen", extra, "--index", idx, "--out", out, "--index-version", version)
+        bands[version] = table_of(out).loc["motor.png", ["band", "index_version"]].tolist()
+    assert bands == {"2": ["no_match", 2], "3": ["escalate", 3]}
+    wrong = run("screen", extra, "--index", idx, "--out", tmp_path / "o", "--index-version", "9")
+    assert wrong.status == 2
+
+
+def test_a_flagged_file_that_was_looked_at_in_part_gives_status_3(index, photos, tmp_path, run):
+    from pipeline.synthetic import picture
+
+    frames = [Image.fromarray(picture(7_000 + n, 96)) for n in range(5)]
+    frames[2] = photos["chelsea"].convert("RGB").resize((96, 96))
+    (tmp_path / "drop").mkdir()
+    frames[0].save(
+        tmp_path / "drop" / "a.webp", save_all=True, append_images=frames[1:], lossless=True
+    )
+    config = tmp_path / "few.yaml"
+    config.write_text("version: 1\nlimits:\n  max_frames: 3\n", encoding="utf-8")
+    words = ("screen", tmp_path / "drop", "--index", index, "--out", tmp_path / "o")
+    assert run(*words).status == 0
+    assert run(*words, "--config", config).status == 3
+    row = table_of(tmp_path / "o").loc["a.webp"]
+    assert row["band"] == "escalate"
+    assert row["hash_frame"] == 2, "the frame of the file, not of those that were kept"
+
+
+def test_a_configuration_that_ships_is_found_from_anywhere(drop, index, tmp_path, run, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    words = ("screen", drop, "--index", index, "--out", tmp_path / "o", "--json", "--config")
+    strict = run(*words, "configs/strict.yaml").json["config_fingerprint"]
+    assert strict == run(*words, "strict.yaml").json["config_fingerprint"]
+    assert run(*words, "other/strict.yaml").status == 2
+
+
+def test_an_empty_drop_says_so(index, tmp_path, run):
+    (tmp_path / "drop").mkdir()
+    answer = run("screen", tmp_path / "drop", "--index", index, "--out", tmp_path / "o")
+    assert (answer.status, "holds no files" in answer.stderr) == (0, True)
+
+
+@pytest.mark.parametrize(
+    ("words", "redirect", "status"),
+    [
+        ("--help", ">/dev/full", 2),
+        ("index list IDX --json", ">/dev/full", 2),
+        ("index list IDX", ">&-", 0),
+        ("index list", "", 2),
+        ("index list --json", "", 2),
+    ],
+)
+def test_an_output_that_can_not_be_written_is_no_traceback(index, words, redirect, status):
+    import subprocess
+    import sys
+
+    line = f"{sys.executable} -m pipeline {words.replace('IDX', str(index))} {redirect}"
+    done = subprocess.run(["/bin/sh", "-c", line], capture_output=True, text=True, check=False)
+    assert done.returncode == status
+    assert "Traceback" not in done.stderr
+    if words == "index list --json":
+        assert "IDX" in json.loads(done.stdout)["error"]

@@ -28,7 +28,8 @@ def checked(result):
         assert "0x" not in detail
     elif isinstance(result, LoadedImage):
         assert result.frames
-        assert len(result.frames) <= result.frame_count
+        assert len(result.numbers) == len(result.frames)
+        assert len(set(result.numbers)) <= result.frame_count
         for frame in result.frames:
             assert frame.dtype == np.uint8
             assert frame.ndim == 3
@@ -92,7 +93,7 @@ def written(image, image_format, **options):
 
 def one_frame(loaded, near=0):
     assert isinstance(loaded, LoadedImage), loaded
-    assert len(loaded.frames) == 1
+    assert set(loaded.numbers) == {0}
     return loaded.frames[0].astype(int)
 
 

@@ -153,7 +153,7 @@ def test_each_frame_of_an_asset_has_its_own_nearest(stage):
 def test_the_sentence_speaks_of_likeness(stage):
     [found] = search(stage, made([1.0]), [made(at(0.8))])
     assert stage.sentence(found) == (
-        "What the picture shows is like it: the embeddings (thumb) have a cosine similarity of "
+        "The picture as a whole is like it: the embeddings (thumb) have a cosine similarity of "
         "0.80, where unrelated pictures seldom exceed 0.50."
     )
     assert stage.shows_copying is False

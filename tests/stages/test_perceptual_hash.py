@@ -9,6 +9,7 @@ import pdqhash
 import pyarrow as pa
 import pytest
 from PIL import Image
+from pydantic import ValidationError
 from stage_samples import entries, image
 
 from pipeline.detail import LEAST_BLOCKS, SIDE, detailed_blocks, has_detail
@@ -287,7 +288,10 @@ def test_none_switches_a_hash_off_and_nought_asks_for_equality(stage, astronaut)
     work = print_of(stage, astronaut)
     both = search(stage, work, [work], phash_max_distance=0, pdq_max_distance=0)
     assert (both[0].measures["phash_distance"], both[0].measures["pdq_distance"]) == (0, 0)
-    assert search(stage, work, [work], phash_max_distance=None, pdq_max_distance=None) == []
+    with pytest.raises(ValidationError, match="set enabled: false instead"):
+        search(stage, work, [work], phash_max_distance=None, pdq_max_distance=None)
+    off = PerceptualHashSettings(enabled=False, phash_max_distance=None, pdq_max_distance=None)
+    assert off.enabled is False
     other = changed(work, phash=[flipped(column(work, "phash"), 1)])
     assert search(stage, other, [work], phash_max_distance=0, pdq_max_distance=None) == []
 

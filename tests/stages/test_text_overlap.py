@@ -185,3 +185,14 @@ def test_sixty_words_and_more_are_always_found(stage, works, number, start, word
     texts, stored = works
     text, _, _ = planted(texts[number], start, words, seed=start, host_words=500)
     assert f"work-{number:02d}" in [one.work_id for one in search(stage, stored, text)]
+
+
+def test_a_text_that_repeats_itself_costs_no_more_than_its_length(stage):
+    """Windows of one sentence over and over are a handful; each is compared once."""
+    sentence = "The ferry left at six and nobody on the quay waved to it as it went out. "
+    prints = stage.fingerprint([script(sentence * 3_000), script(sentence * 3_001)])
+    stored = entries(stage, [prints[0]])
+    [[found]] = stage.search([prints[1]], stored, type(stage).Settings())
+    assert found.work_id == "work-00"
+    built = stored.built("text_overlap", lambda: None)
+    assert len(built._windows) < 20

@@ -116,3 +116,14 @@ def test_no_less_than_the_longest_common_run(seed, length, before, after):
     for one in found:
         assert 0 < one.identity <= 1.0
         assert one.words <= one.end - one.start
+
+
+def test_a_run_over_frequent_shingles_is_one_run():
+    """Frequent shingles are paired in order only; the run through them is not broken by that."""
+    refrain = unique(99, 6)
+    mine = [word for n in range(FREQUENT + 4) for word in (*unique(n, 15), *refrain)][:-6]
+    [found, *rest] = aligned(mine, [*refrain, *mine])
+    assert not rest
+    assert (found.words, found.longest, found.identity) == (len(mine), len(mine), 1.0)
+    [changed] = aligned([*mine[:100], 7, *mine[101:]], [*refrain, *mine])
+    assert changed.longest == len(mine) - 101

@@ -1,4 +1,4 @@
-"""Word documents (.docx, ECMA-376): paragraphs and table cells, footnotes and endnotes.
+"""Word documents (.docx, ECMA-376): paragraphs and table cells, notes, headers and comments.
 
 The parts that hold text are read from the archive directly, and no others, each within a bound:
 an archive can claim little and unpack to much.
@@ -28,7 +28,18 @@ _WORD = (
     "{http://purl.oclc.org/ooxml/wordprocessingml/main}",
 )
 _NOTES = re.compile(r"word/(?:footnotes|endnotes)\d*\.xml")
-_ASIDE = re.compile(r"word/(?:header|footer|comments)\d*\.xml")
+_ASIDE = tuple(
+    re.compile(rf"word/{what}\d*\.xml", re.IGNORECASE) for what in ("header", "footer", "comments")
+)
+_STORY = re.compile(
+    r"word/(?!(?:styles|stylesWithEffects|settings|webSettings|fontTable|numbering|people"
+    r"|commentsExtended|commentsIds|commentsExtensible)\d*\.xml)[^/]+\.xml",
+    re.IGNORECASE,
+)
+"""What may hold paragraphs: a part's name is a custom, and its program's to choose."""
+_PICTURE = re.compile(r"word/media/[^/]+", re.IGNORECASE)
+_UNREAD = re.compile(r"word/(?:afchunk[^/]*|(?:diagrams|charts|embeddings)/[^/]+)", re.IGNORECASE)
+"""What may hold text in a form of its own."""
 _CHARACTERS = {"tab": "\t", "br": "\n", "cr": "\n", "noBreakHyphen": "\u2011"}
 # A text box stands twice, for new and for old programs; a moved passage too.
 _LEFT_OUT = frozenset({"Fallback", "del", "moveFrom", "instrText", "delText"})
@@ -42,10 +53,10 @@ _OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 
 
 def read_docx(stream: BinaryIO, limits: Limits) -> Story:
-    """The document's text: the main story in order, then footnotes and endnotes.
+    """The document's text: the main story, footnotes and endnotes, headers, footers, comments.
 
-    Tracked insertions are part of it, tracked deletions are not. Headers, footers and comments
-    are left out, with a note if they hold text.
+    Tracked insertions are part of it, tracked deletions are not. Pictures, and parts that may hold
+    text in another form, are left out with a note.
 
     Raises:
         FileRefusedError: CORRUPT, ENCRYPTED, TOO_LARGE.
@@ -110,20 +121,31 @@ def _story(parts: _Parts) -> Story:
             "the file is an archive, but not a Word document (it has no word/document.xml); "
             "save it as .docx from Word",
         )
-    roots = [parts.read(name) for name in [*main, *parts.matching(_NOTES)]]
+    in_order = [name for pattern in (_NOTES, *_ASIDE, _STORY) for name in parts.matching(pattern)]
+    roots = [parts.read(name) for name in dict.fromkeys([*main, *in_order])]
     notes = []
-    if any(_has_text(parts.read(name)) for name in parts.matching(_ASIDE)):
-        notes.append("Headers, footers and comments of the document were left out.")
-    if any(
-        next(root.iter(f"{space}delText"), None) is not None for root in roots for space in _WORD
-    ):
+    if _holds(roots, "delText"):
         notes.append("Passages that tracked changes delete were left out.")
+    whole = True
+    if pictures := len(parts.matching(_PICTURE)):
+        whole = False
+        what = "a picture, which was" if pictures == 1 else f"{pictures:,} pictures, which were"
+        save = "it as a file to screen it" if pictures == 1 else "them as files to screen them"
+        notes.append(f"It holds {what} not compared; save {save}.")
+    if parts.matching(_UNREAD) or _holds(roots, "altChunk"):
+        whole = False
+        notes.append(
+            "It holds charts, diagrams, or other files that are embedded or inserted, which were "
+            "not read; save what they hold as files of their own to screen it."
+        )
     paragraphs = (("text", text) for root in roots for text in _paragraphs(root))
-    return story_of(paragraphs, notes)
+    return story_of(paragraphs, notes)._replace(whole=whole)
 
 
-def _has_text(root: Element) -> bool:
-    return any(text.strip() for text in _paragraphs(root))
+def _holds(roots: list[Element], name: str) -> bool:
+    return any(
+        next(root.iter(f"{space}{name}"), None) is not None for root in roots for space in _WORD
+    )
 
 
 def _is_word(element: Element) -> bool:

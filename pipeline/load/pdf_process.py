@@ -262,6 +262,10 @@ def _of_annotation(raw: Any, annotation: Any) -> tuple[str, list[tuple[float, fl
 
 
 def _value(raw: Any, annotation: Any, key: bytes) -> str:
+    # A name is the state of a box to tick, not something written.
+    kinds = (raw.FPDF_OBJECT_STRING, raw.FPDF_OBJECT_STREAM, raw.FPDF_OBJECT_REFERENCE)
+    if raw.FPDFAnnot_GetValueType(annotation, key) not in kinds:
+        return ""
     size = raw.FPDFAnnot_GetStringValue(annotation, key, None, 0)
     if size <= 2:  # only the zero at the end
         return ""

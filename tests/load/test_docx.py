@@ -4,7 +4,16 @@ import io
 
 import docx
 import pytest
-from load_samples import archive, content, paragraph, reason, word_document, word_xml
+from load_samples import (
+    archive,
+    content,
+    encoded,
+    paragraph,
+    reason,
+    solid,
+    word_document,
+    word_xml,
+)
 
 from pipeline.errors import Reason
 
@@ -53,21 +62,93 @@ def test_tables_in_their_place(read):
     ]  # fmt: skip
 
 
-def test_headers_and_footers_are_left_out_and_noted(read):
+def test_headers_and_footers_follow(read):
     document = docx.Document()
     document.add_paragraph("words")
-    assert read("a.docx", saved(document)).notes == ()
     document.sections[0].header.paragraphs[0].text = "A header"
+    document.sections[0].footer.paragraphs[0].text = "A footer"
     script = read("a.docx", saved(document))
-    assert content(script) == ["words"]
-    assert ["Headers" in note for note in script.notes] == [True]
+    assert content(script) == ["words", "A header", "A footer"]
+    assert (script.notes, script.whole) == ((), True)
 
 
-def test_comments_are_left_out_and_noted(read):
-    data = word_document(paragraph("words"), comments=word_xml(paragraph("Rewrite!"), "comments"))
+def test_a_document_that_is_all_header(read):
+    data = word_document("<w:p/>", header1=word_xml(paragraph("a header"), "hdr"))
+    assert content(read("a.docx", data)) == ["a header"]
+
+
+def test_comments_follow(read):
+    data = word_document(
+        paragraph("words"),
+        comments=word_xml(f"<w:comment>{paragraph('Rewrite!')}</w:comment>", "comments"),
+        commentsExtended="this is not read",
+        footnotes=word_xml(f"<w:footnote>{paragraph('a footnote')}</w:footnote>", "footnotes"),
+        footer1=word_xml(paragraph("a footer"), "ftr"),
+        header1=word_xml(paragraph("a header"), "hdr"),
+        header2=word_xml(paragraph("a header"), "hdr"),
+    )
     script = read("a.docx", data)
+    assert content(script) == [
+        "words", "a footnote", "a header", "a header", "a footer", "Rewrite!",
+    ]  # fmt: skip
+    assert (script.notes, script.whole) == ((), True)
+
+
+@pytest.mark.parametrize("name", ["Header1", "chapter", "hdr-3"])
+def test_paragraphs_in_a_part_of_any_name_are_read(read, name):
+    """Which part is a header is told by relations, and its name is free."""
+    data = word_document(paragraph("words"), **{name: word_xml(paragraph("more"), "hdr")})
+    assert content(read("a.docx", data)) == ["words", "more"]
+
+
+def test_deleted_passages_of_a_header_are_noted(read):
+    gone = "<w:p><w:del><w:r><w:delText>gone</w:delText></w:r></w:del></w:p>"
+    script = read("a.docx", word_document(paragraph("words"), header1=word_xml(gone, "hdr")))
     assert content(script) == ["words"]
-    assert ["comments" in note for note in script.notes] == [True]
+    assert ["delete" in note for note in script.notes] == [True]
+
+
+def test_pictures_are_noted(read):
+    parts = {"word/document.xml": word_xml(paragraph("words")), "docProps/thumbnail.jpeg": "x"}
+    assert read("a.docx", archive(parts)).whole
+    script = read("b.docx", archive(parts | {"word/media/image1.png": "x"}))
+    assert script.notes == (
+        "It holds a picture, which was not compared; save it as a file to screen it.",
+    )
+    assert not script.whole
+    more = {f"word/media/image{number}.png": "x" for number in range(3)}
+    assert read("c.docx", archive(parts | more)).notes == (
+        "It holds 3 pictures, which were not compared; save them as files to screen them.",
+    )
+
+
+def test_a_picture_as_the_word_library_adds_it(read):
+    document = docx.Document()
+    document.add_paragraph("words")
+    document.add_picture(io.BytesIO(encoded(solid((9, 9, 9)), "PNG")))
+    assert not read("a.docx", saved(document)).whole
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "word/afchunk1.mht",
+        "word/diagrams/data1.xml",
+        "word/charts/chart1.xml",
+        "word/embeddings/Microsoft_Excel_Sheet1.xlsx",
+    ],
+)
+def test_parts_that_may_hold_text_of_another_form_are_noted(read, name):
+    script = read("a.docx", archive({"word/document.xml": word_xml(paragraph("a")), name: "x"}))
+    assert content(script) == ["a"]
+    assert ["not read" in note for note in script.notes] == [True]
+    assert not script.whole
+
+
+def test_an_inserted_file_under_any_name_is_noted(read):
+    script = read("a.docx", word_document(paragraph("words") + "<w:altChunk/>"))
+    assert ["not read" in note for note in script.notes] == [True]
+    assert not script.whole
 
 
 def test_footnotes_and_endnotes_follow(read):

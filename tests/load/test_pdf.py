@@ -259,3 +259,111 @@ def test_the_reader_leaves_with_its_parent(tmp_path):
     told = [sys.executable, "-c", program, str(pdf_reader._PROGRAM), bounds, str(file)]
     # The reader holds the other end of the pipe for as long as it lives.
     subprocess.run(told, capture_output=True, check=True, timeout=15)
+
+
+PICTURE = stream_of(
+    b"\x80", b"/Type /XObject /Subtype /Image /Width 1 /Height 1 /ColorSpace /DeviceGray "
+    b"/BitsPerComponent 8"
+)  # fmt: skip
+PROSE = words_at(
+    "She waits by the window and says", "nothing at all until the lamp goes", *"abcdefgh"
+)
+
+
+def with_picture(contents, width, height, times=1):
+    """A page with `contents` and, so many times, a picture of that size."""
+    place = b"q %d 0 0 %d 9 9 cm /I Do Q " % (width, height)
+    return one_page(place * times + contents, PICTURE, xobjects=b"/I 5 0 R")
+
+
+def test_a_scan_with_a_page_number_is_no_page_that_was_read(read):
+    script = read("a.pdf", with_picture(words_at("Page 3"), 380, 380))
+    assert script.text == "Page 3"
+    assert not script.whole
+    assert len(script.notes) == 1
+    assert script.notes[0].startswith("1 of its 1 pages has no text layer, or hardly any")
+
+
+def test_a_scan_that_is_cut_into_strips(read):
+    strips = b"".join(b"q 380 0 0 19 9 %d cm /I Do Q " % (9 + 19 * at) for at in range(20))
+    data = one_page(strips + words_at("Page 3"), PICTURE, xobjects=b"/I 5 0 R")
+    assert "hardly any" in read("a.pdf", data).notes[0]
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "times", "notes"),
+    [
+        (380, 380, 1, ["It holds a picture, which was not compared; export it to screen it."]),
+        (
+            150, 150, 2,
+            ["It holds 2 pictures, which were not compared; export them to screen them."],
+        ),
+        (60, 60, 1, []),
+    ],
+)  # fmt: skip
+def test_pictures_beside_text_are_told(read, width, height, times, notes):
+    script = read("a.pdf", with_picture(PROSE, width, height, times))
+    assert "nothing at all" in script.text
+    assert list(script.notes) == notes
+    assert script.whole == (not notes)
+
+
+def test_few_words_beside_a_small_picture_are_read(read):
+    script = read("a.pdf", with_picture(words_at("THE END"), 60, 60))
+    assert (script.text, script.notes, script.whole) == ("THE END", (), True)
+
+
+@pytest.mark.parametrize("inner", [b"1 0 0 1", b"380 0 0 380"])
+def test_a_picture_inside_forms_is_measured_as_it_is_shown(read, inner):
+    """A picture of the unit square that the forms around it make large, and one large already."""
+    large = inner.startswith(b"380")
+    outer = b"1 0 0 1 0 0" if large else b"38 0 0 38 0 0"
+    between = b"" if large else b"/Matrix [10 0 0 10 0 0]"
+    cm = b"q 380 0 0 380 0 0 cm" if large else b"q 1 0 0 1 0 0 cm"
+    data = one_page(
+        b"q %s cm /X Do Q " % outer + PROSE,
+        form(b"/Y Do", b"/Y 6 0 R", between),
+        form(cm + b" /I Do Q", b"/I 7 0 R"),
+        PICTURE,
+        xobjects=b"/X 5 0 R",
+    )
+    assert "a picture" in read("a.pdf", data).notes[0]
+
+
+def annotation(kind, entries):
+    return b"<< /Type /Annot /Subtype /%s /Rect [50 50 350 350] %s >>" % (kind, entries)
+
+
+@pytest.mark.parametrize(
+    ("kind", "entries"),
+    [
+        (b"FreeText", b"/Contents (It was a dark night.)"),
+        (b"Text", b"/Contents (It was a dark night.)"),
+        (b"Widget", b"/FT /Tx /T (name) /V (It was a dark night.)"),
+    ],
+)
+def test_what_is_written_in_notes_and_fields_follows_its_page(read, kind, entries):
+    data = one_page(words_at("words"), annotation(kind, entries), annotations=b"5 0 R")
+    script = read("a.pdf", data)
+    assert content(script) == ["words\nIt was a dark night."]
+    assert (script.notes, script.whole) == ((), True)
+    alone = one_page(b"", annotation(kind, entries), annotations=b"5 0 R")
+    assert content(read("b.pdf", alone)) == ["It was a dark night."]
+
+
+def test_a_box_that_is_ticked_and_a_link_say_nothing(read):
+    kinds = (
+        annotation(b"Widget", b"/FT /Btn /T (box) /V /Yes /AS /Yes"),
+        annotation(b"Link", b"/Contents (a link)"),
+    )
+    script = read("a.pdf", one_page(words_at("words"), *kinds, annotations=b"5 0 R 6 0 R"))
+    assert (script.text, script.notes, script.whole) == ("words", (), True)
+
+
+def test_a_stamp_is_a_picture(read):
+    stamp = annotation(b"Stamp", b"")
+    script = read("a.pdf", one_page(PROSE, stamp, annotations=b"5 0 R"))
+    assert "a picture" in script.notes[0]
+    result = read("b.pdf", one_page(b"", stamp, annotations=b"5 0 R"))
+    assert reason(result) is Reason.NO_TEXT
+    assert "OCR" in result.detail

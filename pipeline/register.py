@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,7 @@ from reference_index.interface import WorkFile
 from reference_index.store import ReferenceIndex, RegisteredFile
 from reference_index.works import Manifest, ManifestRow, folder_as_works, read_manifest
 
+_LINE = re.compile(r"^line (\d+) ")
 DEFAULT_MODEL = "clearance-mini"
 
 
@@ -105,7 +107,7 @@ def add_works(
         len(run.works - known),
         run.added,
         run.unchanged,
-        tuple(run.problems),
+        tuple(run.in_order()),
         tuple(run.notes),
     )
 
@@ -150,8 +152,12 @@ class _Run:
             raise ManifestError(
                 f"{len(self.problems)} of {total} rows of {works} can't be used and nothing was "
                 "added; mend them, or give --skip-bad to add the others.",
-                self.problems,
+                self.in_order(),
             )
+
+    def in_order(self) -> list[str]:
+        """The problems by line of the manifest, whenever they were found."""
+        return sorted(self.problems, key=lambda said: int((*_LINE.findall(said), "0")[0]))
 
     def files(self) -> Iterator[RegisteredFile]:
         done = 0

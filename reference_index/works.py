@@ -80,6 +80,10 @@ def read_manifest(path: Path, *, skip_bad: bool = False) -> Manifest:
             is bad. Every bad row is in `problems`, with its line number.
     """
     path = Path(path)
+    if path.exists() and not path.is_file():
+        raise ManifestError(
+            f"{path} can't be read: it is a folder, a pipe or a device; name a manifest."
+        )
     raw = _raw_rows(path)
     if not raw:
         raise ManifestError(f"{path} lists no works: it has no rows below its header.")

@@ -162,3 +162,22 @@ def test_help_imports_no_model_library():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_bad_rows_come_in_the_order_of_their_lines(empty, works, tmp_path, run):
+    lines = ["work_id,title,rightsholder,rights,path"]
+    (tmp_path / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n cut short")
+    lines += ["a,A,H,protected,broken.png", ",B,H,protected,broken.png", "c,C,H,protected,no.png"]
+    lines += ["d,D,H,protected,broken.png"] * 8
+    (tmp_path / "m.csv").write_text("\n".join(lines), encoding="utf-8")
+    said = run("index", "add", empty, tmp_path / "m.csv", "--json").json["problems"]
+    assert [int(one.split()[1]) for one in said] == sorted(int(one.split()[1]) for one in said)
+    assert len(said) >= 4
+
+
+def test_a_manifest_that_is_a_pipe_is_refused_at_once(empty, tmp_path, run):
+    import os
+
+    os.mkfifo(tmp_path / "works.csv")
+    answer = run("index", "add", empty, tmp_path / "works.csv")
+    assert (answer.status, "pipe" in answer.stderr) == (2, True)

@@ -8,9 +8,8 @@ import json
 import os
 import re
 import secrets
-import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -36,10 +35,10 @@ NAMES = (RISK_TABLE, RISK_CSV, MATCHES, PASSAGES, REPORT, RUN)
 """Every file of a run's results."""
 
 LOCK = ".clearance-run.lock"
-_PARTIAL = re.compile(rf"\.({'|'.join(map(re.escape, NAMES))})\.[0-9a-f]{{8}}\.partial")
-
-STALE_SECONDS = 24 * 3600
-"""Age at which a half-written file is taken to be left behind by a run that was killed."""
+_JOURNAL = ".clearance-run.journal"
+_PARTIAL = re.compile(
+    rf"\.({'|'.join(map(re.escape, (*NAMES, _JOURNAL)))})\.[0-9a-f]{{8}}\.partial"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +76,10 @@ class ResultFiles:
     """New result files of a run, which take the place of the old ones together.
 
     Each is written under another name in the same folder, and flushed to the disk. Leaving the
-    `with` block renames them, in the order in which they were written; leaving it by an exception
-    removes them, so that the results of an earlier run stay whole. Write `run.json` last: its
-    `outputs` (`digests`) let `read_run` see whether a crash came between two renames.
+    `with` block writes a journal of what is to be renamed, and renames them; if a crash comes
+    between two renames, the next run or `read_run` completes them by the journal. Leaving the
+    block by an exception removes them, so that the results of an earlier run stay whole. Write
+    `run.json` last: its `outputs` (`digests`) let `read_run` see whether the files are of one run.
 
     Attributes:
         folder: where the results go; made if it is not there.
@@ -110,9 +110,10 @@ class ResultFiles:
                     "another folder with --out."
                 )
         self._lock = _locked(self.folder)
+        _complete(self.folder)
+        # The lock is ours, so these are of a run that was killed.
         for left in self.folder.glob(".*.partial"):
-            own = _PARTIAL.fullmatch(left.name)
-            if own and left.is_file() and time.time() - left.stat().st_mtime > STALE_SECONDS:
+            if _PARTIAL.fullmatch(left.name) and left.is_file():
                 left.unlink(missing_ok=True)
         return self
 
@@ -123,13 +124,20 @@ class ResultFiles:
         trace: TracebackType | None,
     ) -> None:
         try:
-            if kind is None:
-                for name, partial in self._written.items():
-                    partial.replace(self.folder / name)
+            if kind is None and self._written:
+                # From here on the new results are the results: what is interrupted is completed
+                # by whoever comes next.
+                with self.new(_JOURNAL) as file:
+                    names = {partial.name: name for name, partial in self._written.items()}
+                    file.write(json.dumps(names).encode())
+                del self.digests[_JOURNAL]
+                self._written[_JOURNAL].replace(self.folder / _JOURNAL)
                 _flush_folder(self.folder)
+                _complete(self.folder)
         finally:
-            for partial in self._written.values():
-                partial.unlink(missing_ok=True)
+            if not (self.folder / _JOURNAL).exists():
+                for partial in self._written.values():
+                    partial.unlink(missing_ok=True)
             (self.folder / LOCK).unlink(missing_ok=True)
             os.close(self._lock)
 
@@ -157,6 +165,23 @@ class ResultFiles:
             text = json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False)
             # A lone surrogate (a path that is not Unicode) must not cost the run its manifest.
             file.write(text.encode("utf-8", "backslashreplace") + b"\n")
+
+
+def _complete(folder: Path) -> None:
+    """Puts in place the results of a run that ended, or was ended, between its renames."""
+    journal = folder / _JOURNAL
+    try:
+        names = json.loads(journal.read_bytes())
+    except FileNotFoundError:
+        return
+    except (OSError, ValueError):
+        names = {}
+    for partial, name in names.items() if isinstance(names, dict) else ():
+        own = _PARTIAL.fullmatch(partial)
+        if own and own[1] == name and name in NAMES and (folder / partial).is_file():
+            (folder / partial).replace(folder / name)
+    _flush_folder(folder)
+    journal.unlink(missing_ok=True)
 
 
 def _locked(folder: Path) -> int:
@@ -248,6 +273,10 @@ def read_run(out: Path) -> StoredRun:
         RunError: if a file is missing or unreadable, or the files are not those of one run as it
             wrote them; one sentence says which, and how to mend it.
     """
+    if (out / _JOURNAL).is_file():
+        # If another run is at it, or nothing can be written, the digests decide.
+        with suppress(DropError), ResultFiles(out):
+            pass
     run = _manifest(out)
     outputs = run.get("outputs", {})
     tables = [_stored(out, name, outputs.get(name)) for name in (RISK_TABLE, MATCHES, PASSAGES)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import hashlib
 import io
@@ -354,17 +355,49 @@ def test_a_crash_leaves_the_old_results_whole_and_nothing_beside_them(tmp_path):
 def test_files_left_by_a_killed_run_are_taken_away_in_time(tmp_path):
     import os
 
-    names = (".risk_table.csv.0123abcd.partial", ".risk_table.csv.0123abce.partial")
-    old, new = (tmp_path / name for name in names)
-    foreign = tmp_path / ".film.mov.partial"
-    for file in (old, new, foreign):
+    own, foreign = tmp_path / ".risk_table.csv.0123abcd.partial", tmp_path / ".film.mov.partial"
+    for file in (own, foreign):
         file.touch()
-    for file in (old, foreign):
         os.utime(file, (0, 0))
     written(tmp_path, [])
-    assert not old.exists()
-    assert new.exists(), "it may be needed still"
+    assert not own.exists()
     assert foreign.exists(), "it is somebody else's"
+
+
+@pytest.mark.parametrize("kill_at", range(9))
+@pytest.mark.parametrize("reader", ["explain", "next run"])
+def test_a_run_killed_at_any_rename_leaves_the_results_of_one_run(
+    tmp_path, monkeypatch, kill_at, reader
+):
+    class Killed(BaseException):
+        pass
+
+    out = tmp_path / "out"
+    written(out, some_rows())
+    old = {f.name: f.read_bytes() for f in out.iterdir()}
+    written(tmp_path / "whole", [no_match_row("a")], replace(RUN, run_id="new"))
+    new = {f.name: f.read_bytes() for f in (tmp_path / "whole").iterdir()}
+    done = []
+
+    def dying(self, target, original=Path.replace):
+        if len(done) == kill_at:
+            raise Killed
+        done.append(target)
+        return original(self, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", dying)
+        # A process that is killed cleans nothing up.
+        patch.setattr(Path, "unlink", lambda self, missing_ok=False: None)
+        with contextlib.suppress(Killed):
+            written(out, [no_match_row("a")], replace(RUN, run_id="new"))
+    if reader == "explain":
+        read_run(out)
+    else:
+        with contextlib.suppress(Killed), ResultFiles(out):
+            raise Killed
+    found = {f.name: f.read_bytes() for f in out.iterdir() if f.name in old}
+    assert found == (new if done else old)
 
 
 def test_two_runs_never_write_to_one_folder(tmp_path):

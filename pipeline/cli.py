@@ -1,7 +1,7 @@
 """The command line: parse, call, print, exit code. Nothing is decided here.
 
 Every import of the product's own steps is inside a command, so that `clearance --help` answers
-at once.
+at once. Long, because every command's options and their help stand here and nowhere else.
 """
 
 from __future__ import annotations

@@ -66,13 +66,6 @@ def say(text: str = "") -> None:
     typer.echo(visible(text, keep_newlines=True))
 
 
-def say_aside(text: str) -> None:
-    """Prints plain text to standard error: a remark, no result."""
-    from pipeline.visible import visible
-
-    typer.echo(f"clearance: {visible(text)}", err=True)
-
-
 def emit(value: dict[str, Any]) -> None:
     """Prints one JSON object."""
     typer.echo(json.dumps(value, ensure_ascii=True, sort_keys=True, default=str))
@@ -391,7 +384,8 @@ def screen(
     with shown(stderr()) as progress:
         done = run(drop, index, out, config=config, index_version=index_version, progress=progress)
     if not done.rows:
-        say_aside(f"{drop} holds no files; see that it is the folder you meant.")
+        # A remark and no result, so on standard error with --json as well.
+        _complain(f"{drop} holds no files; see that it is the folder you meant.", (), False)
     if as_json:
         emit(done.summary())
     else:

@@ -110,8 +110,8 @@ def joined(
     shingle_words: int,
     max_gap: int,
 ) -> Runs:
-    """Runs lengthened by up to `max_gap` words where the shingles beside them agree as well, and
-    joined where they then meet on one diagonal.
+    """Runs on one diagonal joined where the shingles between them, `max_gap` at most, agree as
+    well, and lengthened by up to `max_gap` words where those beside them do.
 
     Seeds of frequent shingles are paired in order only, which can part a run that goes through
     them, or cut off its ends.

@@ -12,111 +12,27 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
-from benchmarks.calibration_pairs import Pairs, Side, pairs_of, picture_sides, text_sides
-from pipeline.calibration import (
-    Calibration,
-    Curve,
-    HeldOut,
-    KindModel,
-    ReliabilityBin,
-    fit,
-    risk_of,
-)
+from benchmarks.calibration_pairs import Side, picture_sides, side_pairs, text_sides
+from pipeline.calibration import Calibration, KindModel, risk_of
 from pipeline.errors import ModelError
-from pipeline.evaluate import (
-    brier_score,
-    expected_calibration_error,
-    log_loss,
-    micro_average_precision,
-    reliability_table,
-)
+from pipeline.fitting import RIDGE, fitted, widened
 from pipeline.records import Kind
 from pipeline.stages import STAGES, Stage
-
-RIDGE = 0.3
-"""Weight of the penalty on curve increments: enough to keep curves finite where the pairs are
-separated, little beside hundreds of pairs."""
-
-CURVES = (
-    Curve("perceptual_hash", "phash_distance", "lower", (0, 4, 8, 10, 12, 16, 20, 26, 32)),
-    Curve("perceptual_hash", "pdq_distance", "lower", (0, 31, 45, 60, 75, 90, 105, 128)),
-    Curve("clip_embedding", "clip_likeness", "higher", (0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8)),
-    Curve("text_overlap", "text_words", "higher", (8, 12, 16, 24, 32, 48, 100, 300)),
-    Curve("text_overlap", "text_longest", "higher", (4, 8, 12, 16, 24, 32, 48, 100)),
-    Curve("text_overlap", "text_run", "higher", (3, 5, 8, 12, 16, 24, 48, 100)),
-    Curve("text_overlap", "text_identity", "higher", (0.5, 0.6, 0.7, 0.8, 0.9, 1)),
-    Curve("text_overlap", "text_asset_share", "higher", (0, 0.01, 0.03, 0.1, 0.3, 1)),
-)
-
-
-WIDE: dict[str, dict[str, float]] = {
-    "perceptual_hash": {"phash_max_distance": 18, "pdq_max_distance": 100},
-    "clip_embedding": {"min_likeness": 0.02, "top_k": 30},
-    "text_overlap": {"min_words": 8, "min_identity": 0.3, "min_jaccard": 0.03},
-}
-"""Search settings for the fit, by stage: wider than any configuration that ships."""
-
-
-def risks_of(model: KindModel, pairs: Pairs, stage_of: Mapping[str, str]) -> NDArray[np.float64]:
-    """The model's risk of each pair with evidence."""
-    risks = []
-    for row in range(len(pairs.copied)):
-        measures: dict[str, dict[str, float | None]] = {}
-        for name, column in pairs.columns.items():
-            value = None if np.isnan(column[row]) else float(column[row])
-            measures.setdefault(stage_of[name], {})[name] = value
-        risks.append(risk_of(model.prior + sum(model.contributions(measures).values())))
-    return np.asarray(risks)
-
-
-def held_out(model: KindModel, pairs: Pairs, stage_of: Mapping[str, str]) -> HeldOut:
-    """The model's figures on pairs that it was not fitted to."""
-    risks = risks_of(model, pairs, stage_of)
-    rest, missed = pairs.rest
-    copies = int(pairs.copied.sum())
-
-    def rounded(value: float) -> float | None:
-        return round(value, 4) if np.isfinite(value) else None
-
-    return HeldOut(
-        pairs=len(risks),
-        copies=copies,
-        copies_without_evidence=missed,
-        pairs_without_evidence=rest,
-        brier=rounded(brier_score(risks, pairs.copied)),
-        log_loss=rounded(log_loss(risks, pairs.copied)),
-        expected_calibration_error=rounded(expected_calibration_error(risks, pairs.copied)),
-        micro_average_precision=rounded(
-            micro_average_precision(risks, pairs.copied, copies + missed)
-        ),
-        table=tuple(
-            ReliabilityBin(**{name: round(value, 4) for name, value in asdict(row).items()})
-            for row in reliability_table(risks, pairs.copied)
-        ),
-    )
 
 
 def calibrated(sides: tuple[Side, Side], stages: Sequence[Stage]) -> KindModel:
     """The model for one kind: fitted on the first side, measured on the second.
 
-    The fit sees weaker evidence than a run does, so that the curves reach down to where evidence
-    is worth nothing; the figures are of the evidence that a run with the default settings has.
+    The figures are of the evidence that a run with the default settings has.
     """
-    wide = {stage.name: stage.Settings(**WIDE.get(stage.name, {})) for stage in stages}
-    fitted_on = pairs_of(sides[0], stages, wide)
-    measured_on = pairs_of(sides[1], stages, {s.name: s.Settings() for s in stages})
-    stage_of = {m.name: stage.name for stage in stages for m in stage.measures}
-    curves = [curve for curve in CURVES if curve.measure in fitted_on.columns]
-    columns = {curve.measure: fitted_on.columns[curve.measure] for curve in curves}
-    model = fit(columns, fitted_on.copied, curves, without_evidence=fitted_on.rest, ridge=RIDGE)
-    return model.model_copy(update={"held_out": held_out(model, measured_on, stage_of)})
+    usual = {stage.name: stage.Settings() for stage in stages}
+    fitted_on = side_pairs(sides[0], stages, widened(usual))
+    return fitted(fitted_on, side_pairs(sides[1], stages, usual))
 
 
 def made_stages(kind: Kind) -> list[Stage]:

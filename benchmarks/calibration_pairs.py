@@ -17,9 +17,20 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from pipeline.discover import asset_of
+from pipeline.fitting import Pairs, pairs_of
+from pipeline.judge import Bench, judge, kind_of
 from pipeline.load import load
 from pipeline.load.limits import Limits
-from pipeline.records import Evidence, Fault, Fingerprint, Loaded, LoadedImage, LoadedScript, Span
+from pipeline.records import (
+    Asset,
+    Fault,
+    Fingerprint,
+    Loaded,
+    LoadedImage,
+    LoadedScript,
+    Outcome,
+    Span,
+)
 from pipeline.stages import Stage, StageSettings
 from pipeline.synthetic import picture, random_stack
 from reference_index.interface import StageEntries, WorkFile
@@ -61,21 +72,6 @@ class Side:
 
     works: list[tuple[str, Loaded]] = field(default_factory=list)
     assets: list[tuple[Loaded, str | None]] = field(default_factory=list)
-
-
-@dataclass
-class Pairs:
-    """Labelled pairs of one kind on one side.
-
-    Attributes:
-        columns: by measure name, float64 (n,) over pairs with evidence, NaN where missing.
-        copied: bool (n,).
-        rest: pairs without evidence, and how many of them are copies nevertheless.
-    """
-
-    columns: dict[str, NDArray[np.float64]]
-    copied: NDArray[np.bool_]
-    rest: tuple[int, int]
 
 
 # Pictures ---------------------------------------------------------------------------------------
@@ -296,42 +292,33 @@ def _fingerprints(stage: Stage, loaded: Sequence[Loaded]) -> list[Fingerprint | 
     return found
 
 
-def evidence_of(
-    stage: Stage, side: Side, settings: StageSettings
-) -> dict[tuple[int, str], Evidence]:
-    """By asset (its place in `side.assets`) and work, what the stage finds."""
-    entries = entries_of(stage, side.works)
-    prints = _fingerprints(stage, [loaded for loaded, _ in side.assets])
-    asked = [(place, one) for place, one in enumerate(prints) if one is not None]
-    if not asked or len(entries) == 0:
-        return {}
-    answers = stage.search([one for _, one in asked], entries, settings)
-    return {
-        (place, evidence.work_id): evidence
-        for (place, _), found in zip(asked, answers, strict=True)
-        for evidence in found
-    }
+def side_pairs(side: Side, stages: Sequence[Stage], settings: Mapping[str, StageSettings]) -> Pairs:
+    """Every pair of an asset and a work on one side, judged as a run judges it.
 
-
-def pairs_of(side: Side, stages: Sequence[Stage], settings: Mapping[str, StageSettings]) -> Pairs:
-    """Every pair of an asset and a work on one side, with its measures and whether it is a copy."""
-    found = {stage.name: evidence_of(stage, side, settings[stage.name]) for stage in stages}
-    keys = sorted({key for evidence in found.values() for key in evidence})
-    copied = np.array([side.assets[place][1] == work for place, work in keys], np.bool_)
-    columns: dict[str, NDArray[np.float64]] = {}
-    for stage in stages:
-        for measure in stage.measures:
-            if measure.of != "match" or measure.dtype == "str":
-                continue
-            values = [
-                found[stage.name][key].measures.get(measure.name)
-                if key in found[stage.name]
-                else None
-                for key in keys
-            ]
-            columns[measure.name] = np.array(
-                [np.nan if value is None else float(value) for value in values], np.float64
-            )
-    copies = sum(work is not None for _, work in side.assets)
-    every = len(side.assets) * len(side.works)
-    return Pairs(columns, copied, (every - len(keys), copies - int(copied.sum())))
+    Raises:
+        RuntimeError: if a stage failed, for pairs without its evidence would be mistaken for pairs
+            that have none.
+    """
+    works = {name for name, _ in side.works}
+    benches = [
+        Bench(
+            name=stage.name,
+            kind=stage.kind,
+            settings=settings[stage.name],
+            stage=stage,
+            entries=entries_of(stage, side.works),
+            works=frozenset(works),
+        )
+        for stage in stages
+    ]
+    chunk = [
+        (Asset(Path(), str(place), None, kind_of(loaded), None), loaded)
+        for place, (loaded, _) in enumerate(side.assets)
+    ]
+    judged = []
+    for (_, work), (_, _, outcomes) in zip(side.assets, judge(chunk, benches), strict=True):
+        failed = [o.detail for o in outcomes if o.outcome is Outcome.FAILED]
+        if failed:
+            raise RuntimeError(failed[0])
+        judged.append(([] if work is None else [work], outcomes))
+    return pairs_of(judged, works, [stage.name for stage in stages])

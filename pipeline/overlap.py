@@ -287,7 +287,7 @@ def _shares(overlap: Overlap) -> str:
         (overlap.work_share, "of the work"),
     )
     covered = [f"{_percent(share)} {what}" for share, what in of if share is not None]
-    return f"covers {', '.join(covered)}" if covered else ""
+    return f"the overlap covers {' and '.join(covered)}" if covered else ""
 
 
 def _percent(share: float) -> str:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from pipeline.overlap import Placement, Undrawable, placement
+from pipeline.records import LoadedImage
 
 Picture = NDArray[np.uint8]
 """sRGB, (height, width, 3)."""
@@ -25,7 +26,6 @@ Picture = NDArray[np.uint8]
 EDGE = 480
 """Longer side of a panel, in pixels."""
 
-_LEAST_EDGE = 320  # smaller pictures are enlarged, or the outline would hide them
 _LEAST_SIDE = 8
 _CLOSE = 0.6  # an overlap that reaches over less of the asset than this is shown enlarged
 _MARGIN = 0.2  # of the overlap's size, shown around it
@@ -65,8 +65,8 @@ class KeptFrame:
     """What an overlay needs of an asset's frame, as JPEGs, so that it can be drawn later.
 
     Attributes:
-        whole: the frame, at most `EDGE` pixels.
-        close: the overlap and its surroundings, at most `EDGE` pixels; None if that is the whole.
+        whole: the frame, its longer side `EDGE` pixels.
+        close: the overlap and its surroundings, as large; None if that is the whole.
         box: of `close` in the frame: left, top, right, bottom, in fractions.
     """
 
@@ -99,6 +99,17 @@ def overlay(
     if isinstance(placed, Undrawable):
         return _nothing(placed)
     return _drawn(_ground(frame, placed, edge), work, placed, negative, edge)
+
+
+def frame_of(image: LoadedImage, number: int) -> Picture | None:
+    """The picture that frame `number` of the file gave; None if it was not looked at.
+
+    Of a cut-out, which gives two, the view over white.
+    """
+    for place, frame in enumerate(image.frames):
+        if image.number(place) == number:
+            return frame
+    return None
 
 
 def keep_frame(frame: Picture, transform: str | None) -> KeptFrame | None:
@@ -345,10 +356,9 @@ def _ground(frame: Picture, placed: Placement, edge: int) -> _Ground:
 
 
 def _sized(picture: Picture, edge: int) -> Picture:
-    """The picture for a panel: its longer side at most `edge` pixels, and not tiny."""
+    """The picture for a panel, its longer side `edge` pixels, so that lines are alike in all."""
     height, width = picture.shape[:2]
-    longer = min(edge, max(width, height, min(edge, _LEAST_EDGE)))
-    scale = longer / max(width, height)
+    scale = edge / max(width, height)
     return _resized(
         picture,
         max(_LEAST_SIDE, round(width * scale)),

@@ -18,6 +18,7 @@ from pipeline.fuse import in_part
 from pipeline.plain_words import BANDS, count, risk_number
 from pipeline.records import Band, Outcome, RiskRow
 from pipeline.report_card import Card, Content, card, shown_work
+from pipeline.report_overlay import OVERLAYS
 from pipeline.results import REPORT, RISK_CSV, ResultFiles, RunInfo
 from pipeline.table import counts, flagged, urgency
 from pipeline.visible import visible
@@ -59,11 +60,15 @@ class ReportLimits:
         max_rows: flagged rows shown in full; also the most rows in each of the other lists.
         max_passages: passages shown of a row, longest first.
         max_others: further works shown of a row.
+        max_overlays: overlays shown of a row.
+        max_overlay_bytes: what all overlays may take of the page; the most urgent rows have them.
     """
 
     max_rows: int = 500
     max_passages: int = 8
     max_others: int = 10
+    max_overlays: int = OVERLAYS
+    max_overlay_bytes: int = 32 * 2**20
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,8 +238,9 @@ def _cards(
     content: Content,
     limits: ReportLimits,
 ) -> Iterator[Card]:
+    room = limits.max_overlay_bytes
     for number, row in enumerate(shown, start=1):
-        yield card(
+        made = card(
             number,
             row,
             works,
@@ -242,7 +248,11 @@ def _cards(
             content,
             max_passages=limits.max_passages,
             max_others=limits.max_others,
+            max_overlays=limits.max_overlays,
+            overlay_room=room,
         )
+        room -= made.overlay_bytes
+        yield made
 
 
 def _why(row: RiskRow) -> tuple[str, str]:

@@ -9,6 +9,8 @@ from math import log
 
 from pipeline.excerpts import Excerpt, excerpt_pair
 from pipeline.fuse import IDENTICAL_FILE, Step, explain_contributions
+from pipeline.overlap import MEASURES, overlap_of, overlap_sentence
+from pipeline.overlay import KeptFrame
 from pipeline.plain_words import (
     BANDS,
     OUTCOMES,
@@ -18,9 +20,13 @@ from pipeline.plain_words import (
 )
 from pipeline.reasons import title_of
 from pipeline.records import Evidence, Kind, Match, Outcome, Passage, RiskRow, Value
+from pipeline.report_overlay import ShownOverlap, overlapping, shown_overlap
 from pipeline.stages import STAGES
 from pipeline.visible import visible
 from reference_index.interface import Work
+
+_SAID = ("overlap_transform", "overlap_found_by")
+"""Measures that the overlap's own sentence puts in words."""
 
 TICKS = (0.5, 0.01, 0.99, 0.1, 0.9)
 """Risks marked on the axis, where there is room: of two too near each other the first stays."""
@@ -45,12 +51,14 @@ class Content:
         asset_texts: texts of scripts, as loaded, by asset path.
         work_text: the kept text of a work's file by its SHA-256, or None; asked for only when a
             passage of it is shown.
+        asset_frames: by asset path, then work id, what the overlay of the two needs of the asset.
     """
 
     asset_thumbnails: Mapping[str, bytes] = field(default_factory=dict)
     work_thumbnails: Mapping[str, bytes] = field(default_factory=dict)
     asset_texts: Mapping[str, str] = field(default_factory=dict)
     work_text: Callable[[str], str | None] = lambda _file_id: None
+    asset_frames: Mapping[str, Mapping[str, KeptFrame]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +108,10 @@ class OtherWork:
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """Everything that the page shows of one flagged row. All text is fit to show, not escaped."""
+    """Everything that the page shows of one flagged row. All text is fit to show, not escaped.
+
+    `overlap` is of the strongest match that has one, `other_overlaps` are of further ones.
+    """
 
     number: int
     band: str
@@ -122,6 +133,14 @@ class Card:
     more_passages: int
     others: tuple[OtherWork, ...]
     more_others: int
+    overlap: ShownOverlap | None
+    other_overlaps: tuple[ShownOverlap, ...]
+
+    @property
+    def overlay_bytes(self) -> int:
+        """What its overlays take of the page."""
+        shown = (*((self.overlap,) if self.overlap else ()), *self.other_overlaps)
+        return sum(one.page_bytes for one in shown)
 
 
 def card(
@@ -133,8 +152,19 @@ def card(
     *,
     max_passages: int,
     max_others: int,
+    max_overlays: int = 0,
+    overlay_room: int = 0,
 ) -> Card:
-    """The card of a row that has at least one match."""
+    """The card of a row that has at least one match.
+
+    Args:
+        number: of the card in the page.
+        row, works: the row, and every work of the index by its id.
+        prior: as in `RunInfo`.
+        content: what may be shown.
+        max_passages, max_others, max_overlays: how many of each.
+        overlay_room: bytes that overlays may still take in the page.
+    """
     match = row.matches[0]
     path, found = row.asset.asset_path, _evidence(row, match)
     bars, ticks = (
@@ -144,6 +174,7 @@ def card(
     )
     passages = sorted(_passages(found), key=lambda p: -p[0].words)
     others = row.matches[1:]
+    overlaps = _overlaps(row, works, content, max_overlays, overlay_room)
     return Card(
         number=number,
         band=row.band.value,
@@ -173,7 +204,30 @@ def card(
             for other in others[:max_others]
         ),
         more_others=max(0, len(others) - max_others),
+        overlap=overlaps[0] if overlaps else None,
+        other_overlaps=overlaps[1:],
     )
+
+
+def _overlaps(
+    row: RiskRow, works: Mapping[str, Work], content: Content, limit: int, room: int
+) -> tuple[ShownOverlap, ...]:
+    path = row.asset.asset_path
+    shown = []
+    for match, overlap in overlapping(row, limit):
+        one = shown_overlap(
+            row,
+            match,
+            overlap,
+            works[match.work_id].title,
+            frames=content.asset_frames.get(path, {}),
+            thumbnails=content.work_thumbnails,
+            pictures=path in content.asset_thumbnails,
+            room=room,
+        )
+        room -= one.page_bytes
+        shown.append(one)
+    return tuple(shown)
 
 
 def shown_work(work: Work) -> Work:
@@ -264,7 +318,7 @@ def _outcomes(row: RiskRow, match: Match) -> tuple[ShownOutcome, ...]:
                 figures=tuple(
                     (m.description.rstrip("."), visible(value_in_words(values[m.name], m)))
                     for m in measures
-                    if values.get(m.name) is not None
+                    if values.get(m.name) is not None and m.name not in _SAID
                 ),
             )
         )
@@ -272,14 +326,16 @@ def _outcomes(row: RiskRow, match: Match) -> tuple[ShownOutcome, ...]:
 
 
 def _figures_line(match: Match) -> str:
-    """A further match's measures on one line: `phash_distance 6 bits of 64; …`."""
+    """A further match's measures on one line: `phash distance 6 bits of 64; …`."""
     declared = {m.name: m for stage in STAGES.values() for m in stage.measures}
     said = ["identical file"] if match.identical_file else []
     said += [
         f"{name.replace('_', ' ')} {value_in_words(value, declared.get(name))}"
         for name, value in match.measures.items()
-        if value is not None
+        if value is not None and name not in MEASURES
     ]
+    overlap = overlap_of(match.measures)
+    said += [overlap_sentence(overlap).removesuffix(".")] if overlap else []
     return visible("; ".join(said))
 
 

@@ -17,9 +17,11 @@ from pipeline.load import load
 from pipeline.load.ahead import load_ahead
 from pipeline.load.images import thumbnail
 from pipeline.manifest import environment, installed, new_run_id, now
+from pipeline.overlay import KeptFrame
 from pipeline.progress import Progress, silent
 from pipeline.records import Asset, Band, Fault, Loaded, LoadedImage, RiskRow
 from pipeline.report import Content, ReportLimits, write_report
+from pipeline.report_overlay import kept_frames
 from pipeline.results import NAMES, RUN, ResultFiles, RunInfo
 from pipeline.table import counts, urgency, write_tables
 from reference_index.errors import IndexCorruptError
@@ -88,22 +90,25 @@ class Shown:
 
     limit: int
     thumbnails: dict[str, bytes] = field(default_factory=dict)
+    frames: dict[str, dict[str, KeptFrame]] = field(default_factory=dict)
     texts: dict[str, str] = field(default_factory=dict)
     _least: list[tuple[tuple[int, float, str], str]] = field(default_factory=list)
 
     def take(self, judged: Judged) -> None:
-        """Keeps a flagged asset's thumbnail or text."""
+        """Keeps a flagged asset's text, or its thumbnail and the frames of its overlays."""
         if judged.row.band not in FLAGGED or judged.loaded is None or not self.limit:
             return
         path = judged.row.asset.asset_path
         insort(self._least, (urgency(judged.row), path))
         if isinstance(judged.loaded, LoadedImage):
             self.thumbnails[path] = thumbnail(judged.loaded)
+            self.frames[path] = kept_frames(judged.row, judged.loaded)
         else:
             self.texts[path] = judged.loaded.text
         if len(self._least) > self.limit:
             _, dropped = self._least.pop()
             self.thumbnails.pop(dropped, None)
+            self.frames.pop(dropped, None)
             self.texts.pop(dropped, None)
 
 
@@ -237,7 +242,8 @@ def _content(rows: list[RiskRow], index: ReferenceIndex, shown: Shown) -> Conten
         if row.asset.asset_path in shown.thumbnails
         for outcome in row.outcomes
         for evidence in outcome.evidence
-        if row.matches and evidence.work_id == row.matches[0].work_id
+        if row.matches
+        and evidence.work_id in {row.matches[0].work_id, *shown.frames[row.asset.asset_path]}
     }
     thumbnails = {}
     for file_id in sorted(wanted):
@@ -248,7 +254,7 @@ def _content(rows: list[RiskRow], index: ReferenceIndex, shown: Shown) -> Conten
     def work_text(file_id: str) -> str | None:
         return index.content(files[file_id]).text if file_id in files else None
 
-    return Content(shown.thumbnails, thumbnails, shown.texts, work_text)
+    return Content(shown.thumbnails, thumbnails, shown.texts, work_text, shown.frames)
 
 
 def _run_info(drop: Path, started: str, index: ReferenceIndex, config: Config) -> RunInfo:

@@ -213,11 +213,11 @@ def test_a_line_along_the_asset_s_own_edge_is_seen_whole():
 
 
 def test_the_work_s_panel_outlines_the_part_that_is_in_the_asset():
-    frame, work = texture(480, 360), texture(400, 400, seed=2)
+    frame, work = texture(480, 360), texture(240, 240, seed=2)
     panel = overlay(frame, work, "2 0 -0.5 0 2 -0.5 0 0 1", False).panels[1]
-    assert is_line(panel.picture[200, 99])
-    assert is_line(panel.picture[200, 299])
-    assert not is_line(panel.picture[200, 5])
+    assert is_line(panel.picture[240, 119])
+    assert is_line(panel.picture[240, 359])
+    assert not is_line(panel.picture[240, 5])
     assert "The line shows the part" in panel.caption
     assert "All of it is in the asset" in overlay(frame, work, SAME, False).panels[1].caption
 
@@ -430,7 +430,8 @@ def sentence(**changes) -> str:
 def test_the_overlap_in_one_sentence():
     assert set(measures()) == set(MEASURES)
     assert sentence() == (
-        "The work’s picture lies in the asset: covers 38 % of the asset, 100 % of the work; "
+        "The work’s picture lies in the asset: the overlap covers 38 % of the asset and 100 % of "
+        "the work; "
         "mirrored, scaled by 0.62 (at 1 it would fill the asset); 142 agreeing points; "
         "agreement 0.93 (1 is the same picture); found by perceptual hash and local features."
     )
@@ -439,7 +440,7 @@ def test_the_overlap_in_one_sentence():
         overlap_negative=True, overlap_frame=6, overlap_inliers=1,
     )  # fmt: skip
     assert part.startswith(
-        "The asset shows a part of the work’s picture: covers 100 % of the asset"
+        "The asset shows a part of the work’s picture: the overlap covers 100 % of the asset"
     )
     assert "as a negative; 1 agreeing point;" in part
     assert "in frame 7 of the file" in part

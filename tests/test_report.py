@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import itertools
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,9 +20,10 @@ from pipeline.errors import Reason
 from pipeline.excerpts import MAX_CHARACTERS, excerpt_pair
 from pipeline.fuse import explain_contributions
 from pipeline.plain_words import risk_in_words, risk_number, value_in_words
-from pipeline.records import Band, Kind, Passage
+from pipeline.records import Band, Kind, LoadedImage, Passage
 from pipeline.report import Content, ReportLimits, report_html, write_report
 from pipeline.report_card import waterfall
+from pipeline.report_overlay import kept_frames
 from pipeline.results import ResultFiles
 from pipeline.stages import Measure
 from reference_index.interface import Work
@@ -318,3 +321,202 @@ def test_the_page_never_says_that_anything_is_cleared_or_safe():
     text = Reader(page_of([flagged_row("a"), no_match_row("b"), abstained_row("c")])).text.lower()
     for word in ("cleared", " safe", "infring"):
         assert word not in text
+
+
+TRANSFORM = "-0.5 0 0.75 0 0.6 0.2 0 0 1"
+
+
+def overlap_measures(**changes):
+    return {
+        "overlap_inliers": 142,
+        "overlap_asset_share": 0.3,
+        "overlap_work_share": 1.0,
+        "overlap_agreement": 0.93,
+        "overlap_transform": TRANSFORM,
+        "overlap_negative": False,
+        "overlap_frame": 0,
+        "overlap_found_by": "perceptual hash, local features",
+        **changes,
+    }
+
+
+def with_overlap(row, work_id="w1", file="w1.file", **changes):
+    """The row with the measures of a verified overlap with one of its works."""
+    found = overlap_measures(**changes)
+    bare = {
+        other: {k: v for k, v in one.measures.items() if not k.startswith("overlap_")}
+        for other, one in ((m.work_id, m) for m in row.matches)
+    }
+    matches = tuple(
+        replace(
+            m,
+            measures={**bare[m.work_id], **found} if m.work_id == work_id else m.measures,
+            work_files={**m.work_files, "local_features": file}
+            if m.work_id == work_id
+            else m.work_files,
+        )
+        for m in row.matches
+    )
+    outcomes = tuple(
+        replace(
+            o,
+            evidence=tuple(
+                replace(e, measures={**e.measures, **found}) if e.work_id == work_id else e
+                for e in o.evidence
+            ),
+        )
+        for o in row.outcomes
+    )
+    return replace(row, matches=matches, outcomes=outcomes)
+
+
+def without_overlap(row):
+    """The row with no overlap with any work, whatever stages are registered."""
+    return replace(
+        row,
+        matches=tuple(
+            replace(
+                m, measures={k: v for k, v in m.measures.items() if not k.startswith("overlap_")}
+            )
+            for m in row.matches
+        ),
+    )
+
+
+def photo(seed: int, width: int = 400, height: int = 300) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    small = rng.integers(0, 256, (8, 8, 3), dtype=np.uint8)
+    return np.asarray(Image.fromarray(small).resize((width, height), Image.Resampling.BICUBIC))
+
+
+def shown_content(row, *frames, work=True, **more):
+    """What a run keeps of one asset with these frames."""
+    from pipeline.load.images import thumbnail
+
+    image = LoadedImage(tuple(frames) or (photo(1),), "PNG", **more)
+    path = row.asset.asset_path
+    return Content(
+        asset_thumbnails={path: thumbnail(image)},
+        work_thumbnails={"file of w1": jpeg("blue"), "file of w2": jpeg("green")} if work else {},
+        asset_frames={path: kept_frames(row, image)},
+    )
+
+
+def test_a_verified_overlap_is_drawn_and_said_in_the_card():
+    row = with_overlap(flagged_row("a.png"))
+    read = Reader(page_of([row], content=shown_content(row)))
+    images = read.named("img")
+    assert [image["alt"] for image in images] == [
+        "The asset a.png with the outline of the work",
+        "The work The Cat with the outline of what is in the asset",
+        "The asset a.png with the work The Cat laid onto it in squares",
+    ]
+    for image in images:
+        assert image["src"].startswith("data:image/jpeg;base64,")
+    text = " ".join(read.text.split())
+    assert (
+        "The work’s picture lies in the asset: the overlap covers 30 % of the asset and 100 % of "
+        "the work; "
+        "mirrored, scaled by 0.55 (at 1 it would fill the asset); 142 agreeing points; agreement "
+        "0.93 (1 is the same picture); found by perceptual hash and local features." in text
+    )
+    assert "The work. All of it is in the asset. w1.file" in text
+    assert TRANSFORM not in text
+
+
+def test_the_overlay_shows_the_frame_that_the_overlap_speaks_of():
+    black, white = np.zeros((300, 400, 3), np.uint8), np.full((300, 400, 3), 255, np.uint8)
+    row = with_overlap(flagged_row("a.gif"), overlap_frame=40)
+    content = shown_content(row, black, white, numbers=(0, 40), frame_count=60)
+    read = Reader(page_of([row], content=content))
+    data = base64.b64decode(read.named("img")[0]["src"].partition(",")[2])
+    with Image.open(io.BytesIO(data)) as picture:
+        assert min(picture.getpixel((5, 5))) > 240
+    assert "in frame 41 of the file" in read.text
+    gone = with_overlap(flagged_row("a.gif"), overlap_frame=41)
+    content = shown_content(gone, black, white, numbers=(0, 40), frame_count=60)
+    text = " ".join(Reader(page_of([gone], content=content)).text.split())
+    assert "The overlay is not drawn: the frame that it speaks of was not kept." in text
+
+
+def test_without_kept_content_the_asset_stands_alone():
+    row = with_overlap(flagged_row("a.png"))
+    read = Reader(page_of([row], content=shown_content(row, work=False)))
+    assert len(read.named("img")) == 1
+    assert "The index keeps no picture of the work" in read.text
+
+
+def test_without_pictures_the_overlap_is_said_in_words_alone():
+    row = with_overlap(flagged_row("a.png"))
+    read = Reader(page_of([row]))
+    assert read.named("img") == []
+    assert "covers 30 % of the asset" in read.text
+    assert "The overlay is not drawn" not in read.text
+
+
+@pytest.mark.parametrize("transform", ["text", "<b>1</b>", "1 0 0 0 1 0 0 0 0", "nan " * 9, ""])
+def test_a_broken_transform_leaves_the_pair_and_says_why(transform):
+    row = with_overlap(flagged_row("a.png"), overlap_transform=transform)
+    page = page_of([row], content=shown_content(row))
+    assert [image["alt"] for image in Reader(page).named("img")] == [
+        "The asset a.png",
+        "The work The Cat",
+    ]
+    assert "The overlay is not drawn: " in page
+    assert "<b>1</b>" not in page
+
+
+def test_names_beside_an_overlay_are_text_whatever_they_hold():
+    row = with_overlap(flagged_row(EVIL), file=EVIL, overlap_found_by=EVIL)
+    page = page_of([row], {"w1": Work(EVIL, EVIL, EVIL, EVIL)}, content=shown_content(row))
+    read = Reader(page)
+    assert len(read.named("img")) == 3
+    assert "<script" not in page
+    assert "<img src=x" not in page
+    for _, attributes in read.elements:
+        assert not any(name.startswith("on") for name in attributes)
+
+
+def test_an_overlap_with_another_work_names_it():
+    row = without_overlap(flagged_row("a.png", work_ids=("w1", "w2")))
+    row = with_overlap(row, "w2", "w2.file")
+    read = Reader(page_of([row], content=shown_content(row)))
+    text = " ".join(read.text.split())
+    assert "Another work in it: Der Kaffee – Maß" in text
+    assert len(read.named("img")) == 5, "the pair of the strongest match, and the overlay"
+    both = with_overlap(row, "w1")
+    read = Reader(page_of([both], content=shown_content(both)))
+    assert len(read.named("img")) == 6
+    one = page_of([both], content=shown_content(both), limits=ReportLimits(max_overlays=1))
+    assert len(Reader(one).named("img")) == 3
+    assert Reader(one).text.count("covers 30 % of the asset") == 2, "the other, in words"
+
+
+def test_the_page_holds_so_many_bytes_of_overlays_and_the_most_urgent_have_them():
+    rows = [with_overlap(flagged_row(f"{n}.png", 9.0 - n)) for n in range(4)]
+    kept = [shown_content(row) for row in rows]
+    content = Content(
+        {path: jpg for one in kept for path, jpg in one.asset_thumbnails.items()},
+        kept[0].work_thumbnails,
+        asset_frames={path: kept for one in kept for path, kept in one.asset_frames.items()},
+    )
+    size = len(page_of(rows[:1], content=content)) - len(page_of(rows[:1]))
+    page = page_of(rows, content=content, limits=ReportLimits(max_overlay_bytes=2 * size))
+    read = Reader(page)
+    drawn = [image["alt"] for image in read.named("img") if "squares" in str(image["alt"])]
+    assert [alt.split()[2] for alt in drawn] == ["0.png", "1.png"]
+    assert read.text.count("This page holds only so many overlays") == 2
+    assert "The asset 3.png" in [image["alt"] for image in read.named("img")]
+
+
+def test_what_is_kept_of_an_asset_is_dropped_with_it():
+    from pipeline.screen import Judged, Shown
+
+    shown = Shown(2)
+    image = LoadedImage((photo(1),), "PNG")
+    for n in range(4):
+        shown.take(Judged(with_overlap(flagged_row(f"{n}.png", 5.0 + n)), image))
+    assert set(shown.frames) == set(shown.thumbnails) == {"2.png", "3.png"}
+    assert set(shown.frames["3.png"]) == {"w1"}
+    kept = shown.frames["3.png"]["w1"]
+    assert len(kept.whole) + len(kept.close or b"") < 150_000

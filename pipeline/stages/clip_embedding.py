@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
+from collections.abc import Sequence
+from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 import pyarrow as pa
@@ -20,15 +20,14 @@ from reference_index.errors import SpecMismatchError
 from reference_index.interface import StageEntries
 from reference_index.spec import FingerprintSpec
 
-if TYPE_CHECKING:
-    from reference_index.cosine import CosineIndex
-
 BATCH = 16
 CANARY_COSINE = 0.999
 """Processors round otherwise: the canary's embedding need not have the same bytes."""
 SCALE_PICTURES = 48
 SCALE_SIDE = 224
 SCALE_EDITS = ("jpeg", "crop80", "brightness", "banner", "mirror", "blur")
+BACKGROUND_WORKS = 8
+"""Other works whose similarities an asset's similarity with a work is measured against."""
 LARGEST_SHARE = 0.4
 """Share of the variance of embeddings above which one direction of them says almost everything.
 
@@ -78,6 +77,10 @@ class ClipEmbedding(Stage):
             "clip_likeness", "float", "match", "0 to 1",
             "The similarity on the model's own scale: 0 is what hardly any unrelated pictures "
             "reach, 1 is the same picture.",
+        ),
+        Measure(
+            "clip_margin", "float", "match", "-2 to 2",
+            "How far the similarity stands out: minus its mean with the 8 nearest other works.",
         ),
         Measure(
             "clip_frame", "int", "match", "frame, from 0", "Frame of the asset that is nearest."
@@ -206,77 +209,157 @@ class ClipEmbedding(Stage):
         queries = [_vectors(one.rows, dim) for one in fingerprints]
         if not queries or not len(entries):
             return [[] for _ in queries]
-        from reference_index.cosine import CosineIndex
-
-        stored = entries.built("clip_embedding", lambda: CosineIndex(_vectors(entries.rows, dim)))
         asset_of = np.repeat(np.arange(len(queries)), [len(q) for q in queries])
         frame_of = np.concatenate([one.rows.column("frame").to_numpy() for one in fingerprints])
-        hits = self._nearest_works(stored, np.concatenate(queries), entries, settings)
+        wanted = max(settings.top_k, BACKGROUND_WORKS + 1)
+        near = self._nearest_works(np.concatenate(queries), entries, wanted)
         best: list[dict[str, tuple[tuple[float, str, int], Evidence]]] = [{} for _ in queries]
-        for query, row, cosine, likeness in hits:
-            file = entries.files[int(entries.file_of_row[row])]
-            evidence = Evidence(
-                work_id=file.work_id,
-                work_file=file.path,
-                work_file_id=file.file_id,
-                measures={
-                    "clip_similarity": cosine,
-                    "clip_likeness": likeness,
-                    "clip_frame": int(frame_of[query]),
-                },
-            )
-            key = (-cosine, file.path, row)
-            mine = best[int(asset_of[query])]
-            if file.work_id not in mine or key < mine[file.work_id][0]:
-                mine[file.work_id] = (key, evidence)
+        for query, works in enumerate(near):
+            for rank, (row, cosine) in enumerate(works[: settings.top_k]):
+                # As they stand in the table, so that the table explains what is a match.
+                likeness = round(self.likeness(cosine), 6)
+                if likeness < settings.min_likeness:
+                    break
+                file = entries.files[int(entries.file_of_row[row])]
+                others = [other for n, (_, other) in enumerate(works) if n != rank]
+                evidence = Evidence(
+                    work_id=file.work_id,
+                    work_file=file.path,
+                    work_file_id=file.file_id,
+                    measures={
+                        "clip_similarity": cosine,
+                        "clip_likeness": likeness,
+                        "clip_margin": round(self.margin(cosine, others), 6),
+                        "clip_frame": int(frame_of[query]),
+                    },
+                )
+                key = (-cosine, file.path, row)
+                mine = best[int(asset_of[query])]
+                if file.work_id not in mine or key < mine[file.work_id][0]:
+                    mine[file.work_id] = (key, evidence)
         return [
             [e for _, (_, e) in sorted(one.items(), key=lambda item: (item[1][0][0], item[0]))]
             for one in best
         ]
 
-    def _nearest_works(
+    def candidates(
         self,
-        stored: CosineIndex,
-        queries: NDArray[np.float32],
+        fingerprints: Sequence[Fingerprint],
         entries: StageEntries,
-        settings: ClipEmbeddingSettings,
-    ) -> Iterator[tuple[int, int, float, float]]:
-        """(query, stored row, cosine, likeness) of the `top_k` nearest works of each query.
+        settings: StageSettings,
+        limit: int,
+    ) -> list[list[int]]:
+        """The nearest works of each fingerprint, whatever their likeness.
 
-        A work of many frames must not crowd out the others, so more rows are asked for wherever
-        those that came are of fewer works.
+        Wider than the evidence of `search`, for a comparison that looks at the pictures
+        themselves.
+
+        Args:
+            fingerprints: of the assets.
+            entries: as for `search`.
+            settings: as for `search`; no limit of theirs applies.
+            limit: works for each fingerprint, at most.
+
+        Returns:
+            For each fingerprint the positions in `entries.files` of the nearest file of each
+            work, nearest work first over all frames, ties by work id.
+
+        Raises:
+            ValueError: as in `search`, and if `limit` is negative.
         """
+        if not isinstance(settings, ClipEmbeddingSettings):
+            raise TypeError("clip_embedding needs ClipEmbeddingSettings")
+        if limit < 0:
+            raise ValueError(f"the limit must not be negative, and is {limit}")
+        dim = self._dim()
+        queries = [_vectors(one.rows, dim) for one in fingerprints]
+        if not queries or not len(entries) or not limit:
+            return [[] for _ in queries]
+        near = iter(self._nearest_works(np.concatenate(queries), entries, limit))
+        found = []
+        for vectors in queries:
+            best: dict[str, tuple[float, str, int]] = {}
+            for _ in vectors:
+                for row, cosine in next(near):
+                    position = int(entries.file_of_row[row])
+                    file = entries.files[position]
+                    key = (-cosine, file.path, position)
+                    best[file.work_id] = min(key, best.get(file.work_id, key))
+            order = sorted(best, key=lambda work: (best[work][0], work))
+            found.append([best[work][2] for work in order[:limit]])
+        return found
+
+    def _nearest_works(
+        self, queries: NDArray[np.float32], entries: StageEntries, count: int
+    ) -> list[list[tuple[int, float]]]:
+        """(stored row, cosine) of the `count` nearest works of each query, nearest first.
+
+        Each work counts once, by its nearest row (of rows as near, that of the first path). A
+        work of many frames must not crowd out the others, so more rows are asked for wherever
+        those that came are of fewer works. Cosines are rounded to six places.
+        """
+        from reference_index.cosine import CosineIndex
+
+        stored = entries.built(
+            "clip_embedding", lambda: CosineIndex(_vectors(entries.rows, self._dim()))
+        )
+        every = entries.built(
+            "clip_embedding_works",
+            lambda: len({entries.files[int(n)].work_id for n in np.unique(entries.file_of_row)}),
+        )
+        found: list[list[tuple[int, float]]] = [[] for _ in queries]
         pending = np.arange(len(queries))
-        rows = settings.top_k
+        rows = count
         while len(pending):
             hits = stored.nearest(queries[pending], rows)
             ends = np.searchsorted(hits.query, np.arange(len(pending)), "right").tolist()
             again = []
             start = 0
             for query, end in zip(pending.tolist(), ends, strict=True):
-                works: set[str] = set()
-                found = []
-                crowded = end - start < len(entries)
+                works: dict[str, tuple[float, str, int]] = {}
+                least = cosine = 1.0
                 for row, score in zip(
                     hits.entry[start:end].tolist(), hits.score[start:end].tolist(), strict=True
                 ):
-                    # As they stand in the table, so that the table explains what is a match.
                     cosine = round(score, 6)
-                    likeness = round(self.likeness(cosine), 6)
-                    work = entries.files[int(entries.file_of_row[row])].work_id
-                    full = work not in works and len(works) == settings.top_k
-                    if full or likeness < settings.min_likeness:
-                        crowded = False
+                    file = entries.files[int(entries.file_of_row[row])]
+                    if len(works) == count and cosine < least:
                         break
-                    works.add(work)
-                    found.append((query, row, cosine, likeness))
-                if crowded and len(works) < settings.top_k:
-                    again.append(query)
+                    key = (-cosine, file.path, row)
+                    if file.work_id in works:
+                        works[file.work_id] = min(key, works[file.work_id])
+                    elif len(works) < count:
+                        works[file.work_id] = key
+                        least = cosine
+                # Rows as near as the last work's may lie beyond those that came.
+                whole = len(works) == min(count, every) and cosine < least
+                if whole or end - start == len(entries):
+                    found[query] = [(row, -minus) for minus, _, row in works.values()]
                 else:
-                    yield from found
+                    again.append(query)
                 start = end
             pending = np.array(again, np.int64)
             rows *= 8
+        return found
+
+    def margin(self, cosine: float, others: Sequence[float]) -> float:
+        """How far a cosine similarity stands out from those with other works.
+
+        The score normalisation of SSCD (Pizzi et al., "A self-supervised descriptor for image
+        copy detection", CVPR 2022), with the index itself as the background: an
+        asset that is like many works at once is a copy of none of them by that alone.
+
+        Args:
+            cosine: similarity with the work.
+            others: similarities with the other works, one for each, nearest first.
+
+        Returns:
+            The similarity minus the mean of the `BACKGROUND_WORKS` nearest others; where there
+            are fewer others, what unrelated pictures seldom exceed stands in for each.
+        """
+        background = list(others[:BACKGROUND_WORKS])
+        background += [self._unrelated] * (BACKGROUND_WORKS - len(background))
+        return cosine - sum(background) / BACKGROUND_WORKS
 
     def likeness(self, cosine: float) -> float:
         """A cosine similarity on the model's own scale, in [0, 1]."""

@@ -18,6 +18,7 @@ from pipeline.errors import ModelError, Reason
 from pipeline.records import Abstention, Fingerprint
 from pipeline.stages import clip_embedding
 from pipeline.stages.clip_embedding import (
+    BACKGROUND_WORKS,
     LARGEST_SHARE,
     ClipEmbedding,
     ClipEmbeddingSettings,
@@ -157,6 +158,124 @@ def test_the_sentence_speaks_of_likeness(stage):
         "0.80, where unrelated pictures seldom exceed 0.50."
     )
     assert stage.shows_copying is False
+
+
+# How far a match stands out, and candidates
+
+
+def scattered(seed, sizes):
+    """Works of these numbers of frames about a few directions, so that many cosines are high."""
+    rng = np.random.default_rng(seed)
+    centres = np.random.default_rng(0).normal(size=(3, DIM))
+    return [
+        made(*(centres[rng.integers(3)] + 0.8 * rng.normal(size=(size, DIM)))) for size in sizes
+    ]
+
+
+def unit(fingerprint):
+    rows = np.frombuffer(b"".join(fingerprint.rows.column("embedding").to_pylist()), "<f2")
+    rows = rows.reshape(-1, DIM).astype(np.float64)
+    return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+
+
+def cosines(query, stored):
+    """The plain comparison: each frame's best cosine with each work, (frames, works)."""
+    each = [(unit(query) @ unit(work).T).max(axis=1) for work in stored]
+    return np.round(np.stack(each, axis=1), 6)
+
+
+@pytest.mark.parametrize("works", [1, 2, 5, 8, 9, 10, 40])
+@pytest.mark.parametrize("seed", range(3))
+def test_the_margin_is_that_of_the_plain_comparison(stage, works, seed):
+    rng = np.random.default_rng([seed, works])
+    stored = scattered(seed, rng.integers(1, 30, works))
+    [query] = scattered(seed + 50, [4])
+    table = cosines(query, stored)
+    found = search(stage, query, stored, top_k=1000, min_likeness=0.0)
+    for one in found:
+        work = int(one.work_id.removeprefix("work-"))
+        frame = int(table[:, work].argmax())
+        others = np.sort(np.delete(table[frame], work))[::-1][:BACKGROUND_WORKS]
+        others = np.append(others, np.full(BACKGROUND_WORKS - len(others), UNRELATED))
+        assert one.measures["clip_frame"] == frame
+        assert one.measures["clip_similarity"] == pytest.approx(table[frame, work], abs=2e-6)
+        assert one.measures["clip_margin"] == pytest.approx(
+            table[frame, work] - others.mean(), abs=4e-6
+        )
+    assert {one.work_id for one in found} == {f"work-{n:02d}" for n in range(works)}
+
+
+def test_the_margin_in_an_index_of_one_work_is_to_what_unrelated_pictures_reach(stage):
+    [found] = search(stage, made([1.0]), [made(*[at(0.9)] * 30)])
+    assert found.measures["clip_margin"] == pytest.approx(0.9 - UNRELATED, abs=1e-3)
+
+
+def test_a_work_counts_once_in_the_background_however_many_frames_it_has(stage):
+    many = made(*(at(cosine) for cosine in np.linspace(0.9, 0.85, 60)))
+    others = [made(at(0.2)) for _ in range(7)]
+    found = search(stage, made([1.0]), [made([1.0]), many, *others], top_k=1)
+    assert [one.work_id for one in found] == ["work-00"]
+    assert found[0].measures["clip_margin"] == pytest.approx(
+        1 - (0.9 + 7 * 0.2) / BACKGROUND_WORKS, abs=2e-3
+    )
+
+
+def test_an_asset_that_is_like_many_works_stands_out_from_none(stage):
+    alone = search(stage, made([1.0]), [made(at(0.8)), *[made(at(0.1))] * 9])
+    among = search(stage, made([1.0]), [made(at(0.8)), *[made(at(0.79))] * 9])
+    assert alone[0].measures["clip_similarity"] == among[0].measures["clip_similarity"]
+    assert alone[0].measures["clip_margin"] == pytest.approx(0.7, abs=2e-3)
+    assert among[0].measures["clip_margin"] == pytest.approx(0.01, abs=2e-3)
+
+
+@pytest.mark.parametrize("top_k", [1, 3, 9, 30])
+def test_the_margin_does_not_depend_on_what_else_is_asked_for(stage, top_k):
+    stored = scattered(7, [1, 4, 2, 9, 1, 1, 3, 2, 1, 5, 1, 2])
+    [query] = scattered(8, [1])
+    every = {
+        one.work_id: one.measures
+        for one in search(stage, query, stored, top_k=1000, min_likeness=0)
+    }
+    for one in search(stage, query, stored, top_k=top_k, min_likeness=0.1):
+        assert one.measures == every[one.work_id]
+
+
+def nearest_files(stage, queries, stored, limit):
+    settings = ClipEmbeddingSettings(top_k=1, min_likeness=1.0)
+    return stage.candidates(queries, entries(stage, stored), settings, limit)
+
+
+@pytest.mark.parametrize("limit", [1, 2, 7, 25, 100])
+@pytest.mark.parametrize("seed", range(3))
+def test_candidates_are_those_of_the_plain_comparison(stage, limit, seed):
+    stored = scattered(seed, np.random.default_rng(seed).integers(1, 20, 25))
+    queries = scattered(seed + 90, [1, 3, 6])
+    wanted = []
+    for query in queries:
+        best = cosines(query, stored).max(axis=0)
+        wanted.append(np.lexsort((np.arange(len(stored)), -best))[:limit].tolist())
+    assert nearest_files(stage, queries, stored, limit) == wanted
+
+
+def test_candidates_are_found_whatever_their_likeness(stage):
+    stored = [made(at(cosine)) for cosine in (-0.9, 0.1, 0.3)]
+    assert nearest_files(stage, [made([1.0])], stored, 5) == [[2, 1, 0]]
+    assert nearest_files(stage, [made([1.0])], stored, 0) == [[]]
+    assert nearest_files(stage, [], stored, 5) == []
+    assert nearest_files(stage, [made([1.0])], [], 5) == [[]]
+    with pytest.raises(ValueError, match="negative"):
+        nearest_files(stage, [made([1.0])], stored, -1)
+
+
+def test_a_candidate_is_the_nearest_of_a_works_files(stage):
+    one = entries(stage, [made(at(0.5)), made(at(0.9)), made(at(0.7))])
+    files = tuple(replace(file, work_id="same") for file in one.files)
+    same = type(one)(one.rows, one.file_of_row, files)
+    settings = ClipEmbeddingSettings()
+    assert stage.candidates([made([1.0])], same, settings, 5) == [[1]]
+    [[found]] = stage.search([made([1.0])], same, settings)
+    assert found.work_file == "file-01"
+    assert found.measures["clip_margin"] == pytest.approx(0.9 - UNRELATED, abs=1e-3)
 
 
 def test_damaged_rows_are_refused_on_either_side(stage):

@@ -1,0 +1,161 @@
+"""Baselines of the copy benchmark: what each simple fingerprint finds alone, and their union.
+
+The registered side is read out of the index; the queries go through the index's own stages.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from pipeline.discover import asset_of
+from pipeline.judge import Bench, fingerprint_all
+from pipeline.load import load
+from pipeline.load.ahead import load_ahead
+from pipeline.load.limits import Limits
+from pipeline.records import Fingerprint, LoadedImage
+
+Scores = NDArray[np.float64]
+"""(queries, works), higher is nearer; NaN where one of the two has no fingerprint."""
+
+NEIGHBOURS = 8
+"""Nearest other works whose mean similarity the normalised score is lowered by."""
+
+
+def bits_of(values: Sequence[bytes]) -> NDArray[np.float32]:
+    """Packed bits as ±1, so that a dot product says how many agree."""
+    packed = np.frombuffer(b"".join(values), np.uint8).reshape(len(values), -1)
+    return np.where(np.unpackbits(packed, axis=1), 1, -1).astype(np.float32)
+
+
+def best_of_rows(
+    queries: NDArray[np.float32],
+    query_of: NDArray[np.int64],
+    works: NDArray[np.float32],
+    work_of: NDArray[np.int64],
+    shape: tuple[int, int],
+) -> Scores:
+    """The largest dot product of any row of a query with any row of a work."""
+    best = np.full(shape, -np.inf)
+    if len(queries) and len(works):
+        by_work = np.full((len(queries), shape[1]), -np.inf)
+        np.maximum.at(by_work.T, work_of, (queries @ works.T).T.astype(np.float64))
+        np.maximum.at(best, query_of, by_work)
+    return np.where(np.isfinite(best), best, np.nan)
+
+
+def less_neighbours(cosines: Scores, neighbours: int = NEIGHBOURS) -> Scores:
+    """Each cosine less the mean of the query's nearest other works (Pizzi et al. 2022, SSCD).
+
+    Of one work alone there are no others, and the cosines are given back.
+    """
+    works = cosines.shape[1]
+    if works < 2:
+        return cosines
+    filled = np.nan_to_num(cosines, nan=-1.0)
+    count = min(neighbours, works - 1)
+    top = -np.sort(-filled, axis=1)[:, : count + 1]
+    # For a work among the nearest, itself is left out of the mean, and the next comes in.
+    among = filled >= top[:, [count - 1]]
+    total = np.where(among, top.sum(axis=1, keepdims=True) - filled, top[:, :-1].sum(1)[:, None])
+    lowered: Scores = cosines - total / count
+    return lowered
+
+
+def baselines(
+    benches: Sequence[Bench], drop: Path, names: Sequence[str], works: Mapping[str, int]
+) -> dict[str, Scores]:
+    """The scores of each baseline whose fingerprints the index has.
+
+    Args:
+        drop: the folder of the queries.
+        names: of the queries' files.
+        works: the place of each work, by work id.
+    """
+    ready = {bench.name: bench for bench in benches if bench.stage is not None}
+    prints = _prints(ready, drop, names)
+    shape = (len(names), len(works))
+    scores: dict[str, Scores] = {}
+    unrelated = 0.0
+    if "perceptual_hash" in ready:
+        rows, query_of, stored, work_of = _rows(ready["perceptual_hash"], prints, works)
+        phash, pdq = (
+            (bits_of(rows[name].to_pylist()), bits_of(stored[name].to_pylist()))
+            for name in ("phash", "pdq")
+        )
+        scores["pHash alone"] = (
+            -(64 - best_of_rows(phash[0], query_of, phash[1], work_of, shape)) / 2
+        )
+        variants = pdq[0].reshape(-1, 256)
+        of_variant = np.repeat(query_of, len(variants) // max(1, len(query_of)))
+        upright = np.ascontiguousarray(pdq[1][:, :256])
+        agree = best_of_rows(variants, of_variant, upright, work_of, shape)
+        scores["PDQ alone, eight turned and mirrored forms"] = -(256 - agree) / 2
+    if "clip_embedding" in ready:
+        bench = ready["clip_embedding"]
+        rows, query_of, stored, work_of = _rows(bench, prints, works)
+        vectors = [
+            np.frombuffer(b"".join(table["embedding"].to_pylist()), "<f2")
+            .reshape(table.num_rows, -1)
+            .astype(np.float32)
+            for table in (rows, stored)
+        ]
+        units = [v / np.maximum(np.linalg.norm(v, axis=1, keepdims=True), 1e-6) for v in vectors]
+        cosines = best_of_rows(units[0], query_of, units[1], work_of, shape)
+        scores["embedding alone"] = cosines
+        scores["embedding, less its nearest others"] = less_neighbours(cosines)
+        if bench.stage is not None:
+            found = bench.stage.spec.parameters.get("unrelated_cosine")
+            unrelated = float(found) if isinstance(found, float) else 0.0
+    if len(scores) == 4:
+        phash_score, pdq_score, cosine, _ = scores.values()
+        # Each on a scale where chance is about 0 and identity 1.
+        scaled = (1 + phash_score / 32, 1 + pdq_score / 128, (cosine - unrelated) / (1 - unrelated))
+        scores["union: the largest of the three, scaled"] = np.fmax(
+            np.fmax(scaled[0], scaled[1]), scaled[2]
+        )
+    return scores
+
+
+def _prints(
+    benches: Mapping[str, Bench], drop: Path, names: Sequence[str]
+) -> dict[str, list[Fingerprint | None]]:
+    """By stage, each query's fingerprint."""
+    found: dict[str, list[Fingerprint | None]] = {}
+    wanted = [name for name in ("perceptual_hash", "clip_embedding") if name in benches]
+    for chunk in load_ahead(names, lambda name: load(asset_of(drop / name, name), Limits())):
+        pictures = [loaded for _, loaded in chunk if isinstance(loaded, LoadedImage)]
+        for stage_name in wanted:
+            stage = benches[stage_name].stage
+            assert stage is not None
+            answers = iter(fingerprint_all(stage, pictures))
+            found.setdefault(stage_name, []).extend(
+                answer if isinstance(answer, Fingerprint) else None
+                for answer in (
+                    next(answers) if isinstance(loaded, LoadedImage) else None
+                    for _, loaded in chunk
+                )
+            )
+    return found
+
+
+def _rows(
+    bench: Bench, prints: Mapping[str, Sequence[Fingerprint | None]], works: Mapping[str, int]
+) -> tuple[pa.Table, NDArray[np.int64], pa.Table, NDArray[np.int64]]:
+    """Rows of the queries with the query of each, and rows of the index with the work of each."""
+    assert bench.entries is not None
+    assert bench.stage is not None
+    own = [(place, one) for place, one in enumerate(prints.get(bench.name, ())) if one is not None]
+    rows = pa.Table.from_batches([one.rows for _, one in own], schema=bench.stage.schema)
+    query_of = np.repeat([place for place, _ in own], [one.rows.num_rows for _, one in own])
+    work_of = [works[bench.entries.files[int(f)].work_id] for f in bench.entries.file_of_row]
+    return (
+        rows,
+        query_of.astype(np.int64),
+        bench.entries.rows,
+        np.array(work_of, np.int64),
+    )

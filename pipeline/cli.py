@@ -419,12 +419,37 @@ def explain(
             metavar="ASSET", help="Its path in the drop, the end of it, or its SHA-256's beginning."
         ),
     ],
+    overlay: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.png",
+            help="Draw where the work lies in the asset, from the asset's own file, and stop.",
+        ),
+    ] = None,
+    work: Annotated[
+        str | None,
+        typer.Option(metavar="WORK_ID", help="With --overlay: another work than the strongest."),
+    ] = None,
     as_json: Json = False,
 ) -> int:
     """Explain a row: each stage's outcome and contribution, each match's evidence."""
     from pipeline.explain import explain as explain_text
     from pipeline.explain import explain_json
 
+    if work is not None and overlay is None:
+        raise typer.BadParameter("--work goes with --overlay FILE.png")
+    if overlay is not None:
+        from dataclasses import asdict
+
+        from pipeline.explain_overlay import write_overlay
+
+        done = write_overlay(out, asset, overlay, work)
+        if as_json:
+            emit(asdict(done))
+        else:
+            say(f"{done.sentence} {done.note}".rstrip())
+            say(f"Wrote {done.file}.")
+        return EXIT_OK
     if as_json:
         emit(explain_json(out, asset))
         return EXIT_OK

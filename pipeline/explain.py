@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from pipeline.errors import RunError
 from pipeline.excerpts import excerpt_pair
 from pipeline.fuse import explain_contributions
+from pipeline.overlap import Placement, overlap_of, overlap_sentence, placement, transform_words
 from pipeline.reasons import title_of
 from pipeline.results import StoredRun, read_run
 from pipeline.stages import STAGES
@@ -70,7 +71,7 @@ def explain_json(out: Path, asset: str) -> dict[str, Any]:
         "outcomes": [_outcome(row, name, measures) for name in stages],
         "matches": [
             _match(match, stored, stages, prior, measures, texts)
-            for match in _rows_of(stored.match_rows, asset_path=row["asset_path"])
+            for match in rows_of(stored.match_rows, asset_path=row["asset_path"])
         ],
         "run": {
             name: row.get(name)
@@ -147,7 +148,8 @@ def _prior(run: Mapping[str, Any], kind: str) -> float | None:
     return float(prior) if isinstance(prior, int | float) else None
 
 
-def _rows_of(table: pa.Table, **wanted: str) -> list[dict[str, Any]]:
+def rows_of(table: pa.Table, **wanted: str) -> list[dict[str, Any]]:
+    """The rows whose columns have these values."""
     for column, value in wanted.items():
         table = table.filter(pc.equal(table[column], value))
     rows: list[dict[str, Any]] = table.to_pylist()
@@ -199,7 +201,7 @@ def _match(
     first = next(n for n, c in enumerate(columns) if c.startswith(_CONTRIBUTION))
     names = columns[columns.index("risk") + 1 : first]
     steps = explain_contributions(prior, contributions) if prior is not None else ()
-    passages = _rows_of(stored.passage_rows, asset_path=row["asset_path"], work_id=row["work_id"])
+    passages = rows_of(stored.passage_rows, asset_path=row["asset_path"], work_id=row["work_id"])
     return {
         "rank": row["rank"],
         "work_id": row["work_id"],
@@ -215,6 +217,7 @@ def _match(
             for s in steps
         ],
         "figures": _figures(row, names, measures),
+        "overlap": _overlap(row),
         "work_files": {
             name: row[f"{_WORK_FILE}{name}"]
             for name in stages
@@ -223,6 +226,20 @@ def _match(
         "passages": [_passage(p, texts if n < MAX_EXCERPTS else None)
                      for n, p in enumerate(passages)],
     }  # fmt: skip
+
+
+def _overlap(row: Mapping[str, Any]) -> dict[str, Any] | None:
+    """A verified overlap in words; its measures are among the figures."""
+    overlap = overlap_of(row)
+    if overlap is None:
+        return None
+    placed = placement(overlap.transform)
+    drawable = isinstance(placed, Placement)
+    return {
+        "sentence": overlap_sentence(overlap),
+        "transform": transform_words(placed) if drawable else None,
+        "not_drawn": None if drawable else placed.why,
+    }
 
 
 def _passage(row: Mapping[str, Any], texts: StoredTexts | None) -> dict[str, Any]:

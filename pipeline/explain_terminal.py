@@ -11,6 +11,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from pipeline.overlap import MEASURES
 from pipeline.plain_words import BANDS, OUTCOMES, count, risk_in_words, risk_number, value_in_words
 from pipeline.reasons import title_of
 from pipeline.records import Band, Outcome
@@ -117,8 +118,14 @@ def _print_match(match: Mapping[str, Any], console: Console) -> None:
         _indented(_waterfall(match["steps"]), console)
     else:
         _indented(shown(f"Risk {risk_number(match['risk'])}"), console)
+    overlap = match["overlap"]
+    if overlap:
+        _indented(shown(overlap["sentence"]), console)
+        if overlap["not_drawn"]:
+            _indented(shown(f"It can’t be drawn: {overlap['not_drawn']}."), console)
     for figure in match["figures"]:
-        _indented(shown(_figure(figure)), console)
+        if not (overlap and figure["name"] in MEASURES):
+            _indented(shown(_figure(figure)), console)
     for stage, file in match["work_files"].items():
         _indented(shown(f"{_capital(title_of(stage))}: the work's file {file}", "dim"), console)
     for passage in match["passages"]:

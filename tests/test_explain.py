@@ -7,7 +7,11 @@ import io
 import json
 from dataclasses import replace
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+from PIL import Image
 from rich.console import Console
 from row_samples import (
     PRIOR,
@@ -20,8 +24,10 @@ from row_samples import (
     values,
 )
 
-from pipeline.errors import RunError
+from pipeline.errors import DropError, RunError
 from pipeline.explain import explain, explain_json
+from pipeline.explain_overlay import write_overlay
+from pipeline.overlap import MEASURES
 from pipeline.records import Kind, Passage
 from pipeline.results import ResultFiles
 from pipeline.risk_terminal import print_table
@@ -186,3 +192,215 @@ def test_the_table_in_the_terminal_shows_the_most_urgent_rows(out):
     text.truncate(0)
     print_table([], console)
     assert "more" not in text.getvalue()
+
+
+OVERLAP = {
+    "overlap_inliers": pa.array([142], pa.int64()),
+    "overlap_asset_share": pa.array([0.3], pa.float64()),
+    "overlap_work_share": pa.array([1.0], pa.float64()),
+    "overlap_agreement": pa.array([0.93], pa.float64()),
+    "overlap_transform": pa.array(["-0.5 0 0.75 0 0.6 0.2 0 0 1"]),
+    "overlap_negative": pa.array([False]),
+    "overlap_frame": pa.array([0], pa.int64()),
+    "overlap_found_by": pa.array(["perceptual hash, local features"]),
+    "work_file_local_features": pa.array(["works/cat.png"]),
+}
+
+
+def store_overlap(out, row, changes=None, **run):
+    """A stored run whose first match has these measures, whatever stages are registered."""
+    store(out, [row], **run)
+    table = pq.read_table(out / "matches.parquet")
+    for name, cells in OVERLAP.items():
+        if name in table.column_names:
+            table = table.drop_columns([name])
+        value = (changes or {}).get(name, cells[0].as_py())
+        column = pa.array([value] + [None] * (table.num_rows - 1), cells.type)
+        place = table.column_names.index("risk") + 1 if name in MEASURES else table.num_columns
+        table = table.add_column(place, name, column)
+    pq.write_table(table, out / "matches.parquet")
+    manifest = json.loads((out / "run.json").read_text())
+    (out / "run.json").write_text(json.dumps({**manifest, "outputs": {}}))
+    return out
+
+
+def test_the_overlap_is_said_in_words(tmp_path):
+    out = store_overlap(tmp_path, flagged_row("a.png"))
+    told = " ".join(printed(out, "a.png").split())
+    assert (
+        "The work’s picture lies in the asset: the overlap covers 30 % of the asset and 100 % of "
+        "the work; mirrored, scaled by 0.55 (at 1 it would fill the asset); 142 agreeing points;"
+        in told
+    )
+    assert "found by perceptual hash and local features." in told
+    assert "-0.5 0 0.75" not in told
+    match = explain_json(out, "a.png")["matches"][0]
+    assert match["overlap"]["transform"] == "mirrored, scaled by 0.55"
+    assert match["overlap"]["not_drawn"] is None
+    figures = {figure["name"]: figure["value"] for figure in match["figures"]}
+    assert figures["overlap_transform"] == "-0.5 0 0.75 0 0.6 0.2 0 0 1"
+    json.dumps(match, allow_nan=False)
+
+
+def test_a_broken_transform_is_said_to_be_one(tmp_path):
+    out = store_overlap(tmp_path, flagged_row("a.png"), {"overlap_transform": "1 0 0 \x1b[31m"})
+    told = " ".join(printed(out, "a.png").split())
+    assert "It can’t be drawn: the stored transform is not nine numbers." in told
+    assert "\x1b" not in told
+    assert explain_json(out, "a.png")["matches"][0]["overlap"]["transform"] is None
+
+
+@pytest.fixture
+def screened(tmp_path):
+    """A drop of one picture, an index that keeps a picture of the work in it, and their run."""
+    return make_screened(tmp_path)
+
+
+def make_screened(folder, changes=None, *, keep_content=True, frames=1):
+    from pipeline.load.images import thumbnail
+    from pipeline.records import LoadedImage
+    from reference_index.interface import WorkFile
+    from reference_index.spec import FingerprintSpec
+    from reference_index.store import ReferenceIndex, RegisteredFile
+
+    rng = np.random.default_rng(5)
+    (folder / "drop" / "b").mkdir(parents=True)
+    file = folder / "drop" / "b" / "cat.png"
+    pages = [
+        Image.fromarray(rng.integers(0, 256, (6, 8, 3), dtype=np.uint8)).resize((800, 600))
+        for _ in range(frames)
+    ]
+    pages[0].save(file, save_all=frames > 1, append_images=pages[1:])
+    work = LoadedImage((np.asarray(pages[0])[:, ::-1],), "PNG")
+    schema = pa.schema([("hash", pa.binary(8))])
+    spec = FingerprintSpec("bits", "bits/1", {}, None, {}, "canary")
+    index = ReferenceIndex.create(
+        folder / "idx", [spec], {"bits": schema}, keep_content=keep_content
+    )
+    registered = RegisteredFile(
+        WORKS["w1"],
+        WorkFile("w1", "works/cat.png", "f" * 64, "image", "PNG", 100),
+        {"bits": pa.record_batch([pa.array([b"12345678"], pa.binary(8))], schema=schema)},
+        thumbnail(work) if keep_content else None,
+        None,
+    )
+    index.add([registered])
+    data = file.read_bytes()
+    row = flagged_row(
+        "b/cat.png", asset_id=hashlib.sha256(data).hexdigest(), size=len(data), work_ids=("w1",)
+    )
+    place = {"path": str(folder / "idx"), "version": index.version, "digest": index.digest}
+    store_overlap(folder / "out", row, changes, drop=str(folder / "drop"), index=place)
+    return folder
+
+
+def size_of(picture):
+    with Image.open(picture) as opened:
+        assert opened.format == "PNG"
+        return opened.size
+
+
+def test_the_overlay_is_written_from_the_asset_s_file(screened):
+    done = write_overlay(screened / "out", "cat.png", screened / "seen.png")
+    assert done.note == ""
+    assert done.work_id == "w1"
+    assert "mirrored" in done.sentence
+    width, height = size_of(screened / "seen.png")
+    assert width == 3 * 480 + 4 * 16
+    assert height < 600
+
+
+def test_without_kept_content_the_asset_is_written_alone(tmp_path):
+    folder = make_screened(tmp_path, keep_content=False)
+    done = write_overlay(folder / "out", "cat.png", folder / "seen.png")
+    assert done.note == "The index keeps no picture of the work to lay onto the asset."
+    assert size_of(folder / "seen.png")[0] == 480 + 2 * 16
+
+
+def test_without_the_index_the_asset_is_written_alone(screened):
+    (screened / "idx").rename(screened / "elsewhere")
+    done = write_overlay(screened / "out", "cat.png", screened / "seen.png")
+    assert done.note.startswith("The index that was searched is not there")
+    assert size_of(screened / "seen.png")[0] == 480 + 2 * 16
+
+
+def test_the_frame_of_an_animation_is_the_one_measured(tmp_path):
+    folder = make_screened(tmp_path, {"overlap_frame": 2}, frames=3)
+    done = write_overlay(folder / "out", "cat.png", folder / "seen.png")
+    assert "in frame 3 of the file" in done.sentence
+    with Image.open(folder / "drop" / "b" / "cat.png") as animation:
+        animation.seek(2)
+        expected = animation.convert("RGB").resize((480, 360)).getpixel((30, 30))
+    with Image.open(folder / "seen.png") as picture:
+        assert np.abs(np.subtract(picture.getpixel((16 + 30, 16 + 30)), expected)).max() < 12
+
+
+def test_an_asset_that_is_gone_or_changed_is_refused_in_one_sentence(screened):
+    file = screened / "drop" / "b" / "cat.png"
+    Image.new("RGB", (8, 8)).save(file)
+    with pytest.raises(RunError, match=r"b/cat\.png in the drop .* has other content than was scr"):
+        write_overlay(screened / "out", "cat.png", screened / "seen.png")
+    file.unlink()
+    with pytest.raises(RunError, match=r"b/cat\.png can't be read in the drop"):
+        write_overlay(screened / "out", "cat.png", screened / "seen.png")
+    assert not (screened / "seen.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"overlap_transform": "nonsense"}, "not nine numbers"),
+        ({"overlap_transform": "nan " * 9}, "not finite"),
+        ({"overlap_frame": 7}, "frame 8 of b/cat.png is not among those"),
+        ({"overlap_transform": None, "overlap_inliers": None}, "no overlay to draw"),
+    ],
+)
+def test_what_can_t_be_drawn_is_refused_with_the_reason(tmp_path, changes, says):
+    folder = make_screened(tmp_path, changes)
+    with pytest.raises(RunError, match=says):
+        write_overlay(folder / "out", "cat.png", folder / "seen.png")
+    assert not (folder / "seen.png").exists()
+
+
+def test_another_work_must_have_an_overlap(screened):
+    assert write_overlay(screened / "out", "cat.png", screened / "a.png", "w1").work_id == "w1"
+    with pytest.raises(RunError, match="where the work w9 lies; it found one for w1"):
+        write_overlay(screened / "out", "cat.png", screened / "b.png", "w9")
+
+
+def test_nothing_is_overwritten_and_nothing_put_among_the_originals(screened):
+    (screened / "there.png").write_bytes(b"somebody's")
+    (screened / "link.png").symlink_to(screened / "drop" / "new.png")
+    for file, says in (
+        (screened / "there.png", "is there already"),
+        (screened / "link.png", "inside the drop"),
+        (screened / "drop" / "b" / "new.png", "inside the drop"),
+        (screened / "idx" / "new.png", "inside the reference index"),
+        (screened / "out" / "report.html", "ends in .png"),
+        (screened / "nowhere" / "new.png", "can't be written"),
+    ):
+        with pytest.raises(DropError, match=says):
+            write_overlay(screened / "out", "cat.png", file)
+    assert (screened / "there.png").read_bytes() == b"somebody's"
+
+
+def test_the_command_writes_the_overlay_and_says_what_it_shows(screened):
+    from typer.testing import CliRunner
+
+    from pipeline.cli import app
+
+    def clearance(*words):
+        return CliRunner().invoke(app, ["explain", str(screened / "out"), *map(str, words)])
+
+    told = clearance("cat.png", "--overlay", screened / "a.png")
+    assert told.exit_code == 0, told.output
+    assert "The work’s picture lies in the asset" in told.stdout
+    assert "mirrored" in told.stdout
+    assert (screened / "a.png").is_file()
+    data = json.loads(clearance("cat.png", "--overlay", screened / "b.png", "--json").stdout)
+    assert data["work_id"] == "w1"
+    assert data["note"] == ""
+    again = clearance("cat.png", "--overlay", screened / "a.png")
+    assert again.exit_code == 2
+    assert "nothing is overwritten" in again.stderr
+    assert clearance("cat.png", "--work", "w1").exit_code == 2

@@ -13,7 +13,14 @@ import pyarrow.compute as pc
 from pipeline.errors import RunError
 from pipeline.excerpts import excerpt_pair
 from pipeline.fuse import explain_contributions
-from pipeline.overlap import Placement, overlap_of, overlap_sentence, placement, transform_words
+from pipeline.overlap import (
+    Placement,
+    Undrawable,
+    overlap_of,
+    overlap_sentence,
+    placement,
+    transform_words,
+)
 from pipeline.reasons import title_of
 from pipeline.results import StoredRun, read_run
 from pipeline.stages import STAGES
@@ -234,11 +241,10 @@ def _overlap(row: Mapping[str, Any]) -> dict[str, Any] | None:
     if overlap is None:
         return None
     placed = placement(overlap.transform)
-    drawable = isinstance(placed, Placement)
     return {
         "sentence": overlap_sentence(overlap),
-        "transform": transform_words(placed) if drawable else None,
-        "not_drawn": None if drawable else placed.why,
+        "transform": transform_words(placed) if isinstance(placed, Placement) else None,
+        "not_drawn": placed.why if isinstance(placed, Undrawable) else None,
     }
 
 

@@ -99,7 +99,7 @@ class Term(_Frozen):
 
 
 class ReliabilityBin(_Frozen):
-    """A row of the held-out reliability table (`pipeline.evaluate.ReliabilityRow`)."""
+    """A row of the held-out reliability table (`pipeline.quality.ReliabilityRow`)."""
 
     low: Share
     high: Share

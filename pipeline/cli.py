@@ -459,6 +459,50 @@ def explain(
 
 @app.command()
 @reported
+def evaluate(
+    labels: Annotated[
+        Path,
+        typer.Argument(
+            metavar="LABELLED",
+            help="A CSV of labelled pairs: asset, work_id (blank for a copy of nothing), copy.",
+        ),
+    ],
+    index: Annotated[
+        Path, typer.Option("--index", metavar="IDX", help="The folder of the reference index.")
+    ],
+    config: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="A configuration, such as configs/strict.yaml."),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="OUT", help="Where figures, pairs and pictures are written."),
+    ] = None,
+    calibrate: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.json", help="Fit a calibration to the pairs and write it here."),
+    ] = None,
+    as_json: Json = False,
+) -> int:
+    """Say how well screening does on labelled pairs of your own; fit a calibration to them."""
+    from pipeline.evaluate import evaluate as run
+    from pipeline.evaluation_terminal import print_evaluation
+    from pipeline.progress import shown
+
+    with shown(stderr()) as progress:
+        done = run(labels, index, config=config, out=out, calibrate=calibrate, progress=progress)
+    if as_json:
+        emit(done.summary())
+    else:
+        print_evaluation(done, stdout())
+    if done.refused:
+        _complain(done.refused, (), False)
+        return EXIT_WRONG
+    return EXIT_OK
+
+
+@app.command()
+@reported
 def demo(
     folder: Annotated[
         Path, typer.Option(metavar="DIR", help="Where the demo's files are written.")

@@ -1,165 +1,276 @@
-"""Quality figures from labelled pairs: how well scores rank, and whether risks mean what they say.
+"""Quality figures on a user's own labelled pairs, judged exactly as `clearance screen` judges.
 
-A labelled pair is an asset and a work, with a score (or a risk) and whether the asset was copied
-from the work. Pairs that a search never returned count too: as positives that were missed.
+What each figure means to a reader: docs/evaluate.md.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+import pyarrow as pa
 
-LOWEST_RISK = 1e-12
-"""Risks are kept this far from 0 and 1 in the log loss, which is infinite there."""
+from pipeline.config import Config, load_config
+from pipeline.errors import ManifestError
+from pipeline.evaluation_files import (
+    EVALUATION,
+    NAMES,
+    PAIRS,
+    PRECISION_RECALL,
+    RELIABILITY,
+    check_targets,
+    csv_bytes,
+    json_bytes,
+    write_whole,
+)
+from pipeline.figures import Figures, Pair, cautions_of, figures_of, pairs_of_assets, why_not
+from pipeline.judge import Bench, open_benches
+from pipeline.labels import JudgedLabel, LabelledAsset, read_labels
+from pipeline.manifest import environment
+from pipeline.progress import Progress, silent
+from pipeline.quality_plots import Ranked, precision_recall_png, reliability_png
+from pipeline.recalibrate import Recalibrated, check_enough, recalibrate
+from pipeline.records import Band, Kind
+from pipeline.screen import check_places, judge_assets
+from reference_index.errors import IndexCorruptError
+from reference_index.store import ReferenceIndex
 
 
-@dataclass(frozen=True, slots=True)
-class ReliabilityRow:
-    """One bin of a reliability table.
+@dataclass(frozen=True)
+class Evaluation:
+    """What `clearance evaluate` found.
 
     Attributes:
-        low, high: bounds of the bin's risks; half open, the last bin closed.
-        pairs: how many pairs fell into it.
-        mean_risk: what was said of them, on average.
-        copies: the share of them that were copies.
+        figures: by `all` and, for each kind that there is, its name.
+        pairs: every pair, by asset in the order of the labels, the strongest first.
+        not_judged: by path of an asset that no stage could judge, why not.
+        about: what was judged with what: labels, index, configuration, code.
+        not_run: by stage name, why it ran for no asset.
+        other_weights: stages whose weights are not those of the calibration.
+        cautions: sentences on how far the figures can be trusted.
+        out: the folder that the results were written to, None if none was asked for.
+        results: names of the files in it.
+        calibrated: the new calibration, None if none was asked for.
+        calibration_file: where it was written.
+        refused: why none could be fitted though it was asked for; empty if it was.
     """
 
-    low: float
-    high: float
-    pairs: int
-    mean_risk: float
-    copies: float
+    figures: Mapping[str, Figures]
+    pairs: tuple[Pair, ...]
+    not_judged: Mapping[str, str]
+    about: Mapping[str, Any]
+    not_run: Mapping[str, str]
+    other_weights: tuple[str, ...]
+    cautions: tuple[str, ...]
+    out: Path | None = None
+    results: tuple[str, ...] = ()
+    calibrated: Recalibrated | None = None
+    calibration_file: Path | None = None
+    refused: str = ""
+
+    @property
+    def missed(self) -> tuple[Pair, ...]:
+        """The copies for which no stage had evidence."""
+        return tuple(pair for pair in self.pairs if pair.copy and not pair.found)
+
+    def to_json(self) -> dict[str, Any]:
+        """What evaluation.json holds: the same inputs give the same."""
+        of_kinds = {name: asdict(its) for name, its in self.figures.items()}
+        return {
+            "all": of_kinds.pop("all"),
+            "kinds": of_kinds,
+            "cautions": list(self.cautions),
+            "missed": [
+                {"asset": pair.asset, "work_id": pair.work_id, "why": pair.why}
+                for pair in self.missed
+            ],
+            "not_judged": [{"asset": asset, "why": why} for asset, why in self.not_judged.items()],
+            "not_run": dict(self.not_run),
+            "other_weights": list(self.other_weights),
+            **self.about,
+            "calibrated": None if self.calibrated is None else self.calibrated.to_json(),
+        }
+
+    def summary(self) -> dict[str, Any]:
+        """What `clearance evaluate --json` prints."""
+        return {
+            **self.to_json(),
+            "out": None if self.out is None else str(self.out),
+            "results": list(self.results),
+            "refused": self.refused,
+            "calibration_file": (
+                None if self.calibration_file is None else str(self.calibration_file)
+            ),
+        }
 
 
-def _checked(
-    scores: ArrayLike, labels: ArrayLike, *, risks: bool = False
-) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    values = np.asarray(scores, dtype=np.float64)
-    truth = np.asarray(labels)
-    if values.ndim != 1 or truth.shape != values.shape:
-        raise ValueError(
-            f"scores and labels must be two vectors of one length, not {values.shape} "
-            f"and {truth.shape}"
-        )
-    if not np.isfinite(values).all():
-        raise ValueError("scores must be finite numbers")
-    if not np.isin(truth, (0, 1)).all():
-        raise ValueError("labels must be true or false")
-    if risks and values.size and (values.min() < 0 or values.max() > 1):
-        raise ValueError("risks must lie in [0, 1]")
-    return values, truth.astype(np.bool_)
+def evaluate(
+    labels: Path,
+    index_path: Path,
+    *,
+    config: Path | Config | None = None,
+    out: Path | None = None,
+    calibrate: Path | None = None,
+    progress: Progress = silent,
+) -> Evaluation:
+    """Judges every labelled asset against the index and says how well it went.
 
-
-def _curve(
-    scores: ArrayLike, labels: ArrayLike, positives: int | None
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Precision and recall after each distinct score, highest first; equal scores stand or fall
-    together, so that the order of the input never matters.
-    """
-    values, truth = _checked(scores, labels)
-    found = int(truth.sum())
-    total = found if positives is None else positives
-    if total < found:
-        raise ValueError(f"{found} labels are true, more than the {total} positives there are")
-    if total == 0:
-        raise ValueError("there is no true pair, so precision and recall have no meaning")
-    order = np.argsort(-values, kind="stable")
-    last_of_tie = np.append(np.flatnonzero(np.diff(values[order])), values.size - 1)
-    if values.size == 0:
-        return np.empty(0), np.empty(0)
-    hits = np.cumsum(truth[order])[last_of_tie]
-    return hits / (last_of_tie + 1.0), hits / float(total)
-
-
-def micro_average_precision(
-    scores: ArrayLike, labels: ArrayLike, positives: int | None = None
-) -> float:
-    """Micro average precision (µAP) over all pairs of all assets in one ranking.
-
-    The sum over the ranking of precision times gain in recall, as in the Image Similarity
-    Challenge (Douze et al. 2021, arXiv:2106.09672, section 3).
+    Where the labels prove too few for a calibration only once they are judged, the figures are
+    given nevertheless, and `refused` says it.
 
     Args:
-        scores: (n,), higher is stronger.
-        labels: (n,), true where the pair is a copy.
-        positives: all true pairs, those never returned included; by default those in `labels`.
+        labels: a CSV of labelled pairs (`pipeline.labels`).
+        index_path: the reference index.
+        config: as for `screen`.
+        out: folder for evaluation.json, pairs.csv and two pictures; None writes nothing.
+        calibrate: file for a calibration fitted to these pairs; None fits none.
+        progress: told of what is done.
 
     Raises:
-        ValueError: if shapes differ, a score is not finite, or there is no true pair.
+        ManifestError: if the labels can't be used, or are too few to calibrate with.
+        DropError: if `out` or `calibrate` can't be written, or would overwrite an input.
+        ConfigError: if the configuration can't be used.
+        ReferenceIndexError: if the index can't be read, or not with what is installed.
     """
-    precision, recall = _curve(scores, labels, positives)
-    return float(np.sum(precision * np.diff(recall, prepend=0.0)))
-
-
-def recall_at_precision(
-    scores: ArrayLike, labels: ArrayLike, precision: float, positives: int | None = None
-) -> float:
-    """The largest recall of any score threshold whose precision is at least `precision`.
-
-    0.0 if no threshold reaches it. Arguments and errors as in `micro_average_precision`.
-    """
-    if not 0.0 < precision <= 1.0:
-        raise ValueError(f"precision must lie in (0, 1], and is {precision}")
-    reached, recall = _curve(scores, labels, positives)
-    good = recall[reached >= precision]
-    return float(good.max()) if good.size else 0.0
-
-
-def brier_score(risks: ArrayLike, labels: ArrayLike) -> float:
-    """Mean squared difference of risk and label (Brier 1950); 0 is best. NaN for no pairs."""
-    values, truth = _checked(risks, labels, risks=True)
-    return float(np.mean((values - truth) ** 2)) if values.size else float("nan")
-
-
-def log_loss(risks: ArrayLike, labels: ArrayLike) -> float:
-    """Mean negative log-likelihood of the labels, in nats; 0 is best. NaN for no pairs."""
-    values, truth = _checked(risks, labels, risks=True)
-    if not values.size:
-        return float("nan")
-    kept = np.clip(values, LOWEST_RISK, 1.0 - LOWEST_RISK)
-    return float(-np.mean(np.where(truth, np.log(kept), np.log1p(-kept))))
-
-
-def reliability_table(
-    risks: ArrayLike, labels: ArrayLike, bins: int = 10
-) -> tuple[ReliabilityRow, ...]:
-    """What was said against what was so, in `bins` bins of equal width; empty bins are left out.
-
-    Args:
-        risks: (n,) in [0, 1].
-        labels: (n,), true where the pair is a copy.
-        bins: how many.
-
-    Raises:
-        ValueError: if shapes differ, a risk lies outside [0, 1], or `bins` is below 1.
-    """
-    values, truth = _checked(risks, labels, risks=True)
-    if bins < 1:
-        raise ValueError(f"bins must be at least 1, and is {bins}")
-    edges = np.linspace(0.0, 1.0, bins + 1)
-    place = np.clip(np.searchsorted(edges, values, side="right") - 1, 0, bins - 1)
-    return tuple(
-        ReliabilityRow(
-            float(edges[b]),
-            float(edges[b + 1]),
-            int(np.sum(place == b)),
-            float(values[place == b].mean()),
-            float(truth[place == b].mean()),
+    settings = config if isinstance(config, Config) else load_config(config)
+    index = ReferenceIndex.open(index_path)
+    faults = index.verify()
+    if faults:
+        # A fingerprint with a flipped bit finds nothing, and would count as a miss.
+        raise IndexCorruptError(
+            f"The index {index_path} is damaged and was not used ({faults[0]}); run "
+            f"`clearance index verify {index_path}`, and restore it from a copy."
         )
-        for b in np.unique(place)
+    if not index.works:
+        raise ManifestError(
+            f"The index {index_path} holds no works, so there is nothing to judge against; add "
+            f"some with `clearance index add {index_path} WORKS`."
+        )
+    labelled = read_labels(labels, {work.work_id for work in index.works}, progress=progress)
+    if out is not None:
+        check_places(labels, index_path, out)
+    check_targets(out, calibrate, index_path, [labels, *(one.asset.file for one in labelled)])
+    if calibrate is not None:
+        check_enough(labelled)
+    benches = open_benches(index, settings.stage_settings)
+    judged = _judged(labelled, index, benches, settings, progress, "Judging")
+    calibrated, refused = None, ""
+    if calibrate is not None:
+        try:
+            calibrated = recalibrate(
+                judged,
+                lambda some, wide: _judged(some, index, wide, settings, progress, "Looking wider"),
+                benches,
+                settings,
+                about={
+                    "labels": labels.name,
+                    "index_version": index.version,
+                    "index_digest": index.digest,
+                    "config_fingerprint": settings.fingerprint(),
+                },
+            )
+        except ManifestError as error:
+            refused = str(error)  # the figures are still worth having
+    figures = {"all": figures_of(judged)}
+    for kind in Kind:
+        of_kind = [one for one in judged if one.row.asset.kind is kind]
+        if of_kind:
+            figures[kind.value] = figures_of(of_kind)
+    weights = {name: spec.weights_sha256 for name, spec in index.specs.items()}
+    used = settings.loaded_calibration
+    return _written(
+        Evaluation(
+            figures=figures,
+            pairs=tuple(pairs_of_assets(judged)),
+            not_judged={
+                one.row.asset.asset_path: why_not(one)
+                for one in judged
+                if one.row.band is Band.NOT_SCREENED
+            },
+            about={
+                "labels": labels.name,
+                "index": {
+                    "version": index.version,
+                    "digest": index.digest,
+                    "works": len(index.works),
+                    "specs": {name: spec.to_json() for name, spec in index.specs.items()},
+                },
+                "config": settings.values(),
+                "config_fingerprint": settings.fingerprint(),
+                "calibration_digest": used.digest(),
+                **environment(),
+            },
+            not_run={b.name: b.absent.detail for b in benches if b.absent is not None},
+            other_weights=tuple(used.other_weights(weights)),
+            cautions=cautions_of(figures["all"]),
+            out=out,
+            results=() if out is None else NAMES,
+            calibrated=calibrated,
+            calibration_file=None if calibrated is None else calibrate,
+            refused=refused,
+        )
     )
 
 
-def expected_calibration_error(risks: ArrayLike, labels: ArrayLike, bins: int = 10) -> float:
-    """Mean distance of risk and share of copies over the bins, weighted by their pairs.
+def _judged(
+    labelled: Sequence[LabelledAsset],
+    index: ReferenceIndex,
+    benches: list[Bench],
+    config: Config,
+    progress: Progress,
+    doing: str,
+) -> list[JudgedLabel]:
+    judged = []
+    rows = judge_assets((one.asset for one in labelled), index, benches, config)
+    for label, one in zip(labelled, rows, strict=True):
+        judged.append(JudgedLabel(label, one.row))
+        progress(doing, len(judged), len(labelled))
+    return judged
 
-    Naeini, Cooper and Hauskrecht 2015 (AAAI), with the share of copies in place of accuracy.
-    0 is best; NaN for no pairs. Arguments and errors as in `reliability_table`.
-    """
-    rows = reliability_table(risks, labels, bins)
-    total = sum(row.pairs for row in rows)
-    if not total:
-        return float("nan")
-    return sum(row.pairs * abs(row.mean_risk - row.copies) for row in rows) / total
+
+def _written(done: Evaluation) -> Evaluation:
+    """Writes what was asked for; all of it is made before any of it is put in place."""
+    results = {} if done.out is None else _results(done)
+    if done.calibrated is not None and done.calibration_file is not None:
+        content = json_bytes(done.calibrated.calibration.model_dump(mode="json"))
+        write_whole(done.calibration_file.parent, {done.calibration_file.name: content})
+    if done.out is not None:
+        write_whole(done.out, results)
+    return done
+
+
+def _results(done: Evaluation) -> dict[str, bytes]:
+    pairs = done.pairs
+    columns = {
+        "asset": pa.array([p.asset for p in pairs], pa.string()),
+        "kind": pa.array([p.kind.value for p in pairs], pa.string()),
+        "work_id": pa.array([p.work_id for p in pairs], pa.string()),
+        "risk": pa.array([p.risk for p in pairs], pa.float64()),
+        "asset_band": pa.array([p.asset_band.value for p in pairs], pa.string()),
+        "copy": pa.array([p.copy for p in pairs], pa.bool_()),
+        "found": pa.array([p.found for p in pairs], pa.bool_()),
+        "why": pa.array([p.why or None for p in pairs], pa.string()),
+    }
+    tables = {name: its.table for name, its in done.figures.items() if name != "all"}
+    ranked = {
+        name: _ranked([p for p in pairs if name in ("all", p.kind.value)]) for name in done.figures
+    }
+    cuts = done.about["config"]["bands"]
+    return {
+        EVALUATION: json_bytes(done.to_json()),
+        PAIRS: csv_bytes(columns),
+        RELIABILITY: reliability_png(tables),
+        PRECISION_RECALL: precision_recall_png(ranked, cuts),
+    }
+
+
+def _ranked(pairs: Sequence[Pair]) -> Ranked:
+    found = [pair for pair in pairs if pair.risk is not None]
+    return Ranked(
+        np.array([pair.risk for pair in found], np.float64),
+        np.array([pair.copy for pair in found], np.bool_),
+        sum(pair.copy for pair in pairs),
+    )

@@ -22,7 +22,7 @@ from pipeline.calibration import (
     numeric_measures,
     risk_of,
 )
-from pipeline.evaluate import (
+from pipeline.quality import (
     brier_score,
     expected_calibration_error,
     log_loss,
@@ -182,10 +182,13 @@ def fitted(fitted_on: Pairs, measured_on: Pairs) -> KindModel:
         measured_on: pairs of other works, found under the settings of a run.
 
     Raises:
-        ValueError: if there is no copy or nothing but copies, or the fit does not converge.
+        ValueError: if there is no copy or nothing but copies, no pair has evidence, or the fit
+            does not converge.
     """
     columns = {name: c for name, c in fitted_on.columns.items() if np.isfinite(c).any()}
     curves = [curve for curve in CURVES if curve.measure in columns]
+    if not curves:
+        raise ValueError("no pair has evidence that a curve could be fitted to")
     model = fit(
         {curve.measure: columns[curve.measure] for curve in curves},
         fitted_on.copied,

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from pipeline.calibration import Calibration, Curve, KindModel, Term, fit, risk_of
 from pipeline.config import configs_folder
 from pipeline.errors import ConfigError
-from pipeline.evaluate import expected_calibration_error
+from pipeline.quality import expected_calibration_error
 from pipeline.records import Kind
 
 KNOWN = {

@@ -13,7 +13,8 @@ from pipeline.load import Limits, load
 from pipeline.load.opening import digest_of, open_regular
 from pipeline.load.refusal import FileRefusedError
 from pipeline.overlap import STAGE, Overlap, overlap_of, overlap_sentence
-from pipeline.overlay import Picture, frame_of, overlay, picture_of, strip
+from pipeline.overlay import frame_of, overlay, picture_of, strip
+from pipeline.overlay_drawing import Picture
 from pipeline.records import Asset, Fault, Kind, LoadedImage
 from pipeline.results import StoredRun, read_run
 from pipeline.visible import visible

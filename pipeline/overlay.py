@@ -8,20 +8,27 @@ that lines which run on from square to square prove the match.
 from __future__ import annotations
 
 import io
-import math
 import textwrap
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from pipeline.overlap import Placement, Undrawable, placement
+from pipeline.overlay_drawing import (
+    LINE,
+    SHIFT,
+    Picture,
+    as_bright,
+    draw_badges,
+    draw_outline,
+    fixed_point,
+    outline,
+    resized,
+    warped,
+)
 from pipeline.records import LoadedImage
-
-Picture = NDArray[np.uint8]
-"""sRGB, (height, width, 3)."""
 
 EDGE = 480
 """Longer side of a panel, in pixels."""
@@ -30,11 +37,6 @@ _LEAST_SIDE = 8
 _CLOSE = 0.6  # an overlap that reaches over less of the asset than this is shown enlarged
 _MARGIN = 0.2  # of the overlap's size, shown around it
 _LEAST_CLOSE = 16  # pixels of the asset
-_LINE, _HALO = (255, 214, 10), (0, 0, 0)
-_SHIFT = 4  # bits of a pixel to which lines are placed
-_BADGE = 10
-_DIFFERENT = 15.0  # grey levels of 255: a mean brightness that differs by less is left as it is
-_STEEPER = 1.3  # and a contrast by less than this factor
 _KEPT_QUALITY, _JPEG_QUALITY = 90, 80
 
 
@@ -68,11 +70,13 @@ class KeptFrame:
         whole: the frame, its longer side `EDGE` pixels.
         close: the overlap and its surroundings, as large; None if that is the whole.
         box: of `close` in the frame: left, top, right, bottom, in fractions.
+        stretched: pixels of `close` to one of the asset's, at least 1.
     """
 
     whole: bytes
     close: bytes | None
     box: tuple[float, float, float, float]
+    stretched: float
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -81,6 +85,7 @@ class _Ground:
     close: Picture
     box: tuple[float, float, float, float]
     enlarged: float
+    stretched: float
 
 
 def overlay(
@@ -120,7 +125,7 @@ def keep_frame(frame: Picture, transform: str | None) -> KeptFrame | None:
     ground = _ground(frame, placed, EDGE)
     same = ground.close is ground.whole
     close = None if same else jpeg(ground.close, _KEPT_QUALITY)
-    return KeptFrame(jpeg(ground.whole, _KEPT_QUALITY), close, ground.box)
+    return KeptFrame(jpeg(ground.whole, _KEPT_QUALITY), close, ground.box, ground.stretched)
 
 
 def overlay_of_kept(
@@ -137,7 +142,7 @@ def overlay_of_kept(
     left, top, right, bottom = kept.box
     wide, high = (right - left) * whole.shape[1], (bottom - top) * whole.shape[0]
     enlarged = max(close.shape[:2]) / max(wide, high, 1.0)
-    ground = _Ground(whole, close, kept.box, enlarged)
+    ground = _Ground(whole, close, kept.box, enlarged, kept.stretched)
     return _drawn(ground, picture_of(work) if work else None, placed, negative, EDGE)
 
 
@@ -192,43 +197,6 @@ def strip(drawn: Overlay) -> bytes:
     return buffer.getvalue()
 
 
-def outline(points: NDArray[np.float64], width: int, height: int) -> NDArray[np.float64]:
-    """Points in fractions as points of a raster of this size, (n, 2), x to the right, y down.
-
-    A raster's first pixel has its middle at 0, and so its upper left corner at -0.5.
-    """
-    placed: NDArray[np.float64] = points * np.array([width, height], dtype=float) - 0.5
-    return placed
-
-
-def warped(work: Picture, matrix: NDArray[np.float64], width: int, height: int) -> Picture:
-    """The work laid onto an asset's raster of this size; black where it does not reach.
-
-    Args:
-        work: of any size.
-        matrix: (3, 3), from the work's fractions to the asset's.
-        width, height: of the raster.
-    """
-    corners = np.array([[0, 0, 1], [1, 0, 1], [1, 1, 1], [0, 1, 1]]) @ matrix.T
-    corners = corners[:, :2] / corners[:, 2:] * (width, height)
-    sides = np.linalg.norm(corners - np.roll(corners, -1, axis=0), axis=1)
-    # Shrunk first, since warping looks at four pixels of the work however many lie between.
-    wide = max(1, min(work.shape[1], math.ceil(min(max(sides[0], sides[2]), 1e6) * 1.5)))
-    high = max(1, min(work.shape[0], math.ceil(min(max(sides[1], sides[3]), 1e6) * 1.5)))
-    if (wide, high) != (work.shape[1], work.shape[0]):
-        work = _resized(work, wide, high)
-    to_pixels = np.array([[width, 0, -0.5], [0, height, -0.5], [0, 0, 1.0]])
-    from_pixels = np.array([[1 / wide, 0, 0.5 / wide], [0, 1 / high, 0.5 / high], [0, 0, 1.0]])
-    laid = cv2.warpPerspective(
-        work,
-        to_pixels @ matrix @ from_pixels,
-        (width, height),
-        flags=cv2.INTER_CUBIC,
-        borderMode=cv2.BORDER_REPLICATE,
-    )
-    return np.asarray(laid, dtype=np.uint8)
-
-
 def _nothing(undrawable: Undrawable) -> Overlay:
     return Overlay((), f"The overlay is not drawn: {undrawable.why}.")
 
@@ -252,8 +220,8 @@ def _asset_panel(whole: Picture, placed: Placement) -> Panel:
     height, width = whole.shape[:2]
     drawn = whole.copy()
     points = outline(placed.in_asset, width, height)
-    _draw_outline(drawn, points)
-    _draw_badges(drawn, points, placed)
+    draw_outline(drawn, points)
+    draw_badges(drawn, points, placed)
     if placed.asset_share > 0.98:
         return Panel(drawn, "The asset. All of it lies within the work.")
     return Panel(drawn, "The asset. The line shows where the work lies in it.")
@@ -262,8 +230,8 @@ def _asset_panel(whole: Picture, placed: Placement) -> Panel:
 def _work_panel(work: Picture, placed: Placement, negative: bool, edge: int) -> Panel:
     drawn = _sized(work, edge).copy()
     points = outline(placed.in_work, drawn.shape[1], drawn.shape[0])
-    _draw_outline(drawn, points)
-    _draw_badges(drawn, points, placed)
+    draw_outline(drawn, points)
+    draw_badges(drawn, points, placed)
     caption = "The work. The line shows the part of it that is in the asset."
     if placed.work_share > 0.98:
         caption = "The work. All of it is in the asset."
@@ -281,9 +249,15 @@ def _joined_panel(ground: _Ground, work: Picture, placed: Placement, negative: b
         ]
     )
     points = outline((placed.in_asset - (left, top)) / (right - left, bottom - top), width, height)
-    laid = warped(255 - work if negative else work, into_box @ placed.matrix, width, height)
+    laid = warped(
+        255 - work if negative else work,
+        into_box @ placed.matrix,
+        width,
+        height,
+        ground.stretched,
+    )
     inside = np.zeros((height, width), np.uint8)
-    cv2.fillPoly(inside, [_fixed(points)], 255, lineType=cv2.LINE_AA, shift=_SHIFT)
+    cv2.fillPoly(inside, [fixed_point(points)], 255, lineType=cv2.LINE_AA, shift=SHIFT)
     spread = points.max(axis=0) - points.min(axis=0)
     tile = int(np.clip(min(spread) / 7, 12, 56))
     # Counted from the overlap's middle, so that the tiles of a narrow one are not all of one kind.
@@ -291,46 +265,31 @@ def _joined_panel(ground: _Ground, work: Picture, placed: Placement, negative: b
     column = np.floor((np.arange(width) - middle[0]) / tile).astype(int)
     row = np.floor((np.arange(height) - middle[1]) / tile).astype(int)
     from_work = (column[None, :] + row[:, None]) % 2 == 0
-    laid, adjusted = _as_bright(laid, ground.close, inside > 127)
+    laid, adjusted = as_bright(laid, ground.close, inside > 127)
     both = np.where(from_work[..., None], laid, ground.close).astype(float)
     # Where they agree nothing would tell the squares apart, so their borders are drawn faintly.
     border = np.zeros((height, width), dtype=bool)
     border[np.flatnonzero(np.diff(row)), :] = True
     border[:, np.flatnonzero(np.diff(column))] = True
-    both[border] = 0.6 * both[border] + 0.4 * np.array(_LINE)
+    both[border] = 0.6 * both[border] + 0.4 * np.array(LINE)
     grey = ground.close.mean(axis=2, keepdims=True)
     dimmed = 0.25 * (0.5 * ground.close + 0.5 * grey) + 0.75 * 96.0
     part = inside[..., None].astype(float) / 255.0
     drawn = (part * both + (1 - part) * dimmed).round().astype(np.uint8)
-    _draw_outline(drawn, points, thin=True)
+    draw_outline(drawn, points, thin=True)
     caption = (
         "Both: squares of the asset and of the work by turns. Where they are one picture, lines "
         "run on from square to square."
     )
     if negative:
         caption += " The work is inverted here."
+    if ground.stretched >= 1.5:
+        caption += " The work is made as soft as the asset here."
     if adjusted:
         caption += " The work is made as bright as the asset here."
     if ground.enlarged >= 1.25:
         caption += f" Enlarged {ground.enlarged:.1f} times."
     return Panel(drawn, caption)
-
-
-def _as_bright(laid: Picture, ground: Picture, inside: NDArray[np.bool_]) -> tuple[Picture, bool]:
-    """The work with the asset's brightness and contrast in the overlap, if they differ much.
-
-    Or the squares themselves would hide the lines that run across them. One factor and one
-    offset for all pixels and colours: no line is made or lost by it.
-    """
-    if int(inside.sum()) < 2:
-        return laid, False
-    mine, theirs = laid[inside].mean(axis=1), ground[inside].mean(axis=1)
-    spread = float(mine.std()) or 1.0
-    gain = float(np.clip(theirs.std() / spread, 0.1, 10.0))
-    offset = float(theirs.mean() - gain * mine.mean())
-    if abs(theirs.mean() - mine.mean()) < _DIFFERENT and 1 / _STEEPER < gain < _STEEPER:
-        return laid, False
-    return np.clip(laid * gain + offset, 0, 255).round().astype(np.uint8), True
 
 
 def _ground(frame: Picture, placed: Placement, edge: int) -> _Ground:
@@ -341,80 +300,30 @@ def _ground(frame: Picture, placed: Placement, edge: int) -> _Ground:
     low, high = placed.in_asset.min(axis=0) * size, placed.in_asset.max(axis=0) * size
     reach = max(float((high - low).max()) * (1 + 2 * _MARGIN), _LEAST_CLOSE)
     if reach >= _CLOSE * max(width, height):
-        return _Ground(whole, whole, (0.0, 0.0, 1.0, 1.0), 1.0)
+        stretched = max(1.0, max(whole.shape[:2]) / max(width, height))
+        return _Ground(whole, whole, (0.0, 0.0, 1.0, 1.0), 1.0, stretched)
     room = float((high - low).max()) * _MARGIN
     room = max(room, (_LEAST_CLOSE - float((high - low).max())) / 2)
     left, top = np.maximum(np.floor(low - room), 0).astype(int)
     right, bottom = np.minimum(np.ceil(high + room), size).astype(int)
     close = _sized(frame[top:bottom, left:right], edge)
-    enlarged = max(close.shape[:2]) / max(right - left, bottom - top)
-    enlarged *= max(width, height) / max(whole.shape[:2])
-    box = (left / width, top / height, right / width, bottom / height)
-    return _Ground(
-        whole, close, (float(box[0]), float(box[1]), float(box[2]), float(box[3])), enlarged
+    stretched = max(close.shape[:2]) / max(right - left, bottom - top)
+    enlarged = stretched * max(width, height) / max(whole.shape[:2])
+    box = (
+        float(left / width),
+        float(top / height),
+        float(right / width),
+        float(bottom / height),
     )
+    return _Ground(whole, close, box, float(enlarged), max(1.0, float(stretched)))
 
 
 def _sized(picture: Picture, edge: int) -> Picture:
     """The picture for a panel, its longer side `edge` pixels, so that lines are alike in all."""
     height, width = picture.shape[:2]
     scale = edge / max(width, height)
-    return _resized(
+    return resized(
         picture,
         max(_LEAST_SIDE, round(width * scale)),
         max(_LEAST_SIDE, round(height * scale)),
     )
-
-
-def _resized(picture: Picture, width: int, height: int) -> Picture:
-    if (height, width) == picture.shape[:2]:
-        return picture
-    smaller = width * height < picture.shape[0] * picture.shape[1]
-    way = cv2.INTER_AREA if smaller else cv2.INTER_CUBIC
-    return np.asarray(cv2.resize(picture, (width, height), interpolation=way), dtype=np.uint8)
-
-
-def _fixed(points: NDArray[np.float64]) -> NDArray[np.int32]:
-    fixed: NDArray[np.int32] = np.round(points * 2**_SHIFT).astype(np.int32)
-    return fixed.reshape(-1, 1, 2)
-
-
-def _draw_outline(picture: Picture, points: NDArray[np.float64], *, thin: bool = False) -> None:
-    """A bright line with a dark rim: one of the two shows on any ground, by lightness alone."""
-    height, width = picture.shape[:2]
-    small = thin or float(np.ptp(points, axis=0).min()) < 60
-    line, halo = (2, 4) if small else (4, 9)
-    # Along the picture's own edge the line would lie half outside.
-    room = min(halo / 2, width / 4, height / 4)
-    inner = np.clip(points, (room, room), (width - 1 - room, height - 1 - room))
-    for colour, thickness in ((_HALO, halo), (_LINE, line)):
-        cv2.polylines(
-            picture, [_fixed(inner)], True, colour, thickness, lineType=cv2.LINE_AA, shift=_SHIFT
-        )
-
-
-def _draw_badges(picture: Picture, points: NDArray[np.float64], placed: Placement) -> None:
-    """1 and 2 at the overlap's corners nearest the work's upper left and upper right.
-
-    The same corners have the same number in asset and work, so a turn or a mirror can be seen.
-    """
-    if float(np.ptp(points, axis=0).min()) < 5 * _BADGE:
-        return
-    height, width = picture.shape[:2]
-    for number, corner in (("1", (0.0, 0.0)), ("2", (1.0, 0.0))):
-        nearest = int(np.abs(placed.in_work - corner).sum(axis=1).argmin())
-        room = _BADGE + 3
-        x, y = np.clip(points[nearest], (room, room), (width - 1 - room, height - 1 - room))
-        at = (round(float(x)), round(float(y)))
-        cv2.circle(picture, at, _BADGE + 2, _LINE, -1, lineType=cv2.LINE_AA)
-        cv2.circle(picture, at, _BADGE, _HALO, -1, lineType=cv2.LINE_AA)
-        cv2.putText(
-            picture,
-            number,
-            (at[0] - 5, at[1] + 5),
-            cv2.FONT_HERSHEY_SIMPLEX,
-            0.5,
-            (255, 255, 255),
-            2,
-            lineType=cv2.LINE_AA,
-        )

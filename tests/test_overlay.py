@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from pipeline import overlay as drawing
+from pipeline import overlay_drawing as drawing
 from pipeline.overlap import (
     MEASURES,
     Overlap,
@@ -27,13 +27,12 @@ from pipeline.overlay import (
     EDGE,
     jpeg,
     keep_frame,
-    outline,
     overlay,
     overlay_of_kept,
     picture_of,
     strip,
-    warped,
 )
+from pipeline.overlay_drawing import outline, warped
 from pipeline.visible import visible
 
 SAME = "1 0 0 0 1 0 0 0 1"
@@ -276,6 +275,15 @@ def test_a_right_claim_joins_without_seams_and_a_wrong_one_does_not():
         panel = overlay(frame, work, transform, negative).panels[2].picture.astype(int)
         worst = np.abs(panel - frame.astype(int))[20:-20, 20:-20]
         assert (worst.max(axis=2) > 25).mean() > 0.3
+
+
+def test_a_small_asset_is_compared_at_its_own_sharpness():
+    rng = np.random.default_rng(8)
+    work = rng.integers(0, 256, (240, 320, 3), dtype=np.uint8)
+    icon = cv2.resize(work, (32, 24), interpolation=cv2.INTER_AREA)
+    asset, _, both = (panel.picture for panel in overlay(icon, work, SAME, False).panels)
+    difference = np.abs(both.astype(int) - asset)[20:-20, 20:-20]
+    assert np.percentile(difference, 90) < 20
 
 
 def test_brightness_is_evened_out_and_said_to_be():

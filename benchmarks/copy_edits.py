@@ -5,7 +5,8 @@ benchmark that drew from it would measure how well they remember it. What is mil
 harsh or real here: insets lie in real pictures, blur reaches 4 percent of the shorter side.
 
 Every edit takes a uint8 (height, width, 3) RGB picture, a numpy Generator and other pictures to lay
-it into or under, and returns a new one. The same arguments give the same bytes.
+it into or under, and returns a new one. The same arguments give the same bytes. Long because it is
+a list.
 """
 
 from __future__ import annotations

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.evaluate import micro_average_precision, recall_at_precision
+from pipeline.quality import micro_average_precision, recall_at_precision
 
 PRECISIONS = (0.90, 0.99, 1.00)
 
@@ -164,44 +164,3 @@ def upper_bound(found: int, of: int) -> float:
     if not of:
         return float("nan")
     return 1.0 if found >= of else float(beta.ppf(0.95, found + 1, of - found))
-
-
-# As Markdown --------------------------------------------------------------------------------------
-
-
-def markdown(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    """A table; numbers as they are given."""
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join("| " + " | ".join(str(cell) for cell in line) + " |" for line in lines)
-
-
-def methods_table(methods: Mapping[str, Mapping[str, float]]) -> str:
-    """The methods side by side."""
-    head = ["method", "µAP", *(f"recall at precision {p:.2f}" for p in PRECISIONS)]
-    rows = [
-        [name, f"{one['map']:.3f}", *(f"{one[f'recall_at_{p:.2f}']:.3f}" for p in PRECISIONS)]
-        for name, one in methods.items()
-    ]
-    return markdown(head, rows)
-
-
-def edits_table(lines: Mapping[str, Mapping[str, Any]]) -> str:
-    """A line for each edit."""
-    bands = ("escalate", "review", "info", "none")
-    head = [
-        "edit", "copies", "µAP", "recall", "right work first", *bands[:3], "not found",
-        "strangers above info",
-    ]  # fmt: skip
-    rows = [
-        [
-            edit,
-            line["copies"],
-            f"{line['map']:.3f}",
-            f"{line['recall']:.2f}",
-            f"{line['first']:.2f}",
-            *(f"{line['bands'].get(band, 0):.2f}" for band in bands),
-            f"{line['strangers_flagged']} of {line['strangers']}",
-        ]
-        for edit, line in lines.items()
-    ]
-    return markdown(head, rows)

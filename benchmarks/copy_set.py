@@ -279,7 +279,8 @@ def _queries(
     of_each: int,
 ) -> tuple[Query, ...]:
     made = []
-    names = list(EDITS)
+    # Shuffled, so that fewer queries than edits are no choice of the first ones.
+    names = sorted(EDITS, key=lambda name: drawn(seed, "edits", name))
     for sources, copied in ((works, True), (strangers, False)):
         for number in range(of_each):
             edit = names[number % len(names)]

@@ -17,13 +17,17 @@ from pipeline.synthetic.canvas import font
 SIDE = 300
 MARGIN = 6
 CAPTION = 20
-COLUMNS = 5
+COLUMNS = 3
 
 
-def panel(file: Path | None, title: str, side: int = SIDE) -> Picture:
-    """A file's picture in a square of `side` pixels with a line above it; empty without a file."""
+Shown = Picture | Path | None
+"""A picture, the file that holds it, or nothing to show."""
+
+
+def panel(shown: Shown, title: str, side: int = SIDE) -> Picture:
+    """A picture in a square of `side` pixels with a line above it."""
     sheet = np.full((side + CAPTION, side, 3), 255, np.uint8)
-    image = picture_of(file, side) if file is not None else None
+    image = picture_of(shown, side) if isinstance(shown, Path) else shown
     if image is not None:
         factor = side / max(image.shape[:2])
         size = (max(1, round(image.shape[1] * factor)), max(1, round(image.shape[0] * factor)))
@@ -35,8 +39,8 @@ def panel(file: Path | None, title: str, side: int = SIDE) -> Picture:
     return np.array(drawing)
 
 
-def cell(panels: Sequence[tuple[Path | None, str]], side: int = SIDE) -> Picture:
-    """Pictures side by side, each a file and the line above it."""
+def cell(panels: Sequence[tuple[Shown, str]], side: int = SIDE) -> Picture:
+    """Pictures side by side, each with the line above it."""
     gap = np.full((side + CAPTION, MARGIN, 3), 255, np.uint8)
     parts: list[Picture] = []
     for file, title in panels:

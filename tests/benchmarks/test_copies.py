@@ -216,6 +216,7 @@ def test_a_small_run(folder, tmp_path, capsys):
     results = json.loads((out / "results.json").read_text())
     assert results["unrelated_pairs"]["compared"] > 0
     assert len(results["methods"]) == 7
+    assert 0 < results["evidence"]["perceptual_hash"]["share"] <= 1
     assert (out / "results.md").read_text() in page
     assert "| Clearance |" in page
     assert str(folder) not in (out / "results.md").read_text()

@@ -118,10 +118,7 @@ def shown_overlap(
     size = sum(len(panel.uri) for panel in panels)
     if size > room:
         panels, size = (), 0
-        note = (
-            "This page holds only so many overlays; `clearance explain` with --overlay draws this "
-            "one."
-        )
+        note = "This page holds only so many overlays; clearance explain --overlay draws this one."
     return ShownOverlap(
         title=visible(title),
         strongest=match is row.matches[0],

@@ -69,9 +69,9 @@ def in_markdown(words: str, results: dict[str, Any]) -> str:
             ],
         ),
         f"Unrelated pairs compared: {pairs['compared']:,}. Of them {pairs['escalate']} reached "
-        f"`escalate`, {pairs['review']} `review`, {pairs['info']} `info`. At 95 % confidence, pairs "
-        f"taken as independent, at most {pairs['at_most_above_info_per_100000']:.2f} in 100,000 "
-        "are above `info`.",
+        f"`escalate`, {pairs['review']} `review`, {pairs['info']} `info`. At 95 % confidence, the "
+        "pairs taken as independent, at most "
+        f"{pairs['at_most_above_info_per_100000']:.2f} in 100,000 are above `info`.",
     ]
     if "cost" in results:
         rows = [

@@ -15,6 +15,7 @@ import re
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import cv2
 import imagehash
@@ -25,13 +26,29 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
+from pipeline.stages.clip_embedding import BACKGROUND_WORKS
 from pipeline.synthetic.edits import EDITS, random_stack, set_into
 from pipeline.synthetic.pictures import picture
 from training.measures import by_edit
 
 Picture = NDArray[np.uint8]
-# Pictures in, unit-length or ±1 vectors out; similarity is the dot product.
+# Pictures in, unit-length or ±1 vectors out; similarity is the dot product over the dimensions.
 Describe = Callable[[list[Picture]], NDArray[np.float32]]
+
+
+class Method(NamedTuple):
+    """One way to compare a query with the works.
+
+    Attributes:
+        works: vectors (n, d) of works.
+        queries: vectors (v, n, d) of queries, of which the most similar counts; None as `works`.
+        background: other works whose mean similarity is taken off, None for none.
+    """
+
+    works: Describe
+    queries: Describe | None = None
+    background: int | None = None
+
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".webp"}
 FIRST_FILL_SEED = 3_000_000_000
@@ -92,6 +109,32 @@ def pdq(images: list[Picture]) -> NDArray[np.float32]:
     return np.where(bits, 1, -1).astype(np.float32)
 
 
+def pdq_eight(images: list[Picture]) -> NDArray[np.float32]:
+    """PDQ's 256 bits of a picture turned and mirrored in all eight ways: ±1 (8, n, 256)."""
+    bits = np.stack([pdqhash.compute_dihedral(one)[0] for one in images], axis=1)
+    return np.where(bits, 1, -1).astype(np.float32)
+
+
+def stand_out(
+    similarity: NDArray[np.float32], background: int | None
+) -> tuple[NDArray[np.float32], NDArray[np.intp]]:
+    """Each query's score with its nearest work, (n,), and that work's place, (n,).
+
+    The score is the similarity, less its mean with the `background` nearest other works: the
+    score normalisation of SSCD (Pizzi et al. 2022) with the index as background.
+
+    Raises ValueError if there are too few works.
+    """
+    nearest = similarity.argmax(1)
+    best = similarity.max(1)
+    if background is None:
+        return best, nearest
+    if background >= similarity.shape[1]:
+        raise ValueError(f"a background of {background} needs more works")
+    top = -np.partition(-similarity, background, axis=1)[:, : background + 1]
+    return best - (top.sum(1) - best) / background, nearest
+
+
 def describe(folder: Path, weights: bool, size: int | None = None) -> Describe:
     """A model folder's embedding function, or the same architecture as it starts out."""
     open_clip.add_model_config(folder)
@@ -138,26 +181,34 @@ def edited(
 
 
 def measure(
-    method: Describe, first: list[Picture], second: list[Picture], fill: list[Picture]
-) -> dict[str, tuple[float, float, float]]:
-    """`by_edit`, the mean over both ways to register one half and leave out the other."""
-    filled = method(fill) if fill else None
-    folds = []
+    methods: dict[str, Method], first: list[Picture], second: list[Picture], fill: list[Picture]
+) -> dict[str, dict[str, tuple[float, float, float]]]:
+    """`by_edit` by method, the mean over both ways to register one half and leave out the other."""
+    folds: dict[str, list[dict[str, tuple[float, float, float]]]] = {name: [] for name in methods}
     for registered, others in ((first, second), (second, first)):
-        index = method(registered)
-        if filled is not None:
-            index = np.concatenate([index, filled])
         # Grounds are distractors too: no part of an inset but the inset itself is registered.
         images, names, places = edited(registered, others)
         extra, extra_names, _ = edited(others, others)
-        found = method(images + extra) @ index.T
-        has_work = np.arange(len(found)) < len(images)
-        correct = has_work.copy()
-        correct[: len(images)] &= found[: len(images)].argmax(1) == places
-        folds.append(by_edit(found.max(1), correct, has_work, names + extra_names))
+        has_work = np.arange(len(images) + len(extra)) < len(images)
+        known: dict[tuple[Describe, Describe | None], NDArray[np.float32]] = {}
+        for name, method in methods.items():
+            # Methods that share their vectors have them made once.
+            key = method.works, method.queries
+            if key not in known:
+                asked = (method.queries or method.works)(images + extra)
+                index = method.works(registered + fill)
+                found = asked @ index.T
+                known[key] = found if found.ndim == 2 else found.max(0)
+            scores, nearest = stand_out(known[key], method.background)
+            correct = has_work.copy()
+            correct[: len(images)] &= nearest[: len(images)] == places
+            folds[name].append(by_edit(scores, correct, has_work, names + extra_names))
     return {
-        name: tuple(float(v) for v in np.mean([fold[name] for fold in folds], 0))  # type: ignore[misc]
-        for name in folds[0]
+        name: {
+            edit: tuple(float(v) for v in np.mean([fold[edit] for fold in both], 0))  # type: ignore[misc]
+            for edit in both[0]
+        }
+        for name, both in folds.items()
     }
 
 
@@ -191,7 +242,9 @@ def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     arguments.add_argument("--images", type=Path, nargs="+", required=True)
     arguments.add_argument("--model", type=Path, default=Path("pipeline/models/clearance-mini"))
+    arguments.add_argument("--size", type=int, help="of the input in pixels, if not the model's")
     arguments.add_argument("--fill", type=int, default=1000, help="procedural works in the index")
+    arguments.add_argument("--methods", nargs="+", help="names of columns; all of them if left out")
     arguments.add_argument("--seed", type=int, default=0, help="of the split into halves")
     arguments.add_argument("--cost", action="store_true", help="time the towers, beside ViT-B-32")
     given = arguments.parse_args()
@@ -207,25 +260,30 @@ def main() -> None:
     print(f"{len(names)} works ({len(first)} + {len(second)}), {len(fill)} procedural works beside")
     print(f"them, {queries} queries a fold, half of them of works that are not registered\n")
 
-    methods: dict[str, Describe] = {
-        "clearance-mini": describe(given.model, weights=True),
-        "random weights": describe(given.model, weights=False),
-        "pHash 64": phash,
-        "PDQ 256": pdq,
+    mini = describe(given.model, weights=True, size=given.size)
+    methods = {
+        "clearance-mini": Method(mini),
+        "clearance-mini, margin": Method(mini, background=BACKGROUND_WORKS),
+        "random weights": Method(describe(given.model, weights=False, size=given.size)),
+        "pHash 64": Method(phash),
+        "PDQ 256": Method(pdq),
+        "PDQ 256, eight ways": Method(pdq, pdq_eight),
     }
-    rows = {name: measure(method, first, second, fill) for name, method in methods.items()}
+    if given.methods:
+        methods = {name: methods[name] for name in given.methods}
+    rows = measure(methods, first, second, fill)
     print("µAP / recall at precision 0.99 / right at rank one\n")
     print("| edit | " + " | ".join(rows) + " |\n|---|" + "---|" * len(rows))
-    for edit in rows["clearance-mini"]:
+    for edit in next(iter(rows.values())):
         cells = (" / ".join(f"{v:.3f}" for v in row[edit]) for row in rows.values())
         print(f"| {edit} | " + " | ".join(cells) + " |")
     if given.cost:
         stored = json.loads((given.model / "clearance-mini.json").read_text())
-        size = stored["vision_cfg"]["image_size"]
+        size = given.size or stored["vision_cfg"]["image_size"]
         own, other = tower_cost("clearance-mini", size), tower_cost("ViT-B-32", 224)
         print(f"\nimage tower, {torch.get_num_threads()} threads: clearance-mini at {size} px")
         print(f"{own:.2f} ms a picture, ViT-B-32 at 224 px {other:.2f} ms: {other / own:.1f} times")
-        whole = cost(methods["clearance-mini"])
+        whole = cost(mini)
         print(f"clearance-mini from 512 px pictures, preprocessing included: {whole:.2f} ms")
 
 

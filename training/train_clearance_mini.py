@@ -1,11 +1,14 @@
 """Train clearance-mini, the copy-detection descriptor that ships with the package.
 
-    python -m training.train_clearance_mini --minutes 45 --out pipeline/models/clearance-mini
+    python -m training.train_clearance_mini --minutes 45 --out FOLDER \\
+        [--start pipeline/models/clearance-mini] [--photographs FOLDER]
 
 The loss is the contrastive one of SSCD (Pizzi et al., "A self-supervised descriptor for image copy
-detection", CVPR 2022): InfoNCE over two views of each picture, with the KoLeo term that spreads the
-embeddings. Edits grow from mild to strong over the first part of a run. Only procedural pictures
-are seen. With `--steps` the schedule follows the count of steps; with `--minutes`, the clock.
+detection", CVPR 2022): InfoNCE over views of each picture, with the KoLeo term that spreads the
+embeddings. Edits grow from mild to strong over the first part of a run. Procedural pictures are
+drawn; a folder of photographs, if given, is cut into tiles that are pictures of their own. With
+`--start` training goes on from the weights in a folder. With `--steps` the schedule follows the
+count of steps; with `--minutes`, the clock.
 """
 
 from __future__ import annotations
@@ -21,27 +24,27 @@ import numpy as np
 import open_clip
 import torch
 from open_clip.constants import OPENAI_DATASET_MEAN, OPENAI_DATASET_STD
-from safetensors.torch import save_file
-from torch.nn.functional import cross_entropy, normalize
+from safetensors.torch import load_file, save_file
+from torch.nn.functional import normalize
 
 from pipeline.synthetic import family_of
+from training.photographs import photographs
 from training.pool import FIRST_TRAINING_SEED, FIRST_VALIDATION_SEED, pool
 from training.validation import normalised, queries, validate
 from training.views import Batches
 
 NAME = "clearance-mini"
-DIMS = 256
 MEAN, STD = tuple(OPENAI_DATASET_MEAN), tuple(OPENAI_DATASET_STD)
 # Sides of the training views in pixels, each with the share of the run at which it begins: small
 # views first, because twice as many fit in the time.
-SIZES = ((0.0, 112), (0.7, 144))
-START_STRENGTH, FULL_STRENGTH = 0.3, 0.4
+SIZES = ((0.0, 96), (0.55, 112), (0.85, 128))
+START_STRENGTH, FULL_STRENGTH = 0.4, 0.35
 
 
-def configuration(architecture: str, image_size: int) -> dict[str, object]:
+def configuration(architecture: str, image_size: int, dims: int) -> dict[str, object]:
     """The open_clip configuration; the text tower is as small as open_clip allows, and unused."""
     return {
-        "embed_dim": DIMS,
+        "embed_dim": dims,
         "vision_cfg": {
             "image_size": image_size,
             "timm_model_name": architecture,
@@ -53,10 +56,10 @@ def configuration(architecture: str, image_size: int) -> dict[str, object]:
     }
 
 
-def save(model: torch.nn.Module, out: Path, architecture: str, image_size: int) -> None:
+def save(model: torch.nn.Module, out: Path, architecture: str, image_size: int, dims: int) -> None:
     """Write configuration and weights, each in one move so that a reader never sees half a file."""
     out.mkdir(parents=True, exist_ok=True)
-    settings = json.dumps(configuration(architecture, image_size), indent=2) + "\n"
+    settings = json.dumps(configuration(architecture, image_size, dims), indent=2) + "\n"
     (out / f"{NAME}.json.part").write_text(settings)
     (out / f"{NAME}.json.part").rename(out / f"{NAME}.json")
     # Matrices as fp16; the few vectors (batch-norm statistics among them) keep their precision.
@@ -69,22 +72,39 @@ def save(model: torch.nn.Module, out: Path, architecture: str, image_size: int) 
     (out / "model.safetensors.part").rename(out / "model.safetensors")
 
 
-def contrast(both: torch.Tensor, count: int, temperature: float) -> torch.Tensor:
-    """InfoNCE of unit embeddings (2 * count, d), each against every other of the batch."""
-    near = both @ both.T / temperature
-    near.fill_diagonal_(float("-inf"))
-    partner = torch.cat([torch.arange(count) + count, torch.arange(count)])
-    return cross_entropy(near, partner)
+def contrast(views: torch.Tensor, ids: torch.Tensor, temperature: float) -> torch.Tensor:
+    """InfoNCE between each mild view and each strong view of the same picture.
+
+    Every such pair, both ways round, is told from the views of all other pictures of the batch.
+    Two strong views of a picture are neither drawn together nor pushed apart.
+
+    Args:
+        views: unit embeddings (v, n, d), the first row those of the mild views.
+        ids: the pictures' numbers, (n,).
+        temperature: by which cosine similarities are divided.
+    """
+    count = views.shape[1]
+    flat, whose = views.flatten(0, 1), ids.repeat(len(views))
+    near = flat @ flat.T / temperature
+    same = whose[:, None] == whose[None, :]
+    against = torch.logsumexp(near.masked_fill(same, float("-inf")), dim=1)
+    losses = []
+    for view in range(1, len(views)):
+        mild = torch.arange(count)
+        strong = mild + view * count
+        for anchor, partner in ((mild, strong), (strong, mild)):
+            good = near[anchor, partner]
+            losses.append(torch.logaddexp(good, against[anchor]) - good)
+    return torch.cat(losses).mean()
 
 
-def spread(both: torch.Tensor, count: int) -> torch.Tensor:
+def spread(views: torch.Tensor, ids: torch.Tensor) -> torch.Tensor:
     """KoLeo: minus the mean log distance to the nearest embedding of another picture."""
+    flat, whose = views.flatten(0, 1), ids.repeat(len(views))
     with torch.no_grad():
-        near = both @ both.T
-        index = torch.arange(len(both))
-        near[index, index] = near[index, (index + count) % len(both)] = -2
+        near = (flat @ flat.T).masked_fill(whose[:, None] == whose[None, :], -2)
         nearest = near.argmax(1)
-    return -torch.log((both - both[nearest]).norm(dim=1) + 1e-6).mean()
+    return -torch.log((flat - flat[nearest]).norm(dim=1) + 1e-6).mean()
 
 
 def train(given: argparse.Namespace) -> None:
@@ -93,14 +113,30 @@ def train(given: argparse.Namespace) -> None:
     given.pool.mkdir(parents=True, exist_ok=True)
     held = pool(given.pool / "validation.npy", FIRST_VALIDATION_SEED, 800)
     edited = queries(held, given.pool / "queries.npy")
-    pool(given.pool / "training.npy", FIRST_TRAINING_SEED, given.pictures)
+    stored = [given.pool / "training.npy"]
+    pool(stored[0], FIRST_TRAINING_SEED, given.pictures)
+    names = [family_of(FIRST_TRAINING_SEED + k) for k in range(given.pictures)]
+    families = np.unique(names, return_inverse=True)[1]
+    picture_of = np.arange(given.pictures)
+    if given.photographs:
+        tiles, of = photographs(given.photographs, given.pool / "photographs.npy", given.seed)
+        stored += [tiles] * given.repeat
+        families = np.concatenate([families, *[families.max() + 1 + of] * given.repeat])
+        numbers_of = given.pictures + np.arange(len(of))
+        picture_of = np.concatenate([picture_of, *[numbers_of] * given.repeat])
+        print(f"{len(of)} tiles of {len(np.unique(of))} photographs", flush=True)
 
+    if given.start:
+        given.dims = json.loads((given.start / f"{NAME}.json").read_text())["embed_dim"]
     given.out.mkdir(parents=True, exist_ok=True)
     (given.out / f"{NAME}.json").write_text(
-        json.dumps(configuration(given.architecture, 160), indent=2)
+        json.dumps(configuration(given.architecture, 160, given.dims), indent=2)
     )
     open_clip.add_model_config(given.out / f"{NAME}.json")
     model = open_clip.create_model(NAME)
+    if given.start:
+        weights = load_file(given.start / "model.safetensors")
+        model.load_state_dict({key: value.float() for key, value in weights.items()})
     tower = model.visual.to(memory_format=torch.channels_last)
     average = copy.deepcopy(tower).eval()
 
@@ -111,9 +147,6 @@ def train(given: argparse.Namespace) -> None:
 
     controls = torch.tensor([float(SIZES[0][1]), START_STRENGTH])
     controls.share_memory_()  # type: ignore[no-untyped-call]
-    names = [family_of(FIRST_TRAINING_SEED + k) for k in range(given.pictures)]
-    families = np.unique(names, return_inverse=True)[1]
-    stored = given.pool / "training.npy"
     batches = Batches(stored, families, given.batch, controls, given.seed)
     # Spawned: a fork of a process in which OpenCV has started threads hangs.
     feed = iter(
@@ -140,24 +173,24 @@ def train(given: argparse.Namespace) -> None:
         for group in optimiser.param_groups:
             group["lr"] = given.rate * warm * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * done)))
 
-        views = next(feed)
-        count = views.shape[1]
+        views, numbers = next(feed)
+        ids = torch.from_numpy(picture_of)[numbers]
         images = normalised(views.flatten(0, 1), MEAN, STD)
         tower.train()
         with torch.autocast("cpu", torch.bfloat16, enabled=given.bfloat16):
             raw = tower(images)
-        both = normalize(raw.float(), dim=-1)
-        loss = contrast(both, count, given.temperature)
-        koleo = spread(both, count)
+        both = normalize(raw.float(), dim=-1).unflatten(0, views.shape[:2])
+        loss = contrast(both, ids, given.temperature)
+        koleo = spread(both, ids)
         optimiser.zero_grad(set_to_none=True)
         (loss + given.spread * koleo).backward()
         torch.nn.utils.clip_grad_norm_(tower.parameters(), 5.0)
         optimiser.step()
 
         step += 1
-        seen += 2 * count
+        seen += both.shape[0] * both.shape[1]
         with torch.no_grad():
-            keep = min(0.995, 1 - 10 / (10 + step))
+            keep = min(given.keep, 1 - 10 / (10 + step))
             for own, other in zip(
                 average.state_dict().values(), tower.state_dict().values(), strict=True
             ):
@@ -175,9 +208,9 @@ def train(given: argparse.Namespace) -> None:
             )
         if time.monotonic() - saved > 60 * given.every:
             saved = time.monotonic()
-            _report(average, held, edited, (144,))
-            _write(model, average, given, 144)
-    best = _report(average, held, edited, (128, 144, 160, 176, 192))
+            _report(average, held, edited, (128,))
+            _write(model, average, given, 128)
+    best = _report(average, held, edited, (112, 128, 144))
     _write(model, average, given, best)
     print(f"finished: {step} steps, {seen} views, input {best} px", flush=True)
 
@@ -187,7 +220,7 @@ def _write(
 ) -> None:
     whole = copy.deepcopy(model)
     whole.visual = average
-    save(whole, given.out, given.architecture, size)
+    save(whole, given.out, given.architecture, size, given.dims)
 
 
 def _report(
@@ -216,9 +249,16 @@ def main() -> None:
     arguments.add_argument("--pool", type=Path, default=Path("/tmp/clearance-pool"))  # noqa: S108
     arguments.add_argument("--pictures", type=int, default=16_000)
     arguments.add_argument("--architecture", default="resnet10t")
+    arguments.add_argument("--start", type=Path, help="folder of the weights to go on from")
+    arguments.add_argument("--photographs", type=Path, help="folder of pictures cut into tiles")
+    arguments.add_argument("--repeat", type=int, default=2, help="how often an epoch sees a tile")
+    arguments.add_argument("--keep", type=float, default=0.998, help="decay of averaged weights")
+    arguments.add_argument("--dims", type=int, default=512, help="if no --start says it")
     arguments.add_argument("--bfloat16", action=argparse.BooleanOptionalAction, default=True)
-    arguments.add_argument("--batch", type=int, default=48, help="pictures a step, two views each")
-    arguments.add_argument("--rate", type=float, default=1e-3)
+    arguments.add_argument(
+        "--batch", type=int, default=32, help="pictures a step, three views each"
+    )
+    arguments.add_argument("--rate", type=float, default=7e-4)
     arguments.add_argument("--temperature", type=float, default=0.05)
     arguments.add_argument("--spread", type=float, default=1.0)
     arguments.add_argument("--every", type=float, default=5.0, help="minutes between checkpoints")

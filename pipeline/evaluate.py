@@ -22,6 +22,7 @@ from pipeline.evaluation_files import (
     PRECISION_RECALL,
     RELIABILITY,
     check_targets,
+    check_writable,
     csv_bytes,
     json_bytes,
     write_whole,
@@ -155,6 +156,7 @@ def evaluate(
     check_targets(out, calibrate, index_path, [labels, *(one.asset.file for one in labelled)])
     if calibrate is not None:
         check_enough(labelled)
+    check_writable(path for path in (out, calibrate and calibrate.parent) if path is not None)
     benches = open_benches(index, settings.stage_settings)
     judged = _judged(labelled, index, benches, settings, progress, "Judging")
     calibrated, refused = None, ""

@@ -87,8 +87,20 @@ def csv_bytes(columns: Mapping[str, pa.Array]) -> bytes:
     return file.getvalue()
 
 
-def write_whole(folder: Path, files: Mapping[str, bytes]) -> None:
+def check_writable(folders: Iterable[Path]) -> None:
+    """Makes folders that are not there, and sees that files can be written to them.
+
+    Raises:
+        DropError: if not; better at once than after an hour's judging.
+    """
+    for folder in folders:
+        write_whole(folder, {"clearance": b""}, keep=False)
+
+
+def write_whole(folder: Path, files: Mapping[str, bytes], *, keep: bool = True) -> None:
     """Writes files into `folder`, made if it is not there: all of them, or none.
+
+    Without `keep` they are written under other names and taken away again.
 
     Raises:
         DropError: if they can't be written; files of these names that were there are whole.
@@ -100,7 +112,7 @@ def write_whole(folder: Path, files: Mapping[str, bytes]) -> None:
             left = folder / f".{name}.{secrets.token_hex(4)}.partial"
             partial[left] = folder / name
             left.write_bytes(content)
-        for left, final in partial.items():
+        for left, final in partial.items() if keep else ():
             left.replace(final)
     except OSError as error:
         raise DropError(

@@ -18,6 +18,7 @@ from pipeline.plain_words import count
 from pipeline.reasons import title_of
 from pipeline.recalibrate import Recalibrated
 from pipeline.records import Band
+from pipeline.stages import STAGES
 
 TITLES: Mapping[str, str] = {
     "all": "All",
@@ -43,6 +44,8 @@ def print_evaluation(done: Evaluation, console: Console) -> None:
     for caution in done.cautions:
         console.print(shown(caution, "yellow"))
     for stage, why in done.not_run.items():
+        if STAGES[stage].kind.value not in done.figures:
+            continue
         console.print(shown(f"{title_of(stage)} did not run: {why}", "yellow"))
     for stage in done.other_weights:
         console.print(

@@ -150,6 +150,8 @@ def why_not(missed: JudgedLabel) -> str:
         return row.asset.fault.detail
     if row.matches:
         return "evidence against other works only"
+    if row.band is Band.NOT_SCREENED and len(row.reasons) > 1:
+        return " ".join(row.reasons[1:])  # the first says no more than the band
     return row.reasons[0] if row.reasons else "no evidence"
 
 

@@ -27,11 +27,15 @@ COPY = "#1f5fa8"
 NO_COPY = "#e0a458"
 COLOURS = {"all": INK, "image": "#1f5fa8", "script": "#b4472f", "other": GREY}
 TITLES = {"all": "All", "image": "Pictures", "script": "Scripts", "other": "Others"}
+HOLLOW = {"markerfacecolor": "none", "markeredgewidth": 1.6, "linestyle": "none"}
 MARKS: tuple[dict[str, Any], ...] = (
-    {"marker": "^", "markersize": 7, "markerfacecolor": "none", "linestyle": "none"},
-    {"marker": "s", "markersize": 11, "markerfacecolor": "none", "linestyle": "none"},
+    {"marker": "^", "markersize": 7, **HOLLOW},
+    {"marker": "s", "markersize": 12, **HOLLOW},
 )
 """Of the bands' cuts, in the order of their names; one shows inside the other."""
+
+DOTTED = 60
+"""Thresholds up to which each is drawn as a point."""
 
 DPI = 130
 
@@ -153,11 +157,12 @@ def precision_recall_png(ranked: Mapping[str, Ranked], cuts: Mapping[str, float]
             colour = COLOURS[name]
             precision, recall = precision_recall(one.risks, one.copies, one.positives)
             axes.plot(
-                recall, precision, color=colour, linewidth=1.8, marker=".", markersize=4,
+                recall, precision, color=colour, linewidth=1.8, markersize=4,
+                marker="." if len(recall) <= DOTTED else "",
                 label=f"{TITLES[name]} ({one.positives:,} copies)",
             )  # fmt: skip
             for (_, cut), mark in zip(sorted(cuts.items()), MARKS, strict=True):
-                _mark(axes, one, cut, colour, mark)
+                _mark(axes, one, cut, mark)
         for (band, cut), mark in zip(sorted(cuts.items()), MARKS, strict=True):
             axes.plot([], [], color=INK, label=f"{band}, from risk {cut:g}", **mark)
         axes.set_xlabel("recall: share of the labelled copies found")
@@ -170,11 +175,11 @@ def precision_recall_png(ranked: Mapping[str, Ranked], cuts: Mapping[str, float]
         return _png(figure)
 
 
-def _mark(axes: Axes, one: Ranked, cut: float, colour: str, mark: Mapping[str, Any]) -> None:
+def _mark(axes: Axes, one: Ranked, cut: float, mark: Mapping[str, Any]) -> None:
     above = one.risks >= cut
     if above.any():
         hits = int(one.copies[above].sum())
-        axes.plot([hits / one.positives], [hits / int(above.sum())], color=colour, zorder=5, **mark)
+        axes.plot([hits / one.positives], [hits / int(above.sum())], color=INK, zorder=5, **mark)
 
 
 @contextmanager

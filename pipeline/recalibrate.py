@@ -176,7 +176,7 @@ def recalibrate(
                 f"No calibration could be fitted to the labelled {NOUNS[kind]} ({error})."
             ) from error
         before[kind] = held_out(used.kinds[kind], measure_on)
-        cautions += _cautions(kind, models[kind])
+        cautions += _cautions(kind, models[kind], before[kind])
         counts[kind.value] = {
             name: {"assets": len(half.assets), "copies": half.copies, "strangers": half.strangers}
             for name, half in (("fitted", to_fit), ("held_out", to_measure))
@@ -264,7 +264,7 @@ def _tied(judged: Sequence[JudgedLabel]) -> list[Half]:
     return list(groups.values())
 
 
-def _cautions(kind: FitKind, model: KindModel) -> list[str]:
+def _cautions(kind: FitKind, model: KindModel, before: HeldOut) -> list[str]:
     counted = {term.stage for term in model.terms}
     said = [
         f"No labelled pair had evidence of {title_of(name)}, so it has no curve: what it finds "
@@ -276,6 +276,13 @@ def _cautions(kind: FitKind, model: KindModel) -> list[str]:
         said.append(
             f"The model for {NOUNS[kind]} is fitted to {count(model.copies, 'copy', 'copies')} "
             "alone, so it is rough; with more labels it would be finer."
+        )
+    now = model.held_out.log_loss if model.held_out is not None else None
+    if now is not None and before.log_loss is not None and now >= before.log_loss:
+        said.append(
+            f"For {NOUNS[kind]} the new model does no better on the works held out than the one in "
+            f"use (log loss {now:.3f}, before {before.log_loss:.3f}): the one in use is to be "
+            "preferred."
         )
     return said
 

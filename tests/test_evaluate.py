@@ -19,6 +19,7 @@ from typer.testing import CliRunner
 
 from pipeline.calibration import Calibration
 from pipeline.cli import app
+from pipeline.stages import STAGES
 from pipeline.synthetic import picture
 
 WORDS = [f"{a}{b}" for a in ("lan", "mer", "tor", "vel", "sab", "quin") for b in
@@ -85,8 +86,9 @@ def made(tmp_path_factory):
 def few(made):
     """Five pictures and two scripts, labelled.
 
-    One picture is a work's very file though labelled a stranger, one labelled copy shows something
-    else, and one is broken.
+    `hashes.yaml` beside them switches off what may find a likeness in drawn pictures. One picture
+    is a work's very file though labelled a stranger, one labelled copy shows something else, and
+    one is broken.
     """
     folder, index = made
     (folder / "drop").mkdir()
@@ -97,6 +99,9 @@ def few(made):
     (folder / "drop" / "bro\u202eken.png").write_bytes(b"\x89PNG\r\n\x1a\nnothing")
     (folder / "drop" / "scene.txt").write_text((folder / "play.txt").read_text()[:900])
     (folder / "drop" / "new.txt").write_text(text(2, 200))
+    others = [name for name in STAGES if name not in ("perceptual_hash", "text_overlap")]
+    off = "".join(f"  {name}:\n    enabled: false\n" for name in others)
+    (folder / "hashes.yaml").write_text(f"version: 1\nstages:\n{off}")
     labels = listed(
         folder / "labelled.csv",
         [
@@ -115,7 +120,8 @@ def few(made):
 @pytest.fixture(scope="module")
 def evaluated(few):
     folder, index, labels = few
-    answer = clearance("evaluate", labels, "--index", index, "--out", folder / "out", "--json")
+    words = ("evaluate", labels, "--index", index, "--config", folder / "hashes.yaml")
+    answer = clearance(*words, "--out", folder / "out", "--json")
     assert answer.status == 0, answer.stderr
     return answer.json, folder / "out"
 
@@ -200,6 +206,23 @@ def test_every_label_is_a_row_of_pairs_and_what_is_missed_says_why(evaluated):
     assert len(said["cautions"]) == 3
 
 
+def test_an_asset_that_no_stage_can_judge_says_why(few, tmp_path):
+    _, index, _ = few
+    Image.new("RGB", (200, 200), "white").save(tmp_path / "white.png")
+    (tmp_path / "data.bin").write_bytes(bytes(range(256)))
+    labels = listed(tmp_path / "l.csv", [("white.png", "boat", ""), ("data.bin", "boat", "")])
+    said = clearance("evaluate", labels, "--index", index, "--json").json
+    assert set(said["kinds"]) == {"image", "other"}
+    assert said["all"]["not_judged"] == said["all"]["pairs"] == 2
+    assert said["all"]["micro_average_precision"] == 0.0
+    white, data = said["not_judged"]
+    assert "Perceptual hash could not judge it" in white["why"]
+    assert data["why"]
+    told = clearance("evaluate", labels, "--index", index).stdout
+    assert "Others" in told
+    assert "white.png: Perceptual hash could not judge it" in " ".join(told.split())
+
+
 def test_the_pictures_can_be_looked_at(evaluated):
     _, out = evaluated
     for name in ("reliability.png", "precision_recall.png"):
@@ -217,7 +240,8 @@ def test_the_pictures_can_be_looked_at(evaluated):
 def test_the_same_labels_give_the_same_bytes_and_nothing_else_is_written(few, evaluated, tmp_path):
     folder, index, labels = few
     before = sorted(p.name for p in folder.iterdir())
-    assert clearance("evaluate", labels, "--index", index, "--out", tmp_path).status == 0
+    words = ("evaluate", labels, "--index", index, "--config", folder / "hashes.yaml")
+    assert clearance(*words, "--out", tmp_path).status == 0
     names = sorted(p.name for p in tmp_path.iterdir())
     assert names == ["evaluation.json", "pairs.csv", "precision_recall.png", "reliability.png"]
     for name in names:
@@ -228,8 +252,9 @@ def test_the_same_labels_give_the_same_bytes_and_nothing_else_is_written(few, ev
 
 
 def test_the_terminal_tells_it_and_no_name_acts_on_it(few):
-    _, index, labels = few
-    answer = clearance("evaluate", labels, "--index", index)
+    folder, index, labels = few
+    config = folder / "hashes.yaml"
+    answer = clearance("evaluate", labels, "--index", index, "--config", config)
     assert answer.status == 0
     for words in (
         "µAP",
@@ -249,7 +274,9 @@ def test_screen_and_evaluate_say_the_same_of_an_asset(few, evaluated, tmp_path):
     import pyarrow.parquet as pq
 
     folder, index, _ = few
-    clearance("screen", folder / "drop", "--index", index, "--out", tmp_path / "o")
+    config = folder / "hashes.yaml"
+    words = ("screen", folder / "drop", "--index", index, "--config", config)
+    assert clearance(*words, "--out", tmp_path / "o").status == 3  # a file is broken
     screened = pq.read_table(tmp_path / "o" / "matches.parquet").to_pylist()
     theirs = {(f"drop/{m['asset_path']}", m["work_id"]): m["risk"] for m in screened}
     ours = {
@@ -385,10 +412,12 @@ def test_results_go_nowhere_that_would_harm(few, tmp_path):
     for option, place, says in (
         ("--out", tmp_path / "file", "is a file"),
         ("--out", index / "out", "inside the reference index"),
+        ("--out", Path("/proc/nowhere"), "can't be written to /proc/nowhere"),
         ("--calibrate", tmp_path / "c.yaml", "ends in .json"),
         ("--calibrate", tmp_path / "mine.json", "is no calibration"),
         ("--calibrate", tmp_path / "dir.json", "is a folder"),
         ("--calibrate", index / "c.json", "inside the reference index"),
+        ("--calibrate", configs() / "default.json", "come with Clearance"),
     ):
         answer = clearance(*words, option, place)
         assert (answer.status, says in answer.stderr) == (2, True), answer.stderr

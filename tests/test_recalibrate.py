@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pipeline.labels import JudgedLabel, LabelledAsset
@@ -24,6 +24,11 @@ def judged(labels) -> list[JudgedLabel]:
     return made
 
 
+PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+"""A busy machine is no fault of the code's."""
+
+
+@PATIENT
 @given(LABELS)
 def test_each_asset_lies_on_one_side_with_its_works_and_its_doubles(labels):
     assets = judged(labels)
@@ -38,6 +43,7 @@ def test_each_asset_lies_on_one_side_with_its_works_and_its_doubles(labels):
     assert not contents[0] & contents[1]
 
 
+@PATIENT
 @given(st.lists(st.integers(1, 6), min_size=2, max_size=12), st.integers(0, 15))
 def test_the_halves_are_as_even_as_the_works_allow(copies, strangers):
     """Dealt largest first, the halves differ by no more than the largest work has copies."""

@@ -33,6 +33,7 @@ from pipeline.records import (
 )
 from pipeline.stages import Stage, StageSettings
 from pipeline.synthetic import picture, random_stack
+from pipeline.synthetic.edits import EDITS
 from reference_index.interface import StageEntries, WorkFile
 
 Picture = NDArray[np.uint8]
@@ -47,6 +48,10 @@ COPIES = 5
 WORDS_A_WORK = 1500
 PASSAGES_A_WORK = 4
 
+FURNISHED = 48
+FURNITURE = ("watermark", "banner", "frame", "screenshot", "logo", "stickers", "letterbox", "frame")
+"""What pictures that are no copies of each other share, in pairs of a work and a stranger."""
+
 UNKNOWN_TRUTH = re.compile(r"labelme|splash/")
 """Left out: of unclear licence, and title pictures that are montages of other works there."""
 
@@ -54,7 +59,7 @@ SAME_WORK = (
     # Files whose names differ though they show one work, or whose likeness is no accident.
     (re.compile(r"bridge"), "bridge"),
     (re.compile(r"modes/"), "modes"),
-    (re.compile(r"sample-b"), "sample-b"),
+    (re.compile(r"sample-b"), "bridge"),
     (re.compile(r"motorcycle"), "motorcycle"),
     (re.compile(r"BMRexplosion"), "explosion"),
     (re.compile(r"terrain/backdrops/([a-z]+)|terrain/.*/([a-z]+)"), ""),
@@ -131,7 +136,44 @@ def picture_sides(
     for names in (list(groups)[:real], list(groups)[real:]):
         for place, index in enumerate(rng.permutation(len(names))):
             _deal_picture(sides[place % 2], place % 4 < 2, names[index], groups, rng)
+    for place, side in enumerate(sides):
+        _furnish(side, FIRST_SEED + generated + place * FURNISHED, rng)
     return (*sides, real)
+
+
+def _furnish(side: Side, seed: int, rng: np.random.Generator) -> None:
+    """Adds works, and strangers that share a mark or a frame with one of them and nothing else."""
+    strangers = [
+        one.frames[0] for one, work in side.assets if work is None and isinstance(one, LoadedImage)
+    ]
+    for number in range(FURNISHED):
+        work = picture(seed + number, 384)
+        other = strangers[int(rng.integers(len(strangers)))]
+        height, width = work.shape[:2]
+        other = np.asarray(
+            cv2.resize(other, (width, height), interpolation=cv2.INTER_AREA), np.uint8
+        )
+        state = int(rng.integers(2**32))
+        name = FURNITURE[number % len(FURNITURE)]
+        pair = [_furnished(one, name, np.random.default_rng(state)) for one in (work, other)]
+        side.works.append((f"furnished {seed + number}", _loaded(pair[0])))
+        side.assets.append((_loaded(pair[1]), None))
+
+
+def _furnished(image: Picture, name: str, rng: np.random.Generator) -> Picture:
+    if name not in ("frame", "logo"):
+        return EDITS[name](image, rng)
+    height, width = image.shape[:2]
+    drawn = picture(FIRST_SEED * 2 + int(rng.integers(2**40)), 256)
+    if name == "logo":
+        tall, wide = height // 4, width // 4
+        edited = image.copy()
+        edited[8 : 8 + tall, -8 - wide : -8] = cv2.resize(drawn, (wide, tall))
+        return edited
+    edited = np.asarray(cv2.resize(drawn, (width, height)), np.uint8)
+    y, x = height // 8, width // 8
+    edited[y:-y, x:-x] = cv2.resize(image, (width - 2 * x, height - 2 * y))
+    return edited
 
 
 def _deal_picture(

@@ -40,6 +40,11 @@ CURVES = (
     Curve("perceptual_hash", "phash_distance", "lower", (0, 4, 8, 10, 12, 16, 20, 26, 32)),
     Curve("perceptual_hash", "pdq_distance", "lower", (0, 31, 45, 60, 75, 90, 105, 128)),
     Curve("clip_embedding", "clip_likeness", "higher", (0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8)),
+    Curve(
+        "local_features", "overlap_agreement", "higher", (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
+    ),
+    Curve("local_features", "overlap_strength", "higher", (0.2, 0.6, 1, 2, 4, 8, 16, 32, 64)),
+    Curve("local_features", "overlap_contradiction", "lower", (0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.7)),
     Curve("text_overlap", "text_words", "higher", (8, 12, 16, 24, 32, 48, 100, 300)),
     Curve("text_overlap", "text_longest", "higher", (4, 8, 12, 16, 24, 32, 48, 100)),
     Curve("text_overlap", "text_run", "higher", (3, 5, 8, 12, 16, 24, 48, 100)),
@@ -51,6 +56,12 @@ CURVES = (
 WIDE: dict[str, dict[str, float]] = {
     "perceptual_hash": {"phash_max_distance": 18, "pdq_max_distance": 100},
     "clip_embedding": {"min_likeness": 0.02, "top_k": 30},
+    "local_features": {
+        "min_agreement": 0.1,
+        "min_strength": 0.2,
+        "min_whole_agreement": 0.3,
+        "candidates": 8,
+    },
     "text_overlap": {"min_words": 8, "min_identity": 0.3, "min_jaccard": 0.03},
 }
 """Search settings for the fit, by stage: wider than any configuration that ships."""

@@ -144,15 +144,23 @@ def _failed(stage: Stage, error: Exception) -> StageOutcome:
     )
 
 
+Nominated = Mapping[int, tuple[str, ...]]
+"""Files that stages nominated for an asset, by position in the index's files, and which stages."""
+
+CANDIDATES = 2
+"""How many files a stage nominates for each asset, for a stage that verifies."""
+
+
 def search_all(
     stage: Stage,
     fingerprints: Sequence[Fingerprint],
     entries: StageEntries,
     settings: StageSettings,
+    nominated: Sequence[Nominated],
 ) -> list[StageOutcome]:
     """The outcome of each search; one that breaks fails alone."""
     try:
-        found = stage.search(fingerprints, entries, settings)
+        found = stage.search_among(fingerprints, entries, settings, nominated)
         if len(found) != len(fingerprints):
             raise RuntimeError(f"{len(found)} answers for {len(fingerprints)} queries")  # noqa: TRY301
         evidence = [tuple(one) for one in found]
@@ -160,7 +168,10 @@ def search_all(
         if len(fingerprints) == 1:
             log.warning("stage %s failed in a search: %s", stage.name, type(error).__name__)
             return [_failed(stage, error)]
-        return [search_all(stage, [one], entries, settings)[0] for one in fingerprints]
+        return [
+            search_all(stage, [one], entries, settings, [its])[0]
+            for one, its in zip(fingerprints, nominated, strict=True)
+        ]
     return [_outcome(stage.name, one, its) for one, its in zip(fingerprints, evidence, strict=True)]
 
 
@@ -174,6 +185,8 @@ def judge(
 ) -> Iterator[tuple[Asset, Loaded | Fault, tuple[StageOutcome, ...]]]:
     """Each asset of a chunk with one outcome of every stage, in the chunk's order."""
     outcomes: list[list[StageOutcome]] = [[] for _ in chunk]
+    nominated: list[dict[int, tuple[str, ...]]] = [{} for _ in chunk]
+    awaited = {bench.kind for bench in benches if bench.stage is not None and bench.stage.verifies}
     for bench in benches:
         places: list[int] = []
         inputs: list[Loaded] = []
@@ -196,21 +209,36 @@ def judge(
             else:
                 places.append(place)
                 inputs.append(loaded)
-        for place, outcome in zip(places, _run(bench, inputs), strict=True):
+        mine = [nominated[place] for place in places]
+        ran = _run(bench, inputs, mine, nominates=bench.kind in awaited)
+        for place, outcome in zip(places, ran, strict=True):
             outcomes[place].append(outcome)
     for (asset, loaded), found in zip(chunk, outcomes, strict=True):
         yield asset, loaded, tuple(found)
 
 
-def _run(bench: Bench, inputs: Sequence[Loaded]) -> list[StageOutcome]:
+def _run(
+    bench: Bench,
+    inputs: Sequence[Loaded],
+    nominated: Sequence[dict[int, tuple[str, ...]]],
+    *,
+    nominates: bool,
+) -> list[StageOutcome]:
+    """One outcome for each input; adds to `nominated` what the stage nominates for it."""
     if not inputs:
         return []
     stage, entries = bench.stage, bench.entries
     if stage is None or entries is None:
         raise AssertionError("a bench without a stage has `absent` set")
     answers = fingerprint_all(stage, inputs)
+    asked = [place for place, answer in enumerate(answers) if isinstance(answer, Fingerprint)]
     queries = [answer for answer in answers if isinstance(answer, Fingerprint)]
-    searched = iter(search_all(stage, queries, entries, bench.settings) if queries else [])
+    theirs = [nominated[place] for place in asked]
+    searched = iter(search_all(stage, queries, entries, bench.settings, theirs) if queries else [])
+    if nominates and queries and not stage.verifies:
+        for its, files in zip(theirs, _nominated(stage, queries, entries, bench), strict=True):
+            for file in files:
+                its[file] = (*its.get(file, ()), stage.title)
     outcomes = []
     for answer in answers:
         if isinstance(answer, Fingerprint):
@@ -224,6 +252,17 @@ def _run(bench: Bench, inputs: Sequence[Loaded]) -> list[StageOutcome]:
         else:
             outcomes.append(answer)
     return outcomes
+
+
+def _nominated(
+    stage: Stage, queries: Sequence[Fingerprint], entries: StageEntries, bench: Bench
+) -> list[list[int]]:
+    """What a stage nominates; nothing if it breaks, for its own search has said so already."""
+    try:
+        return stage.candidates(queries, entries, bench.settings, CANDIDATES)
+    except Exception as error:
+        log.warning("stage %s failed to nominate: %s", stage.name, type(error).__name__)
+        return [[] for _ in queries]
 
 
 def works_compared(outcomes: Sequence[StageOutcome], benches: Sequence[Bench]) -> int:

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from pipeline.stages.base import Measure, Stage, StageSettings
 from pipeline.stages.clip_embedding import ClipEmbedding
+from pipeline.stages.local_features import LocalFeatures
 from pipeline.stages.perceptual_hash import PerceptualHash
 from pipeline.stages.text_overlap import TextOverlap
 
 STAGES: dict[str, type[Stage]] = {
-    stage.name: stage for stage in (PerceptualHash, ClipEmbedding, TextOverlap)
+    stage.name: stage for stage in (PerceptualHash, ClipEmbedding, LocalFeatures, TextOverlap)
 }
-"""Every stage by name, in the order in which they run and their columns stand."""
+"""Every stage by name, in the order in which they run and their columns stand; one that verifies
+stands after those that nominate candidates for it."""
 
 __all__ = ["STAGES", "Measure", "Stage", "StageSettings"]

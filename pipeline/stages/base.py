@@ -8,7 +8,7 @@ and fingerprints into evidence against what an index holds. Every stage register
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, Self
 
@@ -63,6 +63,7 @@ class Stage(ABC):
         shows_copying: True if its evidence shows copied material, False if only likeness;
             likeness alone never reaches the band `escalate`.
         batch_size: how many loaded assets `fingerprint` wants at a time.
+        verifies: whether it compares candidates that other stages nominate.
     """
 
     name: ClassVar[str]
@@ -72,6 +73,7 @@ class Stage(ABC):
     measures: ClassVar[tuple[Measure, ...]]
     shows_copying: ClassVar[bool]
     batch_size: ClassVar[int] = 16
+    verifies: ClassVar[bool] = False
     Settings: ClassVar[type[StageSettings]] = StageSettings
 
     @classmethod
@@ -116,6 +118,39 @@ class Stage(ABC):
         Raises:
             ValueError: if a fingerprint or the stored rows are not of this stage's form.
         """
+
+    def candidates(
+        self,
+        fingerprints: Sequence[Fingerprint],
+        entries: StageEntries,  # noqa: ARG002 - the contract's signature
+        settings: StageSettings,  # noqa: ARG002
+        limit: int,  # noqa: ARG002
+    ) -> list[list[int]]:
+        """For each fingerprint, files that a stage which verifies should look at, nearest first.
+
+        They may lie further off than evidence does: being compared costs time and nothing else.
+
+        Returns:
+            Up to `limit` positions in `entries.files` for each; none, for a stage that does not
+            define this.
+        """
+        return [[] for _ in fingerprints]
+
+    def search_among(
+        self,
+        fingerprints: Sequence[Fingerprint],
+        entries: StageEntries,
+        settings: StageSettings,
+        candidates: Sequence[Mapping[int, tuple[str, ...]]],  # noqa: ARG002
+    ) -> list[list[Evidence]]:
+        """As `search`; a stage that `verifies` also compares each fingerprint with its candidates.
+
+        Args:
+            fingerprints, entries, settings: as in `search`.
+            candidates: for each fingerprint, by position in `entries.files`, the titles of the
+                stages that nominated the file.
+        """
+        return self.search(fingerprints, entries, settings)
 
     @abstractmethod
     def sentence(self, evidence: Evidence) -> str:

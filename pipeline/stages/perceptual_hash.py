@@ -27,6 +27,9 @@ PHASH_BITS, PHASH_BYTES = 64, 8
 PDQ_BITS, PDQ_BYTES = 256, 32
 LEAST_QUALITY = 50
 """PDQ's own measure of detail, 0 to 100; PDQ advises to discard hashes below 50."""
+CANDIDATE_BITS = 90
+"""PDQ distance, of 256 bits, up to which a work is worth a comparison: unrelated ones lie at about
+128, give or take 8."""
 LARGEST_EDGE = 1024
 """Pictures are first averaged down to this edge: both hashes look at far less."""
 SMALLEST_EDGE = 8
@@ -214,6 +217,28 @@ class PerceptualHash(Stage):
                 frame, transform = divmod(query, len(TRANSFORMS))
                 near[asset].pdq(row, bits, int(frames[frame]), transform)
         return [one.evidence(entries) for one in near]
+
+    def candidates(
+        self,
+        fingerprints: Sequence[Fingerprint],
+        entries: StageEntries,
+        settings: StageSettings,  # noqa: ARG002 - the contract's signature
+        limit: int,
+    ) -> list[list[int]]:
+        """As in `Stage.candidates`: the nearest files by PDQ, in any of the eight forms."""
+        if not fingerprints or not len(entries):
+            return [[] for _ in fingerprints]
+        stored = entries.built("perceptual_hash", lambda: _Stored(entries.rows))
+        queries = [_hashes(one.rows).pdq.reshape(-1, PDQ_BYTES) for one in fingerprints]
+        owner = np.repeat(np.arange(len(queries)), [len(one) for one in queries])
+        hits = stored.pdq.within(np.concatenate(queries), CANDIDATE_BITS)
+        nearest: list[dict[int, float]] = [{} for _ in queries]
+        for asset, row, bits in zip(
+            owner[hits.query].tolist(), hits.entry.tolist(), hits.score.tolist(), strict=True
+        ):
+            file = int(entries.file_of_row[row])
+            nearest[asset][file] = min(nearest[asset].get(file, bits), bits)
+        return [sorted(one, key=lambda file: (one[file], file))[:limit] for one in nearest]
 
     def sentence(self, evidence: Evidence) -> str:
         """As in `Stage.sentence`."""

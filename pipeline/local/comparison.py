@@ -1,0 +1,198 @@
+"""Comparing a frame of an asset with stored pictures by their local features."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.local.codes import Codebook
+from pipeline.local.features import View
+from pipeline.local.rows import Picture, check_form, pictures
+from pipeline.verify.geometry import Matches, agreement, homography, matched
+from pipeline.verify.likeness import Overlap, overlap, refined, repeats, whole_transform
+from reference_index.coded_vectors import CodedVectors
+from reference_index.interface import StageEntries, WorkFile
+
+PROBES, NEIGHBOURS = 3, 8
+LEAST_VOTE = 0.08
+"""Votes below which a stored picture is not worth a comparison: two thirds of the best among
+unrelated pictures have more, and hardly any copy has less."""
+ASKED = {"AS_IT_IS": 1.0, "MIRRORED": 0.6, "NEGATIVE": 0.3}
+"""Share of a picture's features, the strongest, that nominate candidates in each view: rarer views
+get less of the time. All are compared once there is a candidate."""
+SHARPNESS = 4
+"""A vote is the share by which a neighbour is nearer than the last of the neighbours, to this
+power: one match that stands out says more than many that do not."""
+DOUBTFUL = (0.1, 0.8)
+"""Agreements between which the place of an overlap is worth refining."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """An overlap of a frame with a stored row.
+
+    Attributes:
+        frame: number of the frame in its file.
+        row: the stored row.
+        inliers, strength: features that agree on the transform, and what they speak for it
+            together; 0 where the two were compared as wholes.
+        overlap: what the two pictures show alike under the transform.
+        repeats: share of the agreement that another place has too, see `likeness.repeats`.
+        transform: float64 (3, 3), from shares of the work's width and height to the asset's.
+        negative: whether the asset shows the work's negative.
+    """
+
+    frame: int
+    row: int
+    inliers: int
+    strength: float
+    overlap: Overlap
+    repeats: float
+    transform: NDArray[np.float64]
+    negative: bool
+
+    @property
+    def rank(self) -> tuple[float, int, int]:
+        """The least is the best."""
+        # What features agree on, and a little for pictures that agree without any.
+        return (-(self.strength + 1.0) * self.overlap.agreement, self.row, self.frame)
+
+
+class Stored:
+    """The stored rows, read as they are needed, and the search over their features."""
+
+    def __init__(self, entries: StageEntries, book: Codebook) -> None:
+        self.entries = entries
+        check_form(entries.rows)
+        columns = {name: entries.rows.column(name).to_pylist() for name in ("cells", "codes")}
+        counts = [len(one) // 2 for one in columns["cells"]]
+        self.row_of = np.repeat(np.arange(len(counts)), counts)
+        self.vectors: CodedVectors = CodedVectors(
+            book.cells,
+            book.words,
+            np.frombuffer(b"".join(columns["cells"]), "<u2").astype(np.int64),
+            np.frombuffer(b"".join(columns["codes"]), np.uint8).reshape(sum(counts), -1),
+        )
+        order = np.argsort(entries.file_of_row, kind="stable")
+        files, starts = np.unique(entries.file_of_row[order], return_index=True)
+        self._rows = dict(zip(files.tolist(), np.split(order, starts[1:]), strict=True))
+
+    def __len__(self) -> int:
+        return len(self.entries)
+
+    def file(self, row: int) -> WorkFile:
+        """The file that a row is of."""
+        return self.entries.files[int(self.entries.file_of_row[row])]
+
+    def picture(self, row: int) -> Picture:
+        """A row as it is compared."""
+        return pictures(self.entries.rows.slice(row, 1))[0]
+
+    def rows_of(self, named: Mapping[int, tuple[str, ...]]) -> dict[int, tuple[str, ...]]:
+        """Rows of files, with the ways that nominated them."""
+        return {
+            int(row): ways
+            for position, ways in named.items()
+            for row in self._rows.get(position, ())
+        }
+
+
+class Comparison:
+    """One frame of an asset, compared with stored pictures."""
+
+    def __init__(self, picture: Picture, book: Codebook) -> None:
+        self.picture = picture
+        self._book = book
+        self._seen: dict[View, tuple[NDArray[np.float32], NDArray[np.float32]]] = {}
+
+    def nominated(self, stored: Stored, most: int) -> list[tuple[int, View]]:
+        """Up to `most` stored rows, and the views in which they are likest, by votes of the
+        features.
+        """
+        views = list(View)
+        votes = np.stack([self._votes(stored, view) for view in views]).reshape(-1)
+        count = min(most, len(votes))
+        # By votes, then row: partition alone would leave ties to chance.
+        least = max(np.partition(votes, -count)[-count], LEAST_VOTE)
+        likely = np.flatnonzero(votes >= least)
+        likely = likely[np.argsort(-votes[likely], kind="stable")][:count]
+        return [(int(at % len(stored)), views[int(at // len(stored))]) for at in likely]
+
+    def _votes(self, stored: Stored, view: View) -> NDArray[np.float64]:
+        asked = self.picture.descriptors[: int(ASKED[view.name] * len(self.picture.descriptors))]
+        queries = np.ascontiguousarray(asked[:, view.order])
+        cells, distances = self._book.nearest_cells(queries, PROBES)
+        near, which = stored.vectors.nearest(queries, NEIGHBOURS, cells, distances)
+        found = which >= 0
+        # Where fewer neighbours than asked for were found, as far as an unrelated one would be.
+        last = np.where(found.all(axis=1), near[:, -1], distances[:, 0])[:, None]
+        weight = np.where(found, 1.0 - near / np.maximum(last, 1e-6), 0.0).clip(0.0, 1.0)
+        sums = np.bincount(stored.row_of[which[found]], weight[found] ** SHARPNESS, len(stored))
+        return np.asarray(sums, np.float64)
+
+    def seen(self, view: View) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Descriptors in a view, and how far off an unrelated one would be from each."""
+        if view not in self._seen:
+            descriptors = np.ascontiguousarray(self.picture.descriptors[:, view.order])
+            self._seen[view] = descriptors, self._book.nearest_cells(descriptors)[1][:, 0]
+        return self._seen[view]
+
+    def verified(
+        self, stored: Stored, row: int, view: View | None, *, looked_for: bool
+    ) -> Iterator[Found]:
+        """Overlaps with a stored picture.
+
+        Args:
+            stored: the stored rows.
+            row: which of them.
+            view: the view in which features nominated it; None if another stage did. Then it is
+                compared as a whole, and, unless the search over features looked for it already
+                (`looked_for`), by its features in every view.
+        """
+        work = stored.picture(row)
+        views = () if view is None and looked_for else View if view is None else (view,)
+        for one in views:
+            fit = agreement(self.picture.features, work.features, self._matches(work, one), one)
+            if fit is None:
+                continue
+            transform = homography(
+                fit.transform, self.picture.features.aspect, work.features.aspect, one
+            )
+            yield self._found(
+                work, row, len(fit.asset), fit.strength, transform, one is View.NEGATIVE
+            )
+        if view is None:
+            yield from self._as_whole(work, row)
+
+    def _found(
+        self,
+        work: Picture,
+        row: int,
+        inliers: int,
+        strength: float,
+        transform: NDArray[np.float64],
+        negative: bool,
+    ) -> Found:
+        mine, theirs = self.picture.reduced, work.reduced
+        seen = overlap(mine, theirs, transform, negative=negative)
+        if DOUBTFUL[0] < seen.agreement < DOUBTFUL[1]:
+            moved = refined(mine, theirs, transform, negative=negative)
+            again = overlap(mine, theirs, moved, negative=negative)
+            if again.agreement > seen.agreement:
+                seen, transform = again, moved
+        other = repeats(mine, theirs, transform, negative=negative)
+        return Found(self.picture.frame, row, inliers, strength, seen, other, transform, negative)
+
+    def _as_whole(self, work: Picture, row: int) -> Iterator[Found]:
+        """Pictures too blurred or repainted for features may still agree as wholes."""
+        likely = whole_transform(self.picture.reduced, work.reduced)
+        if likely is not None:
+            transform, negative = likely
+            yield self._found(work, row, 0, 0.0, transform, negative)
+
+    def _matches(self, work: Picture, view: View) -> Matches:
+        descriptors, reach = self.seen(view)
+        return matched(descriptors, reach, work.descriptors)

@@ -1,0 +1,321 @@
+"""Local features: parts of a picture that lie in another, found by SIFT and verified.
+
+Candidates come from a search over the features themselves and from the other stages. Each is then
+compared with the asset directly: one transform must carry many features of the work to those of
+the asset, and under it the two pictures must show the same.
+"""
+
+from __future__ import annotations
+
+import base64
+import os
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+import numpy as np
+import pyarrow as pa
+from pydantic import Field
+
+from pipeline.detail import canary_picture, has_detail
+from pipeline.errors import Reason
+from pipeline.local.schema import FEWEST, SCHEMA
+from pipeline.records import Abstention, Evidence, Fingerprint, Kind, Loaded, LoadedImage
+from pipeline.stages.base import Measure, Stage, StageSettings, library_versions, refuse_other_spec
+from reference_index.interface import StageEntries
+from reference_index.spec import FingerprintSpec
+
+if TYPE_CHECKING:
+    from pipeline.local.comparison import Found, Stored
+    from pipeline.local.rows import Picture
+
+MOST_REPEATED, UNREPEATED = 0.9, 16.0
+"""Where another place agrees nearly as well, few features that agree say only that both show the
+same pattern, such as a checkerboard; this strength of features is more than patterns gave."""
+CANARY_COSINE = 0.999
+
+
+class LocalFeaturesSettings(StageSettings):
+    """How candidates are found and what makes a match.
+
+    Attributes:
+        candidates: pairs of a view and a stored picture that the search over features nominates
+            for each frame of an asset.
+        search_up_to: stored pictures up to which features themselves are searched; beyond it,
+            candidates come from the other stages alone.
+        min_agreement: least agreement of the two pictures within the overlap.
+        min_strength: least strength of the features that agree.
+        min_whole_agreement: least agreement of two pictures as wholes, without features.
+    """
+
+    candidates: int = Field(default=5, ge=1, le=100)
+    search_up_to: int = Field(default=20_000, ge=0)
+    min_agreement: float = Field(default=0.3, ge=0.0, le=1.0)
+    min_strength: float = Field(default=0.6, ge=0.0)
+    min_whole_agreement: float = Field(default=0.6, ge=0.0, le=1.0)
+
+    def accept(self, found: Found) -> bool:
+        """Whether an overlap is evidence."""
+        if found.repeats > MOST_REPEATED and found.strength < UNREPEATED:
+            return False
+        if not found.inliers:
+            return found.overlap.agreement >= self.min_whole_agreement
+        return found.overlap.agreement >= self.min_agreement and found.strength >= self.min_strength
+
+
+class LocalFeatures(Stage):
+    """Parts of a picture in another, with the transform between them."""
+
+    name: ClassVar[str] = "local_features"
+    title: ClassVar[str] = "local features"
+    kind: ClassVar[Kind] = Kind.IMAGE
+    shows_copying: ClassVar[bool] = True
+    verifies: ClassVar[bool] = True
+    batch_size: ClassVar[int] = 32
+    Settings: ClassVar[type[StageSettings]] = LocalFeaturesSettings
+    schema: ClassVar[pa.Schema] = SCHEMA
+    measures: ClassVar[tuple[Measure, ...]] = (
+        Measure(
+            "overlap_inliers", "int", "match", "features",
+            "Local features that agree with one transform from the work to the asset.",
+        ),
+        Measure(
+            "overlap_strength", "float", "match", "",
+            "How much those features speak for it together: each counts up to 1, by how much "
+            "nearer its partner is than an unrelated feature would be.",
+        ),
+        Measure(
+            "overlap_agreement", "float", "match", "0 to 1",
+            "Correlation of the two pictures where the transform lays one on the other.",
+        ),
+        Measure(
+            "overlap_contradiction", "float", "match", "0 to 1",
+            "Share of what both pictures show there in which they show different things: what "
+            "two pictures have that share no more than a frame or a mark.",
+        ),
+        Measure(
+            "overlap_asset_share", "float", "match", "0 to 1",
+            "Share of the asset's area that shows the work.",
+        ),
+        Measure(
+            "overlap_work_share", "float", "match", "0 to 1",
+            "Share of the work's area that the asset shows.",
+        ),
+        Measure(
+            "overlap_transform", "str", "match", "nine numbers",
+            "Homography, row by row, from the work to the asset, both in shares of width and "
+            "height.",
+        ),
+        Measure(
+            "overlap_negative", "bool", "match", "",
+            "Whether the asset shows the work's negative.",
+        ),
+        Measure(
+            "overlap_frame", "int", "match", "frame, from 0", "Frame of the asset that agrees best."
+        ),
+        Measure(
+            "overlap_found_by", "str", "match", "",
+            "Which ways nominated the work for this comparison.",
+        ),
+        Measure(
+            "feature_count", "int", "asset", "features",
+            f"Local features of the picture; below {FEWEST} the stage abstains.",
+        ),
+    )  # fmt: skip
+
+    def __init__(self) -> None:
+        from pipeline.local import features
+        from pipeline.local.codes import codebook
+
+        self._book = codebook()
+        self._spec = FingerprintSpec(
+            stage=self.name,
+            algorithm="sift-rootsift/1",
+            parameters={
+                "largest_edge": features.LARGEST_EDGE,
+                "most_features": features.MOST_FEATURES,
+                "contrast": features.CONTRAST,
+                "edge": features.EDGE,
+                "fewest": FEWEST,
+                "codebook": self._book.sha256,
+            },
+            libraries=library_versions("opencv-python-headless", "faiss-cpu"),
+            canary=self._canary(),
+        )
+
+    @classmethod
+    def create(cls, **options: Any) -> Self:  # noqa: ARG003 - the contract's signature
+        """A stage for a new index; it has no options."""
+        return cls()
+
+    @classmethod
+    def from_spec(cls, spec: FingerprintSpec) -> Self:
+        """As in `Stage.from_spec`."""
+        stage = cls()
+        refuse_other_spec(
+            stage.spec, spec, canary_agrees=_canaries_agree(stage.spec.canary, spec.canary)
+        )
+        return stage
+
+    @property
+    def spec(self) -> FingerprintSpec:
+        """Identity of the values this stage makes."""
+        return self._spec
+
+    def _canary(self) -> str:
+        """The mean descriptor of a fixed picture, as float16: its bits may differ between
+        processors."""
+        from pipeline.local.features import LARGEST_EDGE, extract, luma
+
+        _, descriptors = extract(luma(canary_picture(), LARGEST_EDGE))
+        return base64.b64encode(descriptors.mean(axis=0).astype("<f2").tobytes()).decode()
+
+    def fingerprint(self, loaded: Sequence[Loaded]) -> list[Fingerprint | Abstention]:
+        """A row for each frame with enough features; an abstention if none has."""
+        images = []
+        for image in loaded:
+            if not isinstance(image, LoadedImage):
+                raise TypeError(f"{self.name} judges pictures, not {type(image).__name__}")
+            images.append(image)
+        # OpenCV lets go of the interpreter lock.
+        with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+            return list(pool.map(self._one, images))
+
+    def _one(self, image: LoadedImage) -> Fingerprint | Abstention:
+        from pipeline.local.rows import read_frame
+
+        rows: list[tuple[Any, ...]] = []
+        most = 0
+        for place, frame in enumerate(image.frames):
+            if has_detail(frame):
+                count, row = read_frame(frame, image.number(place), self._book)
+                most = max(most, count)
+                rows += [row] if row is not None else []
+        facts = {"feature_count": most}
+        if not rows:
+            why = f"too few local features to compare ({most}; at least {FEWEST} are needed)"
+            return Abstention(Reason.TOO_LITTLE_DETAIL, why, facts)
+        arrays = [
+            pa.array(values, field.type)
+            for values, field in zip(zip(*rows, strict=True), self.schema, strict=True)
+        ]
+        return Fingerprint(self.name, pa.RecordBatch.from_arrays(arrays, schema=self.schema), facts)
+
+    def search(
+        self, fingerprints: Sequence[Fingerprint], entries: StageEntries, settings: StageSettings
+    ) -> list[list[Evidence]]:
+        """As in `Stage.search`, with the candidates of the search over features alone."""
+        return self.search_among(fingerprints, entries, settings, [{} for _ in fingerprints])
+
+    def search_among(
+        self,
+        fingerprints: Sequence[Fingerprint],
+        entries: StageEntries,
+        settings: StageSettings,
+        candidates: Sequence[Mapping[int, tuple[str, ...]]],
+    ) -> list[list[Evidence]]:
+        """As in `Stage.search_among`: every candidate is verified."""
+        if not isinstance(settings, LocalFeaturesSettings):
+            raise TypeError("local_features needs LocalFeaturesSettings")
+        from pipeline.local.comparison import Stored
+        from pipeline.local.rows import pictures
+
+        queries = [pictures(one.rows) for one in fingerprints]
+        if not queries or not len(entries):
+            return [[] for _ in queries]
+        stored = entries.built("local_features", lambda: Stored(entries, self._book))
+        pairs = zip(queries, candidates, strict=True)
+        with ThreadPoolExecutor(os.cpu_count() or 1, initializer=_alone) as pool:
+            return list(
+                pool.map(lambda pair: self._evidence(pair[0], stored, settings, pair[1]), pairs)
+            )
+
+    def _evidence(
+        self,
+        frames: Sequence[Picture],
+        stored: Stored,
+        settings: LocalFeaturesSettings,
+        named: Mapping[int, tuple[str, ...]],
+    ) -> list[Evidence]:
+        """The best verified overlap with each work."""
+        from pipeline.local.comparison import Comparison
+
+        best: dict[str, Found] = {}
+        found_by: dict[str, set[str]] = {}
+        looked_for = len(stored) <= settings.search_up_to
+        others = stored.rows_of(named)
+        for frame in frames:
+            compared = Comparison(frame, self._book)
+            nominated = compared.nominated(stored, settings.candidates) if looked_for else []
+            for row, view in [*nominated, *((row, None) for row in others)]:
+                work_id = stored.file(row).work_id
+                ways = others[row] if view is None else (self.title,)
+                found_by.setdefault(work_id, set()).update(ways)
+                for found in compared.verified(stored, row, view, looked_for=looked_for):
+                    if settings.accept(found) and (
+                        work_id not in best or found.rank < best[work_id].rank
+                    ):
+                        best[work_id] = found
+        ranked = sorted(best.items(), key=lambda item: (item[1].rank[0], item[0]))
+        return [_as_evidence(found, stored, found_by[work]) for work, found in ranked]
+
+    def sentence(self, evidence: Evidence) -> str:
+        """As in `Stage.sentence`."""
+        of_asset, of_work, inliers = (
+            evidence.measures.get(name)
+            for name in ("overlap_asset_share", "overlap_work_share", "overlap_inliers")
+        )
+        if not isinstance(of_asset, float) or not isinstance(of_work, float):
+            raise TypeError("local_features evidence has an overlap")
+        how = " as a negative" if evidence.measures.get("overlap_negative") else ""
+        by = (
+            f"{inliers} local features agree on where it lies"
+            if inliers
+            else "the two pictures agree as wholes"
+        )
+        return (
+            f"About {of_work:.0%} of its picture is seen{how} in about {of_asset:.0%} of the "
+            f"asset: {by}."
+        )
+
+
+def _alone() -> None:
+    """FAISS in this thread keeps to it: the assets are what is shared out."""
+    import faiss
+
+    faiss.omp_set_num_threads(1)
+
+
+def _as_evidence(found: Found, stored: Stored, ways: set[str]) -> Evidence:
+    file = stored.file(found.row)
+    transform = found.transform / found.transform[2, 2]
+    return Evidence(
+        work_id=file.work_id,
+        work_file=file.path,
+        work_file_id=file.file_id,
+        measures={
+            "overlap_inliers": found.inliers,
+            "overlap_strength": round(found.strength, 3),
+            "overlap_agreement": round(found.overlap.agreement, 4),
+            "overlap_contradiction": round(found.overlap.contradiction, 4),
+            "overlap_asset_share": round(found.overlap.asset_share, 4),
+            "overlap_work_share": round(found.overlap.work_share, 4),
+            "overlap_transform": " ".join(f"{value:.5g}" for value in transform.ravel()),
+            "overlap_negative": found.negative,
+            "overlap_frame": found.frame,
+            "overlap_found_by": ", ".join(sorted(ways)),
+        },
+    )
+
+
+def _canaries_agree(here: str, stored: str) -> bool:
+    try:
+        a, b = (
+            np.frombuffer(base64.b64decode(text, validate=True), "<f2").astype(np.float64)
+            for text in (here, stored)
+        )
+    except ValueError:
+        return False
+    if a.shape != b.shape or not len(a):
+        return False
+    return bool(a @ b >= CANARY_COSINE * np.linalg.norm(a) * np.linalg.norm(b) > 0)

@@ -117,8 +117,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
             "real_picture_groups": real,
             "texts": given.texts[0],
             "text_files": files,
-            "copies": "edited pictures (stacks of 0 to 3 of the edits in pipeline.synthetic), and as many "
-            "strangers; pictures that share no more than a mark or a frame with a work; passages of 10 to 400 words, changed or not, planted into other texts",
+            "copies": "edited pictures (stacks of 0 to 3 of the edits in pipeline.synthetic) and "
+            "strangers edited the same way; works and strangers that share a mark or a frame; "
+            "passages of 10 to 400 words, changed or not, planted into other texts",
             "split": "by group of versions of a work, half to fit, half held out; on each side "
             "half of the groups are registered and the others are strangers",
             "ridge": RIDGE,

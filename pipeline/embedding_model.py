@@ -220,6 +220,7 @@ def _load(name: str, _stamp: tuple[tuple[str, int, int], ...]) -> EmbeddingModel
     source = parse(name)
     with _quiet():
         import open_clip
+        import torch
 
         if source.config is not None:
             _check_config(name, source.config)
@@ -243,6 +244,9 @@ def _load(name: str, _stamp: tuple[tuple[str, int, int], ...]) -> EmbeddingModel
             raise ModelError(_refusal(name, source, error)) from error
     whole.eval()
     config = open_clip.get_model_preprocess_cfg(whole)
+    digest = _digest(whole.visual)
+    # Same weights in another order in memory: convolutions take half the time.
+    whole.visual.to(memory_format=torch.channels_last)
     size = config["size"]
     return EmbeddingModel(
         name=name,
@@ -252,7 +256,7 @@ def _load(name: str, _stamp: tuple[tuple[str, int, int], ...]) -> EmbeddingModel
         std=tuple(config["std"]),
         fit="squash" if name == MINI else _FITS[config["resize_mode"]],
         fill=int(config["fill_color"]),
-        weights_sha256=_digest(whole.visual),
+        weights_sha256=digest,
     )
 
 

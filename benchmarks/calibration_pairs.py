@@ -49,7 +49,7 @@ WORDS_A_WORK = 1500
 PASSAGES_A_WORK = 4
 
 FURNISHED = 48
-FURNITURE = ("watermark", "banner", "frame", "screenshot", "logo", "stickers", "letterbox", "frame")
+FURNITURE = ("watermark", "banner", "frame", "screenshot", "logo", "checker", "letterbox", "frame")
 """What pictures that are no copies of each other share, in pairs of a work and a stranger."""
 
 UNKNOWN_TRUTH = re.compile(r"labelme|splash/")
@@ -161,7 +161,7 @@ def _furnish(side: Side, seed: int, rng: np.random.Generator) -> None:
 
 
 def _furnished(image: Picture, name: str, rng: np.random.Generator) -> Picture:
-    if name not in ("frame", "logo"):
+    if name not in ("frame", "logo", "checker"):
         return EDITS[name](image, rng)
     height, width = image.shape[:2]
     drawn = picture(FIRST_SEED * 2 + int(rng.integers(2**40)), 256)
@@ -172,6 +172,11 @@ def _furnished(image: Picture, name: str, rng: np.random.Generator) -> Picture:
         return edited
     edited = np.asarray(cv2.resize(drawn, (width, height)), np.uint8)
     y, x = height // 8, width // 8
+    if name == "checker":
+        side = int(rng.integers(12, 40))
+        rows, columns = np.mgrid[:height, :width] // side
+        edited = np.where(((rows + columns) % 2 == 0)[..., None], drawn[0, 0], drawn[-1, -1] ^ 128)
+        y, x = (int(length * rng.uniform(0.15, 0.3)) for length in (height, width))
     edited[y:-y, x:-x] = cv2.resize(image, (width - 2 * x, height - 2 * y))
     return edited
 

@@ -39,7 +39,7 @@ separated, little beside hundreds of pairs."""
 CURVES = (
     Curve("perceptual_hash", "phash_distance", "lower", (0, 4, 8, 10, 12, 16, 20, 26, 32)),
     Curve("perceptual_hash", "pdq_distance", "lower", (0, 31, 45, 60, 75, 90, 105, 128)),
-    Curve("clip_embedding", "clip_likeness", "higher", (0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8)),
+    Curve("clip_embedding", "clip_margin", "higher", (0, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5)),
     Curve(
         "local_features", "overlap_agreement", "higher", (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
     ),
@@ -60,7 +60,7 @@ WIDE: dict[str, dict[str, float]] = {
         "min_agreement": 0.1,
         "min_strength": 0.2,
         "min_whole_agreement": 0.3,
-        "candidates": 8,
+        "candidates": 12,
     },
     "text_overlap": {"min_words": 8, "min_identity": 0.3, "min_jaccard": 0.03},
 }

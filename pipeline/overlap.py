@@ -267,7 +267,7 @@ def overlap_sentence(overlap: Overlap) -> str:
         words = transform_words(placed)
         said += [f"{words} (at 1 it would fill the asset)" if "scaled by" in words else words]
     said += ["as a negative"] * overlap.negative
-    if overlap.inliers is not None:
+    if overlap.inliers:
         said.append(f"{count(overlap.inliers, 'agreeing point')}")
     if overlap.agreement is not None:
         said.append(f"agreement {overlap.agreement:.2f} (1 is the same picture)")

@@ -274,7 +274,7 @@ def test_an_empty_chunk_and_no_stage():
 
 def test_nothing_to_do_gives_nothing():
     assert fingerprint_all(Numbers(), []) == []
-    assert search_all(Numbers(), [], stored(1), StageSettings()) == []
+    assert search_all(Numbers(), [], stored(1), StageSettings(), []) == []
     assert kind_of(picture(1)) is Kind.IMAGE
     assert kind_of(LoadedScript("", (), "txt")) is Kind.SCRIPT
 

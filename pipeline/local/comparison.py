@@ -17,7 +17,7 @@ from reference_index.coded_vectors import CodedVectors
 from reference_index.interface import StageEntries, WorkFile
 
 PROBES, NEIGHBOURS = 3, 8
-LEAST_VOTE = 0.08
+LEAST_VOTE = 0.06
 """Votes below which a stored picture is not worth a comparison: two thirds of the best among
 unrelated pictures have more, and hardly any copy has less."""
 ASKED = {"AS_IT_IS": 1.0, "MIRRORED": 0.6, "NEGATIVE": 0.3}

@@ -48,7 +48,7 @@ class LocalFeaturesSettings(StageSettings):
         min_whole_agreement: least agreement of two pictures as wholes, without features.
     """
 
-    candidates: int = Field(default=5, ge=1, le=100)
+    candidates: int = Field(default=8, ge=1, le=100)
     search_up_to: int = Field(default=20_000, ge=0)
     min_agreement: float = Field(default=0.3, ge=0.0, le=1.0)
     min_strength: float = Field(default=0.6, ge=0.0)

@@ -279,6 +279,149 @@ def test_nothing_to_do_gives_nothing():
     assert kind_of(LoadedScript("", (), "txt")) is Kind.SCRIPT
 
 
+# Nomination
+
+
+class Nominating(Numbers):
+    """Nominates the files whose numbers lie within three of the asset's, nearest first."""
+
+    name = "nominating"
+    title = "nominating numbers"
+
+    def __init__(self, breaks_in_candidates=(), **rest):
+        super().__init__(**rest)
+        self.breaks_in_candidates = set(breaks_in_candidates)
+
+    def candidates(self, fingerprints, entries, settings, limit):
+        named = []
+        for one in fingerprints:
+            number = one.rows.column("number")[0].as_py()
+            if number in self.breaks_in_candidates:
+                raise ValueError(f"candidates {number}")
+            numbers = [int(file.work_id.removeprefix("work-")) for file in entries.files]
+            near = [place for place, other in enumerate(numbers) if abs(other - number) <= 3]
+            named.append(sorted(near, key=lambda place: abs(numbers[place] - number))[:limit])
+        return named
+
+
+class Also(Nominating):
+    name = "also"
+    title = "also numbers"
+
+
+class Verifying(Numbers):
+    """Takes every candidate for evidence, and says who named it."""
+
+    name = "verifying"
+    title = "verifying"
+    verifies = True
+
+    def search_among(self, fingerprints, entries, settings, candidates):
+        assert len(candidates) == len(fingerprints)
+        found = []
+        for named in candidates:
+            files = [(entries.files[position], ways) for position, ways in named.items()]
+            found.append(
+                [
+                    Evidence(f.work_id, f.path, f.file_id, {"found_by": ", ".join(ways)})
+                    for f, ways in files
+                ]
+            )
+        return found
+
+
+class VerifyingLetters(Verifying):
+    name = "verifying_letters"
+    kind = Kind.SCRIPT
+
+
+def verified(benches, numbers):
+    """What the last stage found for each asset: works, and who named them."""
+    chunk = [(asset(n), picture(n)) for n in numbers]
+    return [
+        {one.work_id: one.measures["found_by"] for one in said[-1].evidence}
+        for _, _, said in judge(chunk, benches)
+    ]
+
+
+def test_a_stage_that_verifies_hears_what_others_nominate():
+    benches = [bench(Nominating(), 10, 20, 30), bench(Verifying(), 10, 20, 30)]
+    assert verified(benches, [11, 50, 29, 0, 20]) == [
+        {"work-10": "nominating numbers"},
+        {},
+        {"work-30": "nominating numbers"},
+        {},  # it abstained
+        {"work-20": "nominating numbers"},
+    ]
+
+
+def test_every_stage_that_named_a_file_is_heard_once():
+    benches = [bench(stage, 10, 12, 20) for stage in (Nominating(), Also(), Verifying())]
+    assert verified(benches, [11]) == [
+        {
+            "work-10": "nominating numbers, also numbers",
+            "work-12": "nominating numbers, also numbers",
+        }
+    ]
+
+
+def test_no_more_are_nominated_than_the_limit():
+    numbers = range(10, 17)
+    benches = [bench(Nominating(), *numbers), bench(Verifying(), *numbers)]
+    [found] = verified(benches, [13])
+    assert len(found) == judging.CANDIDATES
+    assert "work-13" in found
+
+
+@pytest.mark.parametrize("count", [1, 4])
+def test_a_stage_that_breaks_in_its_nomination_costs_nothing_else(count, caplog):
+    numbers = list(range(11, 11 + count))
+    bad = Nominating(breaks_in_candidates=[11])
+    benches = [bench(bad, *numbers), bench(Also(), *numbers), bench(Verifying(), *numbers)]
+    chunk = [(asset(n), picture(n)) for n in numbers]
+    said = [found for _, _, found in judge(chunk, benches)]
+    # Its own search stands, and so do the others.
+    assert {one.outcome for found in said for one in found} == {Outcome.MATCHED}
+    for number, found in zip(numbers, said, strict=True):
+        named = {one.work_id: one.measures["found_by"] for one in found[-1].evidence}
+        assert "also numbers" in named[f"work-{number}"]
+    assert "candidates 11" not in caplog.text
+    assert "ValueError" in caplog.text
+
+
+def test_nobody_nominates_where_no_stage_verifies():
+    class Heard(Nominating):
+        def candidates(self, *given):
+            raise AssertionError("asked for nothing")
+
+    alone = [bench(Heard(), 10)]
+    scripts = [bench(Heard(), 10), bench(VerifyingLetters(), 10)]
+    absent = Bench(
+        "verifying", Kind.IMAGE, StageSettings(), absent=Abstention(Reason.SWITCHED_OFF, "off")
+    )
+    for benches in (alone, scripts, [bench(Heard(), 10), absent]):
+        said = [found for _, _, found in judge([(asset(10), picture(10))], benches)]
+        assert said[0][0].outcome is Outcome.MATCHED
+
+
+def test_a_verifying_stage_that_breaks_on_one_asset_fails_that_asset_alone():
+    class Breaks(Verifying):
+        def search_among(self, fingerprints, entries, settings, candidates):
+            for one in fingerprints:
+                if one.rows.column("number")[0].as_py() == 12:
+                    raise ValueError("12")
+            return super().search_among(fingerprints, entries, settings, candidates)
+
+    numbers = [11, 12, 13]
+    benches = [bench(Nominating(), *numbers), bench(Breaks(), *numbers)]
+    chunk = [(asset(n), picture(n)) for n in numbers]
+    said = [found[-1] for _, _, found in judge(chunk, benches)]
+    assert [one.outcome for one in said] == [Outcome.MATCHED, Outcome.FAILED, Outcome.MATCHED]
+    # Each is still heard with its own candidates.
+    assert said[0].evidence[0].work_id == "work-11"
+    assert said[2].evidence[0].work_id == "work-13"
+
+
 # How many works
 
 

@@ -72,7 +72,11 @@ def print_work(work: Work, files: Sequence[WorkFile], console: Console) -> None:
 
 def print_index(index: ReferenceIndex, console: Console) -> None:
     """Prints what an index is: its versions, and how its works were fingerprinted."""
-    kept = "thumbnails and texts are kept" if index.keep_content else "fingerprints alone"
+    kept = (
+        "thumbnails and texts are kept"
+        if index.keep_content
+        else "fingerprints alone, small grey pictures among them"
+    )
     _print_facts(
         [
             ("Index", index.path),

@@ -7,7 +7,9 @@ says so in its outcome; none of these is ever "no match".
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 from pipeline.errors import ModelError, Reason
@@ -184,65 +186,109 @@ def judge(
     chunk: Sequence[tuple[Asset, Loaded | Fault]], benches: Sequence[Bench]
 ) -> Iterator[tuple[Asset, Loaded | Fault, tuple[StageOutcome, ...]]]:
     """Each asset of a chunk with one outcome of every stage, in the chunk's order."""
-    outcomes: list[list[StageOutcome]] = [[] for _ in chunk]
+    outcomes: list[dict[str, StageOutcome]] = [{} for _ in chunk]
     nominated: list[dict[int, tuple[str, ...]]] = [{} for _ in chunk]
     awaited = {bench.kind for bench in benches if bench.stage is not None and bench.stage.verifies}
-    for bench in benches:
-        places: list[int] = []
-        inputs: list[Loaded] = []
-        for place, (asset, loaded) in enumerate(chunk):
-            if isinstance(loaded, Fault):
-                applies = asset.kind is bench.kind
-                outcomes[place].append(
-                    StageOutcome(bench.name, Outcome.SKIPPED, Reason.NOT_LOADED, loaded.detail)
-                    if applies
-                    else StageOutcome(bench.name, Outcome.NOT_APPLICABLE)
-                )
-            elif kind_of(loaded) is not bench.kind:
-                outcomes[place].append(StageOutcome(bench.name, Outcome.NOT_APPLICABLE))
-            elif bench.absent is not None:
-                outcomes[place].append(
-                    StageOutcome(
-                        bench.name, Outcome.SKIPPED, bench.absent.reason, bench.absent.detail
-                    )
-                )
-            else:
-                places.append(place)
-                inputs.append(loaded)
-        mine = [nominated[place] for place in places]
-        ran = _run(bench, inputs, mine, nominates=bench.kind in awaited)
-        for place, outcome in zip(places, ran, strict=True):
-            outcomes[place].append(outcome)
+    with ThreadPoolExecutor(max(1, len(benches)), thread_name_prefix="stage") as pool:
+        # Stages know nothing of each other, and much of what they call lets go of the interpreter
+        # lock: together they keep the processors busy.
+        begun = []
+        for bench in benches:
+            places, inputs = _judged_by(bench, chunk, outcomes)
+            begun.append((bench, places, pool.submit(_answers, bench, inputs)))
+        for bench, places, answers in begun:
+            mine = [nominated[place] for place in places]
+            ran = _run(bench, answers.result(), mine, nominates=bench.kind in awaited)
+            for place, outcome in zip(places, ran, strict=True):
+                outcomes[place][bench.name] = outcome
     for (asset, loaded), found in zip(chunk, outcomes, strict=True):
-        yield asset, loaded, tuple(found)
+        yield asset, loaded, tuple(found[bench.name] for bench in benches)
+
+
+def judge_all(
+    chunks: Iterable[Sequence[tuple[Asset, Loaded | Fault]]], benches: Sequence[Bench]
+) -> Iterator[tuple[Asset, Loaded | Fault, tuple[StageOutcome, ...]]]:
+    """As `judge`, chunk after chunk, in order; two chunks are under way at a time, so that one
+    is fingerprinted while the other is searched for.
+    """
+    with ThreadPoolExecutor(2, thread_name_prefix="judge") as pool:
+        begun: deque[Future[list[tuple[Asset, Loaded | Fault, tuple[StageOutcome, ...]]]]] = deque()
+        for chunk in chunks:
+            begun.append(pool.submit(lambda one: list(judge(one, benches)), chunk))
+            if len(begun) > 1:
+                yield from begun.popleft().result()
+        while begun:
+            yield from begun.popleft().result()
+
+
+def _judged_by(
+    bench: Bench,
+    chunk: Sequence[tuple[Asset, Loaded | Fault]],
+    outcomes: Sequence[dict[str, StageOutcome]],
+) -> tuple[list[int], list[Loaded]]:
+    """Places and contents of the assets that a stage judges; to `outcomes` of the others it is
+    added why it does not.
+    """
+    places: list[int] = []
+    inputs: list[Loaded] = []
+    for place, (asset, loaded) in enumerate(chunk):
+        if isinstance(loaded, Fault):
+            applies = asset.kind is bench.kind
+            outcomes[place][bench.name] = (
+                StageOutcome(bench.name, Outcome.SKIPPED, Reason.NOT_LOADED, loaded.detail)
+                if applies
+                else StageOutcome(bench.name, Outcome.NOT_APPLICABLE)
+            )
+        elif kind_of(loaded) is not bench.kind:
+            outcomes[place][bench.name] = StageOutcome(bench.name, Outcome.NOT_APPLICABLE)
+        elif bench.absent is not None:
+            outcomes[place][bench.name] = StageOutcome(
+                bench.name, Outcome.SKIPPED, bench.absent.reason, bench.absent.detail
+            )
+        else:
+            places.append(place)
+            inputs.append(loaded)
+    return places, inputs
+
+
+def _answers(bench: Bench, inputs: Sequence[Loaded]) -> list[Answer]:
+    if not inputs:
+        return []
+    if bench.stage is None:
+        raise AssertionError("a bench without a stage has `absent` set")
+    return fingerprint_all(bench.stage, inputs)
 
 
 def _run(
     bench: Bench,
-    inputs: Sequence[Loaded],
+    answers: Sequence[Answer],
     nominated: Sequence[dict[int, tuple[str, ...]]],
     *,
     nominates: bool,
 ) -> list[StageOutcome]:
-    """One outcome for each input; adds to `nominated` what the stage nominates for it."""
-    if not inputs:
+    """One outcome for each answer; adds to `nominated` what the stage nominates for it."""
+    if not answers:
         return []
     stage, entries = bench.stage, bench.entries
     if stage is None or entries is None:
         raise AssertionError("a bench without a stage has `absent` set")
-    answers = fingerprint_all(stage, inputs)
     asked = [place for place, answer in enumerate(answers) if isinstance(answer, Fingerprint)]
     queries = [answer for answer in answers if isinstance(answer, Fingerprint)]
     theirs = [nominated[place] for place in asked]
-    searched = iter(search_all(stage, queries, entries, bench.settings, theirs) if queries else [])
+    searched = search_all(stage, queries, entries, bench.settings, theirs) if queries else []
     if nominates and queries and not stage.verifies:
-        for its, files in zip(theirs, _nominated(stage, queries, entries, bench), strict=True):
+        found = _nominated(stage, queries, entries, bench.settings)
+        for place, (its, files) in enumerate(zip(theirs, found, strict=True)):
+            if isinstance(files, StageOutcome):
+                searched[place] = files
+                continue
             for file in files:
                 its[file] = (*its.get(file, ()), stage.title)
+    ready = iter(searched)
     outcomes = []
     for answer in answers:
         if isinstance(answer, Fingerprint):
-            outcomes.append(next(searched))
+            outcomes.append(next(ready))
         elif isinstance(answer, Abstention):
             outcomes.append(
                 StageOutcome(
@@ -255,14 +301,28 @@ def _run(
 
 
 def _nominated(
-    stage: Stage, queries: Sequence[Fingerprint], entries: StageEntries, bench: Bench
-) -> list[list[int]]:
-    """What a stage nominates; nothing if it breaks, for its own search has said so already."""
+    stage: Stage,
+    queries: Sequence[Fingerprint],
+    entries: StageEntries,
+    settings: StageSettings,
+) -> list[list[int] | StageOutcome]:
+    """The files that a stage nominates for each query; where it breaks, that it failed there."""
     try:
-        return stage.candidates(queries, entries, bench.settings, CANDIDATES)
+        found = stage.candidates(queries, entries, settings, CANDIDATES)
+        if len(found) != len(queries):
+            raise RuntimeError(f"{len(found)} nominations for {len(queries)} queries")  # noqa: TRY301
+        return [[_position(file, entries) for file in files] for files in found]
     except Exception as error:
-        log.warning("stage %s failed to nominate: %s", stage.name, type(error).__name__)
-        return [[] for _ in queries]
+        if len(queries) == 1:
+            log.warning("stage %s failed to nominate: %s", stage.name, type(error).__name__)
+            return [_failed(stage, error)]
+        return [_nominated(stage, [one], entries, settings)[0] for one in queries]
+
+
+def _position(file: int, entries: StageEntries) -> int:
+    if not 0 <= file < len(entries.files):
+        raise ValueError(f"{file!r} is no file of the index")
+    return int(file)
 
 
 def works_compared(outcomes: Sequence[StageOutcome], benches: Sequence[Bench]) -> int:

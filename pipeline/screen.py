@@ -12,7 +12,7 @@ from pipeline.config import Config, load_config
 from pipeline.discover import discover
 from pipeline.errors import DropError
 from pipeline.fuse import fuse, in_part
-from pipeline.judge import Bench, judge, open_benches, works_compared
+from pipeline.judge import Bench, judge_all, open_benches, works_compared
 from pipeline.load import load
 from pipeline.load.ahead import load_ahead
 from pipeline.load.images import thumbnail
@@ -145,32 +145,32 @@ def check_places(drop: Path, index: Path, out: Path) -> None:
 def judge_assets(
     assets: Iterable[Asset], index: ReferenceIndex, benches: list[Bench], config: Config
 ) -> Iterator[Judged]:
-    """Every asset's row, in order; memory holds one chunk of assets at a time."""
+    """Every asset's row, in order; memory holds three chunks of assets at most."""
     works = {work.work_id: work for work in index.works}
     gathered: dict[str, set[str]] = {}
     for file in index.files:
         gathered.setdefault(file.work_id, set()).add(file.file_id)
     file_ids = {work_id: frozenset(ids) for work_id, ids in gathered.items()}
     stages = {bench.name: bench.stage for bench in benches if bench.stage is not None}
-    for chunk in load_ahead(assets, lambda asset: load(asset, config.limits)):
-        for asset, loaded, outcomes in judge(chunk, benches):
-            fault = loaded if isinstance(loaded, Fault) else None
-            row = fuse(
-                replace(asset, fault=fault) if fault else asset,
-                outcomes,
-                config.loaded_calibration,
-                config.bands,
-                works,
-                file_ids,
-                works_compared(outcomes, benches),
-                stages=stages,
-                notes=() if isinstance(loaded, Fault) else loaded.notes,
-                whole=isinstance(loaded, Fault) or loaded.whole,
-            )
-            if isinstance(loaded, Fault):
-                yield Judged(row, None)
-            else:
-                yield Judged(replace(row, extra={"format": loaded.format}), loaded)
+    chunks = load_ahead(assets, lambda asset: load(asset, config.limits))
+    for asset, loaded, outcomes in judge_all(chunks, benches):
+        fault = loaded if isinstance(loaded, Fault) else None
+        row = fuse(
+            replace(asset, fault=fault) if fault else asset,
+            outcomes,
+            config.loaded_calibration,
+            config.bands,
+            works,
+            file_ids,
+            works_compared(outcomes, benches),
+            stages=stages,
+            notes=() if isinstance(loaded, Fault) else loaded.notes,
+            whole=isinstance(loaded, Fault) or loaded.whole,
+        )
+        if isinstance(loaded, Fault):
+            yield Judged(row, None)
+        else:
+            yield Judged(replace(row, extra={"format": loaded.format}), loaded)
 
 
 def screen(

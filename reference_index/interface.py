@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol, TypeVar
@@ -15,6 +16,9 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 T = TypeVar("T")
+
+_BUILDING = threading.RLock()
+"""Several threads may ask for a search structure at once; one makes it."""
 
 
 class Hits(NamedTuple):
@@ -116,9 +120,10 @@ class StageEntries:
 
     def built(self, name: str, build: Callable[[], T]) -> T:
         """The search structure `name`, made by `build` the first time it is asked for."""
-        if name not in self.cache:
-            self.cache[name] = build()
-        value: T = self.cache[name]
+        with _BUILDING:
+            if name not in self.cache:
+                self.cache[name] = build()
+            value: T = self.cache[name]
         return value
 
     def __len__(self) -> int:

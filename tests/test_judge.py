@@ -374,17 +374,21 @@ def test_no_more_are_nominated_than_the_limit():
 
 
 @pytest.mark.parametrize("count", [1, 4])
-def test_a_stage_that_breaks_in_its_nomination_costs_nothing_else(count, caplog):
+def test_a_stage_that_breaks_in_its_nomination_has_failed_there_alone(count, caplog):
     numbers = list(range(11, 11 + count))
     bad = Nominating(breaks_in_candidates=[11])
     benches = [bench(bad, *numbers), bench(Also(), *numbers), bench(Verifying(), *numbers)]
     chunk = [(asset(n), picture(n)) for n in numbers]
     said = [found for _, _, found in judge(chunk, benches)]
-    # Its own search stands, and so do the others.
-    assert {one.outcome for found in said for one in found} == {Outcome.MATCHED}
+    # A copy that it would have nominated may be missed, so the row must say that it broke.
+    assert [found[0].outcome for found in said] == [Outcome.FAILED] + [Outcome.MATCHED] * (
+        count - 1
+    )
+    assert {one.outcome for found in said for one in found[1:]} == {Outcome.MATCHED}
     for number, found in zip(numbers, said, strict=True):
         named = {one.work_id: one.measures["found_by"] for one in found[-1].evidence}
         assert "also numbers" in named[f"work-{number}"]
+        assert ("nominating numbers" in named[f"work-{number}"]) == (number != 11)
     assert "candidates 11" not in caplog.text
     assert "ValueError" in caplog.text
 

@@ -16,11 +16,11 @@ from pipeline.verify.likeness import Overlap, overlap, refined, repeats, whole_t
 from reference_index.coded_vectors import CodedVectors
 from reference_index.interface import StageEntries, WorkFile
 
-PROBES, NEIGHBOURS = 3, 8
+PROBES, NEIGHBOURS = 2, 8
 LEAST_VOTE = 0.06
 """Votes below which a stored picture is not worth a comparison: two thirds of the best among
 unrelated pictures have more, and hardly any copy has less."""
-ASKED = {"AS_IT_IS": 1.0, "MIRRORED": 0.6, "NEGATIVE": 0.3}
+ASKED = {"AS_IT_IS": 1.0, "MIRRORED": 0.5, "NEGATIVE": 0.25}
 """Share of a picture's features, the strongest, that nominate candidates in each view: rarer views
 get less of the time. All are compared once there is a candidate."""
 SHARPNESS = 4

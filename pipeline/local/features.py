@@ -14,9 +14,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-LARGEST_EDGE = 288
+LARGEST_EDGE = 256
 """Pictures are averaged down to this edge first. SIFT doubles it for its finest octave."""
-MOST_FEATURES = 400
+MOST_FEATURES = 360
 CONTRAST = 0.01
 """SIFT's contrast threshold: low, since copies may be faded; the strongest are kept anyway."""
 EDGE = 12.0

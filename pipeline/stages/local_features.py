@@ -11,7 +11,8 @@ import base64
 import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
 
 import numpy as np
 import pyarrow as pa
@@ -178,7 +179,7 @@ class LocalFeatures(Stage):
                 raise TypeError(f"{self.name} judges pictures, not {type(image).__name__}")
             images.append(image)
         # OpenCV lets go of the interpreter lock.
-        with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        with _one_thread_each(), ThreadPoolExecutor(os.cpu_count() or 1) as pool:
             return list(pool.map(self._one, images))
 
     def _one(self, image: LoadedImage) -> Fingerprint | Abstention:
@@ -225,7 +226,10 @@ class LocalFeatures(Stage):
             return [[] for _ in queries]
         stored = entries.built("local_features", lambda: Stored(entries, self._book))
         pairs = zip(queries, candidates, strict=True)
-        with ThreadPoolExecutor(os.cpu_count() or 1, initializer=_alone) as pool:
+        with (
+            _one_thread_each(),
+            ThreadPoolExecutor(os.cpu_count() or 1, initializer=_alone) as pool,
+        ):
             return list(
                 pool.map(lambda pair: self._evidence(pair[0], stored, settings, pair[1]), pairs)
             )
@@ -277,6 +281,15 @@ class LocalFeatures(Stage):
             f"About {of_work:.0%} of its picture is seen{how} in about {of_asset:.0%} of the "
             f"asset: {by}."
         )
+
+
+def _one_thread_each() -> AbstractContextManager[Any]:
+    """Matrix products keep to the thread that asks for them: the assets are what is shared out,
+    and products as small as these take longer when they are shared out as well.
+    """
+    from threadpoolctl import threadpool_limits
+
+    return cast("AbstractContextManager[Any]", threadpool_limits(1, user_api="blas"))
 
 
 def _alone() -> None:

@@ -7,7 +7,9 @@ Video-Hashing Algorithm and the PDQ Image-Hashing Algorithm" (Facebook, 2019).
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
@@ -155,7 +157,8 @@ class PerceptualHash(Stage):
 
     def fingerprint(self, loaded: Sequence[Loaded]) -> list[Fingerprint | Abstention]:
         """A row for each frame with enough detail; an abstention if none has."""
-        return [self._one(image) for image in loaded]
+        with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+            return list(pool.map(self._one, loaded))
 
     def _one(self, image: Loaded) -> Fingerprint | Abstention:
         if not isinstance(image, LoadedImage):

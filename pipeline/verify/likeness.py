@@ -27,6 +27,10 @@ UNLIKE = 0.25
 WHOLE = 0.6
 """Share of a window that must lie in both pictures."""
 PATCH, REFINEMENTS = 48, 40
+MOST_MOVED = 0.2
+"""How far a corner of what overlaps may be moved, as a share of its edge."""
+LARGEST_NUMBER = 1e4
+"""In a transform between shares; beyond it one picture is a speck in the other."""
 NEARBY = 4
 """Shifts of a patch, in its pixels, that are no other place."""
 SMALLEST = 6.0
@@ -124,6 +128,9 @@ def refined(
     except cv2.error:  # it did not converge: no better place is known
         return transform
     change = np.vstack([moved.astype(np.float64), [0.0, 0.0, 1.0]])
+    corners = np.array([[0, 0, 1], [1, 0, 1], [1, 1, 1], [0, 1, 1]]) * [PATCH, PATCH, 1]
+    if not np.abs((corners @ change.T - corners) / PATCH).max() <= MOST_MOVED:
+        return transform  # it ran away: any two pictures agree in a speck
     better: NDArray[np.float64] = transform @ patch @ change @ np.linalg.inv(patch)
     return better
 
@@ -186,6 +193,8 @@ def _patches(
     places = at[..., :2] / at[..., 2:]
     scale = np.sqrt(abs(float(np.linalg.det(transform[:2, :2]))))
     span = SIDE * float(np.sqrt((right - left) * (bottom - top)))
+    if min(span, span * scale) < SMALLEST:
+        return None
     # Both as coarse as the coarser of them.
     coarser = max(span, span * scale) / min(span, span * scale, PATCH)
     theirs = _sampled(
@@ -248,6 +257,8 @@ NOTHING = Overlap(0.0, 0.0, 0.0, 0.0)
 
 def _seen(transform: NDArray[np.float64]) -> tuple[float, float, float, float] | None:
     """The box, in shares of the work, that holds what of it lies in the asset."""
+    if not np.isfinite(transform).all() or np.abs(transform).max() > LARGEST_NUMBER:
+        return None
     ends = (np.arange(33) / 32.0).astype(np.float64)
     x, y = np.meshgrid(ends, ends)
     at = np.stack([x, y, np.ones_like(x)], axis=-1) @ transform.T

@@ -18,8 +18,8 @@ from reference_index.interface import StageEntries, WorkFile
 
 PROBES, NEIGHBOURS = 2, 8
 LEAST_VOTE = 0.06
-"""Votes below which a stored picture is not worth a comparison: two thirds of the best among
-unrelated pictures have more, and hardly any copy has less."""
+"""Votes below which a stored picture is not worth a comparison: hardly any copy has less, and of
+the candidates that an unrelated picture brings most do."""
 ASKED = {"AS_IT_IS": 1.0, "MIRRORED": 0.5, "NEGATIVE": 0.25}
 """Share of a picture's features, the strongest, that nominate candidates in each view: rarer views
 get less of the time. All are compared once there is a candidate."""

@@ -7,6 +7,7 @@ retrieval" (CVPR 2012).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 
@@ -17,6 +18,8 @@ from numpy.typing import NDArray
 LARGEST_EDGE = 256
 """Pictures are averaged down to this edge first. SIFT doubles it for its finest octave."""
 MOST_FEATURES = 360
+PARTS_A_SIDE = 8
+"""Parts of a picture, along each side, that have their turns of its features."""
 CONTRAST = 0.01
 """SIFT's contrast threshold: low, since copies may be faded; the strongest are kept anyway."""
 EDGE = 12.0
@@ -54,7 +57,7 @@ class View(Enum):
 
 @dataclass(frozen=True)
 class Features:
-    """Local features of one picture, the strongest first.
+    """Local features of one picture, the strongest of its parts first.
 
     Attributes:
         points: float32 (n, 2), x and y as shares of the picture's width and height.
@@ -112,8 +115,9 @@ def extract(grey: NDArray[np.uint8]) -> tuple[Features, NDArray[np.float32]]:
         The features, and float32 (n, 128) RootSIFT descriptors of unit length.
     """
     height, width = grey.shape
-    sift = cv2.SIFT.create(nfeatures=MOST_FEATURES, contrastThreshold=CONTRAST, edgeThreshold=EDGE)
-    kept, raw = sift.detectAndCompute(grey, None)
+    sift = cv2.SIFT.create(contrastThreshold=CONTRAST, edgeThreshold=EDGE)
+    found = sift.detect(grey, None)
+    kept, raw = sift.compute(grey, _spread_out(found, width, height)) if found else ((), None)
     if raw is None or not kept:
         nothing = np.zeros(0, np.float32)
         return (
@@ -121,16 +125,39 @@ def extract(grey: NDArray[np.uint8]) -> tuple[Features, NDArray[np.float32]]:
             np.zeros((0, DIMS), np.float32),
         )
     points = np.array([k.pt for k in kept], np.float32)
-    sizes = np.array([k.size for k in kept], np.float32)
-    angles = np.array([k.angle for k in kept], np.float32)
-    responses = np.array([k.response for k in kept], np.float32)
-    order = np.lexsort((angles, sizes, points[:, 1], points[:, 0], -responses))[:MOST_FEATURES]
     features = Features(
-        ((points + 0.5) / (width, height)).astype(np.float32)[order],
-        (sizes / np.float32(max(height, width)))[order],
-        (angles[order] * np.float32(np.pi / 180)).astype(np.float32),
+        ((points + 0.5) / (width, height)).astype(np.float32),
+        np.array([k.size for k in kept], np.float32) / np.float32(max(height, width)),
+        (np.array([k.angle for k in kept]) * (np.pi / 180)).astype(np.float32),
         width / height,
     )
     sums = raw.sum(axis=1, keepdims=True)
     descriptors: NDArray[np.float32] = np.sqrt(raw / np.maximum(sums, 1e-9)).astype(np.float32)
-    return features, descriptors[order]
+    return features, descriptors
+
+
+def _spread_out(found: Sequence[cv2.KeyPoint], width: int, height: int) -> list[cv2.KeyPoint]:
+    """The strongest of each part of the picture, then the second of each, and so on: a plain
+    picture set into a rich one has its share, and the first few are as spread out as all.
+    """
+    places = np.array([k.pt for k in found])
+    sizes = np.array([(k.size, k.angle) for k in found])
+    strongest = np.lexsort(
+        (
+            sizes[:, 1],
+            sizes[:, 0],
+            places[:, 1],
+            places[:, 0],
+            np.array([-k.response for k in found]),
+        )
+    )
+    grid = np.minimum(
+        (places[strongest] * PARTS_A_SIDE / (width, height)).astype(int), PARTS_A_SIDE - 1
+    )
+    part = grid[:, 0] * PARTS_A_SIDE + grid[:, 1]
+    by_part = np.argsort(part, kind="stable")
+    starts = np.searchsorted(part[by_part], part[by_part])
+    turn = np.empty(len(found), np.int64)
+    turn[by_part] = np.arange(len(found)) - starts
+    order = strongest[np.argsort(turn, kind="stable")][:MOST_FEATURES]
+    return [found[place] for place in order]

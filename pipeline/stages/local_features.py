@@ -95,6 +95,10 @@ class LocalFeatures(Stage):
             "two pictures have that share no more than a frame or a mark.",
         ),
         Measure(
+            "overlap_layout", "float", "match", "-1 to 1",
+            "Correlation of the two pictures' light and dark there, whatever the detail.",
+        ),
+        Measure(
             "overlap_asset_share", "float", "match", "0 to 1",
             "Share of the asset's area that shows the work.",
         ),
@@ -135,6 +139,7 @@ class LocalFeatures(Stage):
             parameters={
                 "largest_edge": features.LARGEST_EDGE,
                 "most_features": features.MOST_FEATURES,
+                "parts_a_side": features.PARTS_A_SIDE,
                 "contrast": features.CONTRAST,
                 "edge": features.EDGE,
                 "fewest": FEWEST,
@@ -311,6 +316,7 @@ def _as_evidence(found: Found, stored: Stored, ways: set[str]) -> Evidence:
             "overlap_strength": round(found.strength, 3),
             "overlap_agreement": round(found.overlap.agreement, 4),
             "overlap_contradiction": round(found.overlap.contradiction, 4),
+            "overlap_layout": round(found.overlap.layout, 4),
             "overlap_asset_share": round(found.overlap.asset_share, 4),
             "overlap_work_share": round(found.overlap.work_share, 4),
             "overlap_transform": " ".join(f"{value:.5g}" for value in transform.ravel()),

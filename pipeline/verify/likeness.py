@@ -46,12 +46,15 @@ class Overlap:
             and which lie in the asset.
         contradiction: share of the windows in which both show something and show different
             things, in [0, 1]: what two pictures that share no more than a frame or a mark have.
+        layout: correlation of the windows' mean grey levels, in [-1, 1]: whether light and dark
+            lie alike, whatever the detail; 0 where one picture is as light all over.
         work_share: share of the work's area that agrees, in [0, 1].
         asset_share: share of the asset's area that it covers, in [0, 1].
     """
 
     agreement: float
     contradiction: float
+    layout: float
     work_share: float
     asset_share: float
 
@@ -251,7 +254,7 @@ _FORMS = tuple(
 _IN_PIXELS = np.array([[COARSE, 0, -0.5], [0, COARSE, -0.5], [0, 0, 1]], np.float64)
 
 
-NOTHING = Overlap(0.0, 0.0, 0.0, 0.0)
+NOTHING = Overlap(0.0, 0.0, 0.0, 0.0, 0.0)
 """No overlap that could be compared."""
 
 
@@ -287,6 +290,12 @@ def _sampled(
     ).astype(np.float32)
 
 
+def _correlation(a: NDArray[np.float32], b: NDArray[np.float32]) -> float:
+    a, b = a - a.mean(), b - b.mean()
+    spread = float(np.linalg.norm(a) * np.linalg.norm(b))
+    return float(a @ b) / spread if spread > len(a) else 0.0
+
+
 def _compared(
     mine: NDArray[np.float32],
     theirs: NDArray[np.float32],
@@ -316,6 +325,7 @@ def _compared(
     return Overlap(
         float(np.clip(correlation[shows], 0.0, 1.0).mean()),
         float((correlation[both] < UNLIKE).mean()) if both.any() else 0.0,
+        _correlation(a[whole], b[whole]),
         float(min(1.0, part)),
         float(min(1.0, part * growth)),
     )

@@ -190,3 +190,35 @@ class JaccardBruteForce:
             return no_hits()
         query_of, entry, score = (np.concatenate(part) for part in zip(*found, strict=True))
         return ordered(query_of, entry, score, smallest_first=False)
+
+
+class ProductCodesBruteForce:
+    """Inner products with every decoded vector, in float64.
+
+    Args:
+        words, codes: as of `product_codes.ProductCodes`, whose oracle this is.
+
+    Raises:
+        ValueError: if these do not fit together.
+    """
+
+    def __init__(self, words: NDArray[np.float32], codes: NDArray[np.uint8]) -> None:
+        parts, count, width = words.shape
+        if count != 16 or parts % 2 or codes.ndim != 2 or codes.shape[1] != parts // 2:
+            raise ValueError("words and codes do not fit together")
+        word_of = np.empty((len(codes), parts), np.int64)
+        word_of[:, ::2], word_of[:, 1::2] = codes & 15, codes >> 4
+        self._vectors = words.astype(np.float64)[np.arange(parts), word_of].reshape(
+            -1, parts * width
+        )
+
+    def nearest(
+        self, queries: NDArray[np.float32], count: int
+    ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        """As `ProductCodes.nearest`; of entries as near, the first."""
+        dim = self._vectors.shape[1]
+        if queries.ndim != 2 or queries.shape[1] != dim:
+            raise ValueError(f"queries must be (n, {dim}), not {queries.shape}")
+        products = queries.astype(np.float64) @ self._vectors.T
+        entries = np.argsort(-products, axis=1, kind="stable")[:, :count]
+        return np.take_along_axis(products, entries, 1).astype(np.float32), entries

@@ -1,16 +1,19 @@
-"""Train the codebook that local descriptors are compressed with.
+"""Train what local descriptors are compressed with, and what they are aggregated with.
 
     python -m training.train_codebook --out pipeline/local/codebook.safetensors
+    python -m training.train_codebook --aggregates pipeline/local/aggregates.safetensors
 
-Descriptors of drawn pictures, clustered by k-means: coarse cells first, then words for what the
-cells leave. Only pictures that `pipeline.synthetic` draws are seen; the same seed gives the same
-codebook on one machine.
+Descriptors of drawn pictures, clustered by k-means. For --out, coarse cells first, then words for
+what the cells leave. For --aggregates, the axes and centroids of pictures' aggregated vectors, and
+words for these vectors. Only pictures that `pipeline.synthetic` draws are seen; the same seed gives
+the same codebook on one machine.
 """
 
 from __future__ import annotations
 
 import argparse
 import multiprocessing
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
@@ -19,19 +22,31 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import save_file
 
+from pipeline.local import aggregate
+from pipeline.local.aggregate import Aggregates, residuals
 from pipeline.local.codes import PARTS, WORDS
 from pipeline.local.features import DIMS, LARGEST_EDGE, extract, luma
+from pipeline.local.schema import FEWEST
 from pipeline.synthetic import picture
 
 FIRST_SEED = 1_500_000_000
 A_PICTURE = 100
 
 
-def _descriptors(seed: int) -> NDArray[np.float32]:
+def _descriptors(seed: int) -> NDArray[np.float16]:
     cv2.setNumThreads(1)
     _, found = extract(luma(picture(seed, 384), LARGEST_EDGE))
-    order = np.random.default_rng(seed).permutation(len(found))[:A_PICTURE]
-    return found[order]
+    return found.astype(np.float16)
+
+
+def _some(pictures: Sequence[NDArray[np.float16]]) -> NDArray[np.float32]:
+    """Up to `A_PICTURE` descriptors of each picture."""
+    orders = (
+        np.random.default_rng(place).permutation(len(one))[:A_PICTURE]
+        for place, one in enumerate(pictures)
+    )
+    chosen = [one[order] for one, order in zip(pictures, orders, strict=True)]
+    return np.concatenate(chosen).astype(np.float32)
 
 
 def centroids(points: NDArray[np.float32], count: int, rounds: int) -> NDArray[np.float32]:
@@ -43,21 +58,64 @@ def centroids(points: NDArray[np.float32], count: int, rounds: int) -> NDArray[n
     return np.asarray(found.centroids, np.float32)
 
 
+def codebook(points: NDArray[np.float32], count: int) -> dict[str, NDArray[np.float16]]:
+    """Coarse cells of descriptors (n, 128), and words of what they leave."""
+    cells = centroids(points, count, 20).astype(np.float16)
+    _, nearest = faiss.knn(points, cells.astype(np.float32), 1)
+    rest = (points - cells.astype(np.float32)[nearest[:, 0]]).reshape(-1, PARTS, DIMS // PARTS)
+    words = np.stack([centroids(rest[:, part], WORDS, 20) for part in range(PARTS)])
+    return {"cells": cells, "words": words.astype(np.float16)}
+
+
+def principal_axes(points: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Principal axes about 0 of points (n, dim), the longest first, in columns (dim, dim)."""
+    axes = np.linalg.eigh(points.T.astype(np.float64) @ points)[1][:, ::-1]
+    return np.ascontiguousarray(axes, np.float32)
+
+
+def aggregates(
+    pictures: Sequence[NDArray[np.float16]], points: NDArray[np.float32]
+) -> dict[str, NDArray[np.float16]]:
+    """All of `Aggregates`, from the descriptors of pictures and some of these, `points`."""
+    mean = points.mean(axis=0)
+    axes = principal_axes(points - mean)[:, : aggregate.REDUCED]
+    found = centroids((points - mean) @ axes, aggregate.CENTROIDS, 20)
+    # Rounded before anything is built on them.
+    mean, axes, found = (one.astype(np.float16).astype(np.float32) for one in (mean, axes, found))
+    nearest, rest = residuals(points, mean, axes, found)
+    turns = np.stack([principal_axes(rest[nearest == place]) for place in range(len(found))])
+    turns = turns.astype(np.float16).astype(np.float32)
+    book = Aggregates(mean, axes, found, turns, np.empty((0, 0, 0), np.float32), "")
+    vectors = np.concatenate(
+        [
+            book.vectors(one.astype(np.float32), np.ones((1, len(one)), np.bool_))
+            for one in pictures
+            if len(one) >= FEWEST
+        ]
+    ).reshape(-1, aggregate.PARTS, aggregate.SIZE // aggregate.PARTS)
+    words = np.stack(
+        [centroids(vectors[:, part], aggregate.WORDS, 12) for part in range(aggregate.PARTS)]
+    )
+    whole = {"mean": mean, "axes": axes, "centroids": found, "turns": turns, "words": words}
+    return {name: one.astype(np.float16) for name, one in whole.items()}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
-    parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--pictures", type=int, default=2000)
+    parser.add_argument("--out", type=Path)
+    parser.add_argument("--aggregates", type=Path)
+    parser.add_argument("--pictures", type=int, default=2400)
     parser.add_argument("--cells", type=int, default=512)
     given = parser.parse_args()
     with multiprocessing.get_context("spawn").Pool(2) as processes:
         seeds = range(FIRST_SEED, FIRST_SEED + given.pictures)
-        points = np.concatenate(processes.map(_descriptors, seeds, chunksize=16))
-    cells = centroids(points, given.cells, 20).astype(np.float16)
-    _, nearest = faiss.knn(points, cells.astype(np.float32), 1)
-    rest = (points - cells.astype(np.float32)[nearest[:, 0]]).reshape(-1, PARTS, DIMS // PARTS)
-    words = np.stack([centroids(rest[:, part], WORDS, 20) for part in range(PARTS)])
-    save_file({"cells": cells, "words": words.astype(np.float16)}, given.out)
-    print(f"{len(points):,} descriptors of {given.pictures:,} pictures; wrote {given.out}")
+        pictures = processes.map(_descriptors, seeds, chunksize=16)
+    points = _some(pictures)
+    if given.out:
+        save_file(codebook(points, given.cells), given.out)
+    if given.aggregates:
+        save_file(aggregates(pictures, points), given.aggregates)
+    print(f"{len(points):,} descriptors of {given.pictures:,} pictures")
 
 
 if __name__ == "__main__":

@@ -8,13 +8,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.local.aggregate import CODE_BYTES, Aggregates
 from pipeline.local.codes import Codebook
 from pipeline.local.features import View
 from pipeline.local.rows import Picture, check_form, pictures
+from pipeline.local.schema import FEWEST
 from pipeline.verify.geometry import Matches, agreement, homography, matched
 from pipeline.verify.likeness import Overlap, overlap, refined, repeats, whole_transform
 from reference_index.coded_vectors import CodedVectors
 from reference_index.interface import StageEntries, WorkFile
+from reference_index.product_codes import ProductCodes
 
 PROBES, NEIGHBOURS = 2, 8
 LEAST_VOTE = 0.06
@@ -26,6 +29,14 @@ get less of the time. All are compared once there is a candidate."""
 SHARPNESS = 4
 """A vote is the share by which a neighbour is nearer than the last of the neighbours, to this
 power: one match that stands out says more than many that do not."""
+WINDOW, WINDOWS_AT = 0.5, (0.0, 0.25, 0.5)
+"""Windows of an asset, as shares of its sides and the places where they start along each: a work
+set into a larger picture fills one of them and not the whole."""
+OTHERS = 8
+"""Nearest other works whose mean likeness is taken off each likeness."""
+LEAST_STANDING_OUT = 0.008
+"""How much a likeness must stand out to be worth a comparison: among the nearest eight, every copy
+did, and nearly half of the works beside it did not."""
 DOUBTFUL = (0.1, 0.8)
 """Agreements between which the place of an overlap is worth refining."""
 
@@ -62,20 +73,25 @@ class Found:
 
 
 class Stored:
-    """The stored rows, read as they are needed, and the search over their features."""
+    """The stored rows, read as they are needed, and a search that nominates some of them.
 
-    def __init__(self, entries: StageEntries, book: Codebook) -> None:
+    Args:
+        entries: the stage's stored rows.
+        book: what descriptors are compressed with.
+        aggregates: if the pictures' aggregated features are searched, what these are made with;
+            None if every feature is.
+    """
+
+    def __init__(
+        self, entries: StageEntries, book: Codebook, aggregates: Aggregates | None = None
+    ) -> None:
         self.entries = entries
+        self.aggregates = aggregates
         check_form(entries.rows)
-        columns = {name: entries.rows.column(name).to_pylist() for name in ("cells", "codes")}
-        counts = [len(one) // 2 for one in columns["cells"]]
-        self.row_of = np.repeat(np.arange(len(counts)), counts)
-        self.vectors: CodedVectors = CodedVectors(
-            book.cells,
-            book.words,
-            np.frombuffer(b"".join(columns["cells"]), "<u2").astype(np.int64),
-            np.frombuffer(b"".join(columns["codes"]), np.uint8).reshape(sum(counts), -1),
-        )
+        if aggregates is None:
+            self.row_of, self.vectors = _features(entries, book)
+        else:
+            self.whole = _wholes(entries, aggregates)
         order = np.argsort(entries.file_of_row, kind="stable")
         files, starts = np.unique(entries.file_of_row[order], return_index=True)
         self._rows = dict(zip(files.tolist(), np.split(order, starts[1:]), strict=True))
@@ -100,6 +116,26 @@ class Stored:
         }
 
 
+def _features(entries: StageEntries, book: Codebook) -> tuple[NDArray[np.int64], CodedVectors]:
+    """The row of each stored feature, and the search over them."""
+    cells, codes = (entries.rows.column(name).to_pylist() for name in ("cells", "codes"))
+    counts = [len(one) // 2 for one in cells]
+    return np.repeat(np.arange(len(counts)), counts), CodedVectors(
+        book.cells,
+        book.words,
+        np.frombuffer(b"".join(cells), "<u2").astype(np.int64),
+        np.frombuffer(b"".join(codes), np.uint8).reshape(sum(counts), -1),
+    )
+
+
+def _wholes(entries: StageEntries, aggregates: Aggregates) -> ProductCodes:
+    codes = b"".join(entries.rows.column("aggregate").to_pylist())
+    stored = np.frombuffer(codes, np.uint8)
+    if len(stored) != CODE_BYTES * len(entries):
+        raise ValueError("a local_features row has an aggregate of another length")
+    return ProductCodes(aggregates.words, stored.reshape(len(entries), CODE_BYTES))
+
+
 class Comparison:
     """One frame of an asset, compared with stored pictures."""
 
@@ -109,9 +145,54 @@ class Comparison:
         self._seen: dict[View, tuple[NDArray[np.float32], NDArray[np.float32]]] = {}
 
     def nominated(self, stored: Stored, most: int) -> list[tuple[int, View]]:
-        """Up to `most` stored rows, and the views in which they are likest, by votes of the
-        features.
+        """Up to `most` stored rows, and the views in which they are likest: by votes of the
+        features or, where these are not searched, by their aggregate.
         """
+        if stored.aggregates is None:
+            return self._voted(stored, most)
+        return self._likest(stored, stored.aggregates, most)
+
+    def _likest(self, stored: Stored, aggregates: Aggregates, most: int) -> list[tuple[int, View]]:
+        """By how much the likeness stands out among those with other works; in each view, and in
+        each window of the picture as it is.
+        """
+        views, vectors = self.aggregated(aggregates)
+        products, rows = stored.whole.nearest(vectors, most + OTHERS)
+        best: dict[tuple[int, View], float] = {}
+        for view, near, which in zip(views, products.tolist(), rows.tolist(), strict=True):
+            likest: dict[str, float] = {}
+            hits = [(row, value) for row, value in zip(which, near, strict=True) if row >= 0]
+            for row, value in hits:
+                likest.setdefault(stored.file(row).work_id, value)
+            for row, value in hits[:most]:
+                own = stored.file(row).work_id
+                others = [other for work, other in likest.items() if work != own][:OTHERS]
+                score = value - (sum(others) / len(others) if others else 0.0)
+                if score >= LEAST_STANDING_OUT:
+                    best[row, view] = max(score, best.get((row, view), score))
+        ranked = sorted(best, key=lambda one: (-best[one], one[0], one[1].name))
+        return ranked[:most]
+
+    def aggregated(self, aggregates: Aggregates) -> tuple[list[View], NDArray[np.float32]]:
+        """Aggregates of the picture in each view, then of its windows as it is, float32 (n, 8192),
+        and the view of each.
+        """
+        descriptors = self.picture.descriptors
+        places = self.picture.features.points
+        parts: list[NDArray[np.bool_]] = [np.ones(len(descriptors), np.bool_)]
+        for top in WINDOWS_AT:
+            for left in WINDOWS_AT:
+                at = places - np.array([left, top], np.float32)
+                inside = np.asarray(((at >= 0) & (at <= WINDOW)).all(axis=1), np.bool_)
+                if FEWEST <= inside.sum() < len(descriptors):
+                    parts.append(inside)
+        found = [aggregates.vectors(descriptors, np.stack(parts))]
+        turned = [View.MIRRORED, View.NEGATIVE]
+        for view in turned:
+            found.append(aggregates.vectors(descriptors[:, view.order], np.stack(parts[:1])))
+        return [View.AS_IT_IS] * len(parts) + turned, np.concatenate(found)
+
+    def _voted(self, stored: Stored, most: int) -> list[tuple[int, View]]:
         views = list(View)
         votes = np.stack([self._votes(stored, view) for view in views]).reshape(-1)
         count = min(most, len(votes))
@@ -148,7 +229,7 @@ class Comparison:
         Args:
             stored: the stored rows.
             row: which of them.
-            view: the view in which features nominated it; None if another stage did. Then it is
+            view: the view in which this stage nominated it; None if another stage did. Then it is
                 compared as a whole, and, unless the search over features looked for it already
                 (`looked_for`), by its features in every view.
         """

@@ -9,6 +9,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from pipeline.local import aggregate
+from pipeline.local.aggregate import Aggregates
 from pipeline.local.codes import CODE_BYTES, Codebook, packed, unpacked
 from pipeline.local.features import DIMS, LARGEST_EDGE, Features, extract, luma
 from pipeline.local.schema import FEWEST, SCHEMA
@@ -29,7 +31,7 @@ class Picture:
 
 
 def read_frame(
-    frame: NDArray[np.uint8], number: int, book: Codebook
+    frame: NDArray[np.uint8], number: int, book: Codebook, aggregates: Aggregates
 ) -> tuple[int, tuple[Any, ...] | None]:
     """How many features a frame has, and its row in `SCHEMA`, None if they are too few.
 
@@ -37,12 +39,14 @@ def read_frame(
         frame: uint8 (height, width, 3) sRGB.
         number: of the frame in its file.
         book: what descriptors are compressed with.
+        aggregates: what they are aggregated with.
     """
     grey = luma(frame, LARGEST_EDGE)
     features, descriptors = extract(grey)
     if len(features) < FEWEST:
         return len(features), None
     cells = book.nearest_cells(descriptors)[0][:, 0]
+    everything = np.ones((1, len(features)), np.bool_)
     places = np.empty(len(features), _PLACE)
     steps = np.rint(features.points * _STEPS).clip(0, _STEPS)
     places["x"], places["y"] = steps[:, 0], steps[:, 1]
@@ -55,6 +59,7 @@ def read_frame(
         book.encode(descriptors, cells).tobytes(),
         packed(descriptors).tobytes(),
         reduced(grey).tobytes(),
+        aggregates.encode(aggregates.vectors(descriptors, everything)).tobytes(),
     )
 
 
@@ -86,6 +91,7 @@ def pictures(rows: pa.RecordBatch | pa.Table) -> list[Picture]:
             or len(row["codes"]) != CODE_BYTES * count
             or len(row["descriptors"]) != DIMS // 2 * count
             or len(row["reduced"]) != SIDE * SIDE
+            or len(row["aggregate"]) != aggregate.CODE_BYTES
             or not 0 < row["aspect"] < np.inf
         ):
             raise ValueError("a local_features row is not of this stage's form")

@@ -22,5 +22,7 @@ SCHEMA = pa.schema(
         pa.field("descriptors", pa.binary(), nullable=False),
         # The picture in 128 × 128 grey levels.
         pa.field("reduced", pa.binary(), nullable=False),
+        # The code (1024 bytes) of all the aggregated vector of all descriptors.
+        pa.field("aggregate", pa.binary(), nullable=False),
     ]
 )

@@ -1,6 +1,7 @@
 """Local features: parts of a picture that lie in another, found by SIFT and verified.
 
-Candidates come from a search over the features themselves and from the other stages. Each is then
+Candidates come from the other stages and from a search over the features themselves or, where there
+are too many of them, over their aggregate in each picture. Each is then
 compared with the asset directly: one transform must carry many features of the work to those of
 the asset, and under it the two pictures must show the same.
 """
@@ -34,16 +35,18 @@ MOST_REPEATED, UNREPEATED = 0.9, 16.0
 """Where another place agrees nearly as well, few features that agree say only that both show the
 same pattern, such as a checkerboard; this strength of features is more than patterns gave."""
 CANARY_COSINE = 0.999
+AGGREGATED = "aggregated features"
+"""How `overlap_found_by` names the search over aggregates."""
 
 
 class LocalFeaturesSettings(StageSettings):
     """How candidates are found and what makes a match.
 
     Attributes:
-        candidates: pairs of a view and a stored picture that the search over features nominates
+        candidates: pairs of a view and a stored picture that the search nominates
             for each frame of an asset.
         search_up_to: stored pictures up to which features themselves are searched; beyond it,
-            candidates come from the other stages alone.
+            one aggregated vector for each picture is.
         min_agreement: least agreement of the two pictures within the overlap.
         min_strength: least strength of the features that agree.
         min_whole_agreement: least agreement of two pictures as wholes, without features.
@@ -130,12 +133,13 @@ class LocalFeatures(Stage):
 
     def __init__(self) -> None:
         from pipeline.local import features
+        from pipeline.local.aggregate import aggregates
         from pipeline.local.codes import codebook
 
-        self._book = codebook()
+        self._book, self._aggregates = codebook(), aggregates()
         self._spec = FingerprintSpec(
             stage=self.name,
-            algorithm="sift-rootsift/1",
+            algorithm="sift-rootsift/2",
             parameters={
                 "largest_edge": features.LARGEST_EDGE,
                 "most_features": features.MOST_FEATURES,
@@ -144,6 +148,7 @@ class LocalFeatures(Stage):
                 "edge": features.EDGE,
                 "fewest": FEWEST,
                 "codebook": self._book.sha256,
+                "aggregates": self._aggregates.sha256,
             },
             libraries=library_versions("opencv-python-headless", "faiss-cpu"),
             canary=self._canary(),
@@ -194,7 +199,8 @@ class LocalFeatures(Stage):
         most = 0
         for place, frame in enumerate(image.frames):
             if has_detail(frame):
-                count, row = read_frame(frame, image.number(place), self._book)
+                number = image.number(place)
+                count, row = read_frame(frame, number, self._book, self._aggregates)
                 most = max(most, count)
                 rows += [row] if row is not None else []
         facts = {"feature_count": most}
@@ -210,7 +216,7 @@ class LocalFeatures(Stage):
     def search(
         self, fingerprints: Sequence[Fingerprint], entries: StageEntries, settings: StageSettings
     ) -> list[list[Evidence]]:
-        """As in `Stage.search`, with the candidates of the search over features alone."""
+        """As in `Stage.search`, with the candidates of this stage's own search alone."""
         return self.search_among(fingerprints, entries, settings, [{} for _ in fingerprints])
 
     def search_among(
@@ -229,7 +235,12 @@ class LocalFeatures(Stage):
         queries = [pictures(one.rows) for one in fingerprints]
         if not queries or not len(entries):
             return [[] for _ in queries]
-        stored = entries.built("local_features", lambda: Stored(entries, self._book))
+        if len(entries) <= settings.search_up_to:
+            stored = entries.built("local_features", lambda: Stored(entries, self._book))
+        else:
+            stored = entries.built(
+                "local_features_aggregated", lambda: Stored(entries, self._book, self._aggregates)
+            )
         pairs = zip(queries, candidates, strict=True)
         with (
             _one_thread_each(),
@@ -251,15 +262,18 @@ class LocalFeatures(Stage):
 
         best: dict[str, Found] = {}
         found_by: dict[str, set[str]] = {}
-        looked_for = len(stored) <= settings.search_up_to
+        looked_for = stored.aggregates is None
+        way = self.title if looked_for else AGGREGATED
         others = stored.rows_of(named)
         for frame in frames:
             compared = Comparison(frame, self._book)
-            nominated = compared.nominated(stored, settings.candidates) if looked_for else []
+            nominated = compared.nominated(stored, settings.candidates)
             for row, view in [*nominated, *((row, None) for row in others)]:
                 work_id = stored.file(row).work_id
-                ways = others[row] if view is None else (self.title,)
+                ways = others[row] if view is None else (way,)
                 found_by.setdefault(work_id, set()).update(ways)
+                if view is not None and row in others and not looked_for:
+                    continue  # It is compared in every view below.
                 for found in compared.verified(stored, row, view, looked_for=looked_for):
                     if settings.accept(found) and (
                         work_id not in best or found.rank < best[work_id].rank

@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from pipeline.local.aggregate import aggregates
 from pipeline.local.codes import codebook
 from pipeline.local.comparison import Comparison, Stored
 from pipeline.local.features import View
@@ -19,7 +20,10 @@ SEEDS = (3, 60, 77, 63, 64)
 
 
 def table(frames):
-    rows = [read_frame(np.ascontiguousarray(one), n, codebook())[1] for n, one in enumerate(frames)]
+    rows = [
+        read_frame(np.ascontiguousarray(one), n, codebook(), aggregates())[1]
+        for n, one in enumerate(frames)
+    ]
     assert all(row is not None for row in rows)
     arrays = [pa.array(v, f.type) for v, f in zip(zip(*rows, strict=True), SCHEMA, strict=True)]
     return pa.table(arrays, schema=SCHEMA)

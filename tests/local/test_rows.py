@@ -6,6 +6,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from pipeline.local import aggregate
+from pipeline.local.aggregate import aggregates
 from pipeline.local.codes import CODE_BYTES, codebook
 from pipeline.local.features import DIMS, LARGEST_EDGE, extract, luma
 from pipeline.local.rows import check_form, pictures, read_frame
@@ -26,7 +28,7 @@ def table(*rows):
 
 @pytest.fixture(scope="module")
 def row():
-    count, row = read_frame(FRAME, 4, codebook())
+    count, row = read_frame(FRAME, 4, codebook(), aggregates())
     assert count >= FEWEST
     return row
 
@@ -49,16 +51,16 @@ def test_a_row_gives_the_picture_back(row):
 def test_what_a_picture_takes_to_store(row):
     count = pictures(table(row))[0].features
     sizes = sum(len(value) for value in row if isinstance(value, bytes))
-    assert sizes == len(count) * A_FEATURE + SIDE * SIDE
+    assert sizes == len(count) * A_FEATURE + aggregate.CODE_BYTES + SIDE * SIDE
 
 
 def test_the_same_frame_gives_the_same_row(row):
-    assert read_frame(FRAME.copy(), 4, codebook())[1] == row
+    assert read_frame(FRAME.copy(), 4, codebook(), aggregates())[1] == row
 
 
 @pytest.mark.parametrize("frame", [np.full((40, 40, 3), 200, np.uint8), FRAME[:6, :6]])
 def test_too_few_features_are_counted_and_not_stored(frame):
-    count, row = read_frame(np.ascontiguousarray(frame), 0, codebook())
+    count, row = read_frame(np.ascontiguousarray(frame), 0, codebook(), aggregates())
     assert count < FEWEST
     assert row is None
 
@@ -99,6 +101,7 @@ BAD = {
     "no picture": ("reduced", lambda row: b""),
     "picture cut": ("reduced", lambda row: row[6][:-1]),
     "picture too large": ("reduced", lambda row: row[6] + b"0"),
+    "aggregate cut": ("aggregate", lambda row: row[7][:-1]),
 }
 
 
@@ -117,14 +120,14 @@ def test_fewer_features_than_are_judged_are_refused(row):
         row[3][: 2 * few],
         row[4][: CODE_BYTES * few],
         row[5][: DIMS // 2 * few],
-        row[6],
+        *row[6:],
     )
     with pytest.raises(ValueError, match="not of this stage's form"):
         pictures(table(short))
 
 
 def test_one_bad_row_among_good_ones_is_refused(row):
-    bad = (*row[:6], row[6][:-1])
+    bad = (*row[:6], row[6][:-1], row[7])
     with pytest.raises(ValueError, match="local_features row"):
         pictures(table(row, bad, row))
 

@@ -190,11 +190,13 @@ def test_a_candidate_of_other_stages_is_compared_and_says_who_named_it(stage, wo
     blurred = cv2.GaussianBlur(works["coffee"], (0, 0), 9)
     asset = print_of(stage, blurred)
     named = [{2: ("perceptual hash", "CLIP embedding")}]
-    alone = stage.search([asset], stored, LocalFeaturesSettings(search_up_to=0))
-    assert alone == [[]]
-    [evidence] = stage.search_among([asset], stored, LocalFeaturesSettings(search_up_to=0), named)
+    large = LocalFeaturesSettings(search_up_to=0)
+    [[alone]] = stage.search([asset], stored, large)
+    assert alone.measures["overlap_found_by"] == "aggregated features"
+    [evidence] = stage.search_among([asset], stored, large, named)
     assert [one.work_id for one in evidence] == ["work-02"]
-    assert evidence[0].measures["overlap_found_by"] == "CLIP embedding, perceptual hash"
+    ways = "CLIP embedding, aggregated features, perceptual hash"
+    assert evidence[0].measures["overlap_found_by"] == ways
 
 
 def test_every_way_that_found_a_work_is_named(stage, works, stored):
@@ -213,11 +215,12 @@ def test_a_wrong_candidate_costs_nothing(stage, works, stored):
     assert [one.work_id for one in evidence] == ["work-02"]
 
 
-@pytest.mark.parametrize(("up_to", "found"), [(4, False), (5, True), (6, True)])
-def test_features_are_searched_up_to_a_number_of_stored_pictures(
-    stage, works, stored, up_to, found
-):
-    assert bool(look(stage, stored, works["coffee"], search_up_to=up_to)) is found
+@pytest.mark.parametrize(
+    ("up_to", "way"), [(4, "aggregated features"), (5, "local features"), (6, "local features")]
+)
+def test_features_are_searched_up_to_a_number_of_stored_pictures(stage, works, stored, up_to, way):
+    [evidence] = look(stage, stored, works["coffee"], search_up_to=up_to)
+    assert evidence.measures["overlap_found_by"] == way
 
 
 # Bounds

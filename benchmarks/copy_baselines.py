@@ -17,11 +17,16 @@ from pipeline.judge import Bench, fingerprint_all
 from pipeline.load import load
 from pipeline.load.ahead import load_ahead
 from pipeline.load.limits import Limits
+from pipeline.local.aggregate import CODE_BYTES, aggregates
+from pipeline.local.codes import codebook
+from pipeline.local.comparison import Comparison
+from pipeline.local.rows import pictures
 from pipeline.records import Fingerprint, LoadedImage
 
 Scores = NDArray[np.float64]
 """(queries, works), higher is nearer; NaN where one of the two has no fingerprint."""
 
+STAGES = ("perceptual_hash", "clip_embedding", "local_features")
 NEIGHBOURS = 8
 """Nearest other works whose mean similarity the normalised score is lowered by."""
 
@@ -111,14 +116,53 @@ def baselines(
         if bench.stage is not None:
             found = bench.stage.spec.parameters.get("unrelated_cosine")
             unrelated = float(found) if isinstance(found, float) else 0.0
+    lowered = scores.get("embedding, less its nearest others")
     if len(scores) == 4:
         phash_score, pdq_score, cosine, _ = scores.values()
         # Each on a scale where chance is about 0 and identity 1.
-        scaled = (1 + phash_score / 32, 1 + pdq_score / 128, (cosine - unrelated) / (1 - unrelated))
+        each = (1 + phash_score / 32, 1 + pdq_score / 128, (cosine - unrelated) / (1 - unrelated))
         scores["union: the largest of the three, scaled"] = np.fmax(
-            np.fmax(scaled[0], scaled[1]), scaled[2]
+            np.fmax(each[0], each[1]), each[2]
         )
+    if "local_features" in ready:
+        name = "aggregated features alone, less their nearest others"
+        scores[name] = aggregated(ready["local_features"], prints, works, shape)
+        if lowered is not None:
+            scores["aggregated and embedding: the larger of the two, scaled"] = np.fmax(
+                scaled(scores[name]), scaled(lowered)
+            )
     return scores
+
+
+def aggregated(
+    bench: Bench,
+    prints: Mapping[str, Sequence[Fingerprint | None]],
+    works: Mapping[str, int],
+    shape: tuple[int, int],
+) -> Scores:
+    """Likeness of the aggregated vectors of queries, as they are, mirrored, negative and in
+    windows, with the coded ones of works, each less its nearest others: the largest.
+    """
+    rows, query_of, stored, work_of = _rows(bench, prints, works)
+    book = aggregates()
+    coded = book.decode(
+        np.frombuffer(b"".join(stored["aggregate"].to_pylist()), np.uint8).reshape(-1, CODE_BYTES)
+    )
+    best = np.full(shape, np.nan)
+    for query, picture in zip(query_of.tolist(), pictures(rows), strict=True):
+        vectors = Comparison(picture, codebook()).aggregated(book)[1]
+        each = np.arange(len(vectors))
+        likeness = best_of_rows(vectors, each, coded, work_of, (len(vectors), shape[1]))
+        best[query] = np.fmax(best[query], np.fmax.reduce(less_neighbours(likeness)))
+    return best
+
+
+def scaled(scores: Scores) -> Scores:
+    """Scores divided by their median absolute deviation over all pairs, hardly any of them true."""
+    known = scores[np.isfinite(scores)]
+    spread = float(np.median(np.abs(known - np.median(known)))) if len(known) else 1.0
+    divided: Scores = scores / max(spread, 1e-9)
+    return divided
 
 
 def _prints(
@@ -126,7 +170,7 @@ def _prints(
 ) -> dict[str, list[Fingerprint | None]]:
     """By stage, each query's fingerprint."""
     found: dict[str, list[Fingerprint | None]] = {}
-    wanted = [name for name in ("perceptual_hash", "clip_embedding") if name in benches]
+    wanted = [name for name in STAGES if name in benches]
     for chunk in load_ahead(names, lambda name: load(asset_of(drop / name, name), Limits())):
         pictures = [loaded for _, loaded in chunk if isinstance(loaded, LoadedImage)]
         for stage_name in wanted:

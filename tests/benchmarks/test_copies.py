@@ -215,7 +215,7 @@ def test_a_small_run(folder, tmp_path, capsys):
     page = capsys.readouterr().out
     results = json.loads((out / "results.json").read_text())
     assert results["unrelated_pairs"]["compared"] > 0
-    assert len(results["methods"]) == 7
+    assert len(results["methods"]) == 9
     assert 0 < results["evidence"]["perceptual_hash"]["share"] <= 1
     assert (out / "results.md").read_text() in page
     assert "| Clearance |" in page

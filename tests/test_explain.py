@@ -62,14 +62,15 @@ def test_the_steps_lead_from_the_prior_to_the_risk(out):
     match = told["matches"][0]
     assert told["prior"] == PRIOR
     assert [step["name"] for step in match["steps"]] == [
-        "prior", "perceptual_hash", "clip_embedding", "total",
+        "prior", "perceptual_hash", "clip_embedding", "local_features", "total",
     ]  # fmt: skip
     assert match["steps"][-1]["risk"] == pytest.approx(told["risk"], abs=1e-12)
     assert match["contributions"]["perceptual_hash"] == match["steps"][1]["added"]
     assert [m["work_id"] for m in told["matches"]] == ["w1", "w2"]
     named = {figure["name"] for figure in match["figures"]}
-    assert named == {*values("perceptual_hash", "match"), *values("clip_embedding", "match")}
-    assert match["work_files"] == {"perceptual_hash": "w1.file", "clip_embedding": "w1.file"}
+    stages = ("perceptual_hash", "clip_embedding", "local_features")
+    assert named == {name for stage in stages for name in values(stage, "match")}
+    assert match["work_files"] == dict.fromkeys(stages, "w1.file")
     json.dumps(told, allow_nan=False)
 
 

@@ -165,6 +165,7 @@ def searching(stage: Stage, items: Sequence[Loaded]) -> Callable[[], object]:
 def trials(pictures: Sequence[LoadedImage], scripts: Sequence[LoadedScript]) -> list[Trial]:
     hashes = STAGES["perceptual_hash"].create()
     embedding = STAGES["clip_embedding"].create(model="clearance-mini")
+    local = STAGES["local_features"].create()
     overlap = STAGES["text_overlap"].create()
     loop = {
         "imagehash.phash loop": imagehash_loop(pictures),
@@ -180,9 +181,9 @@ def trials(pictures: Sequence[LoadedImage], scripts: Sequence[LoadedScript]) -> 
         beside = "datasketch MinHash loop"
         return Trial(name, beside, ours, loop[beside], "words/s", words)
 
-    def both() -> None:
-        hashes.fingerprint(pictures)
-        embedding.fingerprint(pictures)
+    def every() -> None:
+        for stage in (hashes, embedding, local):
+            stage.fingerprint(pictures)
 
     phash, vit = "imagehash.phash loop", "open_clip ViT-B-32 loop"
     return [
@@ -190,7 +191,9 @@ def trials(pictures: Sequence[LoadedImage], scripts: Sequence[LoadedScript]) -> 
         images("perceptual_hash search", phash, searching(hashes, pictures)),
         images("clip_embedding fingerprint", vit, lambda: embedding.fingerprint(pictures)),
         images("clip_embedding search", vit, searching(embedding, pictures)),
-        images("both image fingerprints", vit, both),
+        images("local_features fingerprint", vit, lambda: local.fingerprint(pictures)),
+        images("local_features search", vit, searching(local, pictures)),
+        images("all image fingerprints", vit, every),
         texts("text_overlap fingerprint", lambda: overlap.fingerprint(scripts)),
         texts("text_overlap search", searching(overlap, scripts)),
     ]

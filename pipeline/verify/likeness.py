@@ -220,18 +220,13 @@ def whole_transform(
     Of the eight turned and mirrored forms, the one in which the two correlate most when they are
     reduced to 16 × 16; None if they hardly do in any. Arguments as in `overlap`.
     """
-    mine = _coarse(asset).ravel()
-    most = WHOLE_ALIKE
-    best = None
-    for transform in _FORMS:
-        # The work's picture as it lies in the asset.
-        lie = cv2.warpPerspective(
-            _coarse(work), _IN_PIXELS @ transform @ np.linalg.inv(_IN_PIXELS), (COARSE, COARSE)
-        )
-        correlation = float(mine @ lie.ravel())
-        if abs(correlation) > most:
-            most, best = abs(correlation), (transform, correlation < 0)
-    return best
+    mine, theirs = _coarse(asset).ravel(), _coarse(work)
+    forms = [cv2.warpPerspective(theirs, matrix, (COARSE, COARSE)).ravel() for matrix in _TURNS]
+    correlations = np.stack(forms) @ mine
+    likeliest = int(np.abs(correlations).argmax())
+    if abs(correlations[likeliest]) <= WHOLE_ALIKE:
+        return None
+    return _FORMS[likeliest], bool(correlations[likeliest] < 0)
 
 
 def _coarse(picture: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -252,6 +247,8 @@ _FORMS = tuple(
 )  # fmt: skip
 """The eight turned and mirrored forms of a square, as homographies between shares."""
 _IN_PIXELS = np.array([[COARSE, 0, -0.5], [0, COARSE, -0.5], [0, 0, 1]], np.float64)
+_TURNS = tuple(_IN_PIXELS @ form @ np.linalg.inv(_IN_PIXELS) for form in _FORMS)
+"""The same between pixels of the coarse pictures."""
 
 
 NOTHING = Overlap(0.0, 0.0, 0.0, 0.0, 0.0)

@@ -7,11 +7,13 @@ and fingerprints into evidence against what an index holds. Every stage register
 
 from __future__ import annotations
 
+import base64
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, Self
 
+import numpy as np
 import pyarrow as pa
 from pydantic import BaseModel, ConfigDict
 
@@ -203,3 +205,22 @@ def refuse_other_spec(
             f"The index can't be used for {stored.stage}: the same input no longer gives the same "
             f"fingerprint ({versions}). {mend}"
         )
+
+
+CANARY_COSINE = 0.999
+"""Cosine similarity of two canaries from which they count as the same: the bits of a vector may
+differ between processors."""
+
+
+def vector_canaries_agree(here: str, stored: str) -> bool:
+    """Whether two canaries, float16 vectors in base64, are the same but for rounding."""
+    try:
+        a, b = (
+            np.frombuffer(base64.b64decode(text, validate=True), "<f2").astype(np.float64)
+            for text in (here, stored)
+        )
+    except ValueError:
+        return False
+    if a.shape != b.shape or not len(a):
+        return False
+    return bool(a @ b >= CANARY_COSINE * np.linalg.norm(a) * np.linalg.norm(b) > 0)

@@ -15,14 +15,19 @@ from pipeline.detail import canary_picture, has_detail
 from pipeline.embedding_model import MINI, EmbeddingModel, canonical, load_model
 from pipeline.errors import ModelError, Reason
 from pipeline.records import Abstention, Evidence, Fingerprint, Kind, Loaded, LoadedImage
-from pipeline.stages.base import Measure, Stage, StageSettings, library_versions, refuse_other_spec
+from pipeline.stages.base import (
+    Measure,
+    Stage,
+    StageSettings,
+    library_versions,
+    refuse_other_spec,
+    vector_canaries_agree,
+)
 from reference_index.errors import SpecMismatchError
 from reference_index.interface import StageEntries
 from reference_index.spec import FingerprintSpec
 
 BATCH = 16
-CANARY_COSINE = 0.999
-"""Processors round otherwise: the canary's embedding need not have the same bytes."""
 SCALE_PICTURES = 48
 SCALE_SIDE = 224
 SCALE_EDITS = ("jpeg", "crop80", "brightness", "banner", "mirror", "blur")
@@ -159,7 +164,7 @@ class ClipEmbedding(Stage):
             )
         stage = cls(model, *map(float, scale))  # type: ignore[arg-type]
         refuse_other_spec(
-            stage.spec, spec, canary_agrees=_canaries_agree(stage.spec.canary, spec.canary)
+            stage.spec, spec, canary_agrees=vector_canaries_agree(stage.spec.canary, spec.canary)
         )
         return stage
 
@@ -448,16 +453,3 @@ def _vectors(rows: pa.RecordBatch | pa.Table, dim: int) -> NDArray[np.float32]:
         raise ValueError("a clip_embedding row is not a unit vector")
     unit: NDArray[np.float32] = vectors / lengths
     return unit
-
-
-def _canaries_agree(here: str, stored: str) -> bool:
-    try:
-        a, b = (
-            np.frombuffer(base64.b64decode(text, validate=True), "<f2").astype(np.float64)
-            for text in (here, stored)
-        )
-    except ValueError:
-        return False
-    if a.shape != b.shape or not len(a):
-        return False
-    return bool(a @ b >= CANARY_COSINE * np.linalg.norm(a) * np.linalg.norm(b) > 0)

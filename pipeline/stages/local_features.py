@@ -15,7 +15,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
 
-import numpy as np
 import pyarrow as pa
 from pydantic import Field
 
@@ -23,7 +22,14 @@ from pipeline.detail import canary_picture, has_detail
 from pipeline.errors import Reason
 from pipeline.local.schema import FEWEST, SCHEMA
 from pipeline.records import Abstention, Evidence, Fingerprint, Kind, Loaded, LoadedImage
-from pipeline.stages.base import Measure, Stage, StageSettings, library_versions, refuse_other_spec
+from pipeline.stages.base import (
+    Measure,
+    Stage,
+    StageSettings,
+    library_versions,
+    refuse_other_spec,
+    vector_canaries_agree,
+)
 from reference_index.interface import StageEntries
 from reference_index.spec import FingerprintSpec
 
@@ -34,7 +40,6 @@ if TYPE_CHECKING:
 MOST_REPEATED, UNREPEATED = 0.9, 16.0
 """Where another place agrees nearly as well, few features that agree say only that both show the
 same pattern, such as a checkerboard; this strength of features is more than patterns gave."""
-CANARY_COSINE = 0.999
 AGGREGATED = "aggregated features"
 """How `overlap_found_by` names the search over aggregates."""
 
@@ -164,7 +169,7 @@ class LocalFeatures(Stage):
         """As in `Stage.from_spec`."""
         stage = cls()
         refuse_other_spec(
-            stage.spec, spec, canary_agrees=_canaries_agree(stage.spec.canary, spec.canary)
+            stage.spec, spec, canary_agrees=vector_canaries_agree(stage.spec.canary, spec.canary)
         )
         return stage
 
@@ -339,16 +344,3 @@ def _as_evidence(found: Found, stored: Stored, ways: set[str]) -> Evidence:
             "overlap_found_by": ", ".join(sorted(ways)),
         },
     )
-
-
-def _canaries_agree(here: str, stored: str) -> bool:
-    try:
-        a, b = (
-            np.frombuffer(base64.b64decode(text, validate=True), "<f2").astype(np.float64)
-            for text in (here, stored)
-        )
-    except ValueError:
-        return False
-    if a.shape != b.shape or not len(a):
-        return False
-    return bool(a @ b >= CANARY_COSINE * np.linalg.norm(a) * np.linalg.norm(b) > 0)

@@ -48,7 +48,7 @@ COPIES = 5
 WORDS_A_WORK = 1500
 PASSAGES_A_WORK = 4
 
-FURNISHED = 120
+FURNISHED = 240
 FURNITURE = ("watermark", "banner", "frame", "screenshot", "logo", "checker", "letterbox", "frame")
 """What pictures that are no copies of each other share, in pairs of a work and a stranger."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import json
 import sys
 import time
 from collections.abc import Sequence
@@ -104,6 +105,7 @@ def run(copies: CopySet, out: Path, config: Config, options: argparse.Namespace)
     scores = baselines(benches, out / "drop", edited.names, works)
     told(f"{len(scores)} baselines")
     _write_labels(out / "labelled.csv", copies, truth, list(works))
+    _write_found(out / "found.json", edited, truth, list(works))
     return Answer(copies, works, truth, edited, clean, scores)
 
 
@@ -116,6 +118,18 @@ def _write_labels(
         writer.writerow(["asset", "work_id", "edit"])
         for query, place in zip(copies.queries, truth.tolist(), strict=True):
             writer.writerow([f"drop/{query.name}", works[place] if place >= 0 else "", query.edit])
+
+
+def _write_found(
+    file: Path, edited: Screened, truth: NDArray[np.int64], works: Sequence[str]
+) -> None:
+    """Names of the copies whose true work is among their matches, for `benchmarks.copy_views`."""
+    found = [
+        name
+        for name, row, place in zip(edited.names, edited.rows, truth.tolist(), strict=True)
+        if place >= 0 and any(match.work_id == works[place] for match in row.matches)
+    ]
+    file.write_text(json.dumps(found) + "\n", encoding="utf-8")
 
 
 class Told:

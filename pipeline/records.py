@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -78,14 +79,19 @@ class Asset:
     fault: Fault | None = None
 
 
-@dataclass(frozen=True, slots=True)
+WORKING_EDGE = 1024
+"""Pixels. Frames are averaged down by a whole number as long as their longer side stays this
+long: no stage looks at more than half of it, and each would have to do it for itself."""
+
+
+@dataclass(frozen=True)
 class LoadedImage:
     """A decoded picture.
 
     Attributes:
         frames: one or more uint8 (height, width, 3) sRGB arrays, upright (EXIF applied), alpha
-            composited over white. Several for an animation; a cut-out has a second view of each,
-            over black, since a copy of it may lie on any ground.
+            composited over white, large ones averaged down. Several for an animation; a cut-out
+            has a second view of each, over black, since a copy of it may lie on any ground.
         format: Pillow's name of the format, such as `JPEG`.
         frame_count: frames in the file; more than `len(frames)` if they were sampled.
         notes: sentences on what decoding had to do or leave out.
@@ -105,6 +111,13 @@ class LoadedImage:
     def number(self, place: int) -> int:
         """Which frame of the file `frames[place]` shows, from 0."""
         return self.numbers[place] if self.numbers else place
+
+    @cached_property
+    def detailed(self) -> tuple[bool, ...]:
+        """Whether each frame holds enough detail to be told from others: every image stage asks."""
+        from pipeline.detail import has_detail
+
+        return tuple(has_detail(frame) for frame in self.frames)
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,7 @@ from pipeline.load.end_marks import ends_early, lacks_end_mark
 from pipeline.load.limits import Limits
 from pipeline.load.opening import unreadable
 from pipeline.load.refusal import FileRefusedError, shown, too_large
-from pipeline.records import LoadedImage
+from pipeline.records import WORKING_EDGE, LoadedImage
 
 # The reader of each format is called by itself. `Image.open` would try readers that are not
 # supported here, and apply a bound on pixels that belongs to the whole process.
@@ -48,14 +48,18 @@ _ORIENTATION, _ICC_PROFILE = 0x0112, 34675
 _AVIF_SIZE = re.compile(rb"ispe\0{4}(.{4})(.{4})", re.DOTALL)
 _THUMBNAIL_QUALITY = 82
 
+SHORTEST_EDGE = 256
+"""A narrow picture is not averaged down to a shorter side below this."""
+
 
 def load_image(stream: BinaryIO, image_format: str, limits: Limits) -> LoadedImage:
     """The frames of a picture.
 
-    EXIF orientation is applied, ICC profiles are converted to sRGB with perceptual intent,
-    transparency is composited over white, and a cut-out over black as well. An animation, or a
-    TIFF of several pages, gives up to `limits.max_frames` frames spread evenly over it, and a note
-    if that is not all.
+    Large ones are averaged down once, here (`WORKING_EDGE`), a JPEG while it is decoded as far as
+    its format allows. EXIF orientation is applied, ICC profiles are converted to sRGB with
+    perceptual intent, transparency is composited over white, and a cut-out over black as well. An
+    animation, or a TIFF of several pages, gives up to `limits.max_frames` frames spread evenly over
+    it, and a note if that is not all.
 
     Args:
         stream: the open file.
@@ -116,8 +120,11 @@ def _frames_of(image: ImageFile.ImageFile, stream: BinaryIO, limits: Limits) -> 
         kept_pixels += image.width * image.height
         if frames and kept_pixels > limits.max_pixels:
             break
+        if image_format == "JPEG":
+            factor = _factor(*image.size)
+            image.draft(None, (image.width // factor, image.height // factor))
         image.load()
-        views = _upright(image, colours)
+        views = [_averaged_down(view) for view in _upright(image, colours)]
         kept_pixels += (len(views) - 1) * image.width * image.height
         frames += views
         numbers += [number] * len(views)
@@ -222,6 +229,19 @@ def _turned(frame: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
     if orientation in (3, 4, 7, 8):
         frame = frame[::-1]
     return np.ascontiguousarray(frame)
+
+
+def _factor(width: int, height: int) -> int:
+    """By how much a picture is averaged down, a whole number."""
+    longer, shorter = max(width, height), min(width, height)
+    return max(1, min(longer // WORKING_EDGE, shorter // SHORTEST_EDGE))
+
+
+def _averaged_down(frame: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    factor = _factor(frame.shape[1], frame.shape[0])
+    if factor == 1:
+        return frame
+    return np.asarray(Image.fromarray(frame).reduce(factor), np.uint8)
 
 
 def _refusal(error: Exception, image_format: str) -> FileRefusedError:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -79,9 +79,13 @@ class Aggregates:
         codes = np.empty((len(vectors), CODE_BYTES), np.uint8)
         for row, one in enumerate(cut):
             products = np.matmul(self.words, one[:, :, None])[:, :, 0]
-            nearest = (np.square(self.words).sum(axis=2) - 2 * products).argmin(axis=1)
+            nearest = (self._squares - 2 * products).argmin(axis=1)
             codes[row] = nearest[::2] | (nearest[1::2] << 4)
         return codes
+
+    @cached_property
+    def _squares(self) -> NDArray[np.float32]:
+        return np.asarray(np.square(self.words).sum(axis=2), np.float32)
 
     def decode(self, codes: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Vectors float32 (n, 8192), as near as the codes (n, 1024) keep them."""

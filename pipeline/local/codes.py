@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -63,15 +63,16 @@ class Codebook:
     ) -> NDArray[np.uint8]:
         """Codes uint8 (n, 16) of descriptors (n, 128) in their cells (n,)."""
         rest = np.ascontiguousarray(descriptors - self.cells[cells])
-        codes: NDArray[np.uint8] = self._quantizer().compute_codes(rest)
+        codes: NDArray[np.uint8] = self._quantizer.compute_codes(rest)
         return codes.reshape(-1, CODE_BYTES)
 
     def decode(self, codes: NDArray[np.uint8], cells: NDArray[np.int64]) -> NDArray[np.float32]:
         """Descriptors float32 (n, 128), as near as the codes (n, 16) keep them."""
-        rest = self._quantizer().decode(np.ascontiguousarray(codes))
+        rest = self._quantizer.decode(np.ascontiguousarray(codes))
         whole: NDArray[np.float32] = self.cells[cells] + rest.reshape(-1, DIMS)
         return whole
 
+    @cached_property
     def _quantizer(self) -> Any:
         import faiss
 

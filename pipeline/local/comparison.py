@@ -37,6 +37,10 @@ OTHERS = 8
 LEAST_STANDING_OUT = 0.008
 """How much a likeness must stand out to be worth a comparison: among the nearest eight, every copy
 did, and nearly half of the works beside it did not."""
+UNREPEATED = 16.0
+"""Strength of features that is more than repeated patterns, such as checkerboards, gave."""
+ALIKE = 0.9
+"""Agreement from which, if nothing is contradicted, it need not be asked what it consists of."""
 DOUBTFUL = (0.1, 0.8)
 """Agreements between which the place of an overlap is worth refining."""
 
@@ -51,7 +55,8 @@ class Found:
         inliers, strength: features that agree on the transform, and what they speak for it
             together; 0 where the two were compared as wholes.
         overlap: what the two pictures show alike under the transform.
-        repeats: share of the agreement that another place has too, see `likeness.repeats`.
+        repeats: share of the agreement that another place has too, see `likeness.repeats`; 0
+            where the features are strong enough for a repeated pattern too.
         transform: float64 (3, 3), from shares of the work's width and height to the asset's.
         negative: whether the asset shows the work's negative.
     """
@@ -136,13 +141,25 @@ def _wholes(entries: StageEntries, aggregates: Aggregates) -> ProductCodes:
     return ProductCodes(aggregates.words, stored.reshape(len(entries), CODE_BYTES))
 
 
+@dataclass(frozen=True)
+class _InView:
+    """Descriptors of an asset in a view, float32 (n, 128), their nearest cells, int64 (n, probes),
+    and the squared distances to them, float32 (n, probes): the first is how far off an unrelated
+    descriptor would be.
+    """
+
+    descriptors: NDArray[np.float32]
+    cells: NDArray[np.int64]
+    distances: NDArray[np.float32]
+
+
 class Comparison:
     """One frame of an asset, compared with stored pictures."""
 
     def __init__(self, picture: Picture, book: Codebook) -> None:
         self.picture = picture
         self._book = book
-        self._seen: dict[View, tuple[NDArray[np.float32], NDArray[np.float32]]] = {}
+        self._in_view: dict[tuple[View, int], _InView] = {}
 
     def nominated(self, stored: Stored, most: int) -> list[tuple[int, View]]:
         """Up to `most` stored rows, and the views in which they are likest: by votes of the
@@ -194,32 +211,39 @@ class Comparison:
 
     def _voted(self, stored: Stored, most: int) -> list[tuple[int, View]]:
         views = list(View)
-        votes = np.stack([self._votes(stored, view) for view in views]).reshape(-1)
-        count = min(most, len(votes))
-        # By votes, then row: partition alone would leave ties to chance.
-        least = max(np.partition(votes, -count)[-count], LEAST_VOTE)
-        likely = np.flatnonzero(votes >= least)
-        likely = likely[np.argsort(-votes[likely], kind="stable")][:count]
+        votes = np.stack([self._votes(stored, view) for view in views])
+        # Where fewer features are asked, as much says more; by the root of it, as chance goes.
+        shares = np.array([ASKED[view.name] for view in views])[:, None]
+        scores = np.where(votes >= LEAST_VOTE, votes / np.sqrt(np.maximum(shares, 1e-9)), 0.0)
+        scores = scores.reshape(-1)
+        count = min(most, len(scores))
+        # By score, then row: partition alone would leave ties to chance.
+        least = np.partition(scores, -count)[-count]
+        likely = np.flatnonzero((scores >= least) & (scores > 0))
+        likely = likely[np.argsort(-scores[likely], kind="stable")][:count]
         return [(int(at % len(stored)), views[int(at // len(stored))]) for at in likely]
 
     def _votes(self, stored: Stored, view: View) -> NDArray[np.float64]:
-        asked = self.picture.descriptors[: int(ASKED[view.name] * len(self.picture.descriptors))]
-        queries = np.ascontiguousarray(asked[:, view.order])
-        cells, distances = self._book.nearest_cells(queries, PROBES)
-        near, which = stored.vectors.nearest(queries, NEIGHBOURS, cells, distances)
+        asked = self.seen(view, ASKED[view.name])
+        near, which = stored.vectors.nearest(
+            asked.descriptors, NEIGHBOURS, asked.cells, asked.distances
+        )
         found = which >= 0
         # Where fewer neighbours than asked for were found, as far as an unrelated one would be.
-        last = np.where(found.all(axis=1), near[:, -1], distances[:, 0])[:, None]
+        last = np.where(found.all(axis=1), near[:, -1], asked.distances[:, 0])[:, None]
         weight = np.where(found, 1.0 - near / np.maximum(last, 1e-6), 0.0).clip(0.0, 1.0)
         sums = np.bincount(stored.row_of[which[found]], weight[found] ** SHARPNESS, len(stored))
         return np.asarray(sums, np.float64)
 
-    def seen(self, view: View) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Descriptors in a view, and how far off an unrelated one would be from each."""
-        if view not in self._seen:
-            descriptors = np.ascontiguousarray(self.picture.descriptors[:, view.order])
-            self._seen[view] = descriptors, self._book.nearest_cells(descriptors)[1][:, 0]
-        return self._seen[view]
+    def seen(self, view: View, share: float = 1.0) -> _InView:
+        """The first of the picture's descriptors, a share of them, in a view."""
+        count = int(share * len(self.picture.descriptors))
+        if (view, count) not in self._in_view:
+            descriptors = np.ascontiguousarray(self.picture.descriptors[:count, view.order])
+            self._in_view[view, count] = _InView(
+                descriptors, *self._book.nearest_cells(descriptors, PROBES)
+            )
+        return self._in_view[view, count]
 
     def verified(
         self, stored: Stored, row: int, view: View | None, *, looked_for: bool
@@ -258,13 +282,18 @@ class Comparison:
         negative: bool,
     ) -> Found:
         mine, theirs = self.picture.reduced, work.reduced
-        seen = overlap(mine, theirs, transform, negative=negative)
+        seen = overlap(mine, theirs, transform, negative=negative, patterns=False)
         if DOUBTFUL[0] < seen.agreement < DOUBTFUL[1]:
             moved = refined(mine, theirs, transform, negative=negative)
-            again = overlap(mine, theirs, moved, negative=negative)
+            again = overlap(mine, theirs, moved, negative=negative, patterns=False)
             if again.agreement > seen.agreement:
                 seen, transform = again, moved
-        other = repeats(mine, theirs, transform, negative=negative)
+        other = 0.0
+        if seen.agreement > DOUBTFUL[0]:
+            if seen.agreement < ALIKE or seen.contradiction > 0:
+                seen = overlap(mine, theirs, transform, negative=negative)
+            if strength < UNREPEATED:
+                other = repeats(mine, theirs, transform, negative=negative)
         return Found(self.picture.frame, row, inliers, strength, seen, other, transform, negative)
 
     def _as_whole(self, work: Picture, row: int) -> Iterator[Found]:
@@ -275,5 +304,5 @@ class Comparison:
             yield self._found(work, row, 0, 0.0, transform, negative)
 
     def _matches(self, work: Picture, view: View) -> Matches:
-        descriptors, reach = self.seen(view)
-        return matched(descriptors, reach, work.descriptors)
+        mine = self.seen(view)
+        return matched(mine.descriptors, mine.distances[:, 0], work.descriptors)

@@ -17,7 +17,10 @@ from numpy.typing import NDArray
 
 LARGEST_EDGE = 256
 """Pictures are averaged down to this edge first. SIFT doubles it for its finest octave."""
-MOST_FEATURES = 360
+MOST_FOUND, MOST_FEATURES = 400, 360
+"""Features that are described, the strongest of the picture, and those of them that are kept."""
+LAYERS = 2
+"""Of each octave of the pyramid."""
 PARTS_A_SIDE = 8
 """Parts of a picture, along each side, that have their turns of its features."""
 CONTRAST = 0.01
@@ -97,12 +100,13 @@ def extent(aspect: float) -> NDArray[np.float64]:
 def luma(frame: NDArray[np.uint8], edge: int) -> NDArray[np.uint8]:
     """Grey levels of a frame, averaged down to a longer side of at most `edge` pixels."""
     height, width = frame.shape[:2]
+    # First: averaging three channels costs three times as much.
+    grey = cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY)
     scale = edge / max(height, width)
     if scale < 1:
         size = max(1, round(width * scale)), max(1, round(height * scale))
-        # On three channels first: it costs less than turning millions of pixels grey.
-        frame = cv2.resize(frame, size, interpolation=cv2.INTER_AREA).astype(np.uint8)
-    return cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY).astype(np.uint8)
+        grey = cv2.resize(grey, size, interpolation=cv2.INTER_AREA)
+    return np.asarray(grey, np.uint8)
 
 
 def extract(grey: NDArray[np.uint8]) -> tuple[Features, NDArray[np.float32]]:
@@ -115,15 +119,19 @@ def extract(grey: NDArray[np.uint8]) -> tuple[Features, NDArray[np.float32]]:
         The features, and float32 (n, 128) RootSIFT descriptors of unit length.
     """
     height, width = grey.shape
-    sift = cv2.SIFT.create(contrastThreshold=CONTRAST, edgeThreshold=EDGE)
-    found = sift.detect(grey, None)
-    kept, raw = sift.compute(grey, _spread_out(found, width, height)) if found else ((), None)
-    if raw is None or not kept:
+    sift = cv2.SIFT.create(
+        nfeatures=MOST_FOUND, nOctaveLayers=LAYERS, contrastThreshold=CONTRAST, edgeThreshold=EDGE
+    )
+    # Together: apart, each would make the pyramid of blurred pictures anew.
+    found, every = sift.detectAndCompute(grey, None)
+    if every is None or not len(found):
         nothing = np.zeros(0, np.float32)
         return (
             Features(nothing.reshape(0, 2), nothing, nothing, width / height),
             np.zeros((0, DIMS), np.float32),
         )
+    order = _spread_out(found, width, height)
+    kept, raw = [found[place] for place in order], every[order]
     points = np.array([k.pt for k in kept], np.float32)
     features = Features(
         ((points + 0.5) / (width, height)).astype(np.float32),
@@ -136,9 +144,10 @@ def extract(grey: NDArray[np.uint8]) -> tuple[Features, NDArray[np.float32]]:
     return features, descriptors
 
 
-def _spread_out(found: Sequence[cv2.KeyPoint], width: int, height: int) -> list[cv2.KeyPoint]:
-    """The strongest of each part of the picture, then the second of each, and so on: a plain
-    picture set into a rich one has its share, and the first few are as spread out as all.
+def _spread_out(found: Sequence[cv2.KeyPoint], width: int, height: int) -> NDArray[np.intp]:
+    """Places of the features that are kept, best first: the strongest of each part of the picture,
+    then the second of each, and so on. A plain picture set into a rich one has its share, and the
+    first few are as spread out as all.
     """
     places = np.array([k.pt for k in found])
     sizes = np.array([(k.size, k.angle) for k in found])
@@ -159,5 +168,4 @@ def _spread_out(found: Sequence[cv2.KeyPoint], width: int, height: int) -> list[
     starts = np.searchsorted(part[by_part], part[by_part])
     turn = np.empty(len(found), np.int64)
     turn[by_part] = np.arange(len(found)) - starts
-    order = strongest[np.argsort(turn, kind="stable")][:MOST_FEATURES]
-    return [found[place] for place in order]
+    return strongest[np.argsort(turn, kind="stable")][:MOST_FEATURES]

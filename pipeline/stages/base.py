@@ -8,6 +8,7 @@ and fingerprints into evidence against what an index holds. Every stage register
 from __future__ import annotations
 
 import base64
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -210,6 +211,13 @@ def refuse_other_spec(
 CANARY_COSINE = 0.999
 """Cosine similarity of two canaries from which they count as the same: the bits of a vector may
 differ between processors."""
+
+
+def threads() -> int:
+    """How many threads a stage shares its assets out to: half as many as there are processors,
+    since stages work beside each other and more threads than processors only cost time.
+    """
+    return max(1, (os.cpu_count() or 1) // 2)
 
 
 def vector_canaries_agree(here: str, stored: str) -> bool:

@@ -14,7 +14,15 @@ from pydantic import Field
 from pipeline.detail import canary_picture, has_detail
 from pipeline.embedding_model import MINI, EmbeddingModel, canonical, load_model
 from pipeline.errors import ModelError, Reason
-from pipeline.records import Abstention, Evidence, Fingerprint, Kind, Loaded, LoadedImage
+from pipeline.records import (
+    WORKING_EDGE,
+    Abstention,
+    Evidence,
+    Fingerprint,
+    Kind,
+    Loaded,
+    LoadedImage,
+)
 from pipeline.stages.base import (
     Measure,
     Stage,
@@ -101,6 +109,7 @@ class ClipEmbedding(Stage):
             algorithm="open_clip-image/1",
             parameters={
                 "model": model.name,
+                "working_edge": WORKING_EDGE,
                 "input": list(model.size),
                 "fit": model.fit,
                 "unrelated_cosine": unrelated_cosine,
@@ -180,7 +189,7 @@ class ClipEmbedding(Stage):
         for image in loaded:
             if not isinstance(image, LoadedImage):
                 raise TypeError(f"{self.name} judges pictures, not {type(image).__name__}")
-            kept = [n for n, frame in enumerate(image.frames) if has_detail(frame)]
+            kept = [n for n, detailed in enumerate(image.detailed) if detailed]
             frames.extend(image.frames[n] for n in kept)
             numbers.append([image.number(n) for n in kept])
         if not frames:

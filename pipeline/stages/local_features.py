@@ -9,7 +9,6 @@ the asset, and under it the two pictures must show the same.
 from __future__ import annotations
 
 import base64
-import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
@@ -18,16 +17,25 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
 import pyarrow as pa
 from pydantic import Field
 
-from pipeline.detail import canary_picture, has_detail
+from pipeline.detail import canary_picture
 from pipeline.errors import Reason
 from pipeline.local.schema import FEWEST, SCHEMA
-from pipeline.records import Abstention, Evidence, Fingerprint, Kind, Loaded, LoadedImage
+from pipeline.records import (
+    WORKING_EDGE,
+    Abstention,
+    Evidence,
+    Fingerprint,
+    Kind,
+    Loaded,
+    LoadedImage,
+)
 from pipeline.stages.base import (
     Measure,
     Stage,
     StageSettings,
     library_versions,
     refuse_other_spec,
+    threads,
     vector_canaries_agree,
 )
 from reference_index.interface import StageEntries
@@ -37,9 +45,9 @@ if TYPE_CHECKING:
     from pipeline.local.comparison import Found, Stored
     from pipeline.local.rows import Picture
 
-MOST_REPEATED, UNREPEATED = 0.9, 16.0
+MOST_REPEATED = 0.9
 """Where another place agrees nearly as well, few features that agree say only that both show the
-same pattern, such as a checkerboard; this strength of features is more than patterns gave."""
+same pattern, such as a checkerboard."""
 AGGREGATED = "aggregated features"
 """How `overlap_found_by` names the search over aggregates."""
 
@@ -59,13 +67,13 @@ class LocalFeaturesSettings(StageSettings):
 
     candidates: int = Field(default=8, ge=1, le=100)
     search_up_to: int = Field(default=20_000, ge=0)
-    min_agreement: float = Field(default=0.3, ge=0.0, le=1.0)
+    min_agreement: float = Field(default=0.2, ge=0.0, le=1.0)
     min_strength: float = Field(default=0.6, ge=0.0)
     min_whole_agreement: float = Field(default=0.6, ge=0.0, le=1.0)
 
     def accept(self, found: Found) -> bool:
         """Whether an overlap is evidence."""
-        if found.repeats > MOST_REPEATED and found.strength < UNREPEATED:
+        if found.repeats > MOST_REPEATED:
             return False
         if not found.inliers:
             return found.overlap.agreement >= self.min_whole_agreement
@@ -144,10 +152,13 @@ class LocalFeatures(Stage):
         self._book, self._aggregates = codebook(), aggregates()
         self._spec = FingerprintSpec(
             stage=self.name,
-            algorithm="sift-rootsift/2",
+            algorithm="sift-rootsift/3",
             parameters={
+                "working_edge": WORKING_EDGE,
                 "largest_edge": features.LARGEST_EDGE,
+                "most_found": features.MOST_FOUND,
                 "most_features": features.MOST_FEATURES,
+                "layers": features.LAYERS,
                 "parts_a_side": features.PARTS_A_SIDE,
                 "contrast": features.CONTRAST,
                 "edge": features.EDGE,
@@ -194,7 +205,7 @@ class LocalFeatures(Stage):
                 raise TypeError(f"{self.name} judges pictures, not {type(image).__name__}")
             images.append(image)
         # OpenCV lets go of the interpreter lock.
-        with _one_thread_each(), ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        with _one_thread_each(), ThreadPoolExecutor(threads()) as pool:
             return list(pool.map(self._one, images))
 
     def _one(self, image: LoadedImage) -> Fingerprint | Abstention:
@@ -203,7 +214,7 @@ class LocalFeatures(Stage):
         rows: list[tuple[Any, ...]] = []
         most = 0
         for place, frame in enumerate(image.frames):
-            if has_detail(frame):
+            if image.detailed[place]:
                 number = image.number(place)
                 count, row = read_frame(frame, number, self._book, self._aggregates)
                 most = max(most, count)
@@ -249,7 +260,7 @@ class LocalFeatures(Stage):
         pairs = zip(queries, candidates, strict=True)
         with (
             _one_thread_each(),
-            ThreadPoolExecutor(os.cpu_count() or 1, initializer=_alone) as pool,
+            ThreadPoolExecutor(threads(), initializer=_alone) as pool,
         ):
             return list(
                 pool.map(lambda pair: self._evidence(pair[0], stored, settings, pair[1]), pairs)
@@ -308,11 +319,13 @@ class LocalFeatures(Stage):
 
 
 def _one_thread_each() -> AbstractContextManager[Any]:
-    """Matrix products keep to the thread that asks for them: the assets are what is shared out,
-    and products as small as these take longer when they are shared out as well.
+    """Matrix products, and OpenCV, keep to the thread that asks for them: the assets are what is
+    shared out, and work as small as this takes longer when it is shared out as well.
     """
+    import cv2
     from threadpoolctl import threadpool_limits
 
+    cv2.setNumThreads(1)
     return cast("AbstractContextManager[Any]", threadpool_limits(1, user_api="blas"))
 
 

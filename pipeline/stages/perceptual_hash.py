@@ -7,7 +7,6 @@ Video-Hashing Algorithm and the PDQ Image-Hashing Algorithm" (Facebook, 2019).
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -18,10 +17,25 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
-from pipeline.detail import canary_picture, has_detail
+from pipeline.detail import canary_picture
 from pipeline.errors import Reason
-from pipeline.records import Abstention, Evidence, Fingerprint, Kind, Loaded, LoadedImage
-from pipeline.stages.base import Measure, Stage, StageSettings, library_versions, refuse_other_spec
+from pipeline.records import (
+    WORKING_EDGE,
+    Abstention,
+    Evidence,
+    Fingerprint,
+    Kind,
+    Loaded,
+    LoadedImage,
+)
+from pipeline.stages.base import (
+    Measure,
+    Stage,
+    StageSettings,
+    library_versions,
+    refuse_other_spec,
+    threads,
+)
 from reference_index.interface import Hits, StageEntries
 from reference_index.spec import FingerprintSpec
 
@@ -123,6 +137,7 @@ class PerceptualHash(Stage):
             algorithm="phash64+pdq256/1",
             parameters={
                 "phash_size": 8,
+                "working_edge": WORKING_EDGE,
                 "largest_edge": LARGEST_EDGE,
                 "smallest_edge": SMALLEST_EDGE,
                 "least_quality": LEAST_QUALITY,
@@ -157,7 +172,7 @@ class PerceptualHash(Stage):
 
     def fingerprint(self, loaded: Sequence[Loaded]) -> list[Fingerprint | Abstention]:
         """A row for each frame with enough detail; an abstention if none has."""
-        with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        with ThreadPoolExecutor(threads()) as pool:
             return list(pool.map(self._one, loaded))
 
     def _one(self, image: Loaded) -> Fingerprint | Abstention:
@@ -170,7 +185,7 @@ class PerceptualHash(Stage):
                 continue
             phash, pdq, quality = _hash(frame)
             best = max(best, quality)
-            if quality >= LEAST_QUALITY and has_detail(frame):
+            if quality >= LEAST_QUALITY and image.detailed[place]:
                 rows.append((image.number(place), phash, pdq, quality))
         facts = {"pdq_quality": best}
         if not rows:

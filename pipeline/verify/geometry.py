@@ -18,6 +18,8 @@ from pipeline.local.features import Features, View, extent
 
 Points = NDArray[np.float64]
 
+AS_NEAR = 0.1
+"""Of a feature's reach: features of a work that differ by less are as near as each other."""
 MOST_MATCHES = 150
 """The strongest matches that are looked at."""
 TOLERANCE = 0.018
@@ -84,6 +86,10 @@ def matched(
 ) -> Matches:
     """For each feature of the asset the two nearest of the work, where nearer than its `reach`.
 
+    A match is worth less where many features of the work are as near: one dot of a row, or one
+    square of a checkerboard, is as like as the next (burstiness: Jégou, Douze and Schmid, CVPR
+    2009).
+
     Args:
         asset: float32 (n, 128) descriptors.
         reach: float32 (n,), squared distance at which a match is worth nothing: how far an
@@ -96,10 +102,12 @@ def matched(
     squares = np.square(work).sum(axis=1)
     distances = (squares - 2 * (asset @ work.T)) + np.square(asset).sum(axis=1)[:, None]
     everyone = np.arange(len(asset))
+    as_near = distances < (distances.min(axis=1) + AS_NEAR * reach)[:, None]
+    share = 1.0 / np.sqrt(as_near.sum(axis=1))
     found = []
     for _ in range(min(2, len(work))):
         nearest = distances.argmin(axis=1)
-        weight = 1.0 - distances[everyone, nearest] / reach
+        weight = (1.0 - distances[everyone, nearest] / reach) * share
         distances[everyone, nearest] = np.inf
         rows = np.flatnonzero(weight > 0)
         found.append((rows, nearest[rows], weight[rows].astype(np.float64)))
@@ -160,17 +168,17 @@ def _agreeing(
 ) -> NDArray[np.bool_]:
     """bool (n, n): whether match j agrees with the transform that match i proposes."""
     step = here[None] - here[:, None]
-    cosine, sine = scale * np.cos(turn), scale * np.sin(turn)
-    x = cosine[:, None] * step[..., 0] - sine[:, None] * step[..., 1] + there[:, None, 0]
-    y = sine[:, None] * step[..., 0] + cosine[:, None] * step[..., 1] + there[:, None, 1]
-    missed = np.hypot(x - there[None, :, 0], y - there[None, :, 1])
-    length = np.hypot(step[..., 0], step[..., 1]) * scale[:, None]
+    cosine, sine = np.cos(turn), np.sin(turn)
+    ahead, aside = (scale * cosine)[:, None], (scale * sine)[:, None]
+    x = ahead * step[..., 0] - aside * step[..., 1] + there[:, None, 0] - there[None, :, 0]
+    y = aside * step[..., 0] + ahead * step[..., 1] + there[:, None, 1] - there[None, :, 1]
+    length = np.sqrt(np.square(step[..., 0]) + np.square(step[..., 1])) * scale[:, None]
     allowed = TOLERANCE + 0.5 * there_size[None, :] + LOOSENESS * length
     logs = np.log(scale)
     agree: NDArray[np.bool_] = (
-        (missed < allowed)
+        (x * x + y * y < allowed * allowed)
         & (np.abs(logs[None, :] - logs[:, None]) < OCTAVES)
-        & (_angle(turn[None, :] - turn[:, None]) < TURN)
+        & (np.outer(cosine, cosine) + np.outer(sine, sine) > np.cos(TURN))
     )
     return agree
 

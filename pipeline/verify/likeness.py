@@ -43,9 +43,10 @@ class Overlap:
 
     Attributes:
         agreement: mean correlation, in [0, 1], of the windows in which the work shows something
-            and which lie in the asset.
-        contradiction: share of the windows in which both show something and show different
-            things, in [0, 1]: what two pictures that share no more than a frame or a mark have.
+            and which lie in the asset; windows of a pattern that repeats count for little.
+        contradiction: share, weighted in the same way, of the windows in which both show
+            something and show different things, in [0, 1]: what two pictures that share no more
+            than a frame or a mark have.
         layout: correlation of the windows' mean grey levels, in [-1, 1]: whether light and dark
             lie alike, whatever the detail; 0 where one picture is as light all over.
         work_share: share of the work's area that agrees, in [0, 1].
@@ -70,6 +71,7 @@ def overlap(
     transform: NDArray[np.float64],
     *,
     negative: bool,
+    patterns: bool = True,
 ) -> Overlap:
     """Compares the two under a transform, window by window.
 
@@ -77,12 +79,13 @@ def overlap(
         asset, work: uint8 (128, 128), as by `reduced`.
         transform: float64 (3, 3), from shares of the work's width and height to the asset's.
         negative: whether the asset shows the work's negative.
+        patterns: whether windows of patterns count for less, which takes as long again.
     """
     box = _seen(transform)
     if box is None:
         return NOTHING
     left, top, right, bottom = box
-    scale = np.sqrt(abs(float(np.linalg.det(transform[:2, :2]))))
+    scale = _scale(transform)
     span = SIDE * float(np.sqrt((right - left) * (bottom - top)))
     pixels = min(span, span * scale)
     if pixels < SMALLEST:
@@ -97,7 +100,9 @@ def overlap(
     mine = _sampled(asset, places[..., 0], places[..., 1], span * scale / count)
     if negative:
         mine = 255 - mine
-    return _compared(mine, theirs, seen, (right - left) * (bottom - top), scale**2)
+    return _compared(
+        mine, theirs, seen, (right - left) * (bottom - top), scale**2, patterns=patterns
+    )
 
 
 def refined(
@@ -169,8 +174,8 @@ def repeats(
     shift = np.eye(3)
     shift[:2, 2] = x - quarter, y - quarter
     moved = transform @ patch @ shift @ np.linalg.inv(patch)
-    here = overlap(asset, work, transform, negative=negative).agreement
-    there = overlap(asset, work, moved, negative=negative).agreement
+    here = overlap(asset, work, transform, negative=negative, patterns=False).agreement
+    there = overlap(asset, work, moved, negative=negative, patterns=False).agreement
     return min(1.0, there / here) if here > 0 else 0.0
 
 
@@ -194,7 +199,7 @@ def _patches(
     x, y = np.meshgrid(np.arange(PATCH), np.arange(PATCH))
     at = np.stack([x, y, np.ones_like(x)], axis=-1) @ (transform @ patch).T
     places = at[..., :2] / at[..., 2:]
-    scale = np.sqrt(abs(float(np.linalg.det(transform[:2, :2]))))
+    scale = _scale(transform)
     span = SIDE * float(np.sqrt((right - left) * (bottom - top)))
     if min(span, span * scale) < SMALLEST:
         return None
@@ -255,6 +260,12 @@ NOTHING = Overlap(0.0, 0.0, 0.0, 0.0, 0.0)
 """No overlap that could be compared."""
 
 
+def _scale(transform: NDArray[np.float64]) -> float:
+    """How many times as long lengths become."""
+    (a, b), (c, d) = transform[:2, :2].tolist()
+    return float(abs(a * d - b * c) ** 0.5)
+
+
 def _seen(transform: NDArray[np.float64]) -> tuple[float, float, float, float] | None:
     """The box, in shares of the work, that holds what of it lies in the asset."""
     if not np.isfinite(transform).all() or np.abs(transform).max() > LARGEST_NUMBER:
@@ -287,6 +298,46 @@ def _sampled(
     ).astype(np.float32)
 
 
+def _distinctness(picture: NDArray[np.float32], window: tuple[int, int]) -> NDArray[np.float32]:
+    """How little each window is like what lies near it, in (0, 1]: of the same shape as `picture`.
+
+    A checkerboard, a row of dots and a straight edge are like themselves when they are shifted;
+    corners and what is drawn once are not.
+    """
+    rows, columns = picture.shape
+    far = max(max(shift) for shift in _SHIFTS)
+    wide = np.pad(picture, far, mode="reflect")
+
+    def mean(values: NDArray[np.float32]) -> NDArray[np.float32]:
+        blurred = cv2.boxFilter(values, cv2.CV_32F, window, borderType=cv2.BORDER_REFLECT_101)
+        return np.asarray(blurred, np.float32)
+
+    middle = mean(wide)
+    spread = np.sqrt(np.maximum(mean(np.square(wide)) - np.square(middle), 1.0))
+    each: NDArray[np.float32] = np.stack([wide, middle, spread])
+    shifted, middles, spreads = np.stack(
+        [each[:, far + y : far + y + rows, far + x : far + x + columns] for x, y in _SHIFTS], axis=1
+    )
+    _, here, its = each[:, far : far + rows, far : far + columns]
+    # OpenCV filters many pictures at once if they are its channels.
+    stacked = np.multiply(shifted, picture, dtype=np.float32).transpose(1, 2, 0)
+    products = mean(np.ascontiguousarray(stacked, np.float32))
+    likeness = products.transpose(2, 0, 1) - here * middles
+    likeness /= its * spreads
+    return np.asarray(1.0 - np.clip(likeness.max(axis=0), 0.0, MOST_LIKE_ITSELF), np.float32)
+
+
+MOST_LIKE_ITSELF = 0.99
+_SHIFTS = tuple(
+    (sign * x * steps, sign * y * steps)
+    for x, y, reach in ((1, 0, (3, 4, 5, 6, 8)), (0, 1, (3, 4, 5, 6, 8)),
+                        (1, 1, (2, 3, 4, 5, 6)), (1, -1, (2, 3, 4, 5, 6)))
+    for steps in reach
+    for sign in (1, -1)
+)  # fmt: skip
+"""Cells by which a window is shifted, in four directions, both ways."""
+
+
 def _correlation(a: NDArray[np.float32], b: NDArray[np.float32]) -> float:
     a, b = a - a.mean(), b - b.mean()
     spread = float(np.linalg.norm(a) * np.linalg.norm(b))
@@ -299,6 +350,8 @@ def _compared(
     seen: NDArray[np.float32],
     area: float,
     growth: float,
+    *,
+    patterns: bool,
 ) -> Overlap:
     window = (WINDOW, WINDOW) if min(seen.shape) >= 3 * WINDOW else (5, 5)
 
@@ -319,9 +372,15 @@ def _compared(
     # Windows in which neither shows anything speak neither way: counted as the others are.
     part = float((seen > 0).mean()) * area * alike
     both = whole & (np.minimum(aa, bb) > FLAT**2)
+    distinct = np.ones_like(theirs)
+    if patterns:
+        # Of either: what one shows and the other does not is as telling as what differs.
+        distinct = np.maximum(_distinctness(theirs, window), _distinctness(mine, window))
+        # Squared: a pattern has many windows, and must not outvote the few that tell two apart.
+        distinct = np.square(distinct)
     return Overlap(
-        float(np.clip(correlation[shows], 0.0, 1.0).mean()),
-        float((correlation[both] < UNLIKE).mean()) if both.any() else 0.0,
+        float(np.average(np.clip(correlation[shows], 0.0, 1.0), weights=distinct[shows])),
+        float(np.average(correlation[both] < UNLIKE, weights=distinct[both])) if both.any() else 0,
         _correlation(a[whole], b[whole]),
         float(min(1.0, part)),
         float(min(1.0, part * growth)),

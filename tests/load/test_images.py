@@ -18,6 +18,7 @@ from load_samples import (
 )
 from PIL import Image
 
+from pipeline.errors import Reason
 from pipeline.load.images import thumbnail
 from pipeline.records import LoadedImage
 
@@ -135,6 +136,50 @@ def test_content_goes_before_the_name(read, image_format, name):
     loaded = read(name, encoded(detailed(), image_format))
     assert isinstance(loaded, LoadedImage)
     assert loaded.format == image_format
+
+
+# Large pictures
+
+
+@pytest.mark.parametrize("image_format", ["JPEG", "PNG", "TIFF", "WEBP"])
+@pytest.mark.parametrize(
+    ("size", "expected"),
+    [
+        ((2047, 1500), (2047, 1500)),
+        ((2048, 1500), (1024, 750)),
+        ((3100, 2100), (1034, 700)),
+        ((1100, 4200), (275, 1050)),
+        ((9000, 300), (9000, 300)),
+    ],
+)
+def test_large_pictures_are_averaged_down_once(read, image_format, size, expected):
+    image = detailed(0, (40, 30)).resize(size, Image.Resampling.BICUBIC)
+    frame = one_frame(read("a.bin.png", written(image, image_format)))
+    if image_format == "JPEG" and frame.shape[0] != expected[1]:
+        # Its decoder halves, and cannot make thirds.
+        assert frame.shape[1] in (size[0] // 2, -(-size[0] // 2))
+        expected = frame.shape[1::-1]
+    assert frame.shape[1::-1] == expected
+    smaller = np.asarray(image.resize(expected, Image.Resampling.BOX), int)
+    assert np.abs(frame - smaller).mean() < 3
+
+
+@pytest.mark.parametrize("image_format", ["JPEG", "PNG"])
+@pytest.mark.parametrize("orientation", SIDES)
+def test_large_pictures_are_upright(read, image_format, orientation):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    upright = np.array(Image.fromarray(corners()).resize((2600, 2200), Image.Resampling.NEAREST))
+    data = written(stored_for(upright, orientation), image_format, exif=exif)
+    frame = one_frame(read("a.png", data))
+    assert frame.shape[:2] == (1100, 1300)
+    assert_near(frame[::1099, ::1299], upright[::2199, ::2599], 6)
+
+
+def test_the_size_of_the_file_is_what_the_limits_bound(read):
+    fault = read("a.jpg", written(detailed(0, (2400, 1800)), "JPEG"), max_pixels=2_000_000)
+    assert fault.reason is Reason.TOO_LARGE
+    assert "4,320,000" in fault.detail
 
 
 # Thumbnails

@@ -106,5 +106,5 @@ def test_a_cut_aggregate_is_refused(stage, works, settings):
 
 def test_the_spec_names_what_aggregates(stage):
     assert stage.kind is Kind.IMAGE
-    assert stage.spec.algorithm == "sift-rootsift/2"
+    assert stage.spec.algorithm == "sift-rootsift/3"
     assert len(stage.spec.parameters["aggregates"]) == 64

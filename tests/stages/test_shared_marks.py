@@ -185,22 +185,7 @@ def flagged(stage, pictures):
     return pairs
 
 
-KNOWN = ("checkerboard", "screen")
-"""Marks that cover so much of both pictures that the pair still reaches `review`."""
-
-
-@pytest.mark.parametrize(
-    "mark",
-    [
-        pytest.param(
-            mark,
-            marks=pytest.mark.xfail(reason="most of both pictures is the same", strict=True),
-        )
-        if mark in KNOWN
-        else mark
-        for mark in MARKS
-    ],
-)
+@pytest.mark.parametrize("mark", MARKS)
 def test_a_shared_mark_is_no_copy(stage, strangers, mark):
     assert not flagged(stage, [MARKS[mark](one) for one in strangers])
 

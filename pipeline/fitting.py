@@ -45,7 +45,9 @@ CURVES = (
     ),
     Curve("local_features", "overlap_strength", "higher", (0.2, 0.6, 1, 2, 4, 8, 16, 32, 64)),
     Curve("local_features", "overlap_contradiction", "lower", (0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.7)),
-    Curve("local_features", "overlap_layout", "higher", (0, 0.2, 0.4, 0.6, 0.7, 0.8, 0.9, 0.95)),
+    Curve(
+        "local_features", "overlap_larger_share", "higher", (0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.7, 0.9)
+    ),
     Curve("text_overlap", "text_words", "higher", (8, 12, 16, 24, 32, 48, 100, 300)),
     Curve("text_overlap", "text_longest", "higher", (4, 8, 12, 16, 24, 32, 48, 100)),
     Curve("text_overlap", "text_run", "higher", (3, 5, 8, 12, 16, 24, 48, 100)),

@@ -111,16 +111,17 @@ class LocalFeatures(Stage):
             "two pictures have that share no more than a frame or a mark.",
         ),
         Measure(
-            "overlap_layout", "float", "match", "-1 to 1",
-            "Correlation of the two pictures' light and dark there, whatever the detail.",
-        ),
-        Measure(
             "overlap_asset_share", "float", "match", "0 to 1",
             "Share of the asset's area that shows the work.",
         ),
         Measure(
             "overlap_work_share", "float", "match", "0 to 1",
             "Share of the work's area that the asset shows.",
+        ),
+        Measure(
+            "overlap_larger_share", "float", "match", "0 to 1",
+            "The larger of the two shares: of a copy, most of one picture is nearly always in the "
+            "other; of a mark that two pictures share, little of either.",
         ),
         Measure(
             "overlap_transform", "str", "match", "nine numbers",
@@ -348,9 +349,11 @@ def _as_evidence(found: Found, stored: Stored, ways: set[str]) -> Evidence:
             "overlap_strength": round(found.strength, 3),
             "overlap_agreement": round(found.overlap.agreement, 4),
             "overlap_contradiction": round(found.overlap.contradiction, 4),
-            "overlap_layout": round(found.overlap.layout, 4),
             "overlap_asset_share": round(found.overlap.asset_share, 4),
             "overlap_work_share": round(found.overlap.work_share, 4),
+            "overlap_larger_share": round(
+                max(found.overlap.asset_share, found.overlap.work_share), 4
+            ),
             "overlap_transform": " ".join(f"{value:.5g}" for value in transform.ravel()),
             "overlap_negative": found.negative,
             "overlap_frame": found.frame,

@@ -47,15 +47,12 @@ class Overlap:
         contradiction: share, weighted in the same way, of the windows in which both show
             something and show different things, in [0, 1]: what two pictures that share no more
             than a frame or a mark have.
-        layout: correlation of the windows' mean grey levels, in [-1, 1]: whether light and dark
-            lie alike, whatever the detail; 0 where one picture is as light all over.
         work_share: share of the work's area that agrees, in [0, 1].
         asset_share: share of the asset's area that it covers, in [0, 1].
     """
 
     agreement: float
     contradiction: float
-    layout: float
     work_share: float
     asset_share: float
 
@@ -256,7 +253,7 @@ _TURNS = tuple(_IN_PIXELS @ form @ np.linalg.inv(_IN_PIXELS) for form in _FORMS)
 """The same between pixels of the coarse pictures."""
 
 
-NOTHING = Overlap(0.0, 0.0, 0.0, 0.0, 0.0)
+NOTHING = Overlap(0.0, 0.0, 0.0, 0.0)
 """No overlap that could be compared."""
 
 
@@ -338,12 +335,6 @@ _SHIFTS = tuple(
 """Cells by which a window is shifted, in four directions, both ways."""
 
 
-def _correlation(a: NDArray[np.float32], b: NDArray[np.float32]) -> float:
-    a, b = a - a.mean(), b - b.mean()
-    spread = float(np.linalg.norm(a) * np.linalg.norm(b))
-    return float(a @ b) / spread if spread > len(a) else 0.0
-
-
 def _compared(
     mine: NDArray[np.float32],
     theirs: NDArray[np.float32],
@@ -381,7 +372,6 @@ def _compared(
     return Overlap(
         float(np.average(np.clip(correlation[shows], 0.0, 1.0), weights=distinct[shows])),
         float(np.average(correlation[both] < UNLIKE, weights=distinct[both])) if both.any() else 0,
-        _correlation(a[whole], b[whole]),
         float(min(1.0, part)),
         float(min(1.0, part * growth)),
     )

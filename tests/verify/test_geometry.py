@@ -8,7 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.local.features import DIMS, Features, View, extent
-from pipeline.verify.geometry import MOST_MATCHES, Matches, agreement, homography, matched
+from pipeline.verify.geometry import (
+    AS_NEAR,
+    MOST_MATCHES,
+    Matches,
+    agreement,
+    homography,
+    matched,
+)
 
 
 def features(points, aspect=1.0, sizes=None, angles=None):
@@ -265,14 +272,27 @@ def test_matches_are_those_of_the_plain_comparison(mine, theirs):
     plain = {}
     for one in range(mine):
         distances = np.square(asset[one] - work).sum(axis=1)
+        as_near = (distances < distances.min(initial=np.inf) + AS_NEAR * reach[one]).sum()
         for other in np.argsort(distances)[:2]:
             if distances[other] < reach[one]:
-                plain[one, int(other)] = 1 - distances[other] / reach[one]
+                plain[one, int(other)] = (1 - distances[other] / reach[one]) / as_near**0.5
     pairs = list(zip(found.asset.tolist(), found.work.tolist(), strict=True))
     assert set(pairs) == set(plain)
     assert len(pairs) == len(set(pairs)) == len(found)
     np.testing.assert_allclose(found.weight, [plain[one] for one in pairs], atol=1e-4)
     assert (np.diff(found.weight) <= 0).all()
+
+
+def test_one_of_many_alike_is_worth_less():
+    """A feature that stands in the work nine times: three of a row of dots are not three of a
+    picture."""
+    rng = np.random.default_rng(10)
+    dot, other = unit(rng, 2)
+    work = np.stack([dot] * 9 + [other])
+    found = matched(np.stack([dot, other]), np.full(2, 0.5, np.float32), work)
+    weight = dict(zip(found.asset.tolist()[::-1], found.weight.tolist()[::-1], strict=True))
+    assert weight[1] == pytest.approx(1.0, abs=1e-3)
+    assert found.weight[found.asset == 0] == pytest.approx(1 / 3, abs=1e-3)
 
 
 def test_the_strongest_matches_are_kept():

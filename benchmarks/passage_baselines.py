@@ -14,6 +14,7 @@ WINDOW_WORDS, STRIDE_WORDS = 100, 50
 WHOLE_THRESHOLD = 0.5
 WINDOW_THRESHOLD = 0.1
 """Estimated Jaccard similarity from which two windows are reported."""
+MERGED = "datasketch, 100-word windows, merged"
 
 
 def _minhash(words: Sequence[str]) -> Any:
@@ -109,5 +110,5 @@ def baselines(scripts: Mapping[str, str], works: Mapping[str, str]) -> dict[str,
     return {
         "datasketch, whole files": whole_files(scripts, works),
         "datasketch, 100-word windows": alike,
-        "datasketch, 100-word windows, merged": merged(alike),
+        MERGED: merged(alike),
     }

@@ -41,6 +41,7 @@ class Fate:
         case: the passage.
         share: of its characters in the script, the most that one report of its work covers; of a
             passage of several pieces, what all reports of its work cover together.
+        together: of its characters, what all reports of its work cover together.
         reports: reported passages that meet it on both sides.
         obfuscation: what was reported of disguised characters.
         band: of the script's row.
@@ -48,6 +49,7 @@ class Fate:
 
     case: Case
     share: float
+    together: float
     reports: tuple[Pair, ...]
     obfuscation: str
     band: str
@@ -58,8 +60,8 @@ class Fate:
         return self.share >= COVERED
 
 
-def share_covered(case: Case, reports: Iterable[Pair]) -> float:
-    """As `Fate.share`, from the reports of its script and its work."""
+def shares_covered(case: Case, reports: Iterable[Pair]) -> tuple[float, float]:
+    """As `Fate.share` and `Fate.together`, of any reports."""
     size = sum(pair.end - pair.start for pair in case.pairs)
     common = [
         (max(pair.start, one.start), min(pair.end, one.end))
@@ -68,9 +70,10 @@ def share_covered(case: Case, reports: Iterable[Pair]) -> float:
         if one.script == pair.script and one.work == pair.work
     ]
     common = [stretch for stretch in common if stretch[0] < stretch[1]]
+    together = covered(common) / size
     if len(case.pairs) > 1:
-        return covered(common) / size
-    return max((end - start for start, end in common), default=0) / size
+        return together, together
+    return max((end - start for start, end in common), default=0) / size, together
 
 
 def fates_of(cases: Sequence[Case], answer: Screened) -> list[Fate]:
@@ -86,7 +89,7 @@ def fates_of(cases: Sequence[Case], answer: Screened) -> list[Fate]:
         fates.append(
             Fate(
                 case,
-                share_covered(case, (f.pair for f in mine)),
+                *shares_covered(case, (f.pair for f in mine)),
                 tuple(f.pair for f in meeting),
                 told or (answer.obfuscation.get(case.file, "") if meeting else ""),
                 answer.bands.get(case.file, ""),
@@ -110,7 +113,7 @@ def line_of(cases: Sequence[Case], reports: Sequence[Pair]) -> dict[str, Any]:
     by_script: dict[str, list[Pair]] = {}
     for pair in reports:
         by_script.setdefault(pair.script, []).append(pair)
-    found = sum(share_covered(case, by_script.get(case.file, ())) >= COVERED for case in cases)
+    found = sum(shares_covered(case, by_script.get(case.file, ()))[0] >= COVERED for case in cases)
     return asdict(score) | {
         "plagdet": score.score,
         "micro_plagdet": score.micro_score,
@@ -171,6 +174,16 @@ def bands_of(clean: Screened) -> dict[str, int]:
     """Rows of clean scripts by band, and how many of them are above `info`."""
     counts = Counter(clean.bands.values())
     return dict(sorted(counts.items())) | {"flagged": sum(counts[band] for band in FLAGGED)}
+
+
+def bands_by_length(fates: Sequence[Fate]) -> dict[str, dict[str, int]]:
+    """Scripts with passages by band, for each length of their passages."""
+    scripts = {fate.case.file: (fate.case.script.length, fate.band) for fate in fates}
+    found: dict[str, dict[str, int]] = {}
+    for length, band in sorted(scripts.values()):
+        counts = found.setdefault(str(length), {})
+        counts[band] = counts.get(band, 0) + 1
+    return found
 
 
 def obfuscation_lines(fates: Sequence[Fate]) -> dict[str, dict[str, int]]:

@@ -22,8 +22,8 @@ from pipeline.records import LoadedScript
 
 PAGE_LINES = 54
 LINE_WIDTH = 84
-ENDS_SOUGHT = 40
-"""Characters by which the two ends of a passage are found if furniture stands in its middle."""
+ENDS_SOUGHT = (40, 24, 12)
+"""Characters by which the two ends of a passage are found: fewer where a page ends among them."""
 
 _BLOCK = re.compile(r"[^\n]*\S[^\n]*(?:\n[^\n]*\S[^\n]*)*")
 _PASSED_OVER = re.compile(r"[\s\u00ad\u2010-\u2015-]")
@@ -192,8 +192,18 @@ def _located(script: Tracked, piece: int, decoded: str) -> tuple[int, int]:
     sought = _PASSED_OVER.sub("", script.text[start:end])
     kept = [place for place, letter in enumerate(decoded) if not _PASSED_OVER.fullmatch(letter)]
     letters = "".join(decoded[place] for place in kept)
-    first = letters.find(sought[:ENDS_SOUGHT])
-    last = letters.find(sought[-ENDS_SOUGHT:], max(0, first))
-    if first < 0 or last < 0:
-        raise ValueError(f"a passage is not in the text decoded from {script.text[:40]!r}")
-    return kept[first], kept[last + len(sought[-ENDS_SOUGHT:]) - 1] + 1
+    # Where it should be about: furniture that the format adds is short.
+    before = len(_PASSED_OVER.sub("", script.text[:start]))
+    for length in ENDS_SOUGHT:
+        opening, ending = sought[:length], sought[-length:]
+        first = _nearest(letters, opening, before)
+        last = _nearest(letters, ending, before + len(sought) - len(ending))
+        if 0 <= first <= last:
+            return kept[first], kept[last + len(ending) - 1] + 1
+    raise ValueError(f"a passage is not in the text decoded from {script.text[:40]!r}")
+
+
+def _nearest(text: str, sought: str, place: int) -> int:
+    """Where `sought` begins nearest to `place`; -1 if nowhere."""
+    found = [match.start() for match in re.finditer(re.escape(sought), text)]
+    return min(found, key=lambda one: abs(one - place), default=-1)

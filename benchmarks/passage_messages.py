@@ -3,15 +3,16 @@
     python -m benchmarks.passage_messages --catalogues /usr/share/locale/de/LC_MESSAGES --out DIR
 
 Translators wrote them, so they are real sentences, though not a play's: each catalogue becomes one
-text, its longer messages in order as the speeches of made-up speakers. A message that stands in
-several catalogues is left out, as are all but words. Feed DIR to `benchmarks.passages --language`.
+text, its longer messages, in an order by chance, the speeches of made-up speakers. (In their own
+order, the alphabet's, messages of one form would stand together as they do in no script.) A message
+that stands in several catalogues is left out. Feed DIR to `benchmarks.passages --language`.
 """
 
 from __future__ import annotations
 
 import argparse
-import gettext
 import re
+import struct
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -30,18 +31,40 @@ SPEECH_WORDS = 25
 _FORMAT = re.compile(r"%[-+ #0]*\d*(?:\.\d+)?(?:\d+\$)?[a-zA-Z]+|%\([^)]*\)[a-z]|\{[^}]*\}|\\[a-z]")
 
 
-def messages_of(catalogue: Path) -> list[str]:
-    """Every translated message of a .mo file, of `LEAST_MESSAGE` words and more, in order of the
-    original; none if it can't be read."""
+def entries_of(catalogue: bytes) -> list[tuple[str, str]]:
+    """Every message of a .mo file with its translation (GNU gettext manual, 10.3).
+
+    Raises:
+        ValueError: if it is no such file, or not in UTF-8.
+    """
+    order = {b"\xde\x12\x04\x95": "<", b"\x95\x04\x12\xde": ">"}.get(catalogue[:4])
+    if order is None:
+        raise ValueError("not a message catalogue")
     try:
-        with catalogue.open("rb") as stream:
-            read = gettext.GNUTranslations(stream)
-    except (OSError, ValueError, UnicodeDecodeError):
+        count, originals, translations = struct.unpack_from(f"{order}3I", catalogue, 8)
+        found = []
+        for number in range(count):
+            both = []
+            for table in (originals, translations):
+                length, start = struct.unpack_from(f"{order}2I", catalogue, table + 8 * number)
+                # Forms of the plural stand behind the first, which is enough.
+                both.append(catalogue[start : start + length].split(b"\0")[0].decode("utf-8"))
+            found.append((both[0], both[1]))
+    except struct.error as error:
+        raise ValueError("a message catalogue that ends early") from error
+    return found
+
+
+def messages_of(catalogue: Path) -> list[str]:
+    """Its translated messages of `LEAST_MESSAGE` words and more; none if it can't be read."""
+    try:
+        entries = entries_of(catalogue.read_bytes())
+    except (OSError, ValueError):
         return []
     found = []
-    # The catalogue as a mapping has no public name in the library.
-    for original, said in sorted(vars(read)["_catalog"].items(), key=lambda item: str(item[0])):
-        text = " ".join(_FORMAT.sub(" ", said).replace("_", "").split())
+    for original, said in entries:
+        shown = "".join(c if c.isprintable() else " " for c in said)
+        text = " ".join(_FORMAT.sub(" ", shown).replace("_", "").split())
         if original and text != original and len(plain_words(text)) >= LEAST_MESSAGE:
             found.append(text)
     return list(dict.fromkeys(found))
@@ -52,7 +75,8 @@ def as_play(messages: Sequence[str], key: str) -> str:
     rng = np.random.default_rng(drawn(0, "messages", key))
     cast = [name.upper() for name in rng.permutation(NAMES)[:7].tolist()]
     speeches, lines, words = [], [], 0
-    for message in messages:
+    for place in rng.permutation(len(messages)).tolist():
+        message = messages[place]
         lines.append(message)
         words += len(plain_words(message))
         if words >= SPEECH_WORDS:

@@ -16,7 +16,8 @@ AROUND = 80
 
 COLUMNS = (
     "script", "way", "length", "piece", "script_start", "script_end", "work", "work_title",
-    "work_start", "work_end", "found", "share_covered", "reports", "obfuscation", "band",
+    "work_start", "work_end", "found", "share_covered", "share_together", "reports", "obfuscation",
+    "band",
 )  # fmt: skip
 
 
@@ -32,7 +33,8 @@ def write_fates(fates: Sequence[Fate], file: Path) -> None:
                 writer.writerow([
                     case.file, case.script.way, case.script.length, number, pair.start, pair.end,
                     pair.work, case.planted.work.file.stem, pair.work_start, pair.work_end,
-                    str(fate.found).lower(), f"{fate.share:.4f}", meeting, fate.obfuscation,
+                    str(fate.found).lower(), f"{fate.share:.4f}", f"{fate.together:.4f}",
+                    meeting, fate.obfuscation,
                     fate.band,
                 ])  # fmt: skip
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from benchmarks.copy_report import markdown
 from benchmarks.passage_planting import WAYS
+from pipeline.records import Band
 
 OURS = "Clearance"
 
@@ -45,18 +46,20 @@ def part_in_markdown(results: Mapping[str, Any], *, title: str) -> str:
             ],
         ),
         f"{OURS} by disguise:",
-        _table("disguise", results["lines"]["ways"], results["found_by_windows"]["ways"]),
+        _table("disguise", results["lines"]["ways"], results["lines_of_windows"]["ways"]),
         f"{OURS} by length:",
-        _table("words", results["lines"]["lengths"], results["found_by_windows"]["lengths"]),
+        _table("words", results["lines"]["lengths"], results["lines_of_windows"]["lengths"]),
     ]
     if results["lines"]["groups"]:
         parts += [
             f"{OURS} on parts of the set:",
-            _table("part", results["lines"]["groups"], results["found_by_windows"]["groups"]),
+            _table("part", results["lines"]["groups"], results["lines_of_windows"]["groups"]),
         ]
     parts += [
         f"Found by {OURS}, by disguise and length:",
         _cells(results["lines"]["cells"]),
+        "Band of the scripts with passages, by the length of those:",
+        _bands(results["bands"]),
         "Disguised characters reported as such:",
         _obfuscation(results),
         "Reports of what was not planted, a page taken as 250 words:",
@@ -77,7 +80,7 @@ def _table(
     first: str, lines: Mapping[str, Mapping[str, Any]], windows: Mapping[str, Mapping[str, Any]]
 ) -> str:
     return markdown(
-        [first, *MEASURES, "found by 100-word windows"],
+        [first, *MEASURES, "found by windows, merged"],
         [
             [name, *_measures(line), f"{windows[name]['found']} of {windows[name]['passages']}"]
             for name, line in lines.items()
@@ -99,6 +102,15 @@ def _cells(cells: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> str:
             ]
             for way, line in cells.items()
         ],
+    )
+
+
+def _bands(bands: Mapping[str, Mapping[str, int]]) -> str:
+    order = [str(band) for band in Band]
+    names = sorted({name for line in bands.values() for name in line}, key=order.index)
+    return markdown(
+        ["words", *names],
+        [[f"{int(n):,}", *(line.get(name, 0) for name in names)] for n, line in bands.items()],
     )
 
 

@@ -22,8 +22,9 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.copy_screening import Told
-from benchmarks.passage_baselines import baselines
+from benchmarks.passage_baselines import MERGED, baselines
 from benchmarks.passage_figures import (
+    bands_by_length,
     bands_of,
     clean_line,
     false_reports,
@@ -79,9 +80,10 @@ def part(
     answer_clean = screened(out / "clean", out / "index", out / "run-clean", config)
     told(f"{len(answer.bands) + len(answer_clean.bands)} scripts screened")
     reports = {OURS: [finding.pair for finding in answer.findings]}
-    reports |= baselines(answer.texts, works)
     reports_clean = {OURS: [finding.pair for finding in answer_clean.findings]}
-    reports_clean |= baselines(answer_clean.texts, works)
+    for name, found in baselines({**answer.texts, **answer_clean.texts}, works).items():
+        reports[name] = [pair for pair in found if pair.script in answer.texts]
+        reports_clean[name] = [pair for pair in found if pair.script in answer_clean.texts]
     told(f"{len(reports) - 1} baselines")
     fates = fates_of(cases, answer)
     words, words_clean = (
@@ -96,7 +98,8 @@ def part(
         + "".join(f" Left out: {why}." for why in left_out),
         "methods": {name: line_of(cases, found) for name, found in reports.items()},
         "lines": lines(cases, reports[OURS]),
-        "found_by_windows": lines(cases, reports["datasketch, 100-word windows"]),
+        "lines_of_windows": lines(cases, reports[MERGED]),
+        "bands": bands_by_length(fates),
         "tells_obfuscation": answer.tells_obfuscation,
         "obfuscation": obfuscation_lines(fates),
         "clean": {

@@ -290,6 +290,13 @@ def edited(share: float) -> Disguise:
     return change
 
 
+def several_at_once(passage: Tracked, rng: np.random.Generator, around: Surroundings) -> Tracked:
+    """Names swapped, a tenth of the words edited, marks and case changed, letters exchanged."""
+    for one in (names_swapped, edited(0.1), case_and_punctuation, lookalike_letters):
+        passage = one(passage, rng, around)
+    return passage
+
+
 def _in_cue(text: str, place: int) -> bool:
     start = text.rfind("\n", 0, place) + 1
     if start and not text[: start - 1].endswith("\n"):

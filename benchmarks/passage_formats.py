@@ -13,7 +13,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from benchmarks.passage_disguises import Tracked
-from benchmarks.passage_planting import Script
+from benchmarks.passage_planting import WAYS, Script
 from benchmarks.passage_texts import cue_length
 from pipeline.discover import asset_of
 from pipeline.load import load
@@ -164,7 +164,13 @@ def write_script(script: Script, folder: Path) -> tuple[Path, Places]:
     coded = {".fdx": as_fdx, ".docx": as_docx, ".pdf": as_pdf}.get(script.suffix)
     if script.suffix == ".pdf":
         tracked = _printable(tracked)
-    file.write_bytes(coded(tracked.text) if coded else tracked.text.encode())
+    encoding = "utf-8"
+    if script.way in WAYS and WAYS[script.way].utf16:
+        encoding = "utf-16"
+        tracked = tracked.replaced(
+            (place, place + 1, "\r\n") for place, one in enumerate(tracked.text) if one == "\n"
+        )
+    file.write_bytes(coded(tracked.text) if coded else tracked.text.encode(encoding))
     loaded = load(asset_of(file, file.name), Limits())
     if not isinstance(loaded, LoadedScript):
         raise ValueError(f"{file.name}: {loaded}")  # noqa: TRY004 - what it holds, not its type

@@ -28,6 +28,7 @@ from benchmarks.passage_disguises import (
     lookalike_letters,
     names_swapped,
     reordered,
+    several_at_once,
     surroundings_of,
     verbatim,
 )
@@ -57,6 +58,7 @@ class Way:
         least: words of the shortest passage it can be tried on.
         obfuscates: whether characters are disguised, which should itself be reported.
         names: whether the passage must have a name of the cast in it.
+        utf16: whether the file is in UTF-16, with lines that end in CR LF.
     """
 
     disguise: Disguise = verbatim
@@ -65,6 +67,7 @@ class Way:
     least: int = 0
     obfuscates: bool = False
     names: bool = False
+    utf16: bool = False
 
 
 WAYS: dict[str, Way] = {
@@ -80,6 +83,8 @@ WAYS: dict[str, Way] = {
     "30 % edited": Way(edited(0.3)),
     "speeches reordered": Way(reordered, least=LEAST_REORDERED),
     "line-end hyphens": Way(layout=hyphenated),
+    "several at once": Way(several_at_once, re_flowed, obfuscates=True),
+    "as UTF-16 with CRLF": Way(utf16=True),
     "as .fountain": Way(suffix=".fountain"),
     "as .fdx": Way(suffix=".fdx"),
     "as .docx": Way(suffix=".docx"),

@@ -121,13 +121,19 @@ def _case(
     script: Script, file: str, planted: Planted, places: Places, names: Mapping[str, str]
 ) -> Case:
     work = names[planted.work.key]
+    # The whole of what was lifted, though a word at its edge may have been exchanged since.
+    sources = (
+        [script.tracked.source_of(piece) for piece in planted.pieces]
+        if len(planted.pieces) > 1
+        else [(planted.start, planted.end)]
+    )
     return Case(
         script,
         file,
         planted,
         tuple(
-            Pair(file, *places[piece], work, *script.tracked.source_of(piece))
-            for piece in planted.pieces
+            Pair(file, *places[piece], work, *source)
+            for piece, source in zip(planted.pieces, sources, strict=True)
         ),
     )
 

@@ -224,13 +224,15 @@ def test_every_character_that_has_an_origin_is_the_works_or_its_disguise(scripts
 
 def test_verbatim_truth_is_the_very_text_on_both_sides(scripts, tmp_path):
     for script in scripts:
-        if script.way in ("verbatim", "as .fountain"):
+        if script.way in ("verbatim", "as .fountain", "as UTF-16 with CRLF"):
             file, places = write_script(script, tmp_path)
             decoded = load(asset_of(file, file.name), Limits()).text
             for one in script.planted:
                 (piece,) = one.pieces
                 start, end = places[piece]
-                assert decoded[start:end] == one.work.text[one.start : one.end]
+                said = decoded[start:end]
+                assert ("\r\n" in decoded) == ("CRLF" in script.way)
+                assert said.replace("\r", "") == one.work.text[one.start : one.end]
                 assert script.tracked.source_of(piece) == (one.start, one.end)
 
 

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from benchmarks.passage_formats import Places, write_script
 from benchmarks.passage_planting import Planted, Script
 from benchmarks.passage_texts import Text
@@ -181,8 +183,8 @@ def findings_of(run: StoredRun) -> list[Finding]:
             int(row["work_end"]),
         )
         if pair.start < pair.end and pair.work_start < pair.work_end:
-            said = "; ".join(filter(None, (_said(row[column]) for column in columns)))
-            found.append(Finding(pair, int(row["words"]), float(row["identity"]), said))
+            told = "; ".join(filter(None, (said(row[column]) for column in columns)))
+            found.append(Finding(pair, int(row["words"]), float(row["identity"]), told))
     return found
 
 
@@ -190,9 +192,16 @@ def _columns(names: Iterable[Any]) -> list[str]:
     return [str(name) for name in names if any(part in str(name) for part in OBFUSCATION)]
 
 
-def _said(value: Any) -> str:
-    """A cell that says something: not missing, not nought, not empty."""
-    if value is None or value != value or str(value) in ("", "0", "0.0", "False", "<NA>", "[]"):
+def said(value: Any) -> str:
+    """What a cell says; "" if it is missing, nought or empty."""
+    import pandas as pd
+
+    if isinstance(value, np.ndarray | list | tuple):
+        return ", ".join(filter(None, map(said, value)))
+    if isinstance(value, Mapping):
+        parts = {str(name): said(one) for name, one in value.items()}
+        return ", ".join(f"{name}: {one}" for name, one in parts.items() if one)
+    if pd.isna(value) or value in ("", 0, "[]", "{}"):
         return ""
     return str(value)
 
@@ -202,12 +211,6 @@ def _told(run: StoredRun) -> dict[str, str]:
     for frame in (run.table, run.matches):
         for column in _columns(frame.columns):
             for path, value in zip(frame["asset_path"], frame[column], strict=True):
-                if said := _said(value if not _missing(value) else None):
-                    told.setdefault(str(path), said)
+                if what := said(value):
+                    told.setdefault(str(path), what)
     return told
-
-
-def _missing(value: Any) -> bool:
-    import pandas as pd
-
-    return bool(pd.api.types.is_scalar(value) and pd.isna(value))

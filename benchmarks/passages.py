@@ -127,7 +127,7 @@ def _in_words(
     left_out = "; ".join(f"{count} {why}" for why, count in sorted(pool.left_out.items()))
     words = sum(len(work.words) for work in side.works)
     where = f"On the side {split!r}" if split else "Of both sides"
-    again = "; ".join(f"{count} {what}" for what, count in sorted(planter.refused.items()))
+    again = ", ".join(f"{what} {count} times" for what, count in sorted(planter.refused.items()))
     return (
         f"{pool.read} texts could be used{f' ({left_out} left out)' if left_out else ''}, of "
         f"{len(pool.works)} works. {where}, seed {options.seed}: {len(side.works)} registered "

@@ -9,7 +9,10 @@ import struct
 from collections import Counter
 from dataclasses import replace
 from itertools import pairwise
+from types import SimpleNamespace
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from benchmarks.passage_baselines import merged, windows
@@ -29,7 +32,7 @@ from benchmarks.passage_messages import main as write_messages
 from benchmarks.passage_natural import pairs_of
 from benchmarks.passage_planting import WAYS, Planted, Planter, Script
 from benchmarks.passage_report import speed_in_markdown
-from benchmarks.passage_screening import Case, Finding, Screened
+from benchmarks.passage_screening import Case, Finding, Screened, findings_of, said
 from benchmarks.passage_speed import write_curve
 from benchmarks.passage_texts import Side, Text, cue_length, pool_of, run_hashes, side_of, split_of
 from benchmarks.passages import main
@@ -378,6 +381,41 @@ def test_fates_and_lines():
     assert (line["found"], line["passages"], line["plagdet"]) == (1, 2, 0.5)
     assert false_reports(cases, reports) == reports[1:]
     assert clean_line(500, ["c", "d"], reports[1:])["per_100_pages"] == 50
+
+
+@pytest.mark.parametrize(
+    ("cell", "what"),
+    [
+        (None, ""),
+        (pd.NA, ""),
+        (float("nan"), ""),
+        (0, ""),
+        (False, ""),
+        ("", ""),
+        ("[]", ""),
+        (np.array([], object), ""),
+        (3, "3"),
+        (True, "True"),
+        ("3 look-alike letters", "3 look-alike letters"),
+        (np.array(["a", None], object), "a"),
+        ({"zero-width": 2, "bidi": 0}, "zero-width: 2"),
+    ],
+)
+def test_what_a_cell_says_of_disguised_characters(cell, what):
+    assert said(cell) == what
+
+
+def test_reports_are_read_from_a_run_with_and_without_such_a_column():
+    row = {
+        "asset_path": "s.txt", "work_id": "w.txt", "asset_start": 5, "asset_end": 9,
+        "work_start": 1, "work_end": 4, "words": 2, "identity": 1.0,
+    }  # fmt: skip
+    empty = row | {"asset_end": 5}
+    run = SimpleNamespace(passages=pd.DataFrame([row, empty]).convert_dtypes())
+    assert findings_of(run) == [Finding(Pair("s.txt", 5, 9, "w.txt", 1, 4), 2, 1.0)]
+    told = [row | {"obfuscation": "2 zero-width"}, row | {"obfuscation": None}]
+    run = SimpleNamespace(passages=pd.DataFrame(told).convert_dtypes())
+    assert [one.obfuscation for one in findings_of(run)] == ["2 zero-width", ""]
 
 
 def test_windows_find_what_is_verbatim_and_merge_into_one():

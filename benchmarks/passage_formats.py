@@ -22,8 +22,8 @@ from pipeline.records import LoadedScript
 
 PAGE_LINES = 54
 LINE_WIDTH = 84
-ENDS_SOUGHT = (40, 24, 12)
-"""Characters by which the two ends of a passage are found: fewer where a page ends among them."""
+ENDS_SOUGHT = 40
+"""Characters by which the two ends of a passage are found."""
 
 _BLOCK = re.compile(r"[^\n]*\S[^\n]*(?:\n[^\n]*\S[^\n]*)*")
 _PASSED_OVER = re.compile(r"[\s\u00ad\u2010-\u2015-]")
@@ -200,16 +200,16 @@ def _located(script: Tracked, piece: int, decoded: str) -> tuple[int, int]:
     letters = "".join(decoded[place] for place in kept)
     # Where it should be about: furniture that the format adds is short.
     before = len(_PASSED_OVER.sub("", script.text[:start]))
-    for length in ENDS_SOUGHT:
-        opening, ending = sought[:length], sought[-length:]
-        first = _nearest(letters, opening, before)
-        last = _nearest(letters, ending, before + len(sought) - len(ending))
-        if 0 <= first <= last:
-            return kept[first], kept[last + len(ending) - 1] + 1
-    raise ValueError(f"a passage is not in the text decoded from {script.text[:40]!r}")
+    opening, ending = sought[:ENDS_SOUGHT], sought[-ENDS_SOUGHT:]
+    first = _nearest(letters, opening, before)
+    last = _nearest(letters, ending, before + len(sought) - len(ending))
+    if first is None or last is None or first[0] >= last[1]:
+        raise ValueError(f"a passage is not in the text decoded from {script.text[:40]!r}")
+    return kept[first[0]], kept[last[1] - 1] + 1
 
 
-def _nearest(text: str, sought: str, place: int) -> int:
-    """Where `sought` begins nearest to `place`; -1 if nowhere."""
-    found = [match.start() for match in re.finditer(re.escape(sought), text)]
-    return min(found, key=lambda one: abs(one - place), default=-1)
+def _nearest(text: str, sought: str, place: int) -> tuple[int, int] | None:
+    """Where `sought` stands nearest to `place`, with or without a page's number in it."""
+    pattern = r"(?:\d+\.)?".join(re.escape(letter) for letter in sought)
+    found = [match.span() for match in re.finditer(pattern, text)]
+    return min(found, key=lambda one: abs(one[0] - place), default=None)

@@ -258,6 +258,24 @@ def test_truth_is_found_again_in_other_formats(scripts, tmp_path, suffix):
             assert len(said) < 3 * script.length + 30
 
 
+def test_a_passage_is_found_with_the_number_of_a_page_among_its_first_letters(tmp_path):
+    lines = [f"{place} lines of a host, or of many hosts." for place in range(51)]
+    before, text = "\n\n".join(lines), "Am I\nto be parted by a page, and yet be found again whole?"
+    tracked = Tracked.joined([Tracked.host(f"{before}\n\n"), Tracked.lifted(text, 0, len(text), 0)])
+    work = Text(None, text)  # type: ignore[arg-type]
+    for pad in range(60):
+        padded = Tracked.joined([Tracked.host("x\n" * pad), tracked])
+        script = Script(f"s{pad}", "as .pdf", 15, padded, (Planted(work, 0, 9, (0,)),), work)
+        file, places = write_script(script, tmp_path)
+        decoded = load(asset_of(file, file.name), Limits()).text
+        said = decoded[slice(*places[0])].split()
+        assert said[0] == "Am"
+        assert said[-1] == "whole?"
+        if any(word[:-1].isdecimal() for word in said[:4]):
+            return
+    pytest.fail("no page ended there")
+
+
 def test_subtitles_leave_out_cues_and_keep_lines():
     text = "ANNA\nOne line,\nand two,\nand three.\n\nShe goes.\n"
     said = as_srt(Tracked.host(text)).text

@@ -62,6 +62,8 @@ def reasons(
     else:
         said.append(f"Not screened: {_why_not(asset, outcomes)}.")
     said += _not_run(outcomes)
+    remarks = [stages[o.stage].remark(o.facts) for o in outcomes if o.stage in stages]
+    said += [remark for remark in remarks if remark is not None]
     said += [f"{_phrase(note)}." for note in notes]
     return tuple(dict.fromkeys(said))
 

@@ -177,6 +177,15 @@ class Passage:
     Offsets are characters of both raw texts, half open. `words` are the words of the asset's
     stretch that have their partner in the work's; `identity` is `words` over the longer
     stretch's number of words, in [0, 1].
+
+    Attributes:
+        longest: the longest run of such words without a break; 0 if not known, as are the next.
+        score: weight of such words, rare ones counting more, times `identity`.
+        chains: parts of it, in the asset's order, that go forward in the work too: 1 if nothing
+            was put in another order.
+        asset_share, work_share: `words` over all compared words of the asset, of the work's file.
+        agreeing: the runs of such words: start and end in the asset, start and end in the work.
+            What lies between them in either text was changed, put in or left out.
     """
 
     work_file: str
@@ -186,6 +195,12 @@ class Passage:
     work_end: int
     words: int
     identity: float
+    longest: int = 0
+    score: float = 0.0
+    chains: int = 1
+    asset_share: float = 0.0
+    work_share: float = 0.0
+    agreeing: tuple[tuple[int, int, int, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -342,7 +342,7 @@ def _figures_line(match: Match) -> str:
 def _shown_passage(passage: Passage, asset_text: str | None, work_text: str | None) -> ShownPassage:
     asset_span = (passage.asset_start, passage.asset_end)
     work_span = (passage.work_start, passage.work_end)
-    asset, work = excerpt_pair(asset_text, asset_span, work_text, work_span)
+    asset, work = excerpt_pair(asset_text, asset_span, work_text, work_span, passage.agreeing)
     return ShownPassage(
         words=passage.words,
         identity=f"{100 * passage.identity:.0f} %",

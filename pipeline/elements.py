@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from enum import IntEnum
 from typing import NamedTuple
 
+from pipeline.load.fountain import title_page_end
 from pipeline.load.lines import Line, lines_of
 from pipeline.records import LoadedScript, Span
 
@@ -33,18 +34,24 @@ PART: Mapping[str, Part] = {
     "section": Part.HEADING,
     "transition": Part.TRANSITION,
     "furniture": Part.FURNITURE,
+    "title page": Part.FURNITURE,
 }
 """Elements that are not compared; of every other name, they are."""
 
 _LAID_OUT = frozenset({"fountain", "txt", "md", "pdf", "docx"})
+_TITLED = frozenset({"txt", "md"})
+"""Formats that may begin with Fountain's title page without its reader having left it out."""
 _NO_BLANK_LINES = frozenset({"pdf", "docx"})
 """Formats read without the blank lines between paragraphs."""
 
 _HEADING = re.compile(
     r"(?:\d+[A-Z]?[.)]?\s+)?(?:INT|EXT|EST|I/E)(?:\.|\s|/)\S*.*"
-    r"|(?:ACT|SCENE|SCENA|ACTUS)\s+[\w.]+(?:[.,:]?\s+(?:SCENE|SCENA)\s+[\w.]+)?\.?",
+    r"|(?:ACT|SCENE)\s+[\w.]+(?:[.,:]?\s+SCENE\s+[\w.]+)?\.?",
     re.IGNORECASE,
 )
+_ACT = re.compile(r"(?:[^a-z]*[^\w])?(?:ACT|ACTUS|SCENE|SC(?:E|AE|Æ|Œ)NA)(?:[^\w][^a-z]*)?")
+"""A line in capitals that names an act or a scene, as old prints have them."""
+_LONGEST_ACT = 60
 _TRANSITION = re.compile(
     r"[^a-z]*\bTO:|(?:FADE (?:IN|OUT|UP|TO BLACK)|CUT TO BLACK|BLACKOUT)[.:]?|>\s*[^<]*[^<\s]\s*"
 )
@@ -72,7 +79,8 @@ def elements_of(script: LoadedScript) -> tuple[Span, ...]:
 
     Returns:
         Spans whose `element` is one of `scene heading`, `action`, `character`, `parenthetical`,
-        `dialogue`, `lyrics`, `transition`, `section`, `furniture`, or the format's own name. They
+        `dialogue`, `lyrics`, `transition`, `section`, `furniture`, `title page`, or the format's
+        own name. They
         cover every word of the script's spans.
     """
     if script.format not in _LAID_OUT:
@@ -94,7 +102,11 @@ def _blocks(script: LoadedScript) -> Iterator[Span]:
 
 
 def _sorted(script: LoadedScript, span: Span) -> Iterator[_Sort]:
-    lines = list(lines_of(script.text, span.start, span.end))
+    start = span.start
+    if start == 0 and script.format in _TITLED and (titles := title_page_end(script.text)):
+        yield _Sort("title page", -1, Line(0, titles, script.text[:titles]))
+        start = titles
+    lines = list(lines_of(script.text, start, span.end))
     bare = [line.text.strip() for line in lines]
     loose = script.format in _NO_BLANK_LINES
     fountain = script.format == "fountain"
@@ -128,6 +140,8 @@ def _fixed(words: str, *, fountain: bool) -> str | None:
         return "scene heading"
     if fountain and words[0] == "#":
         return "section"
+    if len(words) <= _LONGEST_ACT and _ACT.fullmatch(words):
+        return "scene heading"
     if len(words) > 120 or not (words[0] in _BEGINS or words.endswith("TO:")):
         return None
     if _FURNITURE.fullmatch(words):

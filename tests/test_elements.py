@@ -116,6 +116,18 @@ def test_page_furniture(line):
     assert ("furniture", line) in listed(script(f"One line\n\n{line}\n\nand another"))
 
 
+@pytest.mark.parametrize(
+    "line", ["ACT 2", "Act II, Scene 3", "ACTUS QUARTUS. SCENA PRIMA.", "SCENE 1", "SCŒNA TERTIA"]
+)
+def test_acts_and_scenes_of_plays(line):
+    assert ("scene heading", line) in listed(script(f"He leaves.\n\n{line}\n\nEnter another."))
+
+
+def test_a_title_page_in_plain_text_is_told_apart():
+    found = listed(script("Title: Tea\nAuthor: A. Nobody\n\n" + SCENE))
+    assert found == [("title page", "Title: Tea\nAuthor: A. Nobody"), *EXPECTED]
+
+
 def test_word_and_pdf_have_no_blank_lines():
     text = SCENE.replace("\n\n", "\n").strip()
     lines = text.split("\n")

@@ -55,7 +55,8 @@ from reference_index.spec import FingerprintSpec
 LEAST_SHINGLES = 6
 """Distinct shingles below which a text says too little: eight different words have six."""
 COMMON_WORKS = 3
-"""Works that hold a k-gram from which on it counts less: what many works say is nobody's own."""
+"""Works that hold a run of words, or places of the asset, from which on it counts less: what many
+say, or one says again and again, is nobody's own."""
 SHORT_SCORE = 0.6
 """Share of its own words' weight that a text must reach which is too short for `min_score`."""
 

@@ -61,7 +61,8 @@ class Found:
         boxes: by row, the boxes, in words of the asset and of the row.
         jaccard: by row, the greatest estimated Jaccard similarity of two windows, if MinHash found
             the row.
-        spread: int64 (words,), in how many works the k-grams stand that cover each word.
+        spread: int64 (words,), of the k-grams that cover each word, in how many works the most
+            frequent stands, or how often in the text itself if that is more.
     """
 
     boxes: dict[int, list[Box]]
@@ -161,7 +162,7 @@ class StoredTexts:
 
     def _by_grams(self, query: Texts) -> tuple[dict[int, list[Box]], NDArray[np.int64]]:
         grams = query_grams(query)
-        few = _first_occurrences(grams.keys)
+        few, often = _first_occurrences(grams.keys)
         keys, places = grams.keys[few], grams.places[few]
         first, last = self.postings.ranges(keys)
         hits = self.postings.expanded(first, last, most=MOST_PLACES, together=TOGETHER)
@@ -169,6 +170,8 @@ class StoredTexts:
         row = np.searchsorted(self.texts.offsets, hits.place, "right") - 1
         other = hits.place - self.texts.offsets[row]
         spread = self._spread(hits, row, places, len(query.words))
+        for offset in range(GRAM_WORDS):
+            np.maximum.at(spread, grams.places + offset, often)
         short = len(query.words) <= SHORT_WORDS
         return self._boxes(at, row, other, 1 if short else COVERED), spread
 
@@ -244,16 +247,22 @@ def together(
     return label
 
 
-def _first_occurrences(keys: NDArray[np.uint32]) -> NDArray[np.int64]:
-    """Places of the first `REPEATS` of each key, ascending."""
+def _first_occurrences(
+    keys: NDArray[np.uint32],
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Places of the first `REPEATS` of each key, ascending; and how often each place's key
+    stands in `keys`.
+    """
     order = np.argsort(keys, kind="stable")
+    if not len(order):
+        return order, np.empty(0, np.int64)
     ordered = keys[order]
     first = np.concatenate([[0], np.flatnonzero(ordered[1:] != ordered[:-1]) + 1])
-    if not len(ordered):
-        return order
     sizes = np.diff(np.append(first, len(ordered)))
     rank = np.arange(len(ordered)) - np.repeat(first, sizes)
-    return np.sort(order[rank < REPEATS])
+    often = np.empty(len(ordered), np.int64)
+    often[order] = np.repeat(sizes, sizes)
+    return np.sort(order[rank < REPEATS]), often
 
 
 def _distinct(texts: Texts) -> NDArray[np.int64]:

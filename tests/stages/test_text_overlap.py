@@ -311,6 +311,16 @@ def test_what_many_works_say_counts_less(stage):
     assert several[0].measures["text_score"] < one.measures["text_score"] / 2
 
 
+def test_what_a_text_says_again_and_again_counts_less(stage, works):
+    texts, stored = works
+    text, _, passage = planted(texts[3], 500, 14)
+    (once,) = search(stage, stored, text)
+    often = " ".join([text, *(f"{prose(70 + n, 60)} {passage}" for n in range(6))])
+    found = search(stage, stored, often)
+    longest = max(found[0].passages, key=lambda one: one.score) if found else None
+    assert longest is None or longest.score < once.passages[0].score / 2
+
+
 def test_a_text_in_capitals_is_compared(stage, works):
     texts, stored = works
     text = "\n\n".join(" ".join(texts[2].split()[n : n + 6]).upper() for n in range(0, 300, 6))

@@ -242,7 +242,7 @@ class TextOverlap(Stage):
         def built() -> StoredTexts:
             works = {work: n for n, work in enumerate({file.work_id: 0 for file in entries.files})}
             numbers = np.array([works[file.work_id] for file in entries.files], np.int64)
-            return StoredTexts(texts_of(entries.rows), numbers[entries.file_of_row])
+            return StoredTexts(texts_of(entries.rows), numbers[entries.file_of_row], entries.folder)
 
         stored = entries.built("text_overlap", built)
         return [_found(query, stored, entries, settings) for query in queries]

@@ -5,6 +5,8 @@ MinHash finds alike.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +15,7 @@ from pipeline.text.rarity import Rarity
 from pipeline.text.rows import WINDOW_WORDS, Texts
 from pipeline.verify.alignment import Box
 from pipeline.words import shingles_of
+from reference_index.kept_arrays import kept_arrays
 from reference_index.minhash import MinHashIndex
 from reference_index.postings import PostingHits, Postings, gram_keys, winnowed
 
@@ -112,27 +115,42 @@ def stored_grams(texts: Texts) -> Grams:
     return Grams(np.concatenate(keys), np.concatenate(places))
 
 
+def _built(texts: Texts) -> dict[str, NDArray[Any]]:
+    """What is kept of stored texts: their postings, and how often each word stands in them."""
+    grams = stored_grams(texts)
+    postings = Postings.of(grams.keys, grams.places)
+    words, counts = np.unique(texts.words, return_counts=True)
+    return {
+        "keys": postings.keys,
+        "places": postings.places,
+        "words": words,
+        "counts": counts.astype(np.int64),
+    }
+
+
 class StoredTexts:
     """The stored texts, with the searches over them.
 
     Args:
         texts: of all stored rows.
         work_of_row: int64 (rows,), the same number for rows of one work.
+        folder: where the postings are kept, see `kept_arrays`.
     """
 
-    def __init__(self, texts: Texts, work_of_row: NDArray[np.int64]) -> None:
+    def __init__(
+        self, texts: Texts, work_of_row: NDArray[np.int64], folder: Path | None = None
+    ) -> None:
         self.texts = texts
         self.work_of_row = work_of_row
-        grams = stored_grams(texts)
-        self.postings = Postings.of(grams.keys, grams.places)
-        words, counts = np.unique(texts.words, return_counts=True)
-        self.rarity = Rarity(words, counts.astype(np.int64))
+        kept = kept_arrays(folder, f"grams-{GRAM_WORDS}-{WINDOW_GRAMS}", lambda: _built(texts))
+        self.postings = Postings(kept["keys"], kept["places"])
+        self.rarity = Rarity(kept["words"], kept["counts"])
         # Each signature of a text once: a text that repeats itself would else be compared with
         # another in the square of its length.
-        kept = _distinct(texts)
-        self.windows = MinHashIndex(texts.signatures[kept], bands=BANDS, rows=ROWS)
-        self._window_row = texts.window_row[kept]
-        self._window_start = texts.window_start[kept]
+        distinct = _distinct(texts)
+        self.windows = MinHashIndex(texts.signatures[distinct], bands=BANDS, rows=ROWS)
+        self._window_row = texts.window_row[distinct]
+        self._window_start = texts.window_start[distinct]
 
     def words(self, row: int) -> NDArray[np.uint32]:
         """The words of a stored row."""

@@ -164,6 +164,7 @@ def judge_assets(
             file_ids,
             works_compared(outcomes, benches),
             stages=stages,
+            not_counted={bench.name: bench.settings.not_counted for bench in benches},
             notes=() if isinstance(loaded, Fault) else loaded.notes,
             whole=isinstance(loaded, Fault) or loaded.whole,
         )

@@ -350,6 +350,20 @@ def test_laws_of_every_row(found):
     assert not any(word in said for word in ("cleared", "safe", "infring"))
 
 
+@pytest.mark.parametrize("rights", ["public_domain", " Licensed ", "own"])
+def test_evidence_against_some_rights_is_shown_and_not_counted(rights):
+    works = {**WORKS, "w1": replace(WORKS["w1"], rights=rights)}
+    told = [matched(HASH, evidence(HASH, nats=9.0)), no_match(CLIP)]
+    not_counted = {HASH: frozenset({"public_domain", "licensed", "own"})}
+    row = run(told, works=works, not_counted=not_counted)
+    assert row.band is Band.INFO
+    assert row.risk == pytest.approx(risk_of(PRIOR))
+    assert row.matches[0].contributions == {HASH: 0.0}
+    assert "shown and not counted" in " ".join(row.reasons)
+    assert run(told, works=works).band is Band.ESCALATE
+    assert run(told, not_counted=not_counted).band is Band.ESCALATE
+
+
 def test_what_a_stage_remarks_on_an_asset_is_said_whatever_was_found():
     told = StageOutcome(HASH, Outcome.NO_MATCH, facts={"hidden": "3 look-alike letters"})
     row = run([told, no_match(CLIP)])

@@ -52,6 +52,11 @@ class StageSettings(BaseModel):
 
     enabled: bool = True
 
+    @property
+    def not_counted(self) -> frozenset[str]:
+        """Rights, in lower case, of works whose evidence by this stage is shown and not counted."""
+        return frozenset()
+
 
 class Stage(ABC):
     """One kind of evidence.

@@ -80,6 +80,7 @@ class TextOverlapSettings(StageSettings):
             identity; ordinary words weigh about 1.
         min_identity: least share of a passage's words that agree.
         max_gap: words that may differ between two agreeing runs of one passage.
+        uncounted_rights: rights of works whose passages are shown and add nothing to the risk.
     """
 
     min_jaccard: float = Field(default=0.15, ge=0.0, le=1.0)
@@ -87,6 +88,12 @@ class TextOverlapSettings(StageSettings):
     min_score: float = Field(default=7.0, ge=0.0, le=1000.0)
     min_identity: float = Field(default=0.4, gt=0.0, le=1.0)
     max_gap: int = Field(default=15, ge=0, le=200)
+    uncounted_rights: tuple[str, ...] = ("public_domain", "licensed", "own")
+
+    @property
+    def not_counted(self) -> frozenset[str]:
+        """As in `StageSettings.not_counted`."""
+        return frozenset(label.strip().lower() for label in self.uncounted_rights)
 
 
 class TextOverlap(Stage):

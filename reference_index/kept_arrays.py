@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import shutil
-import tempfile
+import uuid
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -77,7 +77,8 @@ def _write(place: Path, arrays: Arrays) -> None:
         if other != place.parent and other.name.startswith(place.parent.name.rpartition("-")[0]):
             shutil.rmtree(other, ignore_errors=True)
     place.parent.mkdir(exist_ok=True)
-    made = Path(tempfile.mkdtemp(prefix=".making-", dir=place.parent))
+    made = place.parent / f".making-{uuid.uuid4().hex}"
+    made.mkdir()
     try:
         for name, array in arrays.items():
             np.save(made / f"{name}.npy", array, allow_pickle=False)

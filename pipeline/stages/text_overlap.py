@@ -213,10 +213,11 @@ class TextOverlap(Stage):
         facts: dict[str, Value] = {
             "text_length": len(mine),
             "text_obfuscated": sum(words.disguises.values()),
-            "text_obfuscation": ", ".join(
-                f"{count:,} {name}" for name, count in sorted(words.disguises.items())
-            ),
         }
+        if words.disguises:
+            facts["text_obfuscation"] = ", ".join(
+                f"{count:,} {name}" for name, count in sorted(words.disguises.items())
+            )
         if len(mine) < LEAST_WORDS:
             return Abstention(
                 Reason.TOO_FEW_WORDS,

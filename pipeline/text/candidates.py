@@ -38,6 +38,8 @@ SHORT_WORDS = 20
 BANDS, ROWS = 42, 3
 """Of the MinHash index: windows of Jaccard similarity 0.3 are met with probability 0.68, of 0.4
 with 0.94; of 0.01, as strangers have, with 0.00004."""
+MOST_WINDOWS = 256
+"""Pairs of windows that are looked at between a text and one stored text, the most alike."""
 _MASK = np.uint32(0x9E3779B9)
 """Stands for every name."""
 _ROUNDS = 20
@@ -162,18 +164,26 @@ class StoredTexts:
         jaccard: dict[int, float] = {}
         kept = _distinct(query)
         hits = self.windows.above(query.signatures[kept], min_jaccard)
+        # Of a text that says the same all through, every window is like every other.
+        row = self._window_row[hits.entry]
+        order = np.lexsort((hits.entry, hits.query, -hits.score, row))
+        rank = _ranks(row[order])
+        best = order[rank < MOST_WINDOWS]
         for window, entry, score in zip(
-            kept[hits.query].tolist(), hits.entry.tolist(), hits.score.tolist(), strict=True
+            kept[hits.query[best]].tolist(),
+            hits.entry[best].tolist(),
+            hits.score[best].tolist(),
+            strict=True,
         ):
-            row = int(self._window_row[entry])
-            jaccard[row] = max(score, jaccard.get(row, 0.0))
+            here = int(self._window_row[entry])
+            jaccard[here] = max(score, jaccard.get(here, 0.0))
             start, other = int(query.window_start[window]), int(self._window_start[entry])
-            boxes.setdefault(row, []).append(
+            boxes.setdefault(here, []).append(
                 Box(
                     start,
                     min(start + WINDOW_WORDS, len(query.words)),
                     other,
-                    min(other + WINDOW_WORDS, len(self.words(row))),
+                    min(other + WINDOW_WORDS, len(self.words(here))),
                 )
             )
         return Found(boxes, jaccard, spread)
@@ -275,12 +285,22 @@ def _first_occurrences(
     if not len(order):
         return order, np.empty(0, np.int64)
     ordered = keys[order]
-    first = np.concatenate([[0], np.flatnonzero(ordered[1:] != ordered[:-1]) + 1])
+    rank = _ranks(ordered)
+    first = np.flatnonzero(rank == 0)
     sizes = np.diff(np.append(first, len(ordered)))
-    rank = np.arange(len(ordered)) - np.repeat(first, sizes)
     often = np.empty(len(ordered), np.int64)
     often[order] = np.repeat(sizes, sizes)
     return np.sort(order[rank < REPEATS]), often
+
+
+def _ranks(ordered: NDArray[Any]) -> NDArray[np.int64]:
+    """For each of sorted values, how many equal ones stand before it."""
+    if not len(ordered):
+        return np.empty(0, np.int64)
+    first = np.concatenate([[0], np.flatnonzero(ordered[1:] != ordered[:-1]) + 1])
+    sizes = np.diff(np.append(first, len(ordered)))
+    ranks: NDArray[np.int64] = np.arange(len(ordered)) - np.repeat(first, sizes)
+    return ranks
 
 
 def _distinct(texts: Texts) -> NDArray[np.int64]:

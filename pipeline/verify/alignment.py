@@ -31,6 +31,8 @@ GAP_SHARE = 0.25
 """Of the shorter stretch's agreeing words, what may lie between two stretches beyond that."""
 LEAST_CHAIN = 2.5
 """Weight of agreeing words below which a chain is no part of anything."""
+LEAST_RUNS = 1.5
+"""Weight of a chain's runs below which single words around them are not looked for."""
 SKIPPED = 0.35
 """What a word without a partner at the end of a passage costs."""
 
@@ -199,7 +201,10 @@ def _chains(
     found = runs(i + box.start, j + box.other_start, SEED_WORDS)
     found = near_strong(extended(joined(found, mine, theirs, max_gap), mine, theirs))
     made = []
+    heavy_runs = total[found.start + found.length] - total[found.start]
     for chain in chained(found, total, max_gap):
+        if float(heavy_runs[chain].sum()) < LEAST_RUNS:
+            continue
         agreeing = _filled(found, chain, mine, theirs, weight)
         heavy = float((total[agreeing[:, 0] + agreeing[:, 2]] - total[agreeing[:, 0]]).sum())
         if heavy >= LEAST_CHAIN:
@@ -306,7 +311,15 @@ def _trimmed(group: list[_Chain]) -> list[_Chain]:
     while len(kept) > 1:
         bounds = _bounds(kept)
         worst, gain = None, 0.0
-        for place in range(len(kept)):
+        # A chain that no bound rests on saves nothing.
+        for place in sorted(
+            {
+                min(range(len(kept)), key=lambda k: kept[k].start),
+                max(range(len(kept)), key=lambda k: kept[k].end),
+                min(range(len(kept)), key=lambda k: kept[k].other_start),
+                max(range(len(kept)), key=lambda k: kept[k].other_end),
+            }
+        ):
             rest = kept[:place] + kept[place + 1 :]
             inner = _bounds(rest)
             saved = max(

@@ -129,7 +129,7 @@ class LoadedScript:
             surrogates never occur.
         spans: the parts of `text` that are content (a subtitle's time codes are not), in order,
             not overlapping. Offsets everywhere are characters (code points) of `text`.
-        format: `txt`, `md`, `fountain`, `fdx`, `docx`, `pdf`, `srt` or `vtt`.
+        format: `txt`, `md`, `fountain`, `fdx`, `fadein`, `docx`, `pdf`, `srt` or `vtt`.
         encoding: of the file, for plain-text formats.
         notes: sentences on what reading had to do or leave out.
         whole: as in `LoadedImage`: False if some of the text could not be read.

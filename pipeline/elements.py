@@ -9,6 +9,7 @@ be either, it stays with what is compared.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from enum import IntEnum
 from typing import NamedTuple
@@ -64,6 +65,9 @@ _BEGINS = frozenset("IEASFBCMP(ieas>=-–—'0123456789")
 _EXTENSION = re.compile(r"\s*\([^()]*\)|\s*\^\s*$|\s*['’]?\(?CONT['’]D\)?\s*$")
 _NAME_CHARACTERS = re.compile(r"[^\W\d_]")
 _LONGEST_CUE = 40
+_NUMBER = re.compile(r"\d+")
+_HEADS = 3
+"""Pages that must begin or end alike for a line to be a running head."""
 
 
 class _Sort(NamedTuple):
@@ -86,11 +90,26 @@ def elements_of(script: LoadedScript) -> tuple[Span, ...]:
     if script.format not in _LAID_OUT:
         return script.spans
     fountain = script.format == "fountain"
+    running = _running_heads(script) if script.pages else frozenset()
     return tuple(
         element
         for span in _blocks(script)
-        for element in _merged(_sorted(script, span), script.text, fountain=fountain)
+        for element in _merged(_sorted(script, span, running), script.text, fountain=fountain)
     )
+
+
+def _running_heads(script: LoadedScript) -> frozenset[str]:
+    """The first and last lines of pages that stand, but for their numbers, on many of them."""
+    met: Counter[str] = Counter()
+    for span in script.spans:
+        lines = script.text[span.start : span.end].split("\n")
+        met.update({_unnumbered(lines[0]), _unnumbered(lines[-1])})
+    least = max(_HEADS, len(script.spans) // 3)
+    return frozenset(line for line, count in met.items() if count >= least)
+
+
+def _unnumbered(line: str) -> str:
+    return _NUMBER.sub("#", line.strip())
 
 
 def _blocks(script: LoadedScript) -> Iterator[Span]:
@@ -101,7 +120,9 @@ def _blocks(script: LoadedScript) -> Iterator[Span]:
     yield Span(script.spans[0].start, script.spans[-1].end)
 
 
-def _sorted(script: LoadedScript, span: Span) -> Iterator[_Sort]:
+def _sorted(
+    script: LoadedScript, span: Span, running: frozenset[str] = frozenset()
+) -> Iterator[_Sort]:
     start = span.start
     if start == 0 and script.format in _TITLED and (titles := title_page_end(script.text)):
         yield _Sort("title page", -1, Line(0, titles, script.text[:titles]))
@@ -118,6 +139,8 @@ def _sorted(script: LoadedScript, span: Span) -> Iterator[_Sort]:
         after_blank = place == 0 or not bare[place - 1]
         following = bare[place + 1] if place + 1 < len(bare) else ""
         element = _fixed(words, fountain=fountain)
+        if running and place in (0, len(lines) - 1) and _unnumbered(words) in running:
+            element = "furniture"
         if element == "transition" and not (after_blank or loose):
             element = None
         if element is None and (after_blank or loose) and _is_cue(words, following, fountain):

@@ -169,6 +169,10 @@ def _print_passage(passage: Mapping[str, Any], console: Console) -> None:
         f"{passage['work_start']:,}–{passage['work_end']:,} of {passage['work_file']}"
     )
     _indented(shown(head), console)
+    stands = [f"page {passage['asset_page']:,}"] if passage.get("asset_page") else []
+    stands += [f"scene {passage['asset_scene']}"] if passage.get("asset_scene") else []
+    if stands:
+        _indented(shown(f"In the asset: {', '.join(stands)}", "dim"), console)
     for label in ("asset", "work"):
         pieces = passage[f"{label}_pieces"]
         if pieces is not None:

@@ -133,6 +133,7 @@ class LoadedScript:
         encoding: of the file, for plain-text formats.
         notes: sentences on what reading had to do or leave out.
         whole: as in `LoadedImage`: False if some of the text could not be read.
+        pages: of each of `spans`, the page of the file, from 1; empty if it has none.
     """
 
     text: str
@@ -141,6 +142,7 @@ class LoadedScript:
     encoding: str | None = None
     notes: tuple[str, ...] = ()
     whole: bool = True
+    pages: tuple[int, ...] = ()
 
 
 Loaded = LoadedImage | LoadedScript
@@ -186,6 +188,8 @@ class Passage:
         asset_share, work_share: `words` over all compared words of the asset, of the work's file.
         agreeing: the runs of such words: start and end in the asset, start and end in the work.
             What lies between them in either text was changed, put in or left out.
+        asset_scene: heading of the scene of the asset in which it begins; None if it has none.
+        asset_page: page of the asset on which it begins, from 1; None if it has none.
     """
 
     work_file: str
@@ -201,6 +205,8 @@ class Passage:
     asset_share: float = 0.0
     work_share: float = 0.0
     agreeing: tuple[tuple[int, int, int, int], ...] = ()
+    asset_scene: str | None = None
+    asset_page: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -133,6 +133,8 @@ def passage_schema() -> pa.Schema:
             _column("asset_share", "float", always=True),
             _column("work_share", "float", always=True),
             pa.field("agreeing", pa.list_(_AGREEING), nullable=False),
+            _column("asset_scene", "str"),
+            _column("asset_page", "int"),
         ]
     )
 
@@ -292,6 +294,8 @@ def _passage_records(row: RiskRow, match: Match, cells: Cells) -> list[dict[str,
             "asset_share": cells.number("asset_share", passage.asset_share),
             "work_share": cells.number("work_share", passage.work_share),
             "agreeing": [dict(zip(_PLACES, run, strict=True)) for run in passage.agreeing],
+            "asset_scene": cells.text("asset_scene", passage.asset_scene),
+            "asset_page": cells.whole("asset_page", passage.asset_page),
         }
         for passage in match.passages
     ]

@@ -139,6 +139,19 @@ def test_word_and_pdf_have_no_blank_lines():
     assert listed(LoadedScript(text, (Span(0, len(text)),), "pdf")) == EXPECTED
 
 
+@pytest.mark.parametrize(("pages", "told_apart"), [(2, False), (3, True), (9, True)])
+def test_running_heads_of_pages(pages, told_apart):
+    texts = [f"Small Repairs, draft {n}\nAnna waits at quay {n}.\nRev. {n}" for n in range(pages)]
+    spans, at = [], 0
+    for text in texts:
+        spans.append(Span(at, at + len(text)))
+        at += len(text) + 1
+    script = LoadedScript("\n".join(texts), tuple(spans), "pdf", pages=tuple(range(1, pages + 1)))
+    furniture = [text for element, text in listed(script) if element == "furniture"]
+    heads = [line for n in range(pages) for line in (f"Small Repairs, draft {n}", f"Rev. {n}")]
+    assert furniture == (heads if told_apart else [])
+
+
 def test_named_elements_are_taken_as_they_are():
     spans = (Span(0, 4, "character"), Span(5, 9, "dialogue"))
     assert elements_of(LoadedScript("ANNA\nTea.", spans, "fdx")) == spans

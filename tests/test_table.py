@@ -126,6 +126,8 @@ def test_every_row_and_every_value_is_there():
             "asset_share": 0.0,
             "work_share": 0.0,
             "agreeing": [],
+            "asset_scene": None,
+            "asset_page": None,
         }
     ]
 

@@ -72,7 +72,9 @@ def load_script(stream: BinaryIO, script_format: str, limits: Limits) -> LoadedS
             "the file has no text to compare"
             + ("" if not story.text.strip() else " (only headings of the format, such as times)"),
         )
-    return LoadedScript(story.text, story.spans, script_format, encoding, story.notes, story.whole)
+    return LoadedScript(
+        story.text, story.spans, script_format, encoding, story.notes, story.whole, story.pages
+    )
 
 
 def _check_length(text: str, limits: Limits) -> None:

@@ -16,11 +16,11 @@ import regex
 
 _TO_LATIN = {
     # Cyrillic
-    "АВЕЅІЈКМНОРСТУҮХԌԚԜѴЬ": "ABESIJKMHOPCTYYXGQWVb",
-    "аеорсухѕіјһԁԛԝӏѵүгґӀкпви": "aeopcyxsijhdqwlvyrrlknbu",
+    "АВЕЅІЈКМНОРСТУҮХԌԚԜѴЬҒЄ": "ABESIJKMHOPCTYYXGQWVbFE",
+    "аеорсухѕіјһԁԛԝӏѵүгґӀкпвитмньғєқ": "aeopcyxsijhdqwlvyrrlknbutmhbfek",
     # Greek
-    "ΑΒΕΖΗΙΚΜΝΟΡΤΥΧϹͿ": "ABEZHIKMNOPTYXCJ",
-    "αγικνορσυχϲϳετωηβ": "ayikvopouxcjetwnb",
+    "ΑΒΕΖΗΙΚΜΝΟΡΤΥΧͿ": "ABEZHIKMNOPTYXJ",
+    "αγικνορσυχςϳετωηβμ": "ayikvopouxcjetwnbu",
     # Armenian
     "ՕՏՍԼՀօոսհցզյք": "OSULZonuhgqjp",
     # Cherokee
@@ -36,6 +36,8 @@ _LATIN_ODD = {
 }
 
 LATIN = str.maketrans({a: b for group in _TO_LATIN.items() for a, b in zip(*group, strict=True)})
+_TWINS = frozenset("АВЕЅІЈКМНОРСТХаеорсухѕіјһԁԛԝӏ'’ΑΒΕΖΗΙΚΜΝΟΡΤΥΧονՕօԼհꓐꓑꓓꓔꓖꓗꓙꓚꓜꓝꓟꓠꓡꓢꓣꓦꓧꓪꓫꓬꓮꓰꓲꓳꓴ")
+"""Letters of which the shape is the same: a word of these alone may be one of either script."""
 ODD_LATIN = str.maketrans(
     {a: b for group in _LATIN_ODD.items() for a, b in zip(*group, strict=True)}
 )
@@ -107,9 +109,9 @@ def unmixed(word: str, script: str) -> tuple[str, int]:
     if not foreign:
         return _DIGIT_INSIDE.sub(lambda m: "ol"[int(m.group())], folded), odd
     mixed = len(foreign) < len(_LETTER.findall(folded))
-    latin = folded.translate(LATIN)
-    if not mixed and _FOREIGN.search(latin):
+    if not mixed and not _TWINS.issuperset(folded):
         return word, 0  # a word of another language
+    latin = folded.translate(LATIN)
     return latin, odd + _changed(folded, latin)
 
 

@@ -42,14 +42,16 @@ _BIDI = r"\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"
 _IGNORED = rf"\u00ad{_UNSEEN}{_JOINERS}{_BIDI}"
 _APOSTROPHES = r"'’ʼ＇‘‛´`"
 _BREAK = r"[-\u2010\u00ad][ \t]*(?:\r\n|\r|\n)[ \t]*"
-_INNER = rf"[[\p{{L}}\p{{N}}\p{{M}}{_IGNORED}]--[{_UNSPACED}]]"
+# Letters in circles and squares, which Unicode counts as symbols.
+_ENCLOSED = r"\u24b6-\u24e9\U0001f130-\U0001f149"
+_INNER = rf"[[\p{{L}}\p{{N}}\p{{M}}{_ENCLOSED}{_IGNORED}]--[{_UNSPACED}]]"
 _WORD = regex.compile(
     rf"[{_UNSPACED}]\p{{M}}*"
-    rf"|[[\p{{L}}\p{{N}}]--[{_UNSPACED}]]{_INNER}*"
+    rf"|[[\p{{L}}\p{{N}}{_ENCLOSED}]--[{_UNSPACED}]]{_INNER}*"
     rf"(?:(?:[{_APOSTROPHES}]|{_BREAK}){_INNER}+)*",
     regex.V1,
 )
-_EXOTIC = regex.compile(rf"[\p{{M}}{_UNSPACED}{_IGNORED}]")
+_EXOTIC = regex.compile(rf"[\p{{M}}{_UNSPACED}{_ENCLOSED}{_IGNORED}]")
 # The standard library's engine is twice as fast, but knows no scripts and no marks.
 _PLAIN_WORD = re.compile(rf"[^\W_]+(?:(?:[{_APOSTROPHES}]|{_BREAK})[^\W_]+)*")
 _DROPPED = regex.compile(rf"[{_APOSTROPHES}{_IGNORED}]")
@@ -61,11 +63,11 @@ _JOINER = regex.compile(rf"[{_JOINERS}]")
 _TELLING = regex.compile(
     r"[\p{Script=Cyrillic}\p{Script=Greek}\p{Script=Armenian}\p{Script=Cherokee}\p{Script=Lisu}"
     r"\p{Script=Coptic}ɑɡɩɪʏʀʟʜɢʙɴᴀᴄᴅᴇᴊᴋᴍᴏᴘᴛᴜᴠᴡᴢꜰꜱƅɨʋ\uff21-\uff5a\U0001d400-\U0001d7ff"
-    r"\u24b6-\u24e9\u249c-\u24b5]"
+    rf"{_ENCLOSED}]"
 )
 """What must be in a Latin text for a letter of it to be counted as a look-alike or as styled."""
 _ONE_SCRIPT = regex.compile(r"\P{Script=Latin}*")
-_STYLED = regex.compile(r"[\uff21-\uff5a\U0001d400-\U0001d7ff\u24b6-\u24e9\u249c-\u24b5]")
+_STYLED = regex.compile(rf"[\uff21-\uff5a\U0001d400-\U0001d7ff{_ENCLOSED}]")
 
 UNSEEN, BIDI, SOFT, LOOKALIKE, STYLED = (
     "invisible characters",

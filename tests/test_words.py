@@ -122,6 +122,9 @@ CYRILLIC = str.maketrans("aeopcxyi", "аеорсхуі")
         ("the ship\u00adyard", "the shipyard", SOFT, 1),
         ("the ｓｈｉｐ", "the ship", STYLED, 4),
         ("the 𝓼𝓱𝓲𝓹 sails", "the ship sails", STYLED, 4),
+        ("the ⓢⓗⓘⓟ sails", "the ship sails", STYLED, 4),
+        ("the ѕһір sails tonight", "the ship sails tonight", LOOKALIKE, 4),
+        ("the mоther and the tеnth night", "the mother and the tenth night", LOOKALIKE, 2),
     ],
 )
 def test_disguises_are_undone_and_counted(shown, plain, name, count):

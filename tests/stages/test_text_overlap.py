@@ -326,3 +326,39 @@ def test_a_text_in_capitals_is_compared(stage, works):
     text = "\n\n".join(" ".join(texts[2].split()[n : n + 6]).upper() for n in range(0, 300, 6))
     (found,) = search(stage, stored, text)
     assert found.measures["text_words"] == 300
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.lists(
+        st.sampled_from(
+            [
+                "tea",
+                "Anna",
+                "waits",
+                "the",
+                "quay",
+                "e\u0301tude",
+                "𝓽ide",
+                "语",
+                "won-\r\nder",
+                "late,",
+            ]
+        ),
+        min_size=12,
+        max_size=160,
+    ),
+    st.sampled_from([" ", "\n", "\r\n\r\n"]),
+)
+def test_a_text_is_one_passage_of_itself(stage, parts, between):
+    text = between.join(parts)
+    (answer,) = stage.fingerprint([script(text)])
+    if isinstance(answer, Abstention):
+        return
+    (found,) = search(stage, entries(stage, [answer]), text)
+    (one,) = found.passages
+    assert one.identity == 1.0
+    assert one.words == answer.facts["text_length"]
+    assert (one.asset_start, one.asset_end) == (one.work_start, one.work_end)
+    assert text[: one.asset_start].strip() == ""
+    assert not any(letter.isalnum() for letter in text[one.asset_end :])

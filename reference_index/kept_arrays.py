@@ -29,7 +29,8 @@ def kept_arrays(folder: Path | None, name: str, build: Callable[[], Arrays]) -> 
     """The arrays `name`, memory-mapped if they were kept and are whole, else built and kept.
 
     Args:
-        folder: of this version of the index; None keeps nothing.
+        folder: of this version of the index, named by stage, a hyphen, and the version's digest;
+            None keeps nothing.
         name: of the arrays, and of whatever they depend on beside the index: a file's name.
         build: makes them; one dimension each.
 
@@ -73,8 +74,9 @@ def _write(place: Path, arrays: Arrays) -> None:
         OSError: if nothing can be written there.
     """
     place.parent.parent.mkdir(exist_ok=True)
+    stage = place.parent.name.rpartition("-")[0]
     for other in place.parent.parent.iterdir():
-        if other != place.parent and other.name.startswith(place.parent.name.rpartition("-")[0]):
+        if other != place.parent and other.name.rpartition("-")[0] == stage:
             shutil.rmtree(other, ignore_errors=True)
     place.parent.mkdir(exist_ok=True)
     made = place.parent / f".making-{uuid.uuid4().hex}"

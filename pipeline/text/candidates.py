@@ -23,6 +23,8 @@ GRAM_WORDS = 3
 """Longer ones would miss a passage with every fourth word changed."""
 WINDOW_GRAMS = 3
 """Of so many k-grams in a row one is stored: five words that agree are certain to be met."""
+KEPT = f"grams-1-{GRAM_WORDS}-{WINDOW_GRAMS}"
+"""Name of the kept postings; changed whenever they would come out otherwise."""
 MOST_PLACES = 16
 """Postings of one k-gram that are looked at; a more frequent one says little."""
 TOGETHER = 13
@@ -144,7 +146,7 @@ class StoredTexts:
     ) -> None:
         self.texts = texts
         self.work_of_row = work_of_row
-        kept = kept_arrays(folder, f"grams-{GRAM_WORDS}-{WINDOW_GRAMS}", lambda: _built(texts))
+        kept = kept_arrays(folder, KEPT, lambda: _built(texts))
         self.postings = Postings(kept["keys"], kept["places"])
         self.rarity = Rarity(kept["words"], kept["counts"])
         # Each signature of a text once: a text that repeats itself would else be compared with

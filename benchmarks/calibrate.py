@@ -5,7 +5,9 @@ other, and the JSON file that a configuration names.
         --out configs/calibration/default.json --seed 1
 
 NAME says in the file what the pictures or texts are (by default, the folder's name). Photographs
-inside scikit-image and generated pictures are always used. What is made how: docs/risk.md.
+inside scikit-image and generated pictures are always used. With `--only script` (or `image`) the
+other kind's model and what the file says of it stay as they are in the file that is there. What is
+made how: docs/risk.md.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from pydantic import JsonValue
 
 from benchmarks.calibration_pairs import Side, picture_sides, side_pairs, text_sides
 from pipeline.calibration import Calibration, KindModel, risk_of
@@ -76,66 +79,91 @@ def show(kind: Kind, model: KindModel) -> None:
         print(f"  {term.measure}: {curve}")
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
-    parser.add_argument("--images", nargs="*", type=named, default=[], metavar="[NAME=]DIR")
-    parser.add_argument("--texts", type=named, required=True, metavar="[NAME=]DIR")
-    parser.add_argument("--generated", type=int, default=160, help="generated pictures")
-    parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--seed", type=int, default=1)
-    given = parser.parse_args(arguments)
-    began = time.monotonic()
-
+def pictures(given: argparse.Namespace) -> tuple[tuple[Side, Side], dict[str, JsonValue]]:
+    """The two sides for pictures, and what the file says of them."""
     import skimage
 
     photos = Path(skimage.__file__).parent / "data"
-    *pictures, real = picture_sides(
+    one, other, real = picture_sides(
         [photos, *(folder for _, folder in given.images)],
         given.generated,
         np.random.default_rng([given.seed, 1]),
     )
-    *texts, files = text_sides(given.texts[1], np.random.default_rng([given.seed, 2]))
-    stages = {kind: made_stages(kind) for kind in (Kind.IMAGE, Kind.SCRIPT)}
-    sides = {Kind.IMAGE: tuple(pictures), Kind.SCRIPT: tuple(texts)}
+    about: dict[str, JsonValue] = {
+        "pictures": [
+            "photographs inside scikit-image",
+            *(name for name, _ in given.images),
+            f"{given.generated} generated pictures (pipeline.synthetic)",
+        ],
+        "real_picture_groups": real,
+    }
+    return (one, other), about
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser.add_argument("--images", nargs="*", type=named, default=[], metavar="[NAME=]DIR")
+    parser.add_argument("--texts", nargs="+", type=named, required=True, metavar="[NAME=]DIR")
+    parser.add_argument("--generated", type=int, default=160, help="generated pictures")
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument(
+        "--only", choices=["image", "script"], help="fit this kind, keep the other of --out"
+    )
+    given = parser.parse_args(arguments)
+    began = time.monotonic()
+
+    wanted = [Kind.IMAGE, Kind.SCRIPT] if given.only is None else [Kind(given.only)]
+    sides: dict[Kind, tuple[Side, Side]] = {}
+    said: dict[str, JsonValue] = {}
+    if Kind.IMAGE in wanted:
+        sides[Kind.IMAGE], about = pictures(given)
+        said |= about
+    if Kind.SCRIPT in wanted:
+        *texts, files = text_sides(
+            [folder for _, folder in given.texts], np.random.default_rng([given.seed, 2])
+        )
+        sides[Kind.SCRIPT] = (texts[0], texts[1])
+        said |= {"texts": [name for name, _ in given.texts], "text_files": files}
+    stages = {kind: made_stages(kind) for kind in wanted}
     kinds = {kind: calibrated(sides[kind], stages[kind]) for kind in stages}
+    weights = {
+        stage.name: stage.spec.weights_sha256
+        for made in stages.values()
+        for stage in made
+        if stage.spec.weights_sha256 is not None
+    }
+    before = Calibration.load(given.out) if given.only is not None else None
+    shown = dict(kinds)
+    data: dict[str, JsonValue] = {} if before is None else dict(before.data)
+    works, assets = (dict(data.get(name) or {}) for name in ("works", "assets"))  # type: ignore[call-overload]
+    for kind, two in sides.items():
+        works[kind.value] = {"fitted": len(two[0].works), "held_out": len(two[1].works)}
+        assets[kind.value] = {"fitted": len(two[0].assets), "held_out": len(two[1].assets)}
+    if before is not None:
+        kinds = {kind: kinds.get(kind, model) for kind, model in before.kinds.items()}
+        weights = {**before.weights_sha256, **weights}
     calibration = Calibration(
         kinds=kinds,
-        weights_sha256={
-            stage.name: stage.spec.weights_sha256
-            for made in stages.values()
-            for stage in made
-            if stage.spec.weights_sha256 is not None
-        },
+        weights_sha256=weights,
         data={
+            **data,
             "made_by": "benchmarks/calibrate.py",
             "seed": given.seed,
-            "pictures": [
-                "photographs inside scikit-image",
-                *(name for name, _ in given.images),
-                f"{given.generated} generated pictures (pipeline.synthetic)",
-            ],
-            "real_picture_groups": real,
-            "texts": given.texts[0],
-            "text_files": files,
+            **said,
             "copies": "edited pictures (stacks of 0 to 3 of the edits in pipeline.synthetic) and "
             "strangers edited the same way; works and strangers that share a mark or a frame; "
             "passages of 10 to 400 words, changed or not, planted into other texts",
             "split": "by group of versions of a work, half to fit, half held out; on each side "
             "half of the groups are registered and the others are strangers",
             "ridge": RIDGE,
-            "works": {
-                kind.value: {"fitted": len(two[0].works), "held_out": len(two[1].works)}
-                for kind, two in sides.items()
-            },
-            "assets": {
-                kind.value: {"fitted": len(two[0].assets), "held_out": len(two[1].assets)}
-                for kind, two in sides.items()
-            },
+            "works": works,
+            "assets": assets,
         },
     )
     given.out.parent.mkdir(parents=True, exist_ok=True)
     calibration.save(given.out)
-    for kind, model in kinds.items():
+    for kind, model in shown.items():
         show(kind, model)
     print(f"\nWrote {given.out} in {time.monotonic() - began:.0f} s.")
 

@@ -254,7 +254,7 @@ RATES = (0.0, 0.0, 0.05, 0.1, 0.2, 0.35)
 LENGTHS = (10, 15, 25, 40, 80, 150, 400)
 
 
-def text_sides(folder: Path, rng: np.random.Generator) -> tuple[Side, Side, int]:
+def text_sides(folders: Iterable[Path], rng: np.random.Generator) -> tuple[Side, Side, int]:
     """The two sides for scripts, and how many texts there were.
 
     A text is dealt whole: to one side, and there to the works or to the strangers, for a text
@@ -262,11 +262,11 @@ def text_sides(folder: Path, rng: np.random.Generator) -> tuple[Side, Side, int]
     what passages are planted into.
     """
     groups: dict[str, list[Path]] = {}
-    for file in sorted(folder.glob("*.txt")):
+    for file in (file for folder in folders for file in sorted(folder.glob("*.txt"))):
         group = "poems" if POEMS.search(file.stem) else file.stem
         groups.setdefault(group, []).append(file)
     if not groups:
-        raise SystemExit(f"There is no .txt file in {folder}; name the folder that holds them.")
+        raise SystemExit("The folders of --texts hold no .txt file; name those that do.")
     sides = (Side(), Side())
     names = list(groups)
     for place, index in enumerate(rng.permutation(len(names))):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -55,12 +56,15 @@ def excerpt_pair(
     asset_span: tuple[int, int],
     work_text: str | None,
     work_span: tuple[int, int],
+    agreeing: Sequence[tuple[int, int, int, int]] = (),
 ) -> tuple[Excerpt | None, Excerpt | None]:
     """Excerpts of a passage in the asset and in the work.
 
     Args:
         asset_text, work_text: the whole texts; None if a text was not kept.
         asset_span, work_span: start and end in characters, half open.
+        agreeing: the runs of words that agree, as in `Passage`; without any, both texts are
+            compared anew.
 
     Returns:
         None for a text that is None, or too short to hold its span (another text than the one
@@ -68,6 +72,11 @@ def excerpt_pair(
     """
     asset = _cut(asset_text, asset_span)
     work = _cut(work_text, work_span)
+    if agreeing and asset and work:
+        return (
+            _excerpt(asset, _within(asset.shown, asset_span[0], [run[:2] for run in agreeing])),
+            _excerpt(work, _within(work.shown, work_span[0], [run[2:] for run in agreeing])),
+        )
     mine = [m.group().casefold() for m in _WORD.finditer(asset.shown)] if asset else []
     theirs = [m.group().casefold() for m in _WORD.finditer(work.shown)] if work else []
     matcher = difflib.SequenceMatcher(None, mine, theirs, autojunk=False)
@@ -78,6 +87,18 @@ def excerpt_pair(
         _excerpt(asset, in_asset) if asset else None,
         _excerpt(work, in_work) if work else None,
     )
+
+
+def _within(shown: str, start: int, runs: Sequence[tuple[int, int]]) -> set[int]:
+    """Numbers of the words of `shown`, which begins at `start`, that lie inside a run."""
+    ordered = sorted(runs)
+    begins = [begin for begin, _ in ordered]
+    found = set()
+    for number, word in enumerate(_WORD.finditer(shown)):
+        at = bisect_right(begins, start + word.start()) - 1
+        if at >= 0 and start + word.start() < ordered[at][1]:
+            found.add(number)
+    return found
 
 
 class _Cut(NamedTuple):

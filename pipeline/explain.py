@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.errors import RunError
-from pipeline.excerpts import excerpt_pair
+from pipeline.excerpts import Excerpt, excerpt_pair
 from pipeline.fuse import explain_contributions
 from pipeline.overlap import (
     Placement,
@@ -250,16 +250,35 @@ def _overlap(row: Mapping[str, Any]) -> dict[str, Any] | None:
 
 def _passage(row: Mapping[str, Any], texts: StoredTexts | None) -> dict[str, Any]:
     asset, work = None, None
+    # A run of an earlier release has no such column.
+    runs = row.get("agreeing") or ()
     if texts is not None:
         asset, work = excerpt_pair(
             texts.asset(),
             (row["asset_start"], row["asset_end"]),
             texts.work(row["work_id"], row["work_file"]),
             (row["work_start"], row["work_end"]),
+            [
+                (run["asset_start"], run["asset_end"], run["work_start"], run["work_end"])
+                for run in runs
+            ],
         )
-    given = ("work_file", "asset_start", "asset_end", "work_start", "work_end", "words", "identity")
     return {
-        **{name: row[name] for name in given},
+        **{name: value for name, value in row.items() if name not in _OF_THE_ROW},
         "asset_text": asset.text if asset else None,
         "work_text": work.text if work else None,
+        "asset_pieces": _pieces(asset),
+        "work_pieces": _pieces(work),
     }
+
+
+_OF_THE_ROW = frozenset({"asset_path", "asset_id", "work_id"})
+
+
+def _pieces(excerpt: Excerpt | None) -> list[dict[str, Any]] | None:
+    """An excerpt in runs of words that both sides have and that they have not."""
+    if excerpt is None:
+        return None
+    return [
+        {"text": piece.text, "shared": piece.shared} for piece in (*excerpt.opening, *excerpt.rest)
+    ]

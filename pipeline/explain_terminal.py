@@ -169,11 +169,35 @@ def _print_passage(passage: Mapping[str, Any], console: Console) -> None:
         f"{passage['work_start']:,}–{passage['work_end']:,} of {passage['work_file']}"
     )
     _indented(shown(head), console)
-    for label, text in (("asset", passage["asset_text"]), ("work", passage["work_text"])):
-        if text is not None:
-            line = " ".join(text.split())
-            cut = line if len(line) <= EXCERPT_CHARACTERS else f"{line[:EXCERPT_CHARACTERS]} …"
-            console.print(Padding(shown(f"{label}: “{cut}”", "dim"), (0, 0, 0, 4)))
+    stands = [f"page {passage['asset_page']:,}"] if passage.get("asset_page") else []
+    stands += [f"scene {passage['asset_scene']}"] if passage.get("asset_scene") else []
+    if stands:
+        _indented(shown(f"In the asset: {', '.join(stands)}", "dim"), console)
+    for label in ("asset", "work"):
+        pieces = passage[f"{label}_pieces"]
+        if pieces is not None:
+            console.print(Padding(_marked(label, pieces), (0, 0, 0, 4)))
+
+
+def _marked(label: str, pieces: Sequence[Mapping[str, Any]]) -> Text:
+    """One side of a passage; words that only this side has are underlined."""
+    line = shown(f"{label}: “", "dim")
+    room = EXCERPT_CHARACTERS
+    for piece in pieces:
+        words = " ".join(piece["text"].split())
+        if not words and not piece["text"]:
+            continue
+        text = (
+            (" " if piece["text"][:1].isspace() else "")
+            + words
+            + (" " if words and piece["text"][-1:].isspace() else "")
+        )
+        line.append_text(shown(text[:room], "dim" if piece["shared"] else "underline"))
+        room -= len(text)
+        if room < 0:
+            break
+    line.append_text(shown(" …”" if room < 0 else "”", "dim"))
+    return line
 
 
 def _capital(text: str) -> str:

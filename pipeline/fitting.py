@@ -48,6 +48,7 @@ CURVES = (
     Curve(
         "local_features", "overlap_larger_share", "higher", (0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.7, 0.9)
     ),
+    Curve("text_overlap", "text_score", "higher", (4, 6, 8, 10, 13, 18, 25, 40, 80, 200)),
     Curve("text_overlap", "text_words", "higher", (8, 12, 16, 24, 32, 48, 100, 300)),
     Curve("text_overlap", "text_longest", "higher", (4, 8, 12, 16, 24, 32, 48, 100)),
     Curve("text_overlap", "text_run", "higher", (3, 5, 8, 12, 16, 24, 48, 100)),
@@ -65,7 +66,12 @@ WIDE: dict[str, dict[str, float]] = {
         "min_whole_agreement": 0.3,
         "candidates": 12,
     },
-    "text_overlap": {"min_words": 8, "min_identity": 0.3, "min_jaccard": 0.03},
+    "text_overlap": {
+        "min_words": 6,
+        "min_score": 4.0,
+        "min_identity": 0.3,
+        "min_jaccard": 0.1,
+    },
 }
 """Search settings for the fit, by stage: wider than any configuration that ships."""
 

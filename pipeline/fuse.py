@@ -6,7 +6,7 @@ How a risk comes about and how the bands follow from it: docs/risk.md.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from pipeline.calibration import Calibration, KindModel, risk_of
@@ -83,6 +83,7 @@ def fuse(
     works_compared: int,
     *,
     stages: Mapping[str, Stage],
+    not_counted: Mapping[str, Collection[str]] | None = None,
     notes: Sequence[str] = (),
     whole: bool = True,
 ) -> RiskRow:
@@ -97,6 +98,7 @@ def fuse(
         file_ids: by work id, SHA-256 (hex) of each of its files.
         works_compared: how many works some stage compared the asset with.
         stages: by name, the stages that ran.
+        not_counted: by stage, rights (lower case) of works whose evidence adds nothing.
         notes: sentences on what loading had to do or leave out.
         whole: whether loading left out nothing that is content.
 
@@ -106,7 +108,9 @@ def fuse(
     model = None if asset.kind is Kind.OTHER else calibration.kinds[asset.kind]
     judged = sorted(
         (
-            _judge(work_id, evidence, asset, model, bands, file_ids, stages)
+            _judge(
+                works[work_id], evidence, asset, model, bands, file_ids, stages, not_counted or {}
+            )
             for work_id, evidence in _by_work(asset, outcomes, file_ids).items()
         ),
         key=lambda j: (
@@ -155,14 +159,16 @@ def _by_work(
 
 
 def _judge(
-    work_id: str,
+    work: Work,
     evidence: Mapping[str, Evidence],
     asset: Asset,
     model: KindModel | None,
     bands: Bands,
     file_ids: Mapping[str, frozenset[str]],
     stages: Mapping[str, Stage],
+    not_counted: Mapping[str, Collection[str]],
 ) -> Judgement:
+    work_id, rights = work.work_id, work.rights.strip().lower()
     prior = model.prior if model is not None else 0.0
     contributions = (
         model.contributions({name: one.measures for name, one in evidence.items()})
@@ -170,6 +176,8 @@ def _judge(
         else {}
     )
     identical = asset.asset_id is not None and asset.asset_id in file_ids.get(work_id, frozenset())
+    shown_only = tuple(name for name in evidence if rights in not_counted.get(name, ()))
+    contributions |= dict.fromkeys(shown_only, 0.0)
     uncounted = tuple(name for name in evidence if name not in contributions)
     log_odds = prior + math.fsum(contributions.values())
     if identical and risk_of(log_odds) < IDENTICAL_RISK:
@@ -190,7 +198,8 @@ def _judge(
         identical_file=identical,
         likeness_only=likeness_only,
     )
-    return Judgement(match, evidence, _band_of(match, bands, bool(uncounted)), uncounted)
+    band = _band_of(match, bands, bool(uncounted))
+    return Judgement(match, evidence, band, uncounted, shown_only)
 
 
 def _band_of(match: Match, bands: Bands, uncounted: bool) -> Band:

@@ -26,12 +26,14 @@ class Judgement:
         evidence: by stage name.
         band: of this match alone.
         uncounted: stages whose evidence the calibration does not know how to weigh.
+        shown_only: stages whose evidence is not counted for the work's rights.
     """
 
     match: Match
     evidence: Mapping[str, Evidence]
     band: Band
     uncounted: tuple[str, ...]
+    shown_only: tuple[str, ...] = ()
 
 
 def reasons(
@@ -62,6 +64,8 @@ def reasons(
     else:
         said.append(f"Not screened: {_why_not(asset, outcomes)}.")
     said += _not_run(outcomes)
+    remarks = [stages[o.stage].remark(o.facts) for o in outcomes if o.stage in stages]
+    said += [remark for remark in remarks if remark is not None]
     said += [f"{_phrase(note)}." for note in notes]
     return tuple(dict.fromkeys(said))
 
@@ -79,6 +83,8 @@ def _of_match(judgement: Judgement, work: Work, stages: Mapping[str, Stage]) -> 
         what = f"the file is, byte for byte, a registered file of {named}"
     elif match.likeness_only:
         what = f"likeness to {named}, which no other evidence confirms"
+    elif judgement.shown_only and judgement.band is Band.INFO:
+        what = f"words shared with {named}"
     elif judgement.band is Band.INFO:
         what = f"weak evidence of copying from {named}"
     else:
@@ -90,7 +96,13 @@ def _of_match(judgement: Judgement, work: Work, stages: Mapping[str, Stage]) -> 
         said.append(
             f"The calibration gives no weight to this evidence, so a person must: {titles}."
         )
-    if work.rights.strip() and work.rights.strip().lower() != "protected":
+    if judgement.shown_only:
+        titles = ", ".join(title_of(name) for name in judgement.shown_only)
+        said.append(
+            f"The register lists the work as {visible(work.rights.strip())}, so what {titles} "
+            "found is shown and not counted; whether that covers this use is for a person to judge."
+        )
+    elif work.rights.strip() and work.rights.strip().lower() != "protected":
         said.append(
             f"The register lists the work as {visible(work.rights.strip())}; whether that covers "
             "this use is for a person to judge."

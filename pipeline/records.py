@@ -142,10 +142,11 @@ class LoadedScript:
             surrogates never occur.
         spans: the parts of `text` that are content (a subtitle's time codes are not), in order,
             not overlapping. Offsets everywhere are characters (code points) of `text`.
-        format: `txt`, `md`, `fountain`, `fdx`, `docx`, `pdf`, `srt` or `vtt`.
+        format: `txt`, `md`, `fountain`, `fdx`, `fadein`, `docx`, `pdf`, `srt` or `vtt`.
         encoding: of the file, for plain-text formats.
         notes: sentences on what reading had to do or leave out.
         whole: as in `LoadedImage`: False if some of the text could not be read.
+        pages: of each of `spans`, the page of the file, from 1; empty if it has none.
     """
 
     text: str
@@ -154,6 +155,7 @@ class LoadedScript:
     encoding: str | None = None
     notes: tuple[str, ...] = ()
     whole: bool = True
+    pages: tuple[int, ...] = ()
 
 
 Loaded = LoadedImage | LoadedScript
@@ -190,6 +192,17 @@ class Passage:
     Offsets are characters of both raw texts, half open. `words` are the words of the asset's
     stretch that have their partner in the work's; `identity` is `words` over the longer
     stretch's number of words, in [0, 1].
+
+    Attributes:
+        longest: the longest run of such words without a break; 0 if not known, as are the next.
+        score: weight of such words, rare ones counting more, times `identity`.
+        chains: parts of it, in the asset's order, that go forward in the work too: 1 if nothing
+            was put in another order.
+        asset_share, work_share: `words` over all compared words of the asset, of the work's file.
+        agreeing: the runs of such words: start and end in the asset, start and end in the work.
+            What lies between them in either text was changed, put in or left out.
+        asset_scene: heading of the scene of the asset in which it begins; None if it has none.
+        asset_page: page of the asset on which it begins, from 1; None if it has none.
     """
 
     work_file: str
@@ -199,6 +212,14 @@ class Passage:
     work_end: int
     words: int
     identity: float
+    longest: int = 0
+    score: float = 0.0
+    chains: int = 1
+    asset_share: float = 0.0
+    work_share: float = 0.0
+    agreeing: tuple[tuple[int, int, int, int], ...] = ()
+    asset_scene: str | None = None
+    asset_page: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,13 +75,17 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class ShownPassage:
-    """A passage with its offsets in words and both excerpts, where the texts are kept."""
+    """A passage with its offsets in words and both excerpts, where the texts are kept.
+
+    `stands` names the page and scene of the asset on which it begins; it may be empty.
+    """
 
     words: int
     identity: str
     asset_offsets: str
     work_offsets: str
     work_file: str
+    stands: str
     asset: Excerpt | None
     work: Excerpt | None
 
@@ -342,16 +346,24 @@ def _figures_line(match: Match) -> str:
 def _shown_passage(passage: Passage, asset_text: str | None, work_text: str | None) -> ShownPassage:
     asset_span = (passage.asset_start, passage.asset_end)
     work_span = (passage.work_start, passage.work_end)
-    asset, work = excerpt_pair(asset_text, asset_span, work_text, work_span)
+    asset, work = excerpt_pair(asset_text, asset_span, work_text, work_span, passage.agreeing)
     return ShownPassage(
         words=passage.words,
         identity=f"{100 * passage.identity:.0f} %",
         asset_offsets=f"{passage.asset_start:,}–{passage.asset_end:,}",
         work_offsets=f"{passage.work_start:,}–{passage.work_end:,}",
         work_file=visible(passage.work_file),
+        stands=_stands(passage),
         asset=asset,
         work=work,
     )
+
+
+def _stands(passage: Passage) -> str:
+    """Where in the asset a passage begins: `page 12, scene INT. KITCHEN`; may be empty."""
+    said = [f"page {passage.asset_page:,}"] if passage.asset_page is not None else []
+    said += [f"scene {visible(passage.asset_scene)}"] if passage.asset_scene else []
+    return ", ".join(said)
 
 
 def _capital(text: str) -> str:

@@ -19,10 +19,11 @@ from pipeline.load.images import thumbnail
 from pipeline.manifest import environment, installed, new_run_id, now
 from pipeline.overlay import KeptFrame
 from pipeline.progress import Progress, silent
-from pipeline.records import Asset, Band, Fault, Loaded, LoadedImage, RiskRow
+from pipeline.records import Asset, Band, Fault, Loaded, LoadedImage, LoadedScript, RiskRow
 from pipeline.report import Content, ReportLimits, write_report
 from pipeline.report_overlay import kept_frames
 from pipeline.results import NAMES, RUN, ResultFiles, RunInfo
+from pipeline.script_places import with_places
 from pipeline.table import counts, urgency, write_tables
 from reference_index.errors import IndexCorruptError
 from reference_index.interface import Work
@@ -164,12 +165,15 @@ def judge_assets(
             file_ids,
             works_compared(outcomes, benches),
             stages=stages,
+            not_counted={bench.name: bench.settings.not_counted for bench in benches},
             notes=() if isinstance(loaded, Fault) else loaded.notes,
             whole=isinstance(loaded, Fault) or loaded.whole,
         )
         if isinstance(loaded, Fault):
             yield Judged(row, None)
         else:
+            if isinstance(loaded, LoadedScript):
+                row = with_places(row, loaded)
             yield Judged(replace(row, extra={"format": loaded.format}), loaded)
 
 

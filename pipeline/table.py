@@ -127,8 +127,21 @@ def passage_schema() -> pa.Schema:
             _column("words", "int", always=True),
             _column("identity", "float", always=True),
             _column("asset_id", "str"),
+            _column("longest", "int", always=True),
+            _column("score", "float", always=True),
+            _column("chains", "int", always=True),
+            _column("asset_share", "float", always=True),
+            _column("work_share", "float", always=True),
+            pa.field("agreeing", pa.list_(_AGREEING), nullable=False),
+            _column("asset_scene", "str"),
+            _column("asset_page", "int"),
         ]
     )
+
+
+_PLACES = ("asset_start", "asset_end", "work_start", "work_end")
+_AGREEING = pa.struct([_column(name, "int", always=True) for name in _PLACES])
+"""A run of words that agree, in characters of both texts."""
 
 
 class Tables:
@@ -275,6 +288,14 @@ def _passage_records(row: RiskRow, match: Match, cells: Cells) -> list[dict[str,
             "words": cells.whole("words", passage.words),
             "identity": cells.number("identity", passage.identity),
             "asset_id": row.asset.asset_id,
+            "longest": cells.whole("longest", passage.longest),
+            "score": cells.number("score", passage.score),
+            "chains": cells.whole("chains", passage.chains),
+            "asset_share": cells.number("asset_share", passage.asset_share),
+            "work_share": cells.number("work_share", passage.work_share),
+            "agreeing": [dict(zip(_PLACES, run, strict=True)) for run in passage.agreeing],
+            "asset_scene": cells.text("asset_scene", passage.asset_scene),
+            "asset_page": cells.whole("asset_page", passage.asset_page),
         }
         for passage in match.passages
     ]

@@ -124,6 +124,11 @@ def _match_faults(match: Match, works: Mapping[str, Work], prior: float | None) 
             0 <= passage.asset_start < passage.asset_end
             and 0 <= passage.work_start < passage.work_end
         )
-        if not ordered or passage.words < 1 or not 0.0 <= passage.identity <= 1.0:
+        inside = all(
+            passage.asset_start <= start < end <= passage.asset_end
+            and passage.work_start <= work_start < work_end <= passage.work_end
+            for start, end, work_start, work_end in passage.agreeing
+        )
+        if not ordered or not inside or passage.words < 1 or not 0.0 <= passage.identity <= 1.0:
             said.append(f"has a passage with {match.work_id} that can't be: {passage!r}")
     return said

@@ -222,3 +222,21 @@ class ProductCodesBruteForce:
         products = queries.astype(np.float64) @ self._vectors.T
         entries = np.argsort(-products, axis=1, kind="stable")[:, :count]
         return np.take_along_axis(products, entries, 1).astype(np.float32), entries
+
+
+def winnowed_plainly(hashes: NDArray[np.uint64], window: int) -> NDArray[np.int64]:
+    """Places of the k-grams that winnowing keeps: of every `window` that follow each other the
+    least, the last of equals; of a text with fewer, its least.
+
+    Args:
+        hashes: uint64 (n,).
+        window: at least 1.
+    """
+    values = hashes.tolist()
+    width = min(window, len(values))
+    kept = {
+        max(range(start, start + width), key=lambda place: (-values[place], place))
+        for start in range(len(values) - width + 1)
+        if width
+    }
+    return np.array(sorted(kept), np.int64)

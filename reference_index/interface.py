@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 import numpy as np
@@ -111,12 +112,15 @@ class StageEntries:
         files: every file in the index, of every kind, in a fixed order
             (by work id, then path, then file id).
         cache: search structures built from the rows on first use; losing them loses nothing.
+        folder: where arrays that are built from the rows may be kept, of this version of the index
+            alone; None if nowhere.
     """
 
     rows: pa.Table
     file_of_row: NDArray[np.int64]
     files: tuple[WorkFile, ...]
     cache: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
+    folder: Path | None = field(default=None, compare=False, repr=False)
 
     def built(self, name: str, build: Callable[[], T]) -> T:
         """The search structure `name`, made by `build` the first time it is asked for."""

@@ -5,6 +5,7 @@ IDX/tables/works.lance      the works' details
 IDX/tables/files.lance      their files, and, if kept, thumbnails and text
 IDX/tables/<stage>.lance    one table of fingerprint rows for each stage
 IDX/versions/000001.json    one record for each version, see `versions`
+IDX/cache/                  arrays that searches are built from, see `kept_arrays`
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ __all__ = ["KeptContent", "ReferenceIndex", "RegisteredFile"]
 _Changing = Callable[[tables.TableWriter, dict[str, str], dict[str, str]], Change]
 """What changes the tables, and with them the digests of works and files; what it changed."""
 
-_OWN_NAMES = frozenset({"lock", "tables", "versions"})
+_OWN_NAMES = frozenset({"cache", "lock", "tables", "versions"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,7 +242,8 @@ class ReferenceIndex:
                 self._record.schemas[stage],
                 self._keys,
             )
-            self._entries[stage] = StageEntries(rows, position, self._files)
+            folder = self.path / "cache" / f"{stage}-{self.digest[:32]}"
+            self._entries[stage] = StageEntries(rows, position, self._files, folder=folder)
         return self._entries[stage]
 
     def content(self, file: WorkFile) -> KeptContent:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -19,7 +20,16 @@ from pipeline.calibration import Calibration, KindModel, Term, risk_of
 from pipeline.config import Bands
 from pipeline.errors import Reason
 from pipeline.fuse import explain_contributions, fuse
-from pipeline.records import Asset, Band, Evidence, Fault, Kind, Outcome, StageOutcome
+from pipeline.records import (
+    Asset,
+    Band,
+    Evidence,
+    Fault,
+    Kind,
+    Outcome,
+    StageOutcome,
+    Value,
+)
 from reference_index.interface import Work
 
 ASSET = Asset(Path("a.png"), "a.png", "a" * 64, Kind.IMAGE, 10)
@@ -59,6 +69,10 @@ class Voice:
 
     def sentence(self, evidence: Evidence) -> str:
         return self.says
+
+    def remark(self, facts: Mapping[str, Value]) -> str | None:
+        hidden = facts.get("hidden")
+        return f"The text holds {hidden}." if hidden else None
 
 
 STAGES = {
@@ -334,6 +348,28 @@ def test_laws_of_every_row(found):
         assert match.risk >= risk_of(PRIOR)
     said = " ".join(row.reasons).lower()
     assert not any(word in said for word in ("cleared", "safe", "infring"))
+
+
+@pytest.mark.parametrize("rights", ["public_domain", " Licensed ", "own"])
+def test_evidence_against_some_rights_is_shown_and_not_counted(rights):
+    works = {**WORKS, "w1": replace(WORKS["w1"], rights=rights)}
+    told = [matched(HASH, evidence(HASH, nats=9.0)), no_match(CLIP)]
+    not_counted = {HASH: frozenset({"public_domain", "licensed", "own"})}
+    row = run(told, works=works, not_counted=not_counted)
+    assert row.band is Band.INFO
+    assert row.risk == pytest.approx(risk_of(PRIOR))
+    assert row.matches[0].contributions == {HASH: 0.0}
+    assert "shown and not counted" in " ".join(row.reasons)
+    assert run(told, works=works).band is Band.ESCALATE
+    assert run(told, not_counted=not_counted).band is Band.ESCALATE
+
+
+def test_what_a_stage_remarks_on_an_asset_is_said_whatever_was_found():
+    told = StageOutcome(HASH, Outcome.NO_MATCH, facts={"hidden": "3 look-alike letters"})
+    row = run([told, no_match(CLIP)])
+    assert row.band is Band.NO_MATCH
+    assert row.reasons[-1] == "The text holds 3 look-alike letters."
+    assert "holds" not in " ".join(run([no_match(HASH), no_match(CLIP)]).reasons)
 
 
 @given(st.floats(0, 20), st.floats(0, 20))

@@ -120,6 +120,14 @@ def test_every_row_and_every_value_is_there():
             "words": 11,
             "identity": 0.9,
             "asset_id": rows[1].asset.asset_id,
+            "longest": 0,
+            "score": 0.0,
+            "chains": 1,
+            "asset_share": 0.0,
+            "work_share": 0.0,
+            "agreeing": [],
+            "asset_scene": None,
+            "asset_page": None,
         }
     ]
 
@@ -156,6 +164,14 @@ def passage(**changes):
         "words": 1, "identity": 1.0,
     }  # fmt: skip
     return Passage(**{**given, **changes})
+
+
+def test_the_runs_of_a_passage_are_kept():
+    runs = ((0, 2, 1, 3), (3, 5, 3, 5))
+    built = tables([flagged_row("a", passages=(passage(agreeing=runs),))], RUN, WORKS, discovered=1)
+    names = ("asset_start", "asset_end", "work_start", "work_end")
+    (row,) = built.passages.to_pylist()
+    assert row["agreeing"] == [dict(zip(names, run, strict=True)) for run in runs]
 
 
 def with_outcome(row, stage, **changes):
@@ -222,6 +238,11 @@ FAULTY = {
         flagged_row("a", passages=(passage(asset_end=0),)),
         "passage",
     ),
+    "a run outside its passage": (
+        flagged_row("a", passages=(passage(agreeing=((0, 6, 0, 5),)),)),
+        "passage",
+    ),
+    "an empty run": (flagged_row("a", passages=(passage(agreeing=((2, 2, 0, 5),)),)), "passage"),
     "identity over 1": (flagged_row("a", passages=(passage(identity=1.1),)), "passage"),
 }
 

@@ -1,10 +1,21 @@
 import numpy as np
 import pytest
+import xxhash
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.lookalikes import script_of
 from pipeline.records import LoadedScript, Span
-from pipeline.words import normalised, shingles_of, words_of
+from pipeline.words import (
+    BIDI,
+    LOOKALIKE,
+    SOFT,
+    STYLED,
+    UNSEEN,
+    normalised,
+    shingles_of,
+    words_of,
+)
 
 
 def script(text, spans=None):
@@ -96,3 +107,98 @@ def test_a_shingle_for_each_run_of_words(values, length):
 def test_the_order_of_words_matters():
     a, b = np.array([1, 2, 3], np.uint64), np.array([3, 2, 1], np.uint64)
     assert shingles_of(a, 3)[0] != shingles_of(b, 3)[0]
+
+
+CYRILLIC = str.maketrans("aeopcxyi", "аеорсхуі")
+
+
+@pytest.mark.parametrize(
+    ("shown", "plain", "name", "count"),
+    [
+        ("The captain of the ship".translate(CYRILLIC), "The captain of the ship", LOOKALIKE, 10),
+        ("Тhe ferry", "The ferry", LOOKALIKE, 1),
+        ("the ca\u200bptain", "the captain", UNSEEN, 1),
+        ("the \u202eship\u202c", "the ship", BIDI, 2),
+        ("the ship\u00adyard", "the shipyard", SOFT, 1),
+        ("the ｓｈｉｐ", "the ship", STYLED, 4),
+        ("the 𝓼𝓱𝓲𝓹 sails", "the ship sails", STYLED, 4),
+        ("the ⓢⓗⓘⓟ sails", "the ship sails", STYLED, 4),
+        ("the ѕһір sails tonight", "the ship sails tonight", LOOKALIKE, 4),
+        ("the mоther and the tеnth night", "the mother and the tenth night", LOOKALIKE, 2),
+    ],
+)
+def test_disguises_are_undone_and_counted(shown, plain, name, count):
+    found, expected = words_of(script(shown)), words_of(script(plain))
+    assert found.hashes.tolist() == expected.hashes.tolist()
+    assert found.disguises == {name: count}
+    assert expected.disguises == {}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Он сказал, что сор и рост не одно и то же, а потом ушёл.",
+        "Ο καπετάνιος του πλοίου είπε ότι δεν ξέρει τον δρόμο.",
+        "Er sagte «нет» und ging über die Straße nach Hause.",
+    ],
+)
+def test_a_text_of_its_own_script_stays_itself(text):
+    assert words_of(script(text)).disguises == {}
+    assert normalised("сказал", "Cyrillic") == "сказал"
+
+
+def test_latin_letters_in_a_russian_word_are_undone():
+    plain = "Капитан сказал, что корабль уходит на рассвете и никто не придёт"
+    shown = plain.replace("Капитан", "Kапитaн")
+    found = words_of(script(shown))
+    assert found.hashes.tolist() == words_of(script(plain)).hashes.tolist()
+    assert found.disguises == {LOOKALIKE: 2}
+
+
+@pytest.mark.parametrize("newline", ["\n", "\r\n", " \n  "])
+def test_hyphens_at_the_end_of_a_line(newline):
+    text = f"a won-{newline}derful thing, a well-{newline}known one; a known man is well."
+    assert words(text) == [
+        "a", f"won-{newline}derful", "thing", "a", "well", "known", "one", "a", "known", "man",
+        "is", "well",
+    ]  # fmt: skip
+    plain = "a wonderful thing, a well-known one; a known man is well."
+    assert words_of(script(text)).hashes.tolist() == words_of(script(plain)).hashes.tolist()
+
+
+@given(
+    st.lists(
+        st.sampled_from(
+            [
+                "tea",
+                "𝓽ea",
+                "e\u0301tude",
+                "won-\r\nder",
+                "🎬",
+                "語",
+                "са\u200bp",
+                "\r\n",
+                " ",
+                "’",
+                "\u202e",
+            ]
+        ),
+        max_size=40,
+    )
+)
+def test_a_word_cut_out_by_its_offsets_is_the_same_word(parts):
+    text = "".join(parts)
+    found = words_of(script(text))
+    written = script_of(text)
+    for value, start, end in zip(found.hashes, found.start, found.end, strict=True):
+        cut = text[start:end].replace("-\r\n", "")
+        assert xxhash.xxh3_64_intdigest(normalised(cut, written).encode()) == value
+
+
+def test_words_know_what_they_are_part_of():
+    text = "INT. HALL - DAY\n\nRain.\n\nANNA\nTea is cold.\n\nCUT TO:\n"
+    found = words_of(script(text))
+    assert [text[a:b] for a, b in zip(found.start, found.end, strict=True)] == [
+        "INT", "HALL", "DAY", "Rain", "ANNA", "Tea", "is", "cold", "CUT", "TO",
+    ]  # fmt: skip
+    assert found.part.tolist() == [2, 2, 2, 0, 1, 0, 0, 0, 3, 3]

@@ -112,10 +112,10 @@ WORKS = (
         "public_domain",
         ("hubble_deep_field", "retina"),
     ),
-    DemoWork("SCR-001", "The Tide Clerk", OURS, "own", ("tide_clerk.fountain",)),
-    DemoWork("SCR-002", "Lot Forty-One", OURS, "own", ("lot_forty_one.fountain",)),
-    DemoWork("SCR-003", "The Number Nine", OURS, "own", ("the_number_nine.fountain",)),
-    DemoWork("SCR-004", "Small Repairs", OURS, "own", ("small_repairs.fountain",)),
+    DemoWork("SCR-001", "The Tide Clerk", OURS, "protected", ("tide_clerk.fountain",)),
+    DemoWork("SCR-002", "Lot Forty-One", OURS, "protected", ("lot_forty_one.fountain",)),
+    DemoWork("SCR-003", "The Number Nine", OURS, "protected", ("the_number_nine.fountain",)),
+    DemoWork("SCR-004", "Small Repairs", OURS, "protected", ("small_repairs.fountain",)),
 )
 
 

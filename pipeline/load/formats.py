@@ -39,6 +39,7 @@ SCRIPT_SUFFIXES: Mapping[str, str] = {
     ".md": "md",
     ".fountain": "fountain",
     ".fdx": "fdx",
+    ".fadein": "fadein",
     ".docx": "docx",
     ".pdf": "pdf",
     ".srt": "srt",

@@ -24,7 +24,7 @@ def fountain_spans(text: str) -> tuple[Span, ...]:
 
 
 def _spans(text: str) -> Iterator[Span]:
-    place = _title_page_end(text)
+    place = title_page_end(text)
     # Found one by one: a pattern would look for the end of every `/*` that has none.
     while (opened := text.find("/*", place)) >= 0 and (closed := text.find("*/", opened + 2)) >= 0:
         if text[place:opened].strip():
@@ -34,7 +34,7 @@ def _spans(text: str) -> Iterator[Span]:
         yield Span(place, len(text))
 
 
-def _title_page_end(text: str) -> int:
+def title_page_end(text: str) -> int:
     """Where the title page ends; 0 if there is none.
 
     It is a block of `Key: value` lines and indented ones at the very start. Its first key must be

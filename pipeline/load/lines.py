@@ -32,11 +32,16 @@ class Line(NamedTuple):
         return not self.text.strip()
 
 
-def lines_of(text: str) -> Iterator[Line]:
-    r"""Lines that end in ``\r\n``, ``\r`` or ``\n``; unlike str.splitlines, in nothing else."""
-    for match in _LINE.finditer(text):
-        if match.start() < len(text) or match.group(1):
-            yield Line(match.start(1), match.end(1), match.group(1))
+def lines_of(text: str, start: int = 0, end: int | None = None) -> Iterator[Line]:
+    r"""Lines of `text[start:end]`, which end in ``\r\n``, ``\r`` or ``\n``; unlike
+    str.splitlines, in nothing else.
+    """
+    last = len(text) if end is None else end
+    for match in _LINE.finditer(text, start, last):
+        line = match.group(1)
+        if line or match.start() < last:
+            begins = match.start()
+            yield Line(begins, begins + len(line), line)
 
 
 def joined(lines: Iterable[Line | None]) -> Iterator[tuple[int, int]]:

@@ -9,12 +9,15 @@ from pipeline.records import Span
 
 
 class Story(NamedTuple):
-    """Text, its content, notes on what was left out, and whether any of that was content."""
+    """Text, its content, notes on what was left out, whether any of that was content, and the page
+    of each span, counted from 1, where the format has pages.
+    """
 
     text: str
     spans: tuple[Span, ...]
     notes: tuple[str, ...] = ()
     whole: bool = True
+    pages: tuple[int, ...] = ()
 
 
 def story_of(paragraphs: Iterable[tuple[str, str]], notes: Iterable[str] = ()) -> Story:

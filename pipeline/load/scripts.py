@@ -7,6 +7,7 @@ from typing import BinaryIO
 
 from pipeline.errors import Reason
 from pipeline.load.docx import read_docx
+from pipeline.load.fadein import read_fadein
 from pipeline.load.fdx import read_fdx
 from pipeline.load.fountain import fountain_spans
 from pipeline.load.limits import Limits
@@ -29,6 +30,7 @@ _CONTENT: Mapping[str, Callable[[str], tuple[Span, ...]]] = {
 }
 _READERS: Mapping[str, Callable[[BinaryIO, Limits], Story]] = {
     "fdx": read_fdx,
+    "fadein": read_fadein,
     "docx": read_docx,
     "pdf": read_pdf,
 }
@@ -70,7 +72,9 @@ def load_script(stream: BinaryIO, script_format: str, limits: Limits) -> LoadedS
             "the file has no text to compare"
             + ("" if not story.text.strip() else " (only headings of the format, such as times)"),
         )
-    return LoadedScript(story.text, story.spans, script_format, encoding, story.notes, story.whole)
+    return LoadedScript(
+        story.text, story.spans, script_format, encoding, story.notes, story.whole, story.pages
+    )
 
 
 def _check_length(text: str, limits: Limits) -> None:

@@ -18,7 +18,7 @@ import numpy as np
 import pyarrow as pa
 from pydantic import BaseModel, ConfigDict
 
-from pipeline.records import Abstention, Evidence, Fingerprint, Kind, Loaded
+from pipeline.records import Abstention, Evidence, Fingerprint, Kind, Loaded, Value
 from reference_index.errors import SpecMismatchError
 from reference_index.interface import StageEntries
 from reference_index.spec import FingerprintSpec
@@ -52,6 +52,11 @@ class StageSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     enabled: bool = True
+
+    @property
+    def not_counted(self) -> frozenset[str]:
+        """Rights, in lower case, of works whose evidence by this stage is shown and not counted."""
+        return frozenset()
 
 
 class Stage(ABC):
@@ -154,6 +159,12 @@ class Stage(ABC):
                 stages that nominated the file.
         """
         return self.search(fingerprints, entries, settings)
+
+    def remark(self, facts: Mapping[str, Value]) -> str | None:  # noqa: ARG002
+        """What a reader should know of an asset whatever was found, as one sentence; None, for a
+        stage that does not define this. `facts` are those of its fingerprint or abstention.
+        """
+        return None
 
     @abstractmethod
     def sentence(self, evidence: Evidence) -> str:

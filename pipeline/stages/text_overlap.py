@@ -1,14 +1,16 @@
-"""Text overlap: MinHash over windows of words finds the works, alignment finds the passages.
+"""Text overlap: winnowed k-grams and MinHash over windows of words find where texts may agree,
+alignment finds the passages.
 
 MinHash of whole files finds nothing of a scene lifted into a script (the Jaccard similarity of a
-400-word scene with a 24,000-word script is below 0.01), so signatures are of windows.
+400-word scene with a 24,000-word script is below 0.01), so signatures are of windows; and a passage
+shorter than a window is found by its k-grams. docs/design/passages.md tells why it is so.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+import math
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -26,32 +28,44 @@ from pipeline.records import (
     LoadedScript,
     Passage,
     Span,
+    Value,
 )
 from pipeline.stages.base import Measure, Stage, StageSettings, library_versions, refuse_other_spec
+from pipeline.text.names import name_marks
+from pipeline.text.rows import (
+    LEAST_WORDS,
+    PERMUTATIONS,
+    SCHEMA,
+    SCHEME,
+    SEED,
+    SHINGLE_WORDS,
+    STRIDE_WORDS,
+    WINDOW_WORDS,
+    Texts,
+    batch_of,
+    compared,
+    marks_of,
+    texts_of,
+)
 from pipeline.verify.alignment import SharedPassage, shared_passages
 from pipeline.words import NORMALISATION, shingles_of, words_of
-from reference_index.interface import StageEntries
+from reference_index.interface import StageEntries, WorkFile
 from reference_index.spec import FingerprintSpec
 
-SHINGLE_WORDS = 3
-WINDOW_WORDS = 100
-STRIDE_WORDS = 50
-PERMUTATIONS = 128
-SEED = 1
-SCHEME = "affine32"
-BANDS, ROWS = 64, 2
-LEAST_WORDS = 8
 LEAST_SHINGLES = 6
 """Distinct shingles below which a text says too little: eight different words have six."""
-SHORT_WORDS = 60
-"""A work this short is found by its shingles themselves: its windows are too unlike a long one."""
-SHORT_SHARE = 0.4
-"""Share of a short work's shingles that an asset must have to be compared with it."""
+COMMON_WORKS = 3
+"""Works that hold a run of words, or places of the asset, from which on it counts less: what many
+say, or one says again and again, is nobody's own."""
+SHORT_SCORE = 0.6
+"""Share of its own words' weight that a text must reach which is too short for `min_score`."""
 
 _CANARY = (
+    "INT. FERRY QUAY - DUSK\n\n"
     "The ferry left at six, as it always did; nobody on the quay waved, and Captain O’Neill — "
-    "who had waved for thirty years — put both hands in the pockets of his coat and kept them "
-    "there until the lights of the town had gone out one by one."
+    "who had waved for thirty years — put both hands in the pockets of his cоat and kept them "
+    "there until the lights of the town had gone out one by one.\n\n"
+    "CAPTAIN O'NEILL\nThat is the last of them.\n"
 )
 
 
@@ -59,32 +73,27 @@ class TextOverlapSettings(StageSettings):
     """How passages are searched for.
 
     Attributes:
-        min_jaccard: least estimated Jaccard similarity of two windows for their texts to be
-            aligned.
+        min_jaccard: least estimated Jaccard similarity of two windows for them to be aligned.
         min_words: least agreeing words of a passage; a text shorter than this need only agree
             as a whole.
+        min_score: least weight of a passage's agreeing words, rare ones counting more, times its
+            identity; ordinary words weigh about 1.
         min_identity: least share of a passage's words that agree.
         max_gap: words that may differ between two agreeing runs of one passage.
+        uncounted_rights: rights of works whose passages are shown and add nothing to the risk.
     """
 
-    min_jaccard: float = Field(default=0.08, ge=0.0, le=1.0)
-    min_words: int = Field(default=20, ge=SHINGLE_WORDS, le=1000)
+    min_jaccard: float = Field(default=0.15, ge=0.0, le=1.0)
+    min_words: int = Field(default=9, ge=SHINGLE_WORDS, le=1000)
+    min_score: float = Field(default=7.0, ge=0.0, le=1000.0)
     min_identity: float = Field(default=0.4, gt=0.0, le=1.0)
-    max_gap: int = Field(default=12, ge=0, le=200)
-
-
-@dataclass(frozen=True)
-class _Text:
-    """One fingerprint's arrays."""
-
-    shingles: NDArray[np.uint64]
-    start: NDArray[np.uint32]
-    end: NDArray[np.uint32]
-    signatures: NDArray[np.uint32]
+    max_gap: int = Field(default=15, ge=0, le=200)
+    uncounted_rights: tuple[str, ...] = ("public_domain", "licensed", "own")
 
     @property
-    def words(self) -> int:
-        return len(self.start)
+    def not_counted(self) -> frozenset[str]:
+        """As in `StageSettings.not_counted`."""
+        return frozenset(label.strip().lower() for label in self.uncounted_rights)
 
 
 class TextOverlap(Stage):
@@ -95,18 +104,17 @@ class TextOverlap(Stage):
     kind: ClassVar[Kind] = Kind.SCRIPT
     shows_copying: ClassVar[bool] = True
     Settings: ClassVar[type[StageSettings]] = TextOverlapSettings
-    schema: ClassVar[pa.Schema] = pa.schema(
-        [
-            pa.field("shingles", pa.list_(pa.uint64()), nullable=False),
-            pa.field("word_start", pa.list_(pa.uint32()), nullable=False),
-            pa.field("word_end", pa.list_(pa.uint32()), nullable=False),
-            pa.field("signatures", pa.list_(pa.uint32()), nullable=False),
-        ]
-    )
+    schema: ClassVar[pa.Schema] = SCHEMA
     measures: ClassVar[tuple[Measure, ...]] = (
         Measure(
             "text_jaccard", "float", "match", "0 to 1",
-            "Estimated Jaccard similarity of the two windows of 100 words that are most alike.",
+            "Estimated Jaccard similarity of the two windows of 100 words that are most alike, "
+            "if they are alike enough to be met.",
+        ),
+        Measure(
+            "text_score", "float", "match", "words",
+            "Agreeing words of all passages, rare ones counting more, times the passages' "
+            "identity.",
         ),
         Measure(
             "text_words", "int", "match", "words",
@@ -133,15 +141,23 @@ class TextOverlap(Stage):
             "Share of the words of the work's file that stand in shared passages.",
         ),
         Measure("text_length", "int", "asset", "words", "Words of the asset that were compared."),
+        Measure(
+            "text_obfuscated", "int", "asset", "characters",
+            "Characters of the asset that hide what it says: look-alike letters, invisible ones.",
+        ),
+        Measure(
+            "text_obfuscation", "str", "asset", "",
+            "What they are and how many of each; empty if there are none.",
+        ),
     )  # fmt: skip
 
     def __init__(self) -> None:
         self._spec = FingerprintSpec(
             stage=self.name,
-            algorithm="minhash-windows/1",
+            algorithm="words-and-minhash-windows/2",
             parameters={
                 "normalisation": NORMALISATION,
-                "word_hash": "xxh3_64",
+                "word_hash": "xxh3_64, upper half",
                 "shingle_words": SHINGLE_WORDS,
                 "window_words": WINDOW_WORDS,
                 "stride_words": STRIDE_WORDS,
@@ -183,67 +199,71 @@ class TextOverlap(Stage):
         return digest.hexdigest()
 
     def fingerprint(self, loaded: Sequence[Loaded]) -> list[Fingerprint | Abstention]:
-        """One row for each script: its shingles, its words' places, its windows' signatures."""
+        """One row for each script: its words, what they are part of, their places, its windows'
+        signatures."""
         return [self._one(script) for script in loaded]
 
     def _one(self, script: Loaded) -> Fingerprint | Abstention:
         if not isinstance(script, LoadedScript):
             raise TypeError(f"{self.name} judges scripts, not {type(script).__name__}")
         words = words_of(script)
-        facts = {"text_length": len(words)}
-        if len(words) < LEAST_WORDS:
-            count = "1 word" if len(words) == 1 else f"{len(words)} words"
-            return Abstention(
-                Reason.TOO_FEW_WORDS, f"{count}; at least {LEAST_WORDS} are needed", facts
+        marks = marks_of(words, name_marks(script.text, words))
+        hashes = (words.hashes >> np.uint64(32)).astype(np.uint32)
+        mine = hashes[compared(marks)]
+        facts: dict[str, Value] = {
+            "text_length": len(mine),
+            "text_obfuscated": sum(words.disguises.values()),
+        }
+        if words.disguises:
+            facts["text_obfuscation"] = ", ".join(
+                f"{count:,} {name}" for name, count in sorted(words.disguises.items())
             )
-        shingles = shingles_of(words.hashes, SHINGLE_WORDS)
-        if len(np.unique(shingles)) < LEAST_SHINGLES:
+        if len(mine) < LEAST_WORDS:
             return Abstention(
                 Reason.TOO_FEW_WORDS,
-                f"{len(words)} words, but the same few again and again",
+                f"{_count(len(mine), 'word')} to compare; at least {LEAST_WORDS} are needed",
                 facts,
             )
-        columns: tuple[tuple[NDArray[Any], pa.DataType], ...] = (
-            (shingles, pa.uint64()),
-            (words.start.astype(np.uint32), pa.uint32()),
-            (words.end.astype(np.uint32), pa.uint32()),
-            (_signatures(shingles).reshape(-1), pa.uint32()),
-        )
-        arrays = [
-            pa.ListArray.from_arrays(
-                pa.array([0, len(values)], pa.int32()), pa.array(values, kind)
-            ).cast(self.schema.field(place).type)
-            for place, (values, kind) in enumerate(columns)
-        ]
-        return Fingerprint(self.name, pa.RecordBatch.from_arrays(arrays, schema=self.schema), facts)
+        if len(np.unique(shingles_of(mine, SHINGLE_WORDS))) < LEAST_SHINGLES:
+            return Abstention(
+                Reason.TOO_FEW_WORDS,
+                f"{len(mine)} words, but the same few again and again",
+                facts,
+            )
+        return Fingerprint(self.name, batch_of(hashes, marks, words.start, words.end), facts)
 
     def search(
         self, fingerprints: Sequence[Fingerprint], entries: StageEntries, settings: StageSettings
     ) -> list[list[Evidence]]:
-        """As in `Stage.search`: candidates by MinHash (and, of short works, by their shingles),
-        then the passages by alignment."""
+        """As in `Stage.search`: candidates by k-grams and by MinHash, then the passages by
+        alignment."""
+        from pipeline.text.candidates import StoredTexts
+
         if not isinstance(settings, TextOverlapSettings):
             raise TypeError("text_overlap needs TextOverlapSettings")
-        queries = [_text(one.rows, 0) for one in fingerprints]
+        queries = [texts_of(one.rows) for one in fingerprints]
+        if any(len(query) != 1 for query in queries):
+            raise ValueError("a text_overlap fingerprint is one row")
         if not queries or not len(entries):
             return [[] for _ in queries]
-        stored = entries.built("text_overlap", lambda: _Stored(entries.rows))
-        found: list[list[Evidence]] = []
-        for query, candidates in zip(
-            queries, stored.candidates(queries, settings.min_jaccard), strict=True
-        ):
-            best: dict[str, tuple[tuple[int, int, float, str], Evidence]] = {}
-            for row, jaccard in sorted(candidates.items()):
-                file = entries.files[int(entries.file_of_row[row])]
-                evidence = _evidence(query, stored.text(row), jaccard, file, settings)
-                if evidence is None:
-                    continue
-                key = _strength(evidence)
-                if file.work_id not in best or key < best[file.work_id][0]:
-                    best[file.work_id] = (key, evidence)
-            ranked = sorted(best.values(), key=lambda pair: (pair[0][:3], pair[1].work_id))
-            found.append([evidence for _, evidence in ranked])
-        return found
+
+        def built() -> StoredTexts:
+            works = {work: n for n, work in enumerate({file.work_id: 0 for file in entries.files})}
+            numbers = np.array([works[file.work_id] for file in entries.files], np.int64)
+            return StoredTexts(texts_of(entries.rows), numbers[entries.file_of_row], entries.folder)
+
+        stored = entries.built("text_overlap", built)
+        return [_found(query, stored, entries, settings) for query in queries]
+
+    def remark(self, facts: Mapping[str, Value]) -> str | None:
+        """As in `Stage.remark`: what hides words in the text."""
+        hidden = facts.get("text_obfuscation")
+        if not hidden:
+            return None
+        return (
+            f"The text holds {hidden}; its words were compared as a reader sees them, without what "
+            "is not seen."
+        )
 
     def sentence(self, evidence: Evidence) -> str:
         """As in `Stage.sentence`."""
@@ -260,171 +280,100 @@ def _count(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
-def _windows(count: int) -> Iterator[tuple[int, int]]:
-    """Shingles of each window, half open, of a text with `count` shingles."""
-    width = WINDOW_WORDS - SHINGLE_WORDS + 1
-    if count <= width:
-        yield 0, count
-        return
-    for start in range(0, count - width, STRIDE_WORDS):
-        yield start, start + width
-    yield count - width, count
-
-
-def _signatures(shingles: NDArray[np.uint64]) -> NDArray[np.uint32]:
-    """uint32 (windows, permutations): datasketch's MinHash of each window's shingles.
-
-    Shingles are hashed already; datasketch is given their upper 32 bits as they are, which is
-    what the scheme `affine32` takes.
-    """
-    from datasketch import MinHash
-
-    values = (shingles >> np.uint64(32)).astype(np.int64).tolist()
-    sketches = MinHash.generator(
-        (values[start:end] for start, end in _windows(len(values))),
-        num_perm=PERMUTATIONS,
-        seed=SEED,
-        hashfunc=int,
-        scheme=SCHEME,
-    )
-    return np.stack([sketch.hashvalues for sketch in sketches]).astype(np.uint32)
-
-
-def _text(rows: pa.RecordBatch | pa.Table, row: int) -> _Text:
-    """One row's arrays, checked.
-
-    Raises:
-        ValueError: if the row is not of this stage's form.
-    """
-    if rows.schema.names != TextOverlap.schema.names or not 0 <= row < rows.num_rows:
-        raise ValueError("rows are not of the form of text_overlap")
-    cells = [rows.column(name)[row] for name in rows.schema.names]
-    if any(not cell.is_valid for cell in cells):
-        raise ValueError("a text_overlap row has a missing value")
-    shingles, start, end, signatures = (cell.values.to_numpy() for cell in cells)
-    if (
-        shingles.dtype != np.uint64
-        or len(start) < LEAST_WORDS
-        or len(end) != len(start)
-        or len(shingles) != len(start) - SHINGLE_WORDS + 1
-        or signatures.dtype != np.uint32
-        or len(signatures) != PERMUTATIONS * sum(1 for _ in _windows(len(shingles)))
-        or bool((end <= start).any())
-        or bool((start[1:] < end[:-1]).any())
-    ):
-        raise ValueError("a text_overlap row does not hold what its lengths promise")
-    return _Text(shingles, start, end, signatures.reshape(-1, PERMUTATIONS))
-
-
-class _Stored:
-    """The stored texts, with the searches over them."""
-
-    def __init__(self, rows: pa.Table) -> None:
-        from reference_index.minhash import MinHashIndex
-
-        self._rows = rows.combine_chunks()
-        self._texts = [_text(self._rows, row) for row in range(rows.num_rows)]
-        # Each signature of a text once: a text that repeats itself would else be compared with
-        # another in the square of its length.
-        signatures = [np.unique(text.signatures, axis=0) for text in self._texts]
-        self._row_of_window = np.repeat(
-            np.arange(len(self._texts)), [len(several) for several in signatures]
+def _found(
+    query: Texts, stored: Any, entries: StageEntries, settings: TextOverlapSettings
+) -> list[Evidence]:
+    """A query's evidence, one for each work, strongest first."""
+    found = stored.find(query, settings.min_jaccard)
+    weight = stored.rarity.weights(query.words, (query.end - query.start).astype(np.int64))
+    weight = weight / np.where(found.spread < COMMON_WORKS, 1.0, 1.0 + np.log(found.spread))
+    best: dict[str, tuple[tuple[float, int, str], Evidence]] = {}
+    for row in sorted(found.boxes):
+        file = entries.files[int(entries.file_of_row[row])]
+        theirs = stored.words(row)
+        least = min(settings.min_words, len(query.words), len(theirs))
+        score = min(
+            settings.min_score,
+            SHORT_SCORE * float(weight.sum()),
+            SHORT_SCORE * len(theirs) * float(weight.mean()),
         )
-        self._windows = MinHashIndex(np.concatenate(signatures), bands=BANDS, rows=ROWS)
-        short = [row for row, text in enumerate(self._texts) if text.words <= SHORT_WORDS]
-        shingles = [np.unique(self._texts[row].shingles) for row in short]
-        self._short_row = np.repeat(np.array(short, np.int64), [len(s) for s in shingles])
-        values = np.concatenate(shingles) if shingles else np.empty(0, np.uint64)
-        order = np.argsort(values, kind="stable")
-        self._short_values, self._short_row = values[order], self._short_row[order]
-        self._short_size = {row: len(s) for row, s in zip(short, shingles, strict=True)}
-
-    def text(self, row: int) -> _Text:
-        """The text of a stored row."""
-        return self._texts[row]
-
-    def candidates(self, queries: Sequence[_Text], min_jaccard: float) -> list[dict[int, float]]:
-        """For each query, rows to align with it, with the best windows' estimated Jaccard."""
-        found: list[dict[int, float]] = [{} for _ in queries]
-        asked = [np.unique(query.signatures, axis=0) for query in queries]
-        query_of = np.repeat(np.arange(len(queries)), [len(several) for several in asked])
-        hits = self._windows.above(np.concatenate(asked), min_jaccard)
-        for query, row, score in zip(
-            query_of[hits.query].tolist(),
-            self._row_of_window[hits.entry].tolist(),
-            hits.score.tolist(),
-            strict=True,
-        ):
-            if score > found[query].get(row, -1.0):
-                found[query][row] = score
-        for query, text in enumerate(queries):
-            for row in self._short_rows(text):
-                found[query].setdefault(row, 0.0)
-        return found
-
-    def _short_rows(self, text: _Text) -> list[int]:
-        asked = np.unique(text.shingles)
-        first = np.searchsorted(self._short_values, asked, "left")
-        last = np.searchsorted(self._short_values, asked, "right")
-        hit = np.flatnonzero(last > first)
-        rows = [self._short_row[first[k] : last[k]] for k in hit]
-        if not rows:
-            return []
-        row, shared = np.unique(np.concatenate(rows), return_counts=True)
-        return [
-            r
-            for r, n in zip(row.tolist(), shared.tolist(), strict=True)
-            if n >= SHORT_SHARE * self._short_size[r]
-        ]
-
-
-def _strength(evidence: Evidence) -> tuple[int, int, float, str]:
-    """Sorts evidence strongest first."""
-    longest, words = evidence.measures["text_longest"], evidence.measures["text_words"]
-    identity = evidence.measures["text_identity"]
-    if not isinstance(longest, int) or not isinstance(words, int) or identity is None:
-        raise TypeError("text_overlap evidence has whole numbers of words")
-    return -longest, -words, -float(identity), evidence.work_file
+        shared = shared_passages(
+            query.words,
+            theirs,
+            found.boxes[row],
+            weight,
+            max_gap=settings.max_gap,
+            min_words=least,
+            min_score=score,
+            min_identity=settings.min_identity,
+        )
+        if not shared:
+            continue
+        evidence = _evidence(query, stored, row, shared, found.jaccard.get(row), file)
+        total = sum(passage.score for passage in shared)
+        key = (-round(total, 6), -sum(passage.words for passage in shared), file.path)
+        if file.work_id not in best or key < best[file.work_id][0]:
+            best[file.work_id] = (key, evidence)
+    ranked = sorted(best.values(), key=lambda pair: (pair[0][:2], pair[1].work_id))
+    return [evidence for _, evidence in ranked]
 
 
 def _evidence(
-    mine: _Text, theirs: _Text, jaccard: float, file: Any, settings: TextOverlapSettings
-) -> Evidence | None:
-    shared = shared_passages(
-        mine.shingles,
-        theirs.shingles,
-        shingle_words=SHINGLE_WORDS,
-        max_gap=settings.max_gap,
-        min_words=min(settings.min_words, mine.words, theirs.words),
-        min_identity=settings.min_identity,
-    )
-    if not shared:
-        return None
+    query: Texts,
+    stored: Any,
+    row: int,
+    shared: Sequence[SharedPassage],
+    jaccard: float | None,
+    file: WorkFile,
+) -> Evidence:
+    first = int(stored.texts.offsets[row])
+    longest = max(shared, key=lambda passage: (passage.words, passage.score))
+    theirs = len(stored.words(row))
     total = sum(passage.words for passage in shared)
+    measures: Mapping[str, Value] = {
+        "text_jaccard": None if jaccard is None else round(jaccard, 6),
+        "text_score": round(math.fsum(passage.score for passage in shared), 3),
+        "text_words": total,
+        "text_longest": longest.words,
+        "text_run": max(passage.longest for passage in shared),
+        "text_identity": round(longest.identity, 6),
+        "text_asset_share": round(min(1.0, total / len(query.words)), 6),
+        "text_work_share": round(min(1.0, total / theirs), 6),
+    }
+    ordered = sorted(shared, key=lambda passage: (-passage.words, passage.start))
     return Evidence(
         work_id=file.work_id,
         work_file=file.path,
         work_file_id=file.file_id,
-        measures={
-            "text_jaccard": round(jaccard, 6),
-            "text_words": total,
-            "text_longest": shared[0].words,
-            "text_run": max(passage.longest for passage in shared),
-            "text_identity": round(shared[0].identity, 6),
-            "text_asset_share": round(min(1.0, total / mine.words), 6),
-            "text_work_share": round(min(1.0, total / theirs.words), 6),
-        },
-        passages=tuple(_passage(one, mine, theirs, file.path) for one in shared),
+        measures=measures,
+        passages=tuple(
+            _passage(one, query, stored.texts, first, theirs, file.path) for one in ordered
+        ),
     )
 
 
-def _passage(shared: SharedPassage, mine: _Text, theirs: _Text, work_file: str) -> Passage:
+def _passage(
+    shared: SharedPassage, mine: Texts, texts: Texts, first: int, theirs: int, work_file: str
+) -> Passage:
+    """A passage in characters of both raw texts; `first` is the work's first word in `texts`."""
+    runs = shared.runs
+    start, other, last = runs[:, 0], runs[:, 1] + first, runs[:, 2] - 1
+    agreeing: NDArray[Any] = np.stack(
+        [mine.start[start], mine.end[start + last], texts.start[other], texts.end[other + last]],
+        axis=1,
+    )
     return Passage(
         work_file=work_file,
         asset_start=int(mine.start[shared.start]),
         asset_end=int(mine.end[shared.end - 1]),
-        work_start=int(theirs.start[shared.other_start]),
-        work_end=int(theirs.end[shared.other_end - 1]),
+        work_start=int(texts.start[first + shared.other_start]),
+        work_end=int(texts.end[first + shared.other_end - 1]),
         words=shared.words,
         identity=round(shared.identity, 6),
+        longest=shared.longest,
+        score=round(shared.score, 3),
+        chains=shared.chains,
+        asset_share=round(shared.words / len(mine.words), 6),
+        work_share=round(shared.words / theirs, 6),
+        agreeing=tuple((int(a), int(b), int(c), int(d)) for a, b, c, d in agreeing.tolist()),
     )

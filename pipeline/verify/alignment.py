@@ -1,24 +1,49 @@
-"""Passages that two texts share, from the shingles of both.
+"""Passages that two texts share, word by word.
 
-Equal shingles are seeds. Seeds next to each other on one diagonal are a run of words that agree;
-runs are chained over small gaps by dynamic programming (as in MUMmer's clusters: Delcher et al.
-1999; for text: Grozea et al. 2009, "encoplot"), so that a passage with a few words changed is one
-finding and not many. Only hashes are needed, so a work whose text was not kept is aligned as well.
+Inside boxes that a search nominates, equal pairs of words are seeds. Seeds next to each other on
+one diagonal are a run of words that agree; runs are chained over small gaps by dynamic programming
+(as in MUMmer's clusters: Delcher et al. 1999; for text: Grozea et al. 2009, "encoplot"). Gaps and
+ends of a chain are aligned word by word (Smith, Waterman 1981). Chains that lie together on both
+sides, in whatever order, are one passage. Only hashes are needed, so a work whose text was not kept
+is aligned as well.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-FREQUENT = 8
-"""A shingle that a text has more often than this is boilerplate: its places are paired in order
-only, not each with each."""
+from pipeline.verify.chains import Runs, chained, extended, joined, near_strong, runs, seeds
+from pipeline.verify.word_gaps import between, beyond
 
-_LOOK_BACK = 64
-"""Runs that a run may be chained to, nearest first: bounds the work on hostile texts."""
+SEED_WORDS = 2
+PAD = 40
+"""Words around a box that are looked at as well."""
+GROUP_GAP = 20
+"""Words between two chains of one passage, on either side, at most."""
+LONGEST_GAP = 60
+"""The same between two long stretches: a paragraph that was put in or left out."""
+GAP_SHARE = 0.25
+"""Of the shorter stretch's agreeing words, what may lie between two stretches beyond that."""
+LEAST_CHAIN = 2.5
+"""Weight of agreeing words below which a chain is no part of anything."""
+LEAST_RUNS = 1.5
+"""Weight of a chain's runs below which single words around them are not looked for."""
+SKIPPED = 0.35
+"""What a word without a partner at the end of a passage costs."""
+
+
+class Box(NamedTuple):
+    """Where to look: words of the asset and of the work, half open."""
+
+    start: int
+    end: int
+    other_start: int
+    other_end: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +53,11 @@ class SharedPassage:
     Attributes:
         start, end: in the asset.
         other_start, other_end: in the work.
-        words: words of the asset's stretch that stand in an equal shingle of the work's stretch.
+        words: words of the asset's stretch that agree with words of the work's.
         longest: the longest run of such words without a break.
+        weight: of the agreeing words, summed.
+        runs: int64 (n, 3), in the asset's order: start in the asset, start in the work, length.
+        chains: parts that stand in another order in the work, plus one.
     """
 
     start: int
@@ -38,200 +66,310 @@ class SharedPassage:
     other_end: int
     words: int
     longest: int
+    weight: float
+    runs: NDArray[np.int64]
+    chains: int
 
     @property
     def identity(self) -> float:
         """`words` over the longer stretch, in (0, 1]."""
         return self.words / max(self.end - self.start, self.other_end - self.other_start)
 
-
-@dataclass(frozen=True)
-class Runs:
-    """Runs of agreeing words: int64 (n,) start in the asset, start in the work, and length."""
-
-    start: NDArray[np.int64]
-    other: NDArray[np.int64]
-    length: NDArray[np.int64]
+    @property
+    def score(self) -> float:
+        """`weight` times `identity`."""
+        return self.weight * self.identity
 
 
-def seeds(
-    mine: NDArray[np.uint64], theirs: NDArray[np.uint64]
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Places (in `mine`, in `theirs`) of equal shingles, int64.
+class _Chain(NamedTuple):
+    """Agreeing runs, int64 (n, 3), in order on both sides, with their weight."""
 
-    A shingle frequent in either text pairs its first place with the first, its second with the
-    second and so on; all others pair each place with each.
-    """
-    my_order = np.argsort(mine, kind="stable")
-    their_order = np.argsort(theirs, kind="stable")
-    my_values, my_first, my_count = np.unique(mine[my_order], return_index=True, return_counts=True)
-    their_values, their_first, their_count = np.unique(
-        theirs[their_order], return_index=True, return_counts=True
-    )
-    _, a, b = np.intersect1d(my_values, their_values, assume_unique=True, return_indices=True)
-    if not len(a):
-        return np.empty(0, np.int64), np.empty(0, np.int64)
-    p, q = my_count[a], their_count[b]
-    crossed = (p <= FREQUENT) & (q <= FREQUENT)
-    sizes = np.where(crossed, p * q, np.minimum(p, q))
-    group = np.repeat(np.arange(len(a)), sizes)
-    ends = np.cumsum(sizes)
-    nth = np.arange(ends[-1]) - np.repeat(ends - sizes, sizes)
-    across = crossed[group]
-    i = my_first[a][group] + np.where(across, nth // q[group], nth)
-    j = their_first[b][group] + np.where(across, nth % q[group], nth)
-    return my_order[i], their_order[j]
+    runs: NDArray[np.int64]
+    weight: float
 
+    @property
+    def start(self) -> int:
+        return int(self.runs[0, 0])
 
-def runs(i: NDArray[np.int64], j: NDArray[np.int64], shingle_words: int) -> Runs:
-    """Seeds joined along their diagonals; lengths in words."""
-    diagonal = j - i
-    order = np.lexsort((i, diagonal))
-    i, j, diagonal = i[order], j[order], diagonal[order]
-    breaks = np.flatnonzero((np.diff(diagonal) != 0) | (np.diff(i) != 1)) + 1
-    first = np.concatenate([[0], breaks])
-    last = np.concatenate([breaks, [len(i)]])
-    length = last - first + shingle_words - 1
-    rank = np.lexsort((j[first], i[first]))
-    return Runs(i[first][rank], j[first][rank], length[rank])
+    @property
+    def end(self) -> int:
+        return int(self.runs[-1, 0] + self.runs[-1, 2])
 
+    @property
+    def other_start(self) -> int:
+        return int(self.runs[0, 1])
 
-def _equal(a: NDArray[np.uint64], b: NDArray[np.uint64]) -> int:
-    """How many values the two begin with in common."""
-    count = min(len(a), len(b))
-    differ = np.flatnonzero(a[:count] != b[:count])
-    return int(differ[0]) if len(differ) else count
-
-
-def joined(
-    found: Runs,
-    mine: NDArray[np.uint64],
-    theirs: NDArray[np.uint64],
-    shingle_words: int,
-    max_gap: int,
-) -> Runs:
-    """Runs on one diagonal joined where the shingles between them, `max_gap` at most, agree as
-    well, and lengthened by up to `max_gap` words where those beside them do.
-
-    Seeds of frequent shingles are paired in order only, which can part a run that goes through
-    them, or cut off its ends.
-    """
-    order = np.lexsort((found.start, found.other - found.start))
-    kept: list[list[int]] = []
-    for start, other, length in zip(
-        found.start[order].tolist(),
-        found.other[order].tolist(),
-        found.length[order].tolist(),
-        strict=True,
-    ):
-        if kept and kept[-1][1] - kept[-1][0] == other - start:
-            last = kept[-1]
-            end = last[0] + last[2] - shingle_words + 1  # the first shingle beyond the last run
-            there = last[1] + end - last[0]
-            if start - end <= max_gap and np.array_equal(mine[end:start], theirs[there:other]):
-                last[2] = start + length - last[0]
-                continue
-        kept.append([start, other, length])
-    for run in kept:
-        start, other, length = run
-        end, there = start + length - shingle_words + 1, other + length - shingle_words + 1
-        before = _equal(mine[max(0, start - max_gap) : start][::-1], theirs[:other][::-1])
-        after = _equal(mine[end : end + max_gap], theirs[there : there + max_gap])
-        run[:] = start - before, other - before, length + before + after
-    starts, others, lengths = np.array(sorted(kept), np.int64).T
-    return Runs(starts, others, lengths)
+    @property
+    def other_end(self) -> int:
+        return int(self.runs[-1, 1] + self.runs[-1, 2])
 
 
 def shared_passages(
-    mine: NDArray[np.uint64],
-    theirs: NDArray[np.uint64],
+    mine: NDArray[np.uint32],
+    theirs: NDArray[np.uint32],
+    boxes: Iterable[Box],
+    weight: NDArray[np.float64],
     *,
-    shingle_words: int,
     max_gap: int,
     min_words: int,
+    min_score: float,
     min_identity: float,
 ) -> list[SharedPassage]:
-    """Passages that two texts share, longest first, then by place; they do not overlap in the
-    asset.
+    """Passages that two texts share, best score first, then by place.
 
     Args:
-        mine, theirs: uint64, the shingles of the asset and of the work, one for each word but the
-            last `shingle_words - 1`.
-        shingle_words: words in a shingle.
-        max_gap: words that may differ between two runs of one passage, on either side.
+        mine, theirs: uint32, the words of the asset and of the work as hashes.
+        boxes: where to look.
+        weight: float64 (len(mine),), what each word counts if it agrees.
+        max_gap: words that may differ between two runs of one chain, on either side.
         min_words: least `words` of a passage.
+        min_score: least `score` of a passage.
         min_identity: least `identity` of a passage.
     """
-    i, j = seeds(mine, theirs)
+    total = np.concatenate([[0.0], np.cumsum(weight)])
+    chains = [
+        chain
+        for box in _apart(boxes, len(mine), len(theirs))
+        for chain in _chains(mine, theirs, box, weight, total, max_gap)
+    ]
+    chains.sort(key=lambda c: (-c.weight, c.start, c.other_start))
+    taken = np.zeros(len(mine), np.bool_)
+    kept = []
+    for chain in chains:
+        # A repeat in the work of what another chain shows already is none of its own.
+        if taken[chain.start : chain.end].mean() <= 0.5:
+            taken[chain.start : chain.end] = True
+            kept.append(chain)
+    passages = []
+    for group in _joined_groups(_groups(kept)):
+        passage = _passage(_trimmed(group), total)
+        several = [passage]
+        if passage.identity < min_identity and len(group) > 1:
+            several = [_passage([chain], total) for chain in group]
+        passages += [
+            one
+            for one in several
+            if one.words >= min_words and one.score >= min_score and one.identity >= min_identity
+        ]
+    return sorted(passages, key=lambda p: (-p.score, p.start, p.other_start))
+
+
+def _apart(boxes: Iterable[Box], mine: int, theirs: int) -> list[Box]:
+    """Boxes widened by `PAD`, those that overlap on both sides put together."""
+    found: list[Box] = []
+    for box in sorted(boxes):
+        wide = Box(
+            max(0, box.start - PAD),
+            min(mine, box.end + PAD),
+            max(0, box.other_start - PAD),
+            min(theirs, box.other_end + PAD),
+        )
+        changed = True
+        while changed:
+            changed = False
+            for place, other in enumerate(found):
+                if (
+                    other.start < wide.end
+                    and wide.start < other.end
+                    and other.other_start < wide.other_end
+                    and wide.other_start < other.other_end
+                ):
+                    del found[place]
+                    wide = Box(
+                        min(wide.start, other.start),
+                        max(wide.end, other.end),
+                        min(wide.other_start, other.other_start),
+                        max(wide.other_end, other.other_end),
+                    )
+                    changed = True
+                    break
+        found.append(wide)
+    return found
+
+
+def _chains(
+    mine: NDArray[np.uint32],
+    theirs: NDArray[np.uint32],
+    box: Box,
+    weight: NDArray[np.float64],
+    total: NDArray[np.float64],
+    max_gap: int,
+) -> list[_Chain]:
+    i, j = seeds(_pairs(mine[box.start : box.end]), _pairs(theirs[box.other_start : box.other_end]))
     if not len(i):
         return []
-    found = joined(runs(i, j, shingle_words), mine, theirs, shingle_words, max_gap)
-    passages = []
-    taken = np.zeros(len(mine) + shingle_words - 1, np.bool_)
-    for chain in _chains(found, max_gap):
-        passage = _passage(found, chain)
-        if passage.words < min_words or passage.identity < min_identity:
+    found = runs(i + box.start, j + box.other_start, SEED_WORDS)
+    found = near_strong(extended(joined(found, mine, theirs, max_gap), mine, theirs))
+    made = []
+    heavy_runs = total[found.start + found.length] - total[found.start]
+    for chain in chained(found, total, max_gap):
+        if float(heavy_runs[chain].sum()) < LEAST_RUNS:
             continue
-        if taken[passage.start : passage.end].mean() > 0.5:
-            continue  # a repeat in the work of what another passage shows already
-        taken[passage.start : passage.end] = True
-        passages.append(passage)
-    return sorted(passages, key=lambda p: (-p.words, p.start, p.other_start))
+        agreeing = _filled(found, chain, mine, theirs, weight)
+        heavy = float((total[agreeing[:, 0] + agreeing[:, 2]] - total[agreeing[:, 0]]).sum())
+        if heavy >= LEAST_CHAIN:
+            made.append(_Chain(agreeing, heavy))
+    return made
 
 
-def _chains(found: Runs, max_gap: int) -> list[list[int]]:
-    """Runs chained in order on both sides, best chains first, each run in one chain."""
-    start, other, length = found.start.tolist(), found.other.tolist(), found.length.tolist()
-    count = len(start)
-    best: list[float] = [float(words) for words in length]
-    before = [-1] * count
-    # Runs are sorted by their start, so those that may precede stand just before, except that a
-    # long run reaches far: those are kept apart until the front has passed them.
-    open_runs: list[int] = []
-    for here in range(count):
-        s, o, n = start[here], other[here], length[here]
-        open_runs = [k for k in open_runs if s - (start[k] + length[k]) <= max_gap]
-        for k in open_runs[-_LOOK_BACK:]:
-            gap = s - (start[k] + length[k])
-            other_gap = o - (other[k] + length[k])
-            if s <= start[k] or o <= other[k] or other_gap > max_gap:
+def _pairs(words: NDArray[np.uint32]) -> NDArray[np.uint64]:
+    """Each word with the next, as one number."""
+    return (words[:-1].astype(np.uint64) << np.uint64(32)) | words[1:]
+
+
+def _filled(
+    found: Runs,
+    chain: Sequence[int],
+    mine: NDArray[np.uint32],
+    theirs: NDArray[np.uint32],
+    weight: NDArray[np.float64],
+) -> NDArray[np.int64]:
+    """A chain's runs without their overlaps, with single words that agree between and beyond."""
+    pieces: list[tuple[int, int, int]] = []
+    end = other_end = -1
+    for place in chain:
+        start, other, length = (
+            int(found.start[place]), int(found.other[place]), int(found.length[place])
+        )  # fmt: skip
+        if end >= 0:
+            skip = max(0, end - start, other_end - other)
+            start, other, length = start + skip, other + skip, length - skip
+            if length <= 0:
                 continue
-            overlap = max(0, -gap, -other_gap)
-            if overlap >= n:
+            pieces += between(mine, theirs, weight, (end, start), (other_end, other))
+        pieces.append((start, other, length))
+        end, other_end = start + length, other + length
+    first = pieces[0]
+    pieces[:0] = beyond(mine, theirs, weight, first[0], first[1], forwards=False)
+    pieces += beyond(mine, theirs, weight, end, other_end, forwards=True)
+    merged: list[tuple[int, int, int]] = []
+    for piece in pieces:
+        if merged:
+            before = merged[-1]
+            if (before[0] + before[2], before[1] + before[2]) == piece[:2]:
+                merged[-1] = (before[0], before[1], before[2] + piece[2])
                 continue
-            cost = 0.25 * max(gap, other_gap, 0) + 0.5 * abs(other_gap - gap)
-            score = best[k] + n - overlap - cost
-            if score > best[here]:
-                best[here], before[here] = score, k
-        open_runs.append(here)
-    used = [False] * count
-    chains = []
-    for tail in sorted(range(count), key=lambda k: (-best[k], k)):
-        chain = []
-        k = tail
-        while k >= 0 and not used[k]:
-            used[k] = True
-            chain.append(k)
-            k = before[k]
-        if chain:
-            chains.append(chain[::-1])
-    return chains
+        merged.append(piece)
+    return np.array(merged, np.int64)
 
 
-def _passage(found: Runs, chain: list[int]) -> SharedPassage:
-    starts = found.start[chain]
-    ends = starts + found.length[chain]
-    # Words in an equal shingle, each counted once though shingles overlap.
-    words, reach = 0, -1
-    for start, end in zip(starts.tolist(), ends.tolist(), strict=True):
-        words += max(0, end - max(start, reach))
+def _groups(chains: Sequence[_Chain]) -> list[list[_Chain]]:
+    """Chains parted wherever, on one side or the other, more than `GROUP_GAP` words lie between.
+
+    A passage whose sentences were put in another order is whole on both sides, and stays one.
+    """
+    done: list[list[_Chain]] = []
+    left = [list(chains)] if chains else []
+    while left:
+        group = left.pop()
+        parts = _parted(group, other=False)
+        if len(parts) == 1:
+            parts = _parted(group, other=True)
+        if len(parts) == 1:
+            done.append(group)
+        else:
+            left += parts
+    return sorted(done, key=lambda g: min(chain.start for chain in g))
+
+
+def _parted(group: Sequence[_Chain], *, other: bool) -> list[list[_Chain]]:
+    spans = [(c.other_start, c.other_end) if other else (c.start, c.end) for c in group]
+    parts: list[list[_Chain]] = []
+    reach = 0
+    for place in sorted(range(len(group)), key=lambda k: spans[k]):
+        start, end = spans[place]
+        if not parts or start - reach > GROUP_GAP:
+            parts.append([])
+            reach = end
+        parts[-1].append(group[place])
         reach = max(reach, end)
-    others = found.other[chain]
+    return parts
+
+
+def _joined_groups(groups: Sequence[list[_Chain]]) -> list[list[_Chain]]:
+    """Long stretches one after the other on both sides put together over a longer gap."""
+    joined_up: list[list[_Chain]] = []
+    for group in groups:
+        if joined_up and _go_together(joined_up[-1], group):
+            joined_up[-1] = [*joined_up[-1], *group]
+        else:
+            joined_up.append(group)
+    return joined_up
+
+
+def _go_together(one: Sequence[_Chain], two: Sequence[_Chain]) -> bool:
+    words = min(sum(int(c.runs[:, 2].sum()) for c in group) for group in (one, two))
+    most = min(LONGEST_GAP, max(GROUP_GAP, GAP_SHARE * words))
+    gap = min(c.start for c in two) - max(c.end for c in one)
+    other_gap = min(c.other_start for c in two) - max(c.other_end for c in one)
+    return abs(gap) <= most and abs(other_gap) <= most
+
+
+def _trimmed(group: list[_Chain]) -> list[_Chain]:
+    """A group without chains at its ends that cost more words than they bring."""
+    kept = sorted(group, key=lambda c: (c.start, c.other_start))
+    while len(kept) > 1:
+        bounds = _bounds(kept)
+        worst, gain = None, 0.0
+        # A chain that no bound rests on saves nothing.
+        for place in sorted(
+            {
+                min(range(len(kept)), key=lambda k: kept[k].start),
+                max(range(len(kept)), key=lambda k: kept[k].end),
+                min(range(len(kept)), key=lambda k: kept[k].other_start),
+                max(range(len(kept)), key=lambda k: kept[k].other_end),
+            }
+        ):
+            rest = kept[:place] + kept[place + 1 :]
+            inner = _bounds(rest)
+            saved = max(
+                bounds.end - bounds.start - (inner.end - inner.start),
+                bounds.other_end - bounds.other_start - (inner.other_end - inner.other_start),
+            )
+            chain = kept[place]
+            words = int(chain.runs[:, 2].sum())
+            this = SKIPPED * (saved - words) - chain.weight
+            if saved and this > gain:
+                worst, gain = place, this
+        if worst is None:
+            break
+        del kept[worst]
+    return kept
+
+
+def _bounds(chains: Sequence[_Chain]) -> Box:
+    return Box(
+        min(c.start for c in chains),
+        max(c.end for c in chains),
+        min(c.other_start for c in chains),
+        max(c.other_end for c in chains),
+    )
+
+
+def _passage(group: Sequence[_Chain], total: NDArray[np.float64]) -> SharedPassage:
+    ordered = np.concatenate([chain.runs for chain in sorted(group, key=lambda c: c.start)])
+    ordered = ordered[np.lexsort((ordered[:, 1], ordered[:, 0]))]
+    # Where two chains overlap in the asset, a word counts once, for the one that begins first.
+    pieces: list[tuple[int, int, int]] = []
+    reach = 0
+    for start, other, length in ordered.tolist():
+        skip = max(0, reach - start)
+        if skip < length:
+            pieces.append((start + skip, other + skip, length - skip))
+            reach = start + length
+    runs_ = np.array(pieces, np.int64)
+    starts, others, lengths = runs_.T
+    bounds = Box(
+        int(starts[0]),
+        int((starts + lengths).max()),
+        int(others.min()),
+        int((others + lengths).max()),
+    )
     return SharedPassage(
-        start=int(starts.min()),
-        end=int(ends.max()),
-        other_start=int(others.min()),
-        other_end=int((others + found.length[chain]).max()),
-        words=words,
-        longest=int(found.length[chain].max()),
+        *bounds,
+        words=int(lengths.sum()),
+        longest=int(lengths.max()),
+        weight=float((total[starts + lengths] - total[starts]).sum()),
+        runs=runs_,
+        chains=1 + int((np.diff(others) < 0).sum()),
     )

@@ -63,6 +63,7 @@ def test_pages_without_a_text_layer_are_counted_in_a_note(read):
 def test_blank_pages_are_no_loss(read):
     script = read("a.pdf", pdf([b"", words_at("words"), b""]))
     assert (script.notes, script.whole) == ((), True)
+    assert script.pages == (2,)
 
 
 @pytest.mark.parametrize(

@@ -8,15 +8,8 @@ from hypothesis import strategies as st
 from stage_samples import entries, prose, script
 
 from pipeline.records import Abstention, Span
-from pipeline.stages.text_overlap import (
-    PERMUTATIONS,
-    SCHEME,
-    SEED,
-    TextOverlap,
-    TextOverlapSettings,
-    _signatures,
-    _windows,
-)
+from pipeline.stages.text_overlap import TextOverlap, TextOverlapSettings
+from pipeline.text.rows import PERMUTATIONS, SCHEME, SEED, signatures_of, windows
 from pipeline.words import shingles_of, words_of
 
 
@@ -28,7 +21,7 @@ def stage():
 @pytest.fixture(scope="module")
 def works(stage):
     """Twelve long texts, one of 40 words and one of 10."""
-    texts = [prose(seed, 2000) for seed in range(12)] + [prose(40, 40), prose(10, 10)]
+    texts = [prose(seed, 2000) for seed in range(12)] + [prose(440, 40), prose(410, 10)]
     return texts, entries(stage, stage.fingerprint([script(text) for text in texts]))
 
 
@@ -141,10 +134,10 @@ def test_what_is_not_content_is_not_compared(stage, works):
 
 
 def test_signatures_are_datasketchs_own():
-    words = words_of(script(prose(1, 260)))
-    shingles = shingles_of(words.hashes, 3)
-    ours = _signatures(shingles)
-    for row, (start, end) in zip(ours, _windows(len(shingles)), strict=True):
+    words = (words_of(script(prose(1, 260))).hashes >> np.uint64(32)).astype(np.uint32)
+    shingles = shingles_of(words, 3)
+    ours = signatures_of(words)
+    for row, (start, end) in zip(ours, windows(len(shingles)), strict=True):
         plain = MinHash(num_perm=PERMUTATIONS, seed=SEED, hashfunc=int, scheme=SCHEME)
         for value in shingles[start:end]:
             plain.update(int(value) >> 32)
@@ -155,13 +148,14 @@ def test_estimates_are_near_the_exact_jaccard():
     rng = random.Random(3)
     errors = []
     for _ in range(40):
-        shared = [rng.getrandbits(64) for _ in range(rng.randint(5, 90))]
-        a, b = (
-            {*shared, *(rng.getrandbits(64) for _ in range(98 - len(shared)))} for _ in range(2)
-        )
+        one = [rng.getrandbits(32) for _ in range(100)]
+        kept = rng.randint(5, 95)
+        other = one[:kept] + [rng.getrandbits(32) for _ in range(100 - kept)]
+        texts = [np.array(words, np.uint32) for words in (one, other)]
+        a, b = (set(shingles_of(words, 3).tolist()) for words in texts)
         exact = len(a & b) / len(a | b)
-        one, other = (_signatures(np.array(sorted(s), np.uint64))[0] for s in (a, b))
-        errors.append(float((one == other).mean()) - exact)
+        first, second = (signatures_of(words)[0] for words in texts)
+        errors.append(float((first == second).mean()) - exact)
     # Standard error of one estimate is at most 0.5 / sqrt(128) = 0.044.
     assert max(abs(error) for error in errors) < 0.18
     assert abs(sum(errors) / len(errors)) < 0.03
@@ -169,14 +163,14 @@ def test_estimates_are_near_the_exact_jaccard():
 
 @given(st.integers(1, 1000))
 def test_windows_cover_every_shingle(count):
-    windows = list(_windows(count))
+    found = list(windows(count))
     covered = np.zeros(count, bool)
-    for start, end in windows:
+    for start, end in found:
         assert 0 <= start < end <= count
         assert end - start == min(count, 98)
         covered[start:end] = True
     assert covered.all()
-    assert windows == sorted(set(windows))
+    assert found == sorted(set(found))
 
 
 @settings(max_examples=15, deadline=None)
@@ -195,4 +189,176 @@ def test_a_text_that_repeats_itself_costs_no_more_than_its_length(stage):
     [[found]] = stage.search([prints[1]], stored, type(stage).Settings())
     assert found.work_id == "work-00"
     built = stored.built("text_overlap", lambda: None)
-    assert len(built._windows) < 20
+    assert len(built.windows) < 20
+
+
+@pytest.mark.parametrize("start", range(0, 1900, 190))
+def test_fifteen_words_are_found(stage, works, start):
+    texts, stored = works
+    text, at, passage = planted(texts[7], start, 15, seed=1000 + start)
+    (found,) = search(stage, stored, text)
+    (one,) = found.passages
+    assert (one.asset_start, one.words) == (at, 15)
+    assert text[one.asset_start : one.asset_end] == passage.rstrip(".,")
+
+
+def edited(passage, every):
+    return " ".join(
+        "Otherword" if n % every == every - 1 else word for n, word in enumerate(passage.split())
+    )
+
+
+@pytest.mark.parametrize(("words", "every"), [(80, 5), (200, 4), (400, 4)])
+def test_words_changed_all_through_leave_one_passage(stage, works, words, every):
+    texts, stored = works
+    text, start, passage = planted(texts[4], 300, words)
+    shown = text[:start] + edited(passage, every) + text[start + len(passage) :]
+    (found,) = search(stage, stored, shown)
+    (one,) = found.passages
+    assert one.words >= 0.9 * (words - words // every)
+
+
+def test_the_agreeing_runs_are_the_same_words_in_both_texts(stage, works):
+    texts, stored = works
+    text, start, passage = planted(texts[4], 300, 120)
+    shown = text[:start] + edited(passage, 8) + text[start + len(passage) :]
+    (one,) = search(stage, stored, shown)[0].passages
+    assert len(one.agreeing) >= 14
+    for start, end, work_start, work_end in one.agreeing:
+        mine, theirs = shown[start:end], texts[4][work_start:work_end]
+        assert mine.replace(".", "").split() == theirs.replace(".", "").split()
+        assert "Otherword" not in mine
+
+
+def test_sentences_in_another_order_are_one_passage(stage, works):
+    texts, stored = works
+    words = texts[6].split()[400:520]
+    sentences = [" ".join(words[n : n + 20]) for n in range(0, 120, 20)]
+    moved = " ".join(sentences[n] for n in (2, 0, 5, 3, 1, 4))
+    host = prose(88, 900).split()
+    (found,) = search(stage, stored, " ".join([*host[:300], moved, *host[300:]]))
+    (one,) = found.passages
+    assert one.words == 120
+    assert one.chains > 1
+
+
+SCENE = """INT. CUSTOM HOUSE - NIGHT
+
+{a} counts the crates by the light of a torch.
+
+{a}
+Forty crates of lamp oil, and not one of them is on the list, {b}.
+
+{b}
+Lists are written by people who have never carried anything, {a}.
+
+{a}
+Then we shall carry {c} home and ask her what she wrote.
+
+{b}
+Ask {c} gently. Mother always said a frightened clerk remembers nothing.
+"""
+
+
+def test_a_renamed_cast_hides_nothing(stage):
+    names, others = ("MARGARET", "Tobias", "Wren"), ("LEOPOLD", "Agnes", "Finch")
+    scene, renamed = (
+        SCENE.format(a=a, b=b, c=c).replace(f"{b}\n", f"{b.upper()}\n")
+        for a, b, c in (names, others)
+    )
+    stored = entries(stage, stage.fingerprint([script(scene), script(prose(1, 500))]))
+    (found,) = search(stage, stored, renamed)
+    assert found.work_id == "work-00"
+    (one,) = found.passages
+    assert renamed[one.asset_start : one.asset_end].startswith("counts the crates")
+    assert renamed[one.asset_start : one.asset_end].endswith("remembers nothing")
+
+
+def test_layout_and_cues_hide_nothing(stage):
+    scene = SCENE.format(a="MARGARET", b="Tobias", c="Wren")
+    stored = entries(stage, stage.fingerprint([script(scene), script(prose(1, 500))]))
+    flowed = " ".join(scene.split())
+    (found,) = search(stage, stored, flowed)
+    assert found.passages[0].words >= 50
+    assert len(found.passages) == 1
+
+
+def test_what_hides_words_is_undone_and_said(stage, works):
+    texts, stored = works
+    text, start, passage = planted(texts[5], 100, 60)
+    letters = str.maketrans("aeop", "аеор")
+    shown = text[:start] + passage.translate(letters) + text[start + len(passage) :]
+    (answer,) = stage.fingerprint([script(shown)])
+    (found,) = search(stage, stored, shown)
+    assert found.passages[0].words == 60
+    hidden = sum(passage.count(letter) for letter in "aeop")
+    assert answer.facts["text_obfuscated"] == hidden
+    assert f"{hidden} look-alike letters" in stage.remark(answer.facts)
+    assert stage.remark(stage.fingerprint([script(text)])[0].facts) is None
+
+
+def test_what_many_works_say_counts_less(stage):
+    """The same stretch found in one work, and in one of twelve works that all have it."""
+    stock = prose(500, 40)
+    alone = entries(stage, stage.fingerprint([script(stock + " " + prose(1, 300))]))
+    many = entries(
+        stage, stage.fingerprint([script(f"{stock} {prose(n, 300)}") for n in range(1, 13)])
+    )
+    text = f"{prose(600, 200)} {stock} {prose(601, 200)}"
+    (one,) = search(stage, alone, text)
+    several = search(stage, many, text)
+    assert several
+    assert several[0].measures["text_score"] < one.measures["text_score"] / 2
+
+
+def test_what_a_text_says_again_and_again_counts_less(stage, works):
+    texts, stored = works
+    text, _, passage = planted(texts[3], 500, 14)
+    (once,) = search(stage, stored, text)
+    often = " ".join([text, *(f"{prose(70 + n, 60)} {passage}" for n in range(6))])
+    found = search(stage, stored, often)
+    longest = max(found[0].passages, key=lambda one: one.score) if found else None
+    assert longest is None or longest.score < once.passages[0].score / 2
+
+
+def test_a_text_in_capitals_is_compared(stage, works):
+    texts, stored = works
+    text = "\n\n".join(" ".join(texts[2].split()[n : n + 6]).upper() for n in range(0, 300, 6))
+    (found,) = search(stage, stored, text)
+    assert found.measures["text_words"] == 300
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.lists(
+        st.sampled_from(
+            [
+                "tea",
+                "Anna",
+                "waits",
+                "the",
+                "quay",
+                "e\u0301tude",
+                "𝓽ide",
+                "语",
+                "won-\r\nder",
+                "late,",
+            ]
+        ),
+        min_size=12,
+        max_size=160,
+    ),
+    st.sampled_from([" ", "\n", "\r\n\r\n"]),
+)
+def test_a_text_is_one_passage_of_itself(stage, parts, between):
+    text = between.join(parts)
+    (answer,) = stage.fingerprint([script(text)])
+    if isinstance(answer, Abstention):
+        return
+    (found,) = search(stage, entries(stage, [answer]), text)
+    (one,) = found.passages
+    assert one.identity == 1.0
+    assert one.words == answer.facts["text_length"]
+    assert (one.asset_start, one.asset_end) == (one.work_start, one.work_end)
+    assert text[: one.asset_start].strip() == ""
+    assert not any(letter.isalnum() for letter in text[one.asset_end :])

@@ -5,22 +5,21 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.verify.alignment import FREQUENT, seeds, shared_passages
-from pipeline.words import shingles_of
+from pipeline.verify.alignment import GROUP_GAP, Box, shared_passages
+from pipeline.verify.chains import FREQUENT, seeds
 
-DEFAULTS = {"shingle_words": 3, "max_gap": 12, "min_words": 8, "min_identity": 0.4}
-
-
-def shingles(words):
-    return shingles_of(np.array(words, np.uint64), 3)
+DEFAULTS = {"max_gap": 12, "min_words": 8, "min_score": 0.0, "min_identity": 0.4}
 
 
-def aligned(mine, theirs, **options):
-    return shared_passages(shingles(mine), shingles(theirs), **{**DEFAULTS, **options})
+def aligned(mine, theirs, boxes=None, weight=None, **options):
+    a, b = np.array(mine, np.uint32), np.array(theirs, np.uint32)
+    where = [Box(0, len(a), 0, len(b))] if boxes is None else boxes
+    counts = np.ones(len(a)) if weight is None else np.array(weight, np.float64)
+    return shared_passages(a, b, where, counts, **{**DEFAULTS, **options})
 
 
 def unique(seed, count):
-    return np.random.default_rng(seed).integers(1, 2**63, count).tolist()
+    return np.random.default_rng(seed).integers(1, 2**32, count).tolist()
 
 
 @given(st.lists(st.integers(0, 5), max_size=40), st.lists(st.integers(0, 5), max_size=40))
@@ -69,16 +68,77 @@ def test_words_put_in_and_left_out_leave_one_passage():
 def test_a_gap_at_and_above_the_limit():
     first, second = unique(1, 30), unique(2, 30)
     work = first + second
-    at = aligned(first + unique(3, 12) + second, work, max_gap=12)
-    above = aligned(first + unique(3, 13) + second, work, max_gap=12)
+    at = aligned(first + unique(3, GROUP_GAP) + second, work)
+    above = aligned(first + unique(3, GROUP_GAP + 1) + second, work)
     assert len(at) == 1
     assert len(above) == 2
 
 
-def test_reordered_passages_are_separate_findings():
-    first, second = unique(1, 40), unique(2, 60)
-    found = aligned(second + first, first + second)
-    assert [(one.words, one.other_start) for one in found] == [(60, 40), (40, 0)]
+def test_a_passage_in_another_order_is_one_finding_of_several_chains():
+    sentences = [unique(seed, 14) for seed in range(6)]
+    order = [3, 0, 5, 1, 4, 2]
+    mine = unique(7, 90) + [word for n in order for word in sentences[n]] + unique(8, 90)
+    theirs = unique(9, 200) + [word for one in sentences for word in one] + unique(10, 50)
+    (found,) = aligned(mine, theirs)
+    assert (found.start, found.end) == (90, 174)
+    assert (found.other_start, found.other_end) == (200, 284)
+    assert (found.words, found.longest, found.chains) == (84, 14, 4)
+
+
+@pytest.mark.parametrize(("apart", "findings"), [(GROUP_GAP, 1), (GROUP_GAP + 1, 2)])
+def test_swapped_halves_apart_at_and_above_the_limit(apart, findings):
+    first, second = unique(1, 30), unique(2, 30)
+    mine = second + unique(3, apart) + first
+    assert len(aligned(mine, first + second)) == findings
+
+
+def test_two_passages_of_one_work_are_two_findings():
+    work = unique(1, 2000)
+    mine = unique(2, 100) + work[100:160] + work[1500:1580] + unique(3, 100)
+    found = aligned(mine, work)
+    assert [(one.start, one.end, one.other_start) for one in found] == [
+        (160, 240, 1500),
+        (100, 160, 100),
+    ]
+
+
+def test_a_long_passage_with_a_paragraph_put_in_is_one_finding():
+    work = unique(1, 600)
+    (found,) = aligned(work[:300] + unique(2, 50) + work[300:], work)
+    assert (found.start, found.end, found.words) == (0, 650, 600)
+
+
+def test_the_runs_of_a_passage_are_what_agrees():
+    passage = unique(1, 60)
+    changed = [word + 1 if n in (9, 30, 31) else word for n, word in enumerate(passage)]
+    mine, theirs = unique(2, 25) + changed, unique(3, 70) + passage
+    (found,) = aligned(mine, theirs)
+    assert found.runs.tolist() == [[25, 70, 9], [35, 80, 20], [57, 102, 28]]
+    for start, other, length in found.runs.tolist():
+        assert mine[start : start + length] == theirs[other : other + length]
+
+
+def test_single_words_between_two_changes_count():
+    passage = unique(1, 41)
+    changed = [word + 1 if n in (10, 12, 14) else word for n, word in enumerate(passage)]
+    (found,) = aligned(changed, passage)
+    assert found.words == 38
+
+
+@pytest.mark.parametrize(("score", "findings"), [(14.9, 1), (15.0, 1), (15.1, 0)])
+def test_rare_words_count_more_at_below_and_above(score, findings):
+    passage = unique(1, 20)
+    found = aligned(passage, passage, weight=[0.75] * 20, min_score=score)
+    assert len(found) == findings
+
+
+def test_only_boxes_are_looked_into():
+    passage = unique(1, 40)
+    mine, theirs = passage + unique(2, 400), unique(3, 400) + passage
+    assert aligned(mine, theirs, boxes=[Box(200, 210, 100, 110)]) == []
+    assert aligned(mine, theirs, boxes=[]) == []
+    (found,) = aligned(mine, theirs, boxes=[Box(20, 24, 420, 424)])
+    assert (found.start, found.end) == (0, 40)
 
 
 @pytest.mark.parametrize(("words", "findings"), [(7, 0), (8, 1), (9, 1)])
@@ -93,6 +153,16 @@ def test_an_identical_text_is_one_passage_even_if_it_repeats_itself():
     (found, *rest) = aligned(song, song)
     assert (found.start, found.end, found.words, found.identity) == (0, 504, 504, 1.0)
     assert not rest
+
+
+@settings(max_examples=80, deadline=None)
+@given(st.lists(st.integers(1, 12), min_size=8, max_size=150))
+def test_a_text_aligned_with_itself_is_one_finding_that_covers_it(words):
+    (found, *rest) = aligned(words, words)
+    assert not rest
+    assert (found.start, found.end) == (0, len(words))
+    assert (found.other_start, found.other_end) == (0, len(words))
+    assert (found.words, found.identity, found.chains) == (len(words), 1.0, 1)
 
 
 def test_unrelated_texts_share_nothing():

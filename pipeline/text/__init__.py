@@ -1,0 +1,1 @@
+"""What the text stage keeps of scripts, and how it finds where two of them may agree."""

@@ -1,0 +1,84 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reference_index.postings import Postings, gram_keys, winnowed, winnowed_plainly
+
+few = st.lists(st.integers(0, 6), max_size=60)
+
+
+@given(few, st.integers(1, 12))
+def test_winnowing_keeps_what_the_definition_keeps(values, window):
+    hashes = np.array(values, np.uint64)
+    assert winnowed(hashes, window).tolist() == winnowed_plainly(hashes, window).tolist()
+
+
+@given(st.lists(st.integers(0, 2**64 - 1), min_size=1, max_size=80), st.integers(1, 9))
+def test_every_window_has_a_kept_gram(values, window):
+    kept = set(winnowed(np.array(values, np.uint64), window).tolist())
+    for start in range(len(values) - window + 1):
+        assert kept & set(range(start, start + window))
+
+
+def plainly(keys, places, asked, most, together):
+    """The definition of `hits`, place by place."""
+    found = {}
+    for key, place in sorted(zip(keys, places, strict=True)):
+        found.setdefault(key, []).append(place)
+    count = [len(found.get(key, ())) for key in asked]
+    kept = set()
+    width = min(together, len(asked))
+    for start in range(len(asked) - width + 1):
+        here = [n for n in range(start, start + width) if count[n]]
+        if here:
+            kept.add(max(here, key=lambda n: (-count[n], n)))
+    return [
+        (n, place)
+        for n, key in enumerate(asked)
+        if count[n] and (count[n] <= most or n in kept)
+        for place in found[key][:most]
+    ]
+
+
+@given(few, st.lists(st.integers(0, 8), max_size=30), st.integers(1, 5), st.integers(1, 6))
+def test_hits_equal_the_plain_search(stored, asked, most, together):
+    keys = np.array(stored, np.uint32)
+    places = np.random.default_rng(1).permutation(len(stored))
+    postings = Postings.of(keys, places)
+    hits = postings.hits(np.array(asked, np.uint32), most=most, together=together)
+    expected = plainly(stored, places.tolist(), asked, most, together)
+    assert list(zip(hits.query.tolist(), hits.place.tolist(), strict=True)) == expected
+
+
+@pytest.mark.parametrize(("count", "found"), [(3, 3), (4, 4), (5, 0)])
+def test_a_frequent_key_at_below_and_above_the_bound(count, found):
+    """Beside a rarer key in every stretch, a key beyond the bound is passed over."""
+    keys = np.array([7] * count + [9, 9], np.uint32)
+    postings = Postings.of(keys, np.arange(len(keys)))
+    hits = postings.hits(np.array([9, 7, 9], np.uint32), most=4, together=2)
+    assert (hits.query == 1).sum() == found
+
+
+def test_a_frequent_key_alone_in_its_stretch_is_looked_at_in_part():
+    postings = Postings.of(np.full(50, 3, np.uint32), np.arange(50))
+    hits = postings.hits(np.array([1, 3, 1], np.uint32), most=4, together=2)
+    assert hits.place.tolist() == [0, 1, 2, 3]
+
+
+def test_an_empty_index_and_an_empty_question():
+    none = Postings.of(np.empty(0, np.uint32), np.empty(0, np.int64))
+    assert len(none.hits(np.array([1, 2], np.uint32), most=3, together=2).query) == 0
+    some = Postings.of(np.array([1], np.uint32), np.array([5]))
+    assert len(some.hits(np.empty(0, np.uint32), most=3, together=2).query) == 0
+
+
+def test_places_beyond_32_bits_are_refused():
+    with pytest.raises(ValueError, match="4,294,967,295"):
+        Postings.of(np.array([1], np.uint32), np.array([1 << 32]))
+    with pytest.raises(ValueError, match="sorted"):
+        Postings(np.array([2, 1], np.uint32), np.array([0, 1], np.uint32))
+
+
+def test_keys_are_upper_halves():
+    assert gram_keys(np.array([0xABCDEF0100000007], np.uint64)).tolist() == [0xABCDEF01]

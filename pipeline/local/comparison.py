@@ -13,7 +13,7 @@ from pipeline.local.codes import Codebook
 from pipeline.local.features import View
 from pipeline.local.rows import Picture, check_form, pictures
 from pipeline.local.schema import FEWEST
-from pipeline.verify.geometry import Matches, agreement, homography, matched
+from pipeline.verify.geometry import Agreement, Matches, agreement, homography, matched
 from pipeline.verify.likeness import Overlap, overlap, refined, repeats, whole_transform
 from reference_index.coded_vectors import CodedVectors
 from reference_index.interface import StageEntries, WorkFile
@@ -39,6 +39,9 @@ LEAST_STANDING_OUT = 0.008
 did, and nearly half of the works beside it did not."""
 UNREPEATED = 16.0
 """Strength of features that is more than repeated patterns, such as checkerboards, gave."""
+LEAST_LONE = 0.85
+"""Features that agree and are not alone in the work, see `geometry.Agreement`: those of copies had
+0.92 and more, those of rows of dots 0.8 and less."""
 ALIKE = 0.9
 """Agreement from which, if nothing is contradicted, it need not be asked what it consists of."""
 DOUBTFUL = (0.1, 0.8)
@@ -55,8 +58,9 @@ class Found:
         inliers, strength: features that agree on the transform, and what they speak for it
             together; 0 where the two were compared as wholes.
         overlap: what the two pictures show alike under the transform.
-        repeats: share of the agreement that another place has too, see `likeness.repeats`; 0
-            where the features are strong enough for a repeated pattern too.
+        repeats: share of the agreement that another place has too, see `likeness.repeats`; 1
+            where the features are one mark met again and again, such as a row of dots; 0 where
+            they are strong enough for a repeated pattern too.
         transform: float64 (3, 3), from shares of the work's width and height to the asset's.
         negative: whether the asset shows the work's negative.
     """
@@ -266,9 +270,7 @@ class Comparison:
             transform = homography(
                 fit.transform, self.picture.features.aspect, work.features.aspect, one
             )
-            yield self._found(
-                work, row, len(fit.asset), fit.strength, transform, one is View.NEGATIVE
-            )
+            yield self._found(work, row, fit, transform, negative=one is View.NEGATIVE)
         if view is None:
             yield from self._as_whole(work, row)
 
@@ -276,11 +278,14 @@ class Comparison:
         self,
         work: Picture,
         row: int,
-        inliers: int,
-        strength: float,
+        fit: Agreement | None,
         transform: NDArray[np.float64],
+        *,
         negative: bool,
     ) -> Found:
+        inliers, strength, lone = (
+            (0, 0.0, 1.0) if fit is None else (len(fit.asset), fit.strength, fit.lone)
+        )
         mine, theirs = self.picture.reduced, work.reduced
         seen = overlap(mine, theirs, transform, negative=negative, patterns=False)
         if DOUBTFUL[0] < seen.agreement < DOUBTFUL[1]:
@@ -292,7 +297,9 @@ class Comparison:
         if seen.agreement > DOUBTFUL[0]:
             if seen.agreement < ALIKE or seen.contradiction > 0:
                 seen = overlap(mine, theirs, transform, negative=negative)
-            if strength < UNREPEATED:
+            if lone < LEAST_LONE and strength < UNREPEATED:
+                other = 1.0
+            elif strength < UNREPEATED:
                 other = repeats(mine, theirs, transform, negative=negative)
         return Found(self.picture.frame, row, inliers, strength, seen, other, transform, negative)
 
@@ -301,7 +308,7 @@ class Comparison:
         likely = whole_transform(self.picture.reduced, work.reduced)
         if likely is not None:
             transform, negative = likely
-            yield self._found(work, row, 0, 0.0, transform, negative)
+            yield self._found(work, row, None, transform, negative=negative)
 
     def _matches(self, work: Picture, view: View) -> Matches:
         mine = self.seen(view)

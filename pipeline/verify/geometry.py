@@ -52,11 +52,14 @@ class Matches:
     Attributes:
         asset, work: int64 (n,), places of the features.
         weight: float64 (n,) in (0, 1]: how much nearer the two are than unrelated ones would be.
+        lone: float64 (n,) in (0, 1]: 1 if no other feature of the work is as near, less the more
+            are.
     """
 
     asset: NDArray[np.int64]
     work: NDArray[np.int64]
     weight: NDArray[np.float64]
+    lone: NDArray[np.float64]
 
     def __len__(self) -> int:
         return len(self.weight)
@@ -71,12 +74,14 @@ class Agreement:
             scale on which the longer side is 1.
         asset, work: int64 (n,), the features that agree, one to one.
         strength: sum of the matches' weights.
+        lone: mean of theirs, see `Matches`: low where the same mark is met again and again.
     """
 
     transform: NDArray[np.float64]
     asset: NDArray[np.int64]
     work: NDArray[np.int64]
     strength: float
+    lone: float
 
 
 def matched(
@@ -98,7 +103,7 @@ def matched(
     """
     if not len(asset) or not len(work):
         none = np.empty(0, np.int64)
-        return Matches(none, none, np.empty(0))
+        return Matches(none, none, np.empty(0), np.empty(0))
     squares = np.square(work).sum(axis=1)
     distances = (squares - 2 * (asset @ work.T)) + np.square(asset).sum(axis=1)[:, None]
     everyone = np.arange(len(asset))
@@ -110,10 +115,10 @@ def matched(
         weight = (1.0 - distances[everyone, nearest] / reach) * share
         distances[everyone, nearest] = np.inf
         rows = np.flatnonzero(weight > 0)
-        found.append((rows, nearest[rows], weight[rows].astype(np.float64)))
-    rows, works, weights = (np.concatenate(part) for part in zip(*found, strict=True))
+        found.append((rows, nearest[rows], weight[rows].astype(np.float64), share[rows]))
+    rows, works, weights, lone = (np.concatenate(part) for part in zip(*found, strict=True))
     order = np.lexsort((works, rows, -weights))[:MOST_MATCHES]
-    return Matches(rows[order], works[order], np.minimum(weights[order], 1.0))
+    return Matches(rows[order], works[order], np.minimum(weights[order], 1.0), lone[order])
 
 
 def agreement(asset: Features, work: Features, matches: Matches, view: View) -> Agreement | None:
@@ -144,7 +149,13 @@ def agreement(asset: Features, work: Features, matches: Matches, view: View) -> 
             continue
         strength = float(matches.weight[kept].sum())
         if best is None or strength > best.strength:
-            best = Agreement(transform, matches.asset[kept], matches.work[kept], strength)
+            best = Agreement(
+                transform,
+                matches.asset[kept],
+                matches.work[kept],
+                strength,
+                float(matches.lone[kept].mean()),
+            )
     return best
 
 

@@ -27,7 +27,7 @@ def features(points, aspect=1.0, sizes=None, angles=None):
 
 def each_with_itself(count, weight=0.5):
     everyone = np.arange(count)
-    return Matches(everyone, everyone, np.full(count, weight))
+    return Matches(everyone, everyone, np.full(count, weight), np.ones(count))
 
 
 def similarity(turn, scale, place):
@@ -62,7 +62,12 @@ def scene(rng, carry, linear, *, aspects=(1.0, 1.0), count=60, outliers=0.5, vie
     weight = np.where(wrong, rng.uniform(0.05, 0.6, count), rng.uniform(0.3, 1.0, count))
     order = np.argsort(-weight, kind="stable")
     # A view of a view is the picture itself.
-    return seen.seen_as(view), work, Matches(order, order, weight[order]), np.flatnonzero(~wrong)
+    return (
+        seen.seen_as(view),
+        work,
+        Matches(order, order, weight[order], np.ones(len(order))),
+        np.flatnonzero(~wrong),
+    )
 
 
 CORNERS = np.array([[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0]])
@@ -208,7 +213,7 @@ def test_a_row_of_equal_dots_gives_nothing(shift, slope):
     x = np.linspace(0.05, 0.95, 24)
     row = features(np.column_stack([x, 0.5 + slope * (x - 0.5)]))
     here = np.arange(24 - shift)
-    matches = Matches(here + shift, here, np.full(len(here), 1.0))
+    matches = Matches(here + shift, here, np.ones(len(here)), np.ones(len(here)))
     assert agreement(row, row, matches, View.AS_IT_IS) is None
 
 
@@ -293,6 +298,8 @@ def test_one_of_many_alike_is_worth_less():
     weight = dict(zip(found.asset.tolist()[::-1], found.weight.tolist()[::-1], strict=True))
     assert weight[1] == pytest.approx(1.0, abs=1e-3)
     assert found.weight[found.asset == 0] == pytest.approx(1 / 3, abs=1e-3)
+    assert found.lone[found.asset == 0] == pytest.approx(1 / 3)
+    assert found.lone[found.asset == 1] == pytest.approx(1.0)
 
 
 def test_the_strongest_matches_are_kept():

@@ -12,7 +12,7 @@ from pipeline.records import Fault, Loaded, LoadedImage
 
 Item = TypeVar("Item")
 
-CHUNK_ITEMS = 32
+CHUNK_ITEMS = 16
 CHUNK_BYTES = 256 * 2**20
 
 

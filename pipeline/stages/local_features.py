@@ -206,7 +206,7 @@ class LocalFeatures(Stage):
                 raise TypeError(f"{self.name} judges pictures, not {type(image).__name__}")
             images.append(image)
         # OpenCV lets go of the interpreter lock.
-        with _one_thread_each(), ThreadPoolExecutor(threads()) as pool:
+        with _one_thread_each(), ThreadPoolExecutor(threads(), initializer=_alone) as pool:
             return list(pool.map(self._one, images))
 
     def _one(self, image: LoadedImage) -> Fingerprint | Abstention:
@@ -331,7 +331,9 @@ def _one_thread_each() -> AbstractContextManager[Any]:
 
 
 def _alone() -> None:
-    """FAISS in this thread keeps to it: the assets are what is shared out."""
+    """FAISS in this thread keeps to it: the assets are what is shared out, and its other threads
+    would spin while they wait for work.
+    """
     import faiss
 
     faiss.omp_set_num_threads(1)

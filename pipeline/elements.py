@@ -84,8 +84,7 @@ def elements_of(script: LoadedScript) -> tuple[Span, ...]:
     Returns:
         Spans whose `element` is one of `scene heading`, `action`, `character`, `parenthetical`,
         `dialogue`, `lyrics`, `transition`, `section`, `furniture`, `title page`, or the format's
-        own name. They
-        cover every word of the script's spans.
+        own name. They cover every word of the script's spans.
     """
     if script.format not in _LAID_OUT:
         return script.spans

@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from pipeline.detail import has_detail
 from pipeline.errors import Reason
 
 Value = str | int | float | bool | None
@@ -115,8 +116,6 @@ class LoadedImage:
     @cached_property
     def detailed(self) -> tuple[bool, ...]:
         """Whether each frame holds enough detail to be told from others: every image stage asks."""
-        from pipeline.detail import has_detail
-
         return tuple(has_detail(frame) for frame in self.frames)
 
 

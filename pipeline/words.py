@@ -182,7 +182,7 @@ def _known(script: str) -> dict[str, int]:
 
 def _value(word: str, script: str) -> int:
     """The hash of a word as it is compared; 0, which stands for none, if nothing is left of it."""
-    plain = _normalised(_AT_BREAK.sub("", word), script)[0]
+    plain = normalised(_AT_BREAK.sub("", word), script)
     return (xxhash.xxh3_64_intdigest(plain.encode()) or 1) if plain else 0
 
 

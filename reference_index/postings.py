@@ -14,10 +14,6 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from reference_index.brute_force import winnowed_plainly
-
-__all__ = ["PostingHits", "Postings", "gram_keys", "winnowed", "winnowed_plainly"]
-
 
 class PostingHits(NamedTuple):
     """Equal k-grams, sorted by query place, then by place.
@@ -111,7 +107,9 @@ class Postings:
         last = np.searchsorted(self.keys, asked, "right").astype(np.int64)
         return first[back], last[back]
 
-    def hits(self, keys: NDArray[np.uint32], *, most: int, together: int) -> PostingHits:
+    def hits(
+        self, first: NDArray[np.int64], last: NDArray[np.int64], *, most: int, together: int
+    ) -> PostingHits:
         """Places of the k-grams asked for, without those that are too frequent to tell anything.
 
         A key with more than `most` postings is passed over, unless it is the rarest of the
@@ -120,22 +118,10 @@ class Postings:
         number of hits is bounded however large the index is.
 
         Args:
-            keys: uint32 (m,), of every k-gram of a text, in order.
+            first, last: int64 (m,), as `ranges` gives them of every k-gram of a text, in order.
             most: at least 1.
             together: at least 1.
         """
-        first, last = self.ranges(keys)
-        return self.expanded(first, last, most=most, together=together)
-
-    def expanded(
-        self,
-        first: NDArray[np.int64],
-        last: NDArray[np.int64],
-        *,
-        most: int,
-        together: int,
-    ) -> PostingHits:
-        """As `hits`, of ranges that `ranges` gave."""
         count = last - first
         wanted = (count > 0) & ((count <= most) | _rarest(count, together))
         asked = np.flatnonzero(wanted)

@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+import errno
+import lzma
 import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import BinaryIO, cast
 
 from pipeline.errors import Reason
-from pipeline.load.refusal import FileRefusedError
+from pipeline.load.refusal import FileRefusedError, shown
 
 MAX_LISTING = 16 * 2**20
 """Bytes of an archive's listing: some 200,000 names, far more than any document has."""
+
+_DAMAGED = (
+    zipfile.BadZipFile, zipfile.LargeZipFile, zlib.error, lzma.LZMAError, EOFError, OSError,
+    NotImplementedError,
+)  # fmt: skip
+"""What `zipfile` raises for an archive that it can't read."""
 
 
 class _Bounded:
@@ -48,3 +59,27 @@ def open_archive(stream: BinaryIO) -> zipfile.ZipFile:
     archive = zipfile.ZipFile(cast(BinaryIO, bounded))
     bounded.limit = None
     return archive
+
+
+@contextmanager
+def reading(stream: BinaryIO, what: str) -> Iterator[zipfile.ZipFile]:
+    """The archive, open for reading, as in `open_archive`.
+
+    Args:
+        stream: the open file.
+        what: it is, for the sentence that says it is damaged.
+
+    Raises:
+        FileRefusedError: TOO_LARGE as there; CORRUPT if it, or a part that is read, is damaged.
+    """
+    try:
+        stream.seek(0)
+        with open_archive(stream) as archive:
+            yield archive
+    except _DAMAGED as error:
+        if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
+            raise  # the disk's fault; EINVAL is that of a place before the file's start
+        raise FileRefusedError(
+            Reason.CORRUPT,
+            f"{what} is damaged or was cut off ({shown(error)}); fetch it again",
+        ) from error

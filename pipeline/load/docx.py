@@ -6,21 +6,18 @@ an archive can claim little and unpack to much.
 
 from __future__ import annotations
 
-import errno
-import lzma
 import re
 import zipfile
-import zlib
 from collections.abc import Iterator
 from typing import BinaryIO
 from xml.etree.ElementTree import Element
 
 from pipeline.errors import Reason
-from pipeline.load.archive import open_archive
+from pipeline.load.archive import reading
 from pipeline.load.formats import MAIN_STORY
 from pipeline.load.limits import Limits
 from pipeline.load.paragraphs import Story, story_of
-from pipeline.load.refusal import FileRefusedError, shown, too_large
+from pipeline.load.refusal import FileRefusedError, too_large
 from pipeline.load.safe_xml import local_name, parse_xml
 
 _WORD = (
@@ -43,12 +40,6 @@ _UNREAD = re.compile(r"word/(?:afchunk[^/]*|(?:diagrams|charts|embeddings)/[^/]+
 _CHARACTERS = {"tab": "\t", "br": "\n", "cr": "\n", "noBreakHyphen": "\u2011"}
 # A text box stands twice, for new and for old programs; a moved passage too.
 _LEFT_OUT = frozenset({"Fallback", "del", "moveFrom", "instrText", "delText"})
-_DAMAGED = (
-    zipfile.BadZipFile, zipfile.LargeZipFile, zlib.error, lzma.LZMAError, EOFError, OSError,
-    NotImplementedError,
-)  # fmt: skip
-"""What `zipfile` raises for an archive that it can't read."""
-
 _OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 
 
@@ -68,16 +59,8 @@ def read_docx(stream: BinaryIO, limits: Limits) -> Story:
             "the Word document is protected by a password, or an old .doc under another name; "
             "save it as .docx without a password",
         )
-    try:
-        with open_archive(stream) as archive:
-            return _story(_Parts(archive, limits))
-    except _DAMAGED as error:
-        if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
-            raise  # the disk's fault; EINVAL is that of a place before the file's start
-        raise FileRefusedError(
-            Reason.CORRUPT,
-            f"the Word document is damaged or was cut off ({shown(error)}); fetch it again",
-        ) from error
+    with reading(stream, "the Word document") as archive:
+        return _story(_Parts(archive, limits))
 
 
 class _Parts:

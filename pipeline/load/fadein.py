@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import errno
 import zipfile
-import zlib
 from collections.abc import Iterator
 from typing import BinaryIO
 from xml.etree.ElementTree import Element
 
 from pipeline.errors import Reason
-from pipeline.load.archive import open_archive
+from pipeline.load.archive import reading
 from pipeline.load.limits import Limits
 from pipeline.load.paragraphs import Story, story_of
-from pipeline.load.refusal import FileRefusedError, shown, too_large
+from pipeline.load.refusal import FileRefusedError, too_large
 from pipeline.load.safe_xml import local_name, parse_xml
 
 _DOCUMENT = "document.xml"
-_DAMAGED = (
-    zipfile.BadZipFile, zipfile.LargeZipFile, zlib.error, EOFError, OSError, NotImplementedError,
-)  # fmt: skip
 
 
 def read_fadein(stream: BinaryIO, limits: Limits) -> Story:
@@ -30,17 +25,8 @@ def read_fadein(stream: BinaryIO, limits: Limits) -> Story:
     Raises:
         FileRefusedError: CORRUPT, ENCRYPTED, TOO_LARGE.
     """
-    try:
-        stream.seek(0)
-        with open_archive(stream) as archive:
-            data = _document(archive, limits)
-    except _DAMAGED as error:
-        if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
-            raise  # the disk's fault; EINVAL is that of a place before the file's start
-        raise FileRefusedError(
-            Reason.CORRUPT,
-            f"the Fade In file is damaged or was cut off ({shown(error)}); fetch it again",
-        ) from error
+    with reading(stream, "the Fade In file") as archive:
+        data = _document(archive, limits)
     root = parse_xml(data, "the Fade In file")
     if local_name(root) != "document":
         raise FileRefusedError(

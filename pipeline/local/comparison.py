@@ -218,8 +218,7 @@ class Comparison:
         votes = np.stack([self._votes(stored, view) for view in views])
         # Where fewer features are asked, as much says more; by the root of it, as chance goes.
         shares = np.array([ASKED[view.name] for view in views])[:, None]
-        scores = np.where(votes >= LEAST_VOTE, votes / np.sqrt(np.maximum(shares, 1e-9)), 0.0)
-        scores = scores.reshape(-1)
+        scores = np.where(votes >= LEAST_VOTE, votes / np.sqrt(shares), 0.0).reshape(-1)
         count = min(most, len(scores))
         # By score, then row: partition alone would leave ties to chance.
         least = np.partition(scores, -count)[-count]

@@ -12,6 +12,7 @@ import base64
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
 
 import pyarrow as pa
@@ -42,6 +43,8 @@ from reference_index.interface import StageEntries
 from reference_index.spec import FingerprintSpec
 
 if TYPE_CHECKING:
+    from threadpoolctl import ThreadpoolController
+
     from pipeline.local.comparison import Found, Stored
     from pipeline.local.rows import Picture
 
@@ -324,10 +327,18 @@ def _one_thread_each() -> AbstractContextManager[Any]:
     shared out, and work as small as this takes longer when it is shared out as well.
     """
     import cv2
-    from threadpoolctl import threadpool_limits
 
     cv2.setNumThreads(1)
-    return cast("AbstractContextManager[Any]", threadpool_limits(1, user_api="blas"))
+    return cast("AbstractContextManager[Any]", _pools().limit(limits=1, user_api="blas"))
+
+
+@lru_cache(maxsize=1)
+def _pools() -> ThreadpoolController:
+    """The thread pools of this process: to look for them takes longer than to bound them."""
+    import faiss  # noqa: F401 - its pool is among them
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
 
 
 def _alone() -> None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 import pyarrow as pa
@@ -51,6 +51,9 @@ from pipeline.verify.alignment import SharedPassage, shared_passages
 from pipeline.words import NORMALISATION, shingles_of, words_of
 from reference_index.interface import StageEntries, WorkFile
 from reference_index.spec import FingerprintSpec
+
+if TYPE_CHECKING:
+    from pipeline.text.candidates import StoredTexts
 
 LEAST_SHINGLES = 6
 """Distinct shingles below which a text says too little: eight different words have six."""
@@ -281,7 +284,7 @@ def _count(number: int, noun: str) -> str:
 
 
 def _found(
-    query: Texts, stored: Any, entries: StageEntries, settings: TextOverlapSettings
+    query: Texts, stored: StoredTexts, entries: StageEntries, settings: TextOverlapSettings
 ) -> list[Evidence]:
     """A query's evidence, one for each work, strongest first."""
     found = stored.find(query, settings.min_jaccard)
@@ -320,7 +323,7 @@ def _found(
 
 def _evidence(
     query: Texts,
-    stored: Any,
+    stored: StoredTexts,
     row: int,
     shared: Sequence[SharedPassage],
     jaccard: float | None,

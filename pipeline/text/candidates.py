@@ -195,7 +195,7 @@ class StoredTexts:
         few, often = _first_occurrences(grams.keys)
         keys, places = grams.keys[few], grams.places[few]
         first, last = self.postings.ranges(keys)
-        hits = self.postings.expanded(first, last, most=MOST_PLACES, together=TOGETHER)
+        hits = self.postings.hits(first, last, most=MOST_PLACES, together=TOGETHER)
         at = places[hits.query]
         row = np.searchsorted(self.texts.offsets, hits.place, "right") - 1
         other = hits.place - self.texts.offsets[row]

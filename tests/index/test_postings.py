@@ -3,7 +3,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reference_index.postings import Postings, gram_keys, winnowed, winnowed_plainly
+from reference_index.brute_force import winnowed_plainly
+from reference_index.postings import Postings, gram_keys, winnowed
 
 few = st.lists(st.integers(0, 6), max_size=60)
 
@@ -46,7 +47,7 @@ def test_hits_equal_the_plain_search(stored, asked, most, together):
     keys = np.array(stored, np.uint32)
     places = np.random.default_rng(1).permutation(len(stored))
     postings = Postings.of(keys, places)
-    hits = postings.hits(np.array(asked, np.uint32), most=most, together=together)
+    hits = postings.hits(*postings.ranges(np.array(asked, np.uint32)), most=most, together=together)
     expected = plainly(stored, places.tolist(), asked, most, together)
     assert list(zip(hits.query.tolist(), hits.place.tolist(), strict=True)) == expected
 
@@ -56,21 +57,21 @@ def test_a_frequent_key_at_below_and_above_the_bound(count, found):
     """Beside a rarer key in every stretch, a key beyond the bound is passed over."""
     keys = np.array([7] * count + [9, 9], np.uint32)
     postings = Postings.of(keys, np.arange(len(keys)))
-    hits = postings.hits(np.array([9, 7, 9], np.uint32), most=4, together=2)
+    hits = postings.hits(*postings.ranges(np.array([9, 7, 9], np.uint32)), most=4, together=2)
     assert (hits.query == 1).sum() == found
 
 
 def test_a_frequent_key_alone_in_its_stretch_is_looked_at_in_part():
     postings = Postings.of(np.full(50, 3, np.uint32), np.arange(50))
-    hits = postings.hits(np.array([1, 3, 1], np.uint32), most=4, together=2)
+    hits = postings.hits(*postings.ranges(np.array([1, 3, 1], np.uint32)), most=4, together=2)
     assert hits.place.tolist() == [0, 1, 2, 3]
 
 
 def test_an_empty_index_and_an_empty_question():
     none = Postings.of(np.empty(0, np.uint32), np.empty(0, np.int64))
-    assert len(none.hits(np.array([1, 2], np.uint32), most=3, together=2).query) == 0
+    assert len(none.hits(*none.ranges(np.array([1, 2], np.uint32)), most=3, together=2).query) == 0
     some = Postings.of(np.array([1], np.uint32), np.array([5]))
-    assert len(some.hits(np.empty(0, np.uint32), most=3, together=2).query) == 0
+    assert len(some.hits(*some.ranges(np.empty(0, np.uint32)), most=3, together=2).query) == 0
 
 
 def test_places_beyond_32_bits_are_refused():

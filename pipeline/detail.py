@@ -9,6 +9,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.luma import luma
+
 SIDE = 64
 BLOCK = 8
 LEAST_ROUGHNESS = 2.0
@@ -25,18 +27,17 @@ about 0.41; of ten in a clump, 0.8 or more.
 """
 
 
-def detailed_blocks(frame: NDArray[np.uint8]) -> NDArray[np.bool_]:
+def detailed_blocks(grey: NDArray[np.uint8]) -> NDArray[np.bool_]:
     """Which blocks of a picture hold detail, bool (8, 8).
 
     The picture is averaged down to 64 × 64 grey levels and cut into 8 × 8 blocks; a plane is
     fitted to each and taken off, so that flat areas and smooth gradients hold none.
 
     Args:
-        frame: uint8 (height, width, 3) sRGB.
+        grey: uint8 (height, width), as made by `pipeline.luma`.
     """
     import cv2
 
-    grey = cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY)
     small = cv2.resize(grey, (SIDE, SIDE), interpolation=cv2.INTER_AREA).astype(np.float64)
     count = SIDE // BLOCK
     blocks = small.reshape(count, BLOCK, count, BLOCK).swapaxes(1, 2).reshape(-1, BLOCK * BLOCK)
@@ -46,8 +47,17 @@ def detailed_blocks(frame: NDArray[np.uint8]) -> NDArray[np.bool_]:
 
 
 def has_detail(frame: NDArray[np.uint8]) -> bool:
-    """Whether enough blocks of the picture hold detail, and those not along one straight edge."""
-    places = np.argwhere(detailed_blocks(frame)).astype(np.float64)
+    """Whether a picture, uint8 (height, width, 3) sRGB, can be told from others."""
+    return shows_detail(luma(frame))
+
+
+def shows_detail(grey: NDArray[np.uint8]) -> bool:
+    """Whether enough blocks of the picture hold detail, and those not along one straight edge.
+
+    Args:
+        grey: uint8 (height, width), as made by `pipeline.luma`.
+    """
+    places = np.argwhere(detailed_blocks(grey)).astype(np.float64)
     if not LEAST_BLOCKS <= len(places) < ENOUGH_BLOCKS:
         return len(places) >= ENOUGH_BLOCKS
     lengths = np.linalg.svd(places - places.mean(axis=0), compute_uv=False)

@@ -13,8 +13,9 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from pipeline.detail import has_detail
+from pipeline.detail import shows_detail
 from pipeline.errors import Reason
+from pipeline.luma import luma
 
 Value = str | int | float | bool | None
 """What a measure or a fact may be: one cell of a table."""
@@ -116,7 +117,12 @@ class LoadedImage:
     @cached_property
     def detailed(self) -> tuple[bool, ...]:
         """Whether each frame holds enough detail to be told from others: every image stage asks."""
-        return tuple(has_detail(frame) for frame in self.frames)
+        return tuple(shows_detail(grey) for grey in self.luma)
+
+    @cached_property
+    def luma(self) -> tuple[NDArray[np.uint8], ...]:
+        """Each frame's grey levels, averaged down: uint8 (height, width)."""
+        return tuple(luma(frame) for frame in self.frames)
 
 
 @dataclass(frozen=True, slots=True)

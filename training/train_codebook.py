@@ -25,8 +25,9 @@ from safetensors.numpy import save_file
 from pipeline.local import aggregate
 from pipeline.local.aggregate import Aggregates, residuals
 from pipeline.local.codes import PARTS, WORDS
-from pipeline.local.features import DIMS, LARGEST_EDGE, extract, luma
+from pipeline.local.features import DIMS, extract
 from pipeline.local.schema import FEWEST
+from pipeline.luma import luma
 from pipeline.synthetic import picture
 
 FIRST_SEED = 1_500_000_000
@@ -35,7 +36,7 @@ A_PICTURE = 100
 
 def _descriptors(seed: int) -> NDArray[np.float16]:
     cv2.setNumThreads(1)
-    _, found = extract(luma(picture(seed, 384), LARGEST_EDGE))
+    _, found = extract(luma(picture(seed, 384)))
     return found.astype(np.float16)
 
 

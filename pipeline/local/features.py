@@ -15,8 +15,6 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-LARGEST_EDGE = 256
-"""Pictures are averaged down to this edge first. SIFT doubles it for its finest octave."""
 MOST_FOUND, MOST_FEATURES = 400, 360
 """Features that are described, the strongest of the picture, and those of them that are kept."""
 LAYERS = 2
@@ -97,23 +95,11 @@ def extent(aspect: float) -> NDArray[np.float64]:
     return np.array([min(1.0, aspect), min(1.0, 1.0 / aspect)])
 
 
-def luma(frame: NDArray[np.uint8], edge: int) -> NDArray[np.uint8]:
-    """Grey levels of a frame, averaged down to a longer side of at most `edge` pixels."""
-    height, width = frame.shape[:2]
-    # First: averaging three channels costs three times as much.
-    grey = cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY)
-    scale = edge / max(height, width)
-    if scale < 1:
-        size = max(1, round(width * scale)), max(1, round(height * scale))
-        grey = cv2.resize(grey, size, interpolation=cv2.INTER_AREA)
-    return np.asarray(grey, np.uint8)
-
-
 def extract(grey: NDArray[np.uint8]) -> tuple[Features, NDArray[np.float32]]:
     """Features of a picture and their descriptors.
 
     Args:
-        grey: uint8 (height, width), as made by `luma`.
+        grey: uint8 (height, width), as made by `pipeline.luma`.
 
     Returns:
         The features, and float32 (n, 128) RootSIFT descriptors of unit length.

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pipeline.local import aggregate
 from pipeline.local.aggregate import Aggregates
 from pipeline.local.codes import CODE_BYTES, Codebook, packed, unpacked
-from pipeline.local.features import DIMS, LARGEST_EDGE, Features, extract, luma
+from pipeline.local.features import DIMS, Features, extract
 from pipeline.local.schema import FEWEST, SCHEMA
 from pipeline.verify.likeness import SIDE, reduced
 
@@ -31,17 +31,16 @@ class Picture:
 
 
 def read_frame(
-    frame: NDArray[np.uint8], number: int, book: Codebook, aggregates: Aggregates
+    grey: NDArray[np.uint8], number: int, book: Codebook, aggregates: Aggregates
 ) -> tuple[int, tuple[Any, ...] | None]:
     """How many features a frame has, and its row in `SCHEMA`, None if they are too few.
 
     Args:
-        frame: uint8 (height, width, 3) sRGB.
+        grey: uint8 (height, width), as made by `pipeline.luma`.
         number: of the frame in its file.
         book: what descriptors are compressed with.
         aggregates: what they are aggregated with.
     """
-    grey = luma(frame, LARGEST_EDGE)
     features, descriptors = extract(grey)
     if len(features) < FEWEST:
         return len(features), None

@@ -21,6 +21,7 @@ from pydantic import Field
 from pipeline.detail import canary_picture
 from pipeline.errors import Reason
 from pipeline.local.schema import FEWEST, SCHEMA
+from pipeline.luma import LARGEST_EDGE, luma
 from pipeline.records import (
     WORKING_EDGE,
     Abstention,
@@ -159,7 +160,7 @@ class LocalFeatures(Stage):
             algorithm="sift-rootsift/3",
             parameters={
                 "working_edge": WORKING_EDGE,
-                "largest_edge": features.LARGEST_EDGE,
+                "largest_edge": LARGEST_EDGE,
                 "most_found": features.MOST_FOUND,
                 "most_features": features.MOST_FEATURES,
                 "layers": features.LAYERS,
@@ -196,9 +197,9 @@ class LocalFeatures(Stage):
     def _canary(self) -> str:
         """The mean descriptor of a fixed picture, as float16: its bits may differ between
         processors."""
-        from pipeline.local.features import LARGEST_EDGE, extract, luma
+        from pipeline.local.features import extract
 
-        _, descriptors = extract(luma(canary_picture(), LARGEST_EDGE))
+        _, descriptors = extract(luma(canary_picture()))
         return base64.b64encode(descriptors.mean(axis=0).astype("<f2").tobytes()).decode()
 
     def fingerprint(self, loaded: Sequence[Loaded]) -> list[Fingerprint | Abstention]:
@@ -217,10 +218,10 @@ class LocalFeatures(Stage):
 
         rows: list[tuple[Any, ...]] = []
         most = 0
-        for place, frame in enumerate(image.frames):
+        for place, grey in enumerate(image.luma):
             if image.detailed[place]:
                 number = image.number(place)
-                count, row = read_frame(frame, number, self._book, self._aggregates)
+                count, row = read_frame(grey, number, self._book, self._aggregates)
                 most = max(most, count)
                 rows += [row] if row is not None else []
         facts = {"feature_count": most}

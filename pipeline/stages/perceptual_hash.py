@@ -19,6 +19,8 @@ from pydantic import Field, model_validator
 
 from pipeline.detail import canary_picture
 from pipeline.errors import Reason
+from pipeline.luma import LARGEST_EDGE as LUMA_EDGE
+from pipeline.luma import luma
 from pipeline.records import (
     WORKING_EDGE,
     Abstention,
@@ -46,8 +48,8 @@ LEAST_QUALITY = 50
 CANDIDATE_BITS = 90
 """PDQ distance, of 256 bits, up to which a work is worth a comparison: unrelated ones lie at about
 128, give or take 8."""
-LARGEST_EDGE = 1024
-"""Pictures are first averaged down to this edge: both hashes look at far less."""
+PDQ_EDGE = 1024
+"""PDQ takes pictures averaged down to this edge: it looks at far less."""
 SMALLEST_EDGE = 8
 """Pixels below which an edge is too short to hash."""
 
@@ -134,11 +136,12 @@ class PerceptualHash(Stage):
     def __init__(self) -> None:
         self._spec = FingerprintSpec(
             stage=self.name,
-            algorithm="phash64+pdq256/1",
+            algorithm="phash64+pdq256/2",
             parameters={
                 "phash_size": 8,
                 "working_edge": WORKING_EDGE,
-                "largest_edge": LARGEST_EDGE,
+                "phash_edge": LUMA_EDGE,
+                "pdq_edge": PDQ_EDGE,
                 "smallest_edge": SMALLEST_EDGE,
                 "least_quality": LEAST_QUALITY,
                 "variants": len(TRANSFORMS),
@@ -167,7 +170,9 @@ class PerceptualHash(Stage):
         return self._spec
 
     def _canary(self) -> str:
-        phash, pdq, quality = _hash(canary_picture())
+        picture = canary_picture()
+        phash = _phash(luma(picture))
+        pdq, quality = _pdq(picture)
         return hashlib.sha256(phash + pdq + bytes([quality])).hexdigest()
 
     def fingerprint(self, loaded: Sequence[Loaded]) -> list[Fingerprint | Abstention]:
@@ -183,10 +188,10 @@ class PerceptualHash(Stage):
         for place, frame in enumerate(image.frames):
             if min(frame.shape[:2]) < SMALLEST_EDGE:
                 continue
-            phash, pdq, quality = _hash(frame)
+            pdq, quality = _pdq(frame)
             best = max(best, quality)
             if quality >= LEAST_QUALITY and image.detailed[place]:
-                rows.append((image.number(place), phash, pdq, quality))
+                rows.append((image.number(place), _phash(image.luma[place]), pdq, quality))
         facts = {"pdq_quality": best}
         if not rows:
             return Abstention(Reason.TOO_LITTLE_DETAIL, self._why(image, best), facts)
@@ -274,22 +279,27 @@ class PerceptualHash(Stage):
         return f"{lead}{' and in '.join(said)}."
 
 
-def _hash(frame: NDArray[np.uint8]) -> tuple[bytes, bytes, int]:
-    """pHash (8 bytes), the eight PDQ variants (256 bytes) and PDQ's quality of one frame."""
-    import cv2
+def _phash(grey: NDArray[np.uint8]) -> bytes:
+    """pHash (8 bytes) of one frame's grey levels."""
     import imagehash
-    import pdqhash
     from PIL import Image
 
+    return np.packbits(imagehash.phash(Image.fromarray(grey)).hash.reshape(-1)).tobytes()
+
+
+def _pdq(frame: NDArray[np.uint8]) -> tuple[bytes, int]:
+    """The eight PDQ variants (256 bytes) and PDQ's quality of one frame."""
+    import cv2
+    import pdqhash
+
     height, width = frame.shape[:2]
-    if max(height, width) > LARGEST_EDGE:
-        scale = LARGEST_EDGE / max(height, width)
+    if max(height, width) > PDQ_EDGE:
+        scale = PDQ_EDGE / max(height, width)
         size = max(SMALLEST_EDGE, round(width * scale)), max(SMALLEST_EDGE, round(height * scale))
         frame = cv2.resize(frame, size, interpolation=cv2.INTER_AREA).astype(np.uint8)
-    phash = np.packbits(imagehash.phash(Image.fromarray(frame)).hash.reshape(-1)).tobytes()
     variants, quality = pdqhash.compute_dihedral(np.ascontiguousarray(frame))
     pdq = np.packbits(np.stack(variants).astype(np.uint8), axis=1).tobytes()
-    return phash, pdq, int(quality)
+    return pdq, int(quality)
 
 
 def _hashes(rows: pa.RecordBatch | pa.Table) -> _Hashes:

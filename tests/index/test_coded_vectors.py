@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from pipeline.local.codes import CODE_BYTES, PARTS, codebook
-from pipeline.local.features import DIMS, LARGEST_EDGE, extract, luma
+from pipeline.local.features import DIMS, extract
+from pipeline.luma import luma
 from pipeline.synthetic import picture
 from reference_index.coded_vectors import CodedVectors
 
@@ -18,7 +19,7 @@ def book():
 
 
 def descriptors_of(frame):
-    return extract(luma(frame, LARGEST_EDGE))[1]
+    return extract(luma(frame))[1]
 
 
 @pytest.fixture(scope="module")

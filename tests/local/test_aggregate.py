@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from pipeline.local.aggregate import CODE_BYTES, FILE, SIZE, aggregates
-from pipeline.local.features import LARGEST_EDGE, View, extract, luma
+from pipeline.local.features import View, extract
+from pipeline.luma import luma
 from pipeline.synthetic import picture
 from reference_index.brute_force import ProductCodesBruteForce
 
@@ -22,7 +23,7 @@ def book():
 def seen():
     """Features and descriptors of a drawn picture with many."""
     for seed in range(100):
-        features, descriptors = extract(luma(picture(seed, 320), LARGEST_EDGE))
+        features, descriptors = extract(luma(picture(seed, 320)))
         if len(features) > 200:
             return features, descriptors
     raise AssertionError("no picture with many features")

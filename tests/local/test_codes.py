@@ -20,7 +20,8 @@ from pipeline.local.codes import (
     packed,
     unpacked,
 )
-from pipeline.local.features import DIMS, LARGEST_EDGE, extract, luma
+from pipeline.local.features import DIMS, extract
+from pipeline.luma import luma
 from pipeline.synthetic import picture
 
 
@@ -33,7 +34,7 @@ def book():
 def descriptors(photos):
     """Of photographs, which the codebook was not trained on."""
     frames = [np.ascontiguousarray(photos[name]) for name in ("chelsea", "coffee")]
-    return np.concatenate([extract(luma(frame, LARGEST_EDGE))[1] for frame in frames])
+    return np.concatenate([extract(luma(frame))[1] for frame in frames])
 
 
 def squares(difference):
@@ -145,7 +146,7 @@ def squares_between(a, b):
 
 
 def test_drawn_pictures_are_coded_as_well_as_photographs(book, descriptors):
-    drawn = extract(luma(picture(77, 300), LARGEST_EDGE))[1]
+    drawn = extract(luma(picture(77, 300)))[1]
     errors = []
     for some in (drawn, descriptors):
         cells = book.nearest_cells(some)[0][:, 0]

@@ -13,6 +13,7 @@ from pipeline.local.comparison import Comparison, Stored
 from pipeline.local.features import View
 from pipeline.local.rows import pictures, read_frame
 from pipeline.local.schema import SCHEMA
+from pipeline.luma import luma
 from pipeline.synthetic import picture
 from reference_index.interface import StageEntries, WorkFile
 
@@ -21,7 +22,7 @@ SEEDS = (3, 60, 77, 63, 64)
 
 def table(frames):
     rows = [
-        read_frame(np.ascontiguousarray(one), n, codebook(), aggregates())[1]
+        read_frame(luma(np.ascontiguousarray(one)), n, codebook(), aggregates())[1]
         for n, one in enumerate(frames)
     ]
     assert all(row is not None for row in rows)

@@ -9,9 +9,10 @@ import pytest
 from pipeline.local import aggregate
 from pipeline.local.aggregate import aggregates
 from pipeline.local.codes import CODE_BYTES, codebook
-from pipeline.local.features import DIMS, LARGEST_EDGE, extract, luma
+from pipeline.local.features import DIMS, extract
 from pipeline.local.rows import check_form, pictures, read_frame
 from pipeline.local.schema import FEWEST, SCHEMA
+from pipeline.luma import luma
 from pipeline.synthetic import picture
 from pipeline.verify.likeness import SIDE, reduced
 
@@ -28,14 +29,14 @@ def table(*rows):
 
 @pytest.fixture(scope="module")
 def row():
-    count, row = read_frame(FRAME, 4, codebook(), aggregates())
+    count, row = read_frame(luma(FRAME), 4, codebook(), aggregates())
     assert count >= FEWEST
     return row
 
 
 def test_a_row_gives_the_picture_back(row):
     [read] = pictures(table(row))
-    grey = luma(FRAME, LARGEST_EDGE)
+    grey = luma(FRAME)
     features, descriptors = extract(grey)
     assert read.frame == 4
     assert len(read.features) == len(features) == len(read.descriptors)
@@ -55,12 +56,12 @@ def test_what_a_picture_takes_to_store(row):
 
 
 def test_the_same_frame_gives_the_same_row(row):
-    assert read_frame(FRAME.copy(), 4, codebook(), aggregates())[1] == row
+    assert read_frame(luma(FRAME.copy()), 4, codebook(), aggregates())[1] == row
 
 
 @pytest.mark.parametrize("frame", [np.full((40, 40, 3), 200, np.uint8), FRAME[:6, :6]])
 def test_too_few_features_are_counted_and_not_stored(frame):
-    count, row = read_frame(np.ascontiguousarray(frame), 0, codebook(), aggregates())
+    count, row = read_frame(luma(np.ascontiguousarray(frame)), 0, codebook(), aggregates())
     assert count < FEWEST
     assert row is None
 

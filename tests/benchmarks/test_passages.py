@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import json
 import random
-import struct
 from collections import Counter
 from dataclasses import replace
 from itertools import pairwise
@@ -27,10 +26,10 @@ from benchmarks.passage_figures import (
     shares_covered,
 )
 from benchmarks.passage_formats import as_srt, write_script
-from benchmarks.passage_messages import entries_of, messages_of
-from benchmarks.passage_messages import main as write_messages
 from benchmarks.passage_natural import pairs_of
 from benchmarks.passage_planting import WAYS, Planted, Planter, Script
+from benchmarks.passage_plays import blocks_of
+from benchmarks.passage_plays import main as write_plays
 from benchmarks.passage_report import speed_in_markdown
 from benchmarks.passage_screening import Case, Finding, Screened, findings_of, said
 from benchmarks.passage_speed import write_curve
@@ -479,37 +478,30 @@ def test_natural_pairs_are_read_and_pictures_passed_over(folder, tmp_path):
         pairs_of(file, [])
 
 
-def catalogue(messages: dict[str, str]) -> bytes:
-    """A .mo file by hand."""
-    texts = [[text.encode() for text in side] for side in (messages, messages.values())]
-    place = 28 + 16 * len(messages)
-    tables, data = b"", b""
-    for side in texts:
-        for text in side:
-            tables += struct.pack("<2I", len(text), place + len(data))
-            data += text + b"\0"
-    head = struct.pack("<7I", 0x950412DE, 0, len(messages), 28, 28 + 8 * len(messages), 0, 0)
-    return head + tables + data
+TEI = """<TEI xmlns="http://www.tei-c.org/ns/1.0"><teiHeader><p>About</p></teiHeader>
+<text><front><p>To the reader</p></front><body><div><head>Erster <hi>Akt</hi></head>
+<stage>Ein Zimmer.</stage><pb n="3"/>
+<sp><speaker>Betty. </speaker><p>Gnädiges
+  <emph>Fräulein</emph>?<note>So die erste Ausgabe.</note> Sie riefen.</p></sp>
+<sp><speaker>Graf</speaker><stage>(lacht)</stage><lg><l>Wohl, </l><l>so sei es!</l></lg></sp>
+</div></body></text></TEI>"""
 
 
-def test_messages_of_a_catalogue(tmp_path):
-    said = "Die Datei »%s« kann\nleider nicht gelesen werden."
-    data = catalogue({"": "charset=UTF-8", "no": "nein", "can't read": said, "s\0p": "ein\0zwei"})
-    assert entries_of(data)[2] == ("can't read", said)
-    assert entries_of(data)[3] == ("s", "ein")
-    (tmp_path / "a.mo").write_bytes(data)
-    (tmp_path / "b.mo").write_bytes(data[:60])
-    assert messages_of(tmp_path / "a.mo") == ["Die Datei » « kann leider nicht gelesen werden."]
-    assert messages_of(tmp_path / "b.mo") == []
-    rng = random.Random(1)
-    for name in "cd":
-        many = {str(n): " ".join(f"w{rng.random():.9f}" for _ in range(9)) for n in range(600)}
-        (tmp_path / f"{name}.mo").write_bytes(
-            catalogue(many | {"x": "in beiden und in keinem der"})
-        )
-    write_messages(["--catalogues", str(tmp_path), "--out", str(tmp_path / "out")])
-    assert sorted(file.name for file in (tmp_path / "out").iterdir()) == ["c.txt", "d.txt"]
-    assert "in beiden" not in (tmp_path / "out" / "c.txt").read_text()
+def test_a_play_in_tei_becomes_blocks(tmp_path):
+    (tmp_path / "tei").mkdir()
+    for name in "abcd":
+        (tmp_path / "tei" / f"{name}.xml").write_text(TEI, encoding="utf-8")
+    assert blocks_of(tmp_path / "tei" / "a.xml") == [
+        "Erster Akt",
+        "Ein Zimmer.",
+        "BETTY\nGnädiges Fräulein? Sie riefen.",
+        "GRAF\n(lacht)\nWohl,\nso sei es!",
+    ]
+    write_plays(["--tei", str(tmp_path / "tei"), "--out", str(tmp_path / "out"), "--count", "2"])
+    assert sorted(file.name for file in (tmp_path / "out").iterdir()) == ["a.txt", "c.txt"]
+    (tmp_path / "tei" / "a.xml").write_text("<TEI/>")
+    with pytest.raises(ValueError, match="no text in TEI"):
+        blocks_of(tmp_path / "tei" / "a.xml")
 
 
 def test_speed_as_a_table_and_a_picture(tmp_path):

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from bisect import insort
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from pipeline.config import Config, load_config
 from pipeline.discover import discover
 from pipeline.errors import DropError
-from pipeline.fuse import fuse, in_part
-from pipeline.judge import Bench, judge_all, open_benches, works_compared
+from pipeline.fuse import in_part
+from pipeline.judge import Bench, judge_all, open_benches
 from pipeline.load import load
 from pipeline.load.ahead import load_ahead
 from pipeline.load.images import thumbnail
@@ -23,6 +23,7 @@ from pipeline.records import Asset, Band, Fault, Loaded, LoadedImage, LoadedScri
 from pipeline.report import Content, ReportLimits, write_report
 from pipeline.report_overlay import kept_frames
 from pipeline.results import NAMES, RUN, ResultFiles, RunInfo
+from pipeline.rows import Rows, facts_of
 from pipeline.script_places import with_places
 from pipeline.table import counts, urgency, write_tables
 from reference_index.errors import IndexCorruptError
@@ -147,34 +148,12 @@ def judge_assets(
     assets: Iterable[Asset], index: ReferenceIndex, benches: list[Bench], config: Config
 ) -> Iterator[Judged]:
     """Every asset's row, in order; memory holds three chunks of assets at most."""
-    works = {work.work_id: work for work in index.works}
-    gathered: dict[str, set[str]] = {}
-    for file in index.files:
-        gathered.setdefault(file.work_id, set()).add(file.file_id)
-    file_ids = {work_id: frozenset(ids) for work_id, ids in gathered.items()}
-    stages = {bench.name: bench.stage for bench in benches if bench.stage is not None}
+    rows = Rows(index, benches, config)
     chunks = load_ahead(assets, lambda asset: load(asset, config.limits))
-    for asset, loaded, outcomes in judge_all(chunks, benches):
-        fault = loaded if isinstance(loaded, Fault) else None
-        row = fuse(
-            replace(asset, fault=fault) if fault else asset,
-            outcomes,
-            config.loaded_calibration,
-            config.bands,
-            works,
-            file_ids,
-            works_compared(outcomes, benches),
-            stages=stages,
-            not_counted={bench.name: bench.settings.not_counted for bench in benches},
-            notes=() if isinstance(loaded, Fault) else loaded.notes,
-            whole=isinstance(loaded, Fault) or loaded.whole,
-        )
-        if isinstance(loaded, Fault):
-            yield Judged(row, None)
-        else:
-            if isinstance(loaded, LoadedScript):
-                row = with_places(row, loaded)
-            yield Judged(replace(row, extra={"format": loaded.format}), loaded)
+    for asset, loaded, found in judge_all(chunks, benches):
+        outcomes = with_places(found, loaded) if isinstance(loaded, LoadedScript) else found
+        row = rows.row(asset, facts_of(loaded), outcomes)
+        yield Judged(row, None if isinstance(loaded, Fault) else loaded)
 
 
 def screen(

@@ -38,10 +38,15 @@ def test_the_page_of_an_offset(offset, page):
     assert places.page(12) == 4
 
 
-def test_passages_of_a_row_are_placed():
+def test_passages_are_placed():
     script = LoadedScript(TEXT, (Span(0, len(TEXT)),), "fountain")
     row = flagged_row("a", kind=Kind.SCRIPT, passages=(passage(TEXT.index("Tea")), passage(0)))
-    found = [one for match in with_places(row, script).matches for one in match.passages]
+    found = [
+        one
+        for outcome in with_places(row.outcomes, script)
+        for evidence in outcome.evidence
+        for one in evidence.passages
+    ]
     assert [(one.asset_scene, one.asset_page) for one in found][:2] == [
         ("INT. HALL - DAY", None),
         (None, None),

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from pipeline.errors import ModelError, Reason
 from pipeline.records import (
@@ -33,6 +33,9 @@ from reference_index.interface import StageEntries
 from reference_index.store import ReferenceIndex
 
 log = logging.getLogger(__name__)
+
+Chunk = TypeVar("Chunk")
+Found = TypeVar("Found")
 
 Answer = Fingerprint | Abstention | StageOutcome
 """What fingerprinting gave: a value to search with, or why there is none."""
@@ -253,17 +256,23 @@ def judge_with(
 def judge_all(
     chunks: Iterable[Sequence[tuple[Asset, Loaded | Fault]]], benches: Sequence[Bench]
 ) -> Iterator[tuple[Asset, Loaded | Fault, tuple[StageOutcome, ...]]]:
-    """As `judge`, chunk after chunk, in order; two chunks are under way at a time, so that one
-    is fingerprinted while the other is searched for.
+    """As `judge`, chunk after chunk, in order."""
+    for found in two_at_a_time(chunks, lambda chunk: list(judge(chunk, benches))):
+        yield from found
+
+
+def two_at_a_time(chunks: Iterable[Chunk], judge_one: Callable[[Chunk], Found]) -> Iterator[Found]:
+    """What is found of each chunk, in order; two chunks are under way at a time, so that one is
+    fingerprinted while the other is searched for.
     """
     with ThreadPoolExecutor(2, thread_name_prefix="judge") as pool:
-        begun: deque[Future[list[tuple[Asset, Loaded | Fault, tuple[StageOutcome, ...]]]]] = deque()
+        begun: deque[Future[Found]] = deque()
         for chunk in chunks:
-            begun.append(pool.submit(lambda one: list(judge(one, benches)), chunk))
+            begun.append(pool.submit(judge_one, chunk))
             if len(begun) > 1:
-                yield from begun.popleft().result()
+                yield begun.popleft().result()
         while begun:
-            yield from begun.popleft().result()
+            yield begun.popleft().result()
 
 
 def _judged_by(

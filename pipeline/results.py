@@ -31,8 +31,15 @@ PASSAGES = "passages.parquet"
 REPORT = "report.html"
 RUN = "run.json"
 
-NAMES = (RISK_TABLE, RISK_CSV, MATCHES, PASSAGES, REPORT, RUN)
-"""Every file of a run's results."""
+DELTA = "delta.parquet"
+DELTA_CSV = "delta.csv"
+DELTA_HTML = "delta.html"
+DELTA_JSON = "delta.json"
+
+NAMES = (
+    RISK_TABLE, RISK_CSV, MATCHES, PASSAGES, REPORT, RUN, DELTA, DELTA_CSV, DELTA_HTML, DELTA_JSON,
+)  # fmt: skip
+"""Every file that a run's or a nightly scan's results may hold."""
 
 LOCK = ".clearance-run.lock"
 _JOURNAL = ".clearance-run.journal"

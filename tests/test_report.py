@@ -510,7 +510,7 @@ def test_the_page_holds_so_many_bytes_of_overlays_and_the_most_urgent_have_them(
 
 
 def test_what_is_kept_of_an_asset_is_dropped_with_it():
-    from pipeline.screen import Judged, Shown
+    from pipeline.shown import Judged, Shown
 
     shown = Shown(2)
     image = LoadedImage((photo(1),), "PNG")

@@ -214,23 +214,28 @@ def _merged(sorts: Iterable[_Sort], text: str, *, fountain: bool) -> Iterator[Sp
         yield _bare(text, start, end, element, fountain=fountain)
 
 
-_MARKS: Mapping[str, tuple[str, re.Pattern[str]]] = {
-    "scene heading": (".", re.compile(r"\s*#[^#\n]*#$")),
-    "character": ("@", re.compile(r"\s*\^$")),
-    "transition": (">", re.compile(r"$")),
-    "section": ("#", re.compile(r"$")),
-    "lyrics": ("~", re.compile(r"$")),
-    "action": ("!", re.compile(r"$")),
+_MARKS: Mapping[str, str] = {
+    "scene heading": ".",
+    "character": "@",
+    "transition": ">",
+    "section": "#",
+    "lyrics": "~",
+    "action": "!",
 }
-"""Fountain's marks before and after an element, which are no part of it."""
+"""Fountain's marks before an element, which are no part of it."""
 
 
 def _bare(text: str, start: int, end: int, element: str, *, fountain: bool) -> Span:
     """The span without white space around it and without Fountain's marks."""
-    mark, after = _MARKS.get(element, ("", None)) if fountain else ("", None)
-    words = text[start:end]
-    if after is not None:
-        words = after.sub("", words.rstrip(), count=1)
+    mark = _MARKS.get(element, "") if fountain else ""
+    words = text[start:end].rstrip()
+    if fountain and element == "scene heading" and words.endswith("#"):
+        # Found from the end: a pattern would look for it at every blank of a long line.
+        number = words.rfind("#", 0, -1)
+        if number >= 0 and "\n" not in words[number:]:
+            words = words[:number]
+    elif fountain and element == "character":
+        words = words.removesuffix("^")
     end = start + len(words.rstrip())
     while start < end - 1 and (text[start].isspace() or (mark and text[start] == mark)):
         start += 1

@@ -193,3 +193,24 @@ def test_one_script_in_several_formats_has_the_same_elements(writer):
         lists.append(plainly(listed(loaded)))
     assert len(lists) >= 2
     assert all(one == lists[0] for one in lists)
+
+
+@pytest.mark.parametrize(
+    ("heading", "words"),
+    [
+        (".QUAY #12A#", "QUAY"),
+        (".QUAY  #1# #2#", "QUAY  #1#"),
+        (".QUAY #", "QUAY #"),
+        (".QUAY 1#", "QUAY 1#"),
+        (".QUAY ##", "QUAY"),
+    ],
+)
+def test_a_fountain_scene_number_is_no_part_of_its_heading(heading, words):
+    text = f"{heading}\n\nRain.\n"
+    (found, _) = elements_of(LoadedScript(text, (Span(0, len(text)),), "fountain"))
+    assert text[found.start : found.end] == words
+
+
+def test_a_heading_of_blanks_costs_no_more_than_its_length():
+    text = ".A" + " " * 2_000_000 + "B\n"
+    assert elements_of(LoadedScript(text, (Span(0, len(text)),), "fountain"))

@@ -362,3 +362,11 @@ def test_a_text_is_one_passage_of_itself(stage, parts, between):
     assert (one.asset_start, one.asset_end) == (one.work_start, one.work_end)
     assert text[: one.asset_start].strip() == ""
     assert not any(letter.isalnum() for letter in text[one.asset_end :])
+
+
+@pytest.mark.parametrize("between", [" ", "\u200a", "\n", "\u2800"])
+def test_a_text_that_is_spaced_out_is_not_said_to_match_nothing(stage, works, between):
+    spaced = between.join(works[0][0][:3000])
+    (found,) = stage.fingerprint([script(spaced)])
+    assert isinstance(found, Abstention)
+    assert "single letters" in found.detail

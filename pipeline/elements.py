@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import IntEnum
+from itertools import groupby
 from typing import NamedTuple
 
 from pipeline.load.fountain import title_page_end
@@ -44,6 +45,11 @@ _TITLED = frozenset({"txt", "md"})
 """Formats that may begin with Fountain's title page without its reader having left it out."""
 _NO_BLANK_LINES = frozenset({"pdf", "docx"})
 """Formats read without the blank lines between paragraphs."""
+
+_NAMED = frozenset({"fountain", "fdx", "fadein"})
+"""Formats in which the writer can call any text a heading or a cue."""
+_LONGEST_RUN = 40
+"""Words that headings, cues and the like have at most before something compared follows."""
 
 _HEADING = re.compile(
     r"(?:\d+[A-Z]?[.)]?\s+)?(?:INT|EXT|EST|I/E)(?:\.|\s|/)\S*.*"
@@ -95,6 +101,22 @@ def elements_of(script: LoadedScript) -> tuple[Span, ...]:
         for span in _blocks(script)
         for element in _merged(_sorted(script, span, running), script.text, fountain=fountain)
     )
+
+
+def laid_open(sizes: Sequence[tuple[Part, int]], script_format: str) -> list[Part]:
+    """The part of each element, as (part, words) in order; where more words in a row are called
+    headings, cues and the like than a script has, they are compared, whatever they are called.
+    """
+    parts = [part for part, _ in sizes]
+    if script_format not in _NAMED:
+        return parts
+    start = 0
+    for compared, group in groupby(sizes, lambda one: one[0] is Part.COMPARED):
+        run = list(group)
+        if not compared and sum(words for _, words in run) > _LONGEST_RUN:
+            parts[start : start + len(run)] = [Part.COMPARED] * len(run)
+        start += len(run)
+    return parts
 
 
 def _running_heads(script: LoadedScript) -> frozenset[str]:

@@ -21,7 +21,7 @@ import regex
 import xxhash
 from numpy.typing import NDArray
 
-from pipeline.elements import PART, Part, elements_of
+from pipeline.elements import PART, Part, elements_of, laid_open
 from pipeline.lookalikes import script_of, unmixed
 from pipeline.records import LoadedScript
 
@@ -165,7 +165,7 @@ def words_of(script: LoadedScript) -> Words:
     hashes: list[int] = []
     starts: list[int] = []
     ends: list[int] = []
-    sizes: list[tuple[int, int]] = []
+    sizes: list[tuple[Part, int]] = []
     parted: list[int] = []
     met: Counter[str] = Counter()
     for span in elements_of(script):
@@ -192,7 +192,7 @@ def words_of(script: LoadedScript) -> Words:
     if present:
         met.update(_disguises(text, present, starts, ends, written))
     parts = np.repeat(
-        np.array([part for part, _ in sizes], np.uint8), [count for _, count in sizes]
+        np.array(laid_open(sizes, script.format), np.uint8), [count for _, count in sizes]
     )
     made = Words(
         np.array(hashes, np.uint64),

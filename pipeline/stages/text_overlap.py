@@ -48,7 +48,7 @@ from pipeline.text.rows import (
     texts_of,
 )
 from pipeline.verify.alignment import SharedPassage, shared_passages
-from pipeline.words import NORMALISATION, shingles_of, words_of
+from pipeline.words import NORMALISATION, shingles_of, untellable, words_of
 from reference_index.interface import StageEntries, WorkFile
 from reference_index.spec import FingerprintSpec
 
@@ -233,6 +233,8 @@ class TextOverlap(Stage):
                 f"{len(mine)} words, but the same few again and again",
                 facts,
             )
+        if why := untellable(script.text, words):
+            return Abstention(Reason.TOO_FEW_WORDS, why, facts)
         return Fingerprint(self.name, batch_of(hashes, marks, words.start, words.end), facts)
 
     def search(

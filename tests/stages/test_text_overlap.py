@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from stage_samples import entries, prose, script
 
-from pipeline.records import Abstention, Span
+from pipeline.records import Abstention, LoadedScript, Span
 from pipeline.stages.text_overlap import TextOverlap, TextOverlapSettings
 from pipeline.text.rows import PERMUTATIONS, SCHEME, SEED, signatures_of, windows
 from pipeline.words import shingles_of, words_of
@@ -362,3 +362,22 @@ def test_a_text_is_one_passage_of_itself(stage, parts, between):
     assert (one.asset_start, one.asset_end) == (one.work_start, one.work_end)
     assert text[: one.asset_start].strip() == ""
     assert not any(letter.isalnum() for letter in text[one.asset_end :])
+
+
+@pytest.mark.parametrize("between", [" ", "\u200a", "\n", "\u2800"])
+def test_a_text_that_is_spaced_out_is_not_said_to_match_nothing(stage, works, between):
+    spaced = between.join(works[0][0][:3000])
+    (found,) = stage.fingerprint([script(spaced)])
+    assert isinstance(found, Abstention)
+    assert "single letters" in found.detail
+
+
+@pytest.mark.parametrize("mark", [".", "#", "> ", "@"])
+def test_a_passage_called_headings_is_found(stage, works, mark):
+    words = works[0][3].split()[100:400]
+    lines = (" ".join(words[at : at + 10]) for at in range(0, 300, 10))
+    text = "\n\n".join(f"{mark}{line}" for line in lines) + "\n\n" + prose(707, 900)
+    script_ = LoadedScript(text, (Span(0, len(text)),), "fountain", "utf-8")
+    [[found]] = stage.search(stage.fingerprint([script_]), works[1], TextOverlapSettings())
+    assert found.work_id == "work-03"
+    assert found.measures["text_words"] >= 290

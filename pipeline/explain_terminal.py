@@ -46,9 +46,14 @@ def print_explanation(explanation: Mapping[str, Any], console: Console) -> None:
     """Prints what `pipeline.explain.explain_json` gives."""
     console.print(shown(explanation["asset_path"], "bold"))
     matches = explanation["matches"]
-    identical = bool(matches and "identical_file" in matches[0]["contributions"])
-    words = risk_in_words(explanation["risk"], identical=identical, evidence=bool(matches))
+    added = matches[0]["contributions"] if matches else {}
     risk = explanation["risk"]
+    words = risk_in_words(
+        risk,
+        identical="identical_file" in added,
+        evidence=bool(matches),
+        counted=any(added.values()),
+    )
     said = f"risk {risk_number(risk)}: {words}" if risk is not None else f"risk: {words}"
     console.print(Text.assemble(band_text(explanation["band"]), f"  {said}"))
     _print_facts(explanation, console)

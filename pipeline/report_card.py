@@ -187,7 +187,11 @@ def card(
         asset_id=row.asset.asset_id or "",
         is_image=row.asset.kind is Kind.IMAGE,
         risk=risk_number(row.risk),
-        risk_words=risk_in_words(row.risk, identical=IDENTICAL_FILE in match.contributions),
+        risk_words=risk_in_words(
+            row.risk,
+            identical=IDENTICAL_FILE in match.contributions,
+            counted=any(match.contributions.values()),
+        ),
         work=shown_work(works[match.work_id]),
         work_file=visible(next(iter(match.work_files.values()), "")),
         asset_picture=_data_uri(content.asset_thumbnails.get(path)),

@@ -28,7 +28,7 @@ from pipeline.errors import DropError, RunError
 from pipeline.explain import explain, explain_json
 from pipeline.explain_overlay import write_overlay
 from pipeline.overlap import MEASURES
-from pipeline.records import Kind, Passage
+from pipeline.records import Band, Kind, Passage
 from pipeline.results import ResultFiles
 from pipeline.risk_terminal import print_table
 from pipeline.table import write_tables
@@ -134,6 +134,13 @@ def test_passages_are_given_by_offsets_where_the_texts_are_gone(out):
     assert [(p["asset_start"], p["asset_end"], p["words"]) for p in found] == [(3, 60, 11)]
     assert found[0]["asset_text"] is None
     assert "characters 3–60 of the asset" in " ".join(printed(out, "act one.fountain").split())
+
+
+def test_a_passage_that_is_not_counted_is_not_said_to_be_seldom_copied(tmp_path):
+    row = flagged_row("a", nats=0.0, kind=Kind.SCRIPT, band=Band.INFO)
+    told = printed(store(tmp_path / "out", [row]), "a")
+    assert "what was found adds nothing to this figure" in told
+    assert "in 100 labelled pairs" not in told
 
 
 TEXT = "One two three four five six seven eight nine ten eleven twelve thirteen words stand here."

@@ -291,6 +291,14 @@ def test_risk_in_words(risk, number, words):
     assert risk_in_words(risk) == words
 
 
+def test_a_passage_that_is_not_counted_is_not_said_to_be_seldom_copied():
+    row = script_row()
+    match = replace(row.matches[0], contributions={"text_overlap": 0.0}, risk=0.001)
+    text = Reader(page_of([replace(row, band=Band.INFO, risk=0.001, matches=(match,))])).text
+    assert "what was found adds nothing to this figure" in text
+    assert "in 100 labelled pairs" not in text
+
+
 @pytest.mark.parametrize(
     ("value", "unit", "said"),
     [
@@ -299,6 +307,8 @@ def test_risk_in_words(risk, number, words):
         (1, "words", "1 word"),
         (1204, "words", "1,204 words"),
         (0.93125, "0 to 1", "0.931 (0 to 1)"),
+        (999.4, "words", "999 words"),
+        (10019.486, "words", "10,019 words"),
         (0.5, "", "0.5"),
         (True, "", "yes"),
         (None, "words", "–"),

@@ -12,7 +12,15 @@ from rich.table import Table
 from rich.text import Text
 
 from pipeline.overlap import MEASURES
-from pipeline.plain_words import BANDS, OUTCOMES, count, risk_in_words, risk_number, value_in_words
+from pipeline.plain_words import (
+    BANDS,
+    OUTCOMES,
+    count,
+    percent,
+    risk_in_words,
+    risk_number,
+    value_in_words,
+)
 from pipeline.reasons import title_of
 from pipeline.records import Band, Outcome
 from pipeline.report_card import STEP_TITLES
@@ -169,7 +177,7 @@ def _waterfall(steps: Sequence[Mapping[str, Any]]) -> Table:
 
 def _print_passage(passage: Mapping[str, Any], console: Console) -> None:
     head = (
-        f"{count(passage['words'], 'word')} in common ({100 * passage['identity']:.0f} %): "
+        f"{count(passage['words'], 'word')} in common ({percent(passage['identity'])}): "
         f"characters {passage['asset_start']:,}–{passage['asset_end']:,} of the asset, "
         f"{passage['work_start']:,}–{passage['work_end']:,} of {passage['work_file']}"
     )

@@ -81,6 +81,18 @@ def value_in_words(value: Value, measure: Measure | None) -> str:
     return f"{number} {unit}".rstrip()
 
 
+def percent(share: float, *, whole: float = 1.0) -> str:
+    """A share in whole per cent, never rounded up to 100 or down to 0: `95 %`.
+
+    Args:
+        share: 0 to 1.
+        whole: from what share on it is all.
+    """
+    if share < 0.01:
+        return "less than 1 %"
+    return "100 %" if share >= whole else f"{min(99, round(100 * share))} %"
+
+
 def count(number: int, noun: str, plural: str = "") -> str:
     """`1 file`, `2 files`, `1,204 files`."""
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"

@@ -14,6 +14,7 @@ from pipeline.overlay import KeptFrame
 from pipeline.plain_words import (
     BANDS,
     OUTCOMES,
+    percent,
     risk_in_words,
     risk_number,
     value_in_words,
@@ -353,7 +354,7 @@ def _shown_passage(passage: Passage, asset_text: str | None, work_text: str | No
     asset, work = excerpt_pair(asset_text, asset_span, work_text, work_span, passage.agreeing)
     return ShownPassage(
         words=passage.words,
-        identity=f"{100 * passage.identity:.0f} %",
+        identity=percent(passage.identity),
         asset_offsets=f"{passage.asset_start:,}–{passage.asset_end:,}",
         work_offsets=f"{passage.work_start:,}–{passage.work_end:,}",
         work_file=visible(passage.work_file),

@@ -233,6 +233,16 @@ def test_passages_stand_side_by_side_with_shared_words_marked():
     assert none.text.count("No text kept") == 2
 
 
+@pytest.mark.parametrize(
+    ("identity", "said"), [(1.0, "100 %"), (0.9996, "99 %"), (0.951, "95 %"), (0.4, "40 %")]
+)
+def test_a_passage_with_a_word_changed_is_not_wholly_the_same(identity, said):
+    row = flagged_row(
+        "a", kind=Kind.SCRIPT, passages=(Passage("w1.file", 0, 9, 0, 9, 400, identity),)
+    )
+    assert f"400 words in common {said} of the longer stretch" in Reader(page_of([row])).text
+
+
 def test_an_excerpt_is_the_passage_and_is_cut_when_it_is_long():
     text = "word " * 4000
     mine, theirs = excerpt_pair(text, (5, 19_000), text, (0, 100))

@@ -90,7 +90,8 @@ class Overlap:
 
     Attributes:
         inliers: local features that agree with the transform.
-        asset_share, work_share: parts of the asset's and the work's area that it covers, 0 to 1.
+        asset_share, work_share: parts of the asset's and the work's area in which the two agree
+            under the transform, 0 to 1; what lies within the outline may be more.
         agreement: correlation of the two pictures within it, 0 to 1.
         transform: as stored; `placement` reads it.
         negative: whether the asset is a negative of the work there.
@@ -273,7 +274,7 @@ def overlap_sentence(overlap: Overlap) -> str:
     if overlap.agreement is not None:
         said.append(f"agreement {overlap.agreement:.2f} (1 is the same picture)")
     if overlap.found_by:
-        said.append(f"found by {_listed(overlap.found_by)}")
+        said.append(f"nominated by {_listed(overlap.found_by)}")
     if overlap.frame:
         said.append(f"in frame {overlap.frame + 1:,} of the file")
     lead = "The work’s picture lies in the asset"
@@ -288,7 +289,7 @@ def _shares(overlap: Overlap) -> str:
         (overlap.work_share, "of the work"),
     )
     covered = [f"{percent(share, whole=_WHOLE)} {what}" for share, what in of if share is not None]
-    return f"the overlap covers {' and '.join(covered)}" if covered else ""
+    return f"the two agree over {' and '.join(covered)}" if covered else ""
 
 
 def _listed(names: str) -> str:

@@ -9,7 +9,7 @@ from math import log
 
 from pipeline.excerpts import Excerpt, excerpt_pair
 from pipeline.fuse import IDENTICAL_FILE, Step, explain_contributions
-from pipeline.overlap import MEASURES, overlap_of, overlap_sentence
+from pipeline.overlap import overlap_of, overlap_sentence
 from pipeline.overlay import KeptFrame
 from pipeline.plain_words import (
     BANDS,
@@ -335,17 +335,20 @@ def _outcomes(row: RiskRow, match: Match) -> tuple[ShownOutcome, ...]:
 
 
 def _figures_line(match: Match) -> str:
-    """A further match's measures on one line: `phash distance 6 bits of 64; …`."""
+    """A further match's measures on one line: `phash distance 6 bits of 64; …`.
+
+    Where its picture lies is said in one sentence, which stands for the measures of the overlap.
+    """
     declared = {m.name: m for stage in STAGES.values() for m in stage.measures}
+    overlap = overlap_of(match.measures)
     said = ["identical file"] if match.identical_file else []
     said += [
         f"{name.replace('_', ' ')} {value_in_words(value, declared.get(name))}"
         for name, value in match.measures.items()
-        if value is not None and name not in MEASURES
+        if value is not None and not (overlap and name.startswith("overlap_"))
     ]
-    overlap = overlap_of(match.measures)
-    said += [overlap_sentence(overlap).removesuffix(".")] if overlap else []
-    return visible("; ".join(said))
+    sentences = [overlap_sentence(overlap)] if overlap else []
+    return visible(". ".join((["; ".join(said)] if said else []) + sentences))
 
 
 def _shown_passage(passage: Passage, asset_text: str | None, work_text: str | None) -> ShownPassage:

@@ -236,11 +236,11 @@ def test_the_overlap_is_said_in_words(tmp_path):
     out = store_overlap(tmp_path, flagged_row("a.png"))
     told = " ".join(printed(out, "a.png").split())
     assert (
-        "The work’s picture lies in the asset: the overlap covers 30 % of the asset and 100 % of "
+        "The work’s picture lies in the asset: the two agree over 30 % of the asset and 100 % of "
         "the work; mirrored, scaled by 0.55 (at 1 it would fill the asset); 142 agreeing points;"
         in told
     )
-    assert "found by perceptual hash and local features." in told
+    assert "nominated by perceptual hash and local features." in told
     assert "-0.5 0 0.75" not in told
     match = explain_json(out, "a.png")["matches"][0]
     assert match["overlap"]["transform"] == "mirrored, scaled by 0.55"

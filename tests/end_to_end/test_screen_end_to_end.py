@@ -236,7 +236,7 @@ def test_a_band_that_there_is_not_is_refused_in_one_sentence(drop, tmp_path):
         [sys.executable, "-m", "pipeline", *words], capture_output=True, text=True, check=False
     )
     assert done.returncode == 2
-    assert "Invalid value for '--fail-on': 'info' is not one of 'escalate', 'review'." in done.stderr
+    assert "value for '--fail-on': 'info' is not one of 'escalate', 'review'." in done.stderr
 
 
 def test_every_fault_of_a_configuration_is_said_at_once(drop, index, tmp_path, run):

@@ -213,7 +213,7 @@ def _band_meanings(run: RunInfo) -> list[tuple[str, str, str]]:
              " reaches no higher"),
             (
                 Band.INFO,
-                f"weak evidence{below}, or a passage of a work whose rights are not counted",
+                f"weak evidence{below}, or a passage not counted for the rights of its work",
             ),
             (Band.PARTLY_SCREENED, "nothing found in what could be judged, but not all could"),
             (Band.NOT_SCREENED, "could not be judged at all"),

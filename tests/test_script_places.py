@@ -61,4 +61,4 @@ def test_the_report_says_where_a_passage_stands():
     row = flagged_row("a", kind=Kind.SCRIPT, passages=(passage(TEXT.index("Tea")),))
     placed = replace(row, outcomes=with_places(row.outcomes, script))
     page = "".join(report_html(run=RUN, rows=[placed], works=WORKS))
-    assert "page 7, scene INT. HALL - DAY of the asset" in page
+    assert "in the asset: page 7, scene INT. HALL - DAY" in page

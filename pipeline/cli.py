@@ -551,6 +551,8 @@ def _run() -> int:
     except typer.Abort:
         return EXIT_INTERRUPTED
     except CommandLineError as error:
+        # What typer's own validation puts before the sentence says nothing to a reader.
+        error.message = error.message.replace("Value error, ", "")
         if "--json" in sys.argv[1:]:
             emit({"error": error.format_message(), "problems": []})
         else:

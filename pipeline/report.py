@@ -252,7 +252,10 @@ def _band_meanings(run: RunInfo) -> list[tuple[str, str, str]]:
             (Band.ESCALATE, f"strong evidence of copied material{above}, or an identical file"),
             (Band.REVIEW, f"evidence that a person should look at{between}; likeness alone"
              " reaches no higher"),
-            (Band.INFO, f"weak evidence{below}, noted for completeness"),
+            (
+                Band.INFO,
+                f"weak evidence{below}, or a passage not counted for the rights of its work",
+            ),
             (Band.PARTLY_SCREENED, "nothing found in what could be judged, but not all could"),
             (Band.NOT_SCREENED, "could not be judged at all"),
             (Band.NO_MATCH, "every stage for its kind ran and found nothing in this index;"

@@ -340,7 +340,9 @@ def _stored(out: Path, name: str, digest: object) -> pa.Table:
             "run was interrupted; screen the drop again into this folder."
         )
     try:
-        return pq.read_table(pa.BufferReader(data))
+        # In this thread. `pq.read_table` scans in threads that may still hold the bytes when the
+        # interpreter ends, which then aborts the process.
+        return pq.ParquetFile(pa.BufferReader(data)).read(use_threads=False)
     except (pa.ArrowException, OSError) as error:
         raise RunError(
             f"{path} is not a readable Parquet file; screen the drop again into this folder."

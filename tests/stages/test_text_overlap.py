@@ -297,6 +297,29 @@ def test_what_hides_words_is_undone_and_said(stage, works):
     assert stage.remark(stage.fingerprint([script(text)])[0].facts) is None
 
 
+def test_one_hidden_character_is_one_and_the_last_kind_is_joined_by_and(stage, works):
+    texts, _ = works
+
+    def said(text):
+        (answer,) = stage.fingerprint([script(text)])
+        return stage.remark(answer.facts)
+
+    assert "holds 1 invisible character; its words" in said("\u2060" + texts[5])
+    both = said("\u2060\u2060\u00ad" + texts[5])
+    assert "holds 2 invisible characters and 1 soft hyphen; its words" in both
+
+
+def test_a_passage_with_words_changed_is_not_said_to_be_word_for_word(stage, works):
+    texts, stored = works
+    words = texts[2].split()[100:180]
+    host = prose(51, 200)
+    (exact,) = search(stage, stored, f"{host} {' '.join(words)}")
+    assert stage.sentence(exact) == "A passage of 80 words is shared with it word for word."
+    words[40] = "otherwise"
+    (changed,) = search(stage, stored, f"{host} {' '.join(words)}")
+    assert stage.sentence(changed) == "A passage of 79 words is shared with it, with words changed."
+
+
 def test_what_many_works_say_counts_less(stage):
     """The same stretch found in one work, and in one of twelve works that all have it."""
     stock = prose(500, 40)

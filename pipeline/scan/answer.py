@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from pipeline.config import Config
 from pipeline.errors import Reason
+from pipeline.fuse import in_part
 from pipeline.judge import Bench, judge_with
 from pipeline.load import load
 from pipeline.plain_words import BANDS, count, risk_number
@@ -112,7 +113,15 @@ def write_answer(context: Context, folder: Path) -> dict[str, Any]:
     works = {work.work_id: work for work in context.index.works}
     assets, info = context.listing.assets, context.info
     with ResultFiles(folder) as files:
-        built = tables_in_order(rows_of(context, assets), info, works, discovered=len(assets))
+        partly = 0
+
+        def counted() -> Iterator[RiskRow]:
+            nonlocal partly
+            for row in rows_of(context, assets):
+                partly += row.band in FLAGGED and in_part(row)
+                yield row
+
+        built = tables_in_order(counted(), info, works, discovered=len(assets))
         write_built(files, built)
         delta = _delta(context, built.risk)
         with files.new(DELTA) as file:
@@ -121,7 +130,7 @@ def write_answer(context: Context, folder: Path) -> dict[str, Any]:
             write_csv(delta, file)
         bands = Counter(built.risk.column("band").to_pylist())
         counts = {band.value: bands[band.value] for band in Band}
-        said = _said(context, counts, delta)
+        said = _said(context, counts, delta, partly)
         files.write_json(DELTA_JSON, said)
         _write_page(context, files, delta, counts)
         run = {
@@ -152,7 +161,9 @@ def _delta(context: Context, risk: pa.Table) -> pa.Table:
     )
 
 
-def _said(context: Context, counts: Mapping[str, int], delta: pa.Table) -> dict[str, Any]:
+def _said(
+    context: Context, counts: Mapping[str, int], delta: pa.Table, partly: int
+) -> dict[str, Any]:
     """The summary as data: counts and ids, nothing of what assets hold."""
     before = context.before
     urgent = Counter(
@@ -172,6 +183,7 @@ def _said(context: Context, counts: Mapping[str, int], delta: pa.Table) -> dict[
         "counts": dict(counts),
         "changes": change_counts(delta),
         "flagged_anew": {band.value: urgent[band.value] for band in FLAGGED},
+        "flagged_in_part": partly,
         "works": len(context.index.works),
         "index_version": context.index.version,
         "config_fingerprint": context.info.config_fingerprint,

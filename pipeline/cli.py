@@ -50,6 +50,13 @@ index_app = typer.Typer(
     rich_markup_mode=None,
 )
 app.add_typer(index_app)
+schedule_app = typer.Typer(
+    name="schedule",
+    help="Write out a schedule for nightly scans, ready to install.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+app.add_typer(schedule_app)
 
 CommandLineError: Any = typer.BadParameter.__mro__[2]
 """click's ClickException, wherever this release of typer has click from."""
@@ -561,6 +568,64 @@ def scan_exit_status(summary: dict[str, Any], fail_on: FailOn | None) -> int:
         return EXIT_FAIL_ON
     unsure = counts["not_screened"] or counts["partly_screened"] or summary["flagged_in_part"]
     return EXIT_NOT_SCREENED if unsure or summary["unreachable"] else EXIT_OK
+
+
+ScanConfig = Annotated[
+    Path, typer.Option("--config", metavar="FILE", help="The configuration of the scans.")
+]
+At = Annotated[str, typer.Option(metavar="HH:MM", help="When, in the machine's own time.")]
+UnitsOut = Annotated[
+    Path | None, typer.Option(metavar="DIR", help="Where files are written; printed without it.")
+]
+
+
+@schedule_app.command("systemd")
+@reported
+def schedule_systemd(
+    config: ScanConfig, at: At = "02:30", out: UnitsOut = None, as_json: Json = False
+) -> int:
+    """A systemd service and timer."""
+    from pipeline.scan.schedule import schedule_of, systemd_units
+    from pipeline.scan.settings import load_settings
+
+    schedule = schedule_of(load_settings(config), config, at)
+    return _give(schedule, systemd_units(schedule), out, as_json=as_json)
+
+
+@schedule_app.command("cron")
+@reported
+def schedule_cron(
+    config: ScanConfig, at: At = "02:30", out: UnitsOut = None, as_json: Json = False
+) -> int:
+    """A line for a crontab."""
+    from pipeline.scan.schedule import MADE, cron_line, schedule_of
+    from pipeline.scan.settings import load_settings
+
+    schedule = schedule_of(load_settings(config), config, at)
+    line = cron_line(schedule)
+    text = line if out is None else f"{MADE}\n{line}"
+    return _give(schedule, {f"{schedule.name}.crontab": text}, out, as_json=as_json)
+
+
+def _give(schedule: Any, files: dict[str, str], out: Path | None, *, as_json: bool) -> int:
+    """Prints the files of a schedule, or writes them."""
+    from pipeline.scan.schedule import notes_of, write_files
+
+    written = write_files(files, out) if out is not None else []
+    notes = notes_of(schedule)
+    if as_json:
+        emit({"files": files, "written": [str(one) for one in written], "notes": notes})
+        return EXIT_OK
+    for name, text in files.items():
+        if out is None:
+            if len(files) > 1:
+                typer.echo(f"# {name}")
+            typer.echo(text, nl=len(files) > 1)
+    for one in written:
+        say(f"Wrote {one}.")
+    for note in notes:
+        _complain(note, (), False)
+    return EXIT_OK
 
 
 @app.command()

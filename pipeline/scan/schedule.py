@@ -21,6 +21,7 @@ NICE = 10
 MADE = "# Made by `clearance schedule`."
 
 _PRIVATE = (Path("/tmp"), Path("/var/tmp"))  # noqa: S108
+_NO_PROGRAM = re.compile(r"[\\\"']")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
@@ -140,7 +141,11 @@ def systemd_units(schedule: Schedule) -> dict[str, str]:
 
 
 def _service(schedule: Schedule) -> str:
-    command = " ".join(_quoted(word) for word in (f":{schedule.command[0]}", *schedule.command[1:]))
+    program, *rest = schedule.command
+    if _NO_PROGRAM.search(program):
+        # systemd takes no such name for a program, but anything as an argument.
+        program, rest = "/usr/bin/env", ["--", program, *rest]
+    command = " ".join(_quoted(word) for word in (f":{program}", *rest))
     places = (schedule.out, schedule.index, *schedule.drops, schedule.config, *_program(schedule))
     in_tmp = any(place.is_relative_to(tmp) for place in places for tmp in _PRIVATE)
     lines = [

@@ -17,6 +17,7 @@ from pipeline.overlay import frame_of, overlay, picture_of, strip
 from pipeline.overlay_drawing import Picture
 from pipeline.records import Asset, Fault, Kind, LoadedImage
 from pipeline.results import StoredRun, read_run
+from pipeline.run_record import asset_place, drop_places
 from pipeline.visible import visible
 
 
@@ -75,7 +76,7 @@ def _check_place(file: Path, run: Mapping[str, Any]) -> None:
     place = file.resolve()
     index = run.get("index")
     for what, path in (
-        ("drop", run.get("drop")),
+        *(("drop", drop) for drop in drop_places(run)),
         ("reference index", index.get("path") if isinstance(index, dict) else None),
     ):
         if isinstance(path, str) and Path(path).resolve() in (place, *place.parents):
@@ -108,23 +109,22 @@ def _chosen(
 def _asset_frame(run: Mapping[str, Any], row: Mapping[str, Any], overlap: Overlap) -> Picture:
     """The frame that the overlap speaks of, from the file that was screened."""
     path: str = row["asset_path"]
-    if not isinstance(run.get("drop"), str):
+    file = asset_place(run, path)
+    if file is None:
         raise RunError("The run does not say which drop it screened, so the asset can't be found.")
-    drop = Path(run["drop"])
-    file = drop if drop.is_file() else drop / path
     try:
         with open_regular(file) as stream:
             same = digest_of(stream)[0] == row["asset_id"]
     except (FileRefusedError, OSError) as error:
         detail = error.fault.detail if isinstance(error, FileRefusedError) else str(error.strerror)
         raise RunError(
-            f"The overlay can't be drawn: {visible(path)} can't be read in the drop {drop} "
-            f"({detail})."
+            f"The overlay can't be drawn: {visible(path)} can't be read in the drop (as "
+            f"{visible(str(file))}: {detail})."
         ) from error
     if not same:
         raise RunError(
-            f"The overlay can't be drawn: {visible(path)} in the drop {drop} has other content "
-            "than was screened."
+            f"The overlay can't be drawn: {visible(path)} in the drop (as {visible(str(file))}) "
+            "has other content than was screened."
         )
     loaded = load(Asset(file, path, row["asset_id"], Kind.IMAGE, row.get("size")), _limits(run))
     if isinstance(loaded, Fault):

@@ -89,7 +89,8 @@ class Run:
         """
         path = self._row(asset)["asset_path"]
         rows = self.matches[self.matches["asset_path"] == path]
-        return rows.sort_values("rank").head(limit).reset_index(drop=True)
+        found: pd.DataFrame = rows.sort_values("rank").head(limit).reset_index(drop=True)
+        return found
 
     def show(self, asset: str, work_id: str | None = None) -> RowView:
         """Why an asset stands where it does, as a notebook shows it.

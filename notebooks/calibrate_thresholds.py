@@ -111,9 +111,16 @@ else:
 reliability
 
 # %%
-axes = reliability.plot.scatter(
-    x="said", y="were copies", s=20 + 10 * reliability["pairs"].astype(float), figsize=(4.5, 4.5)
-) if len(reliability) else None
+axes = (
+    reliability.plot.scatter(
+        x="said",
+        y="were copies",
+        s=20 + 10 * reliability["pairs"].astype(float),
+        figsize=(4.5, 4.5),
+    )
+    if len(reliability)
+    else None
+)
 if axes is not None:
     axes.plot([0, 1], [0, 1], linestyle="--", color="0.5")
     axes.set_xlim(-0.05, 1.05)

@@ -91,9 +91,9 @@ added = [c for c in run.matches.columns if c.startswith("contribution_")]
 top = run.matches[run.matches["rank"] == 1].set_index("asset_path")[added]
 top = top.loc[:, top.notna().any()].astype(float).fillna(0.0)
 if len(top):
-    axes = top.rename(columns=lambda c: c.removeprefix("contribution_").replace("_", " ")).plot.barh(
-        stacked=True, figsize=(9, 0.35 * len(top) + 1.5)
-    )
+    axes = top.rename(
+        columns=lambda c: c.removeprefix("contribution_").replace("_", " ")
+    ).plot.barh(stacked=True, figsize=(9, 0.35 * len(top) + 1.5))
     axes.set_xlabel("log-odds added")
     axes.set_ylabel("")
     axes.invert_yaxis()

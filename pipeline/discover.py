@@ -1,6 +1,8 @@
 """Discovering a drop: every entry of the folder becomes one asset, whatever it is.
 
-Nothing is skipped. What can't be read, or is no file at all, is an asset with a fault.
+Nothing is skipped. What can't be read, or is no file at all, is an asset with a fault. It goes in
+two steps, so that who knows a drop from before need not read it again: `listed` says what lies
+there without opening a file, `identified` reads one entry.
 """
 
 from __future__ import annotations
@@ -9,6 +11,7 @@ import os
 import re
 import stat
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.errors import DropError, Reason
@@ -18,9 +21,52 @@ from pipeline.load.refusal import FileRefusedError
 from pipeline.records import Asset, Fault, Kind
 from pipeline.visible import visible
 
-__all__ = ["SUPPORTED", "asset_of", "discover", "text_of_path"]
+__all__ = [
+    "SUPPORTED",
+    "Listed",
+    "ListedFile",
+    "asset_of",
+    "discover",
+    "identified",
+    "listed",
+    "text_of_path",
+]
 
 _LOOKS_ESCAPED = re.compile(rb"\\(?=x[0-9a-f]{2})")
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """One entry of a drop as the listing tells it, before anything of it is read.
+
+    Attributes:
+        asset_path: as in `Asset`; no two entries of a drop have the same.
+        size: bytes, None if unknown.
+        stamp: what the listing tells of the content, as one string to be compared for equality and
+            nothing else. An entry whose stamp is that of an earlier listing has not been changed
+            since, as far as can be told without reading it. None: nothing can be told, so read it.
+            It is taken before the content is read, never after: a change in between shows in the
+            next listing.
+    """
+
+    asset_path: str
+    size: int | None
+    stamp: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ListedFile(Listed):
+    """An entry of a drop on this machine.
+
+    Attributes:
+        file: where it lies.
+        root: the real path that a link may not lead out of; None for a drop that is one file.
+        fault: why there is nothing to read: a folder that can't be listed.
+    """
+
+    file: Path
+    root: str | None = None
+    fault: Fault | None = None
 
 
 def discover(drop: Path) -> Iterator[Asset]:
@@ -37,6 +83,15 @@ def discover(drop: Path) -> Iterator[Asset]:
     Raises:
         DropError: at once, if `drop` does not exist, can't be read, or is neither.
     """
+    return map(identified, listed(drop))
+
+
+def listed(drop: Path) -> Iterator[ListedFile]:
+    """The entries of a drop, one for each asset of `discover` and in the same order.
+
+    No file is opened (but for a drop that is one file, to see that it can be). Arguments and
+    errors are those of `discover`.
+    """
     try:
         mode = drop.stat().st_mode
         if stat.S_ISDIR(mode):
@@ -45,7 +100,7 @@ def discover(drop: Path) -> Iterator[Asset]:
         if stat.S_ISREG(mode):
             with open_regular(drop):
                 pass
-            return iter([asset_of(drop, text_of_path(drop.name))])
+            return iter([_entry(drop, text_of_path(drop.name), None)])
     except FileNotFoundError as error:
         raise DropError(f"There is no drop {_named(drop)}; name a folder or a file.") from error
     except (OSError, ValueError) as error:
@@ -59,6 +114,15 @@ def discover(drop: Path) -> Iterator[Asset]:
         f"The drop {_named(drop)} is neither a folder nor a file; name the folder that holds "
         "the assets."
     )
+
+
+def identified(entry: ListedFile) -> Asset:
+    """The asset of an entry: its content is read, and whether it is a file looked at again."""
+    if entry.fault is not None:
+        return Asset(entry.file, entry.asset_path, None, Kind.OTHER, None, entry.fault)
+    if entry.root is None:
+        return asset_of(entry.file, entry.asset_path)
+    return _entry_asset(entry.file, entry.asset_path, entry.root)
 
 
 def asset_of(file: Path, asset_path: str) -> Asset:
@@ -96,7 +160,7 @@ Entry = tuple[str, bool, str]
 """Sort key and asset path (a folder's ends in `/`), whether it is a folder to go into, name."""
 
 
-def _walk(drop: Path, entries: list[Entry]) -> Iterator[Asset]:
+def _walk(drop: Path, entries: list[Entry]) -> Iterator[ListedFile]:
     root = os.path.realpath(drop)
     # A stack and not recursion: folders may be nested deeper than Python recurses.
     stack = [(drop, iter(entries))]
@@ -109,13 +173,28 @@ def _walk(drop: Path, entries: list[Entry]) -> Iterator[Asset]:
         path, is_folder, name = entry
         file = folder / name
         if not is_folder:
-            yield _entry_asset(file, path, root)
+            yield _entry(file, path, root)
             continue
         try:
             stack.append((file, iter(_sorted_entries(file, path))))
         except OSError as error:
             why = unreadable(error, "the folder and what is in it").fault
-            yield Asset(file, path.removesuffix("/"), None, Kind.OTHER, None, why)
+            yield ListedFile(path.removesuffix("/"), None, None, file, root, why)
+
+
+def _entry(file: Path, path: str, root: str | None) -> ListedFile:
+    """A file's entry. Only a regular file has a stamp: what a link leads to is looked at anew."""
+    try:
+        # A drop that is one file may be named by a link, which then is what the user asked for.
+        found = file.stat() if root is None else os.lstat(file)
+    except (OSError, ValueError):
+        return ListedFile(path, None, None, file, root)
+    if not stat.S_ISREG(found.st_mode):
+        return ListedFile(path, None, None, file, root)
+    # With the time of the last change of any kind, since that of the content can be set back:
+    # by `cp -p`, by rsync, by whoever unpacks an archive.
+    stamp = f"file:{found.st_size}:{found.st_mtime_ns}:{found.st_ctime_ns}:{found.st_ino}"
+    return ListedFile(path, found.st_size, stamp, file, root)
 
 
 def _sorted_entries(folder: Path, prefix: str) -> list[Entry]:

@@ -8,6 +8,7 @@ import socket
 import stat
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from pipeline import discover as discovery
-from pipeline.discover import asset_of, discover, text_of_path
+from pipeline.discover import Listed, asset_of, discover, identified, listed, text_of_path
 from pipeline.errors import DropError, Reason
 from pipeline.records import Kind
 from pipeline.visible import visible
@@ -460,3 +461,92 @@ def test_a_single_file_without_the_right_to_read_it(drop, monkeypatch):
     monkeypatch.setattr("pipeline.load.opening.os.open", denied_for(os.open, "closed.txt"))
     with pytest.raises(DropError, match="permission denied"):
         discover(file)
+
+
+# The two steps
+
+
+def stamps(drop):
+    return {entry.asset_path: entry.stamp for entry in listed(drop)}
+
+
+def test_a_listing_reads_nothing_and_names_what_is_discovered(drop, monkeypatch):
+    write(drop, "b/a.txt", b"12345")
+    write(drop, "b.txt")
+    (drop / "link.txt").symlink_to("b.txt")
+    (drop / "gone.txt").symlink_to("nowhere")
+    os.mkfifo(drop / "pipe")
+    with monkeypatch.context() as patched:
+        patched.setattr("pipeline.load.opening.os.open", None)
+        entries = list(listed(drop))
+    assert [entry.asset_path for entry in entries] == [asset.asset_path for asset in discover(drop)]
+    assert [identified(entry) for entry in entries] == list(discover(drop))
+    by_name = {entry.asset_path: entry for entry in entries}
+    assert all(isinstance(entry, Listed) for entry in entries)
+    assert by_name["b/a.txt"].size == 5
+    # What is no plain file can't be told to be unchanged.
+    assert {path for path, entry in by_name.items() if entry.stamp} == {"b/a.txt", "b.txt"}
+
+
+def test_a_stamp_stays_while_a_file_does(drop):
+    write(drop, "a.txt", b"12345")
+    before = stamps(drop)
+    assert before == stamps(drop)
+    list(discover(drop))
+    assert before == stamps(drop)
+    write(drop, "b.txt")
+    assert stamps(drop)["a.txt"] == before["a.txt"]
+
+
+def rewrite_in_place(file):
+    file.write_bytes(b"54321")
+
+
+def replace(file):
+    new = file.with_name("new")
+    new.write_bytes(b"54321")
+    new.replace(file)
+
+
+def grow(file):
+    file.write_bytes(b"123456")
+
+
+@pytest.mark.parametrize("change", [rewrite_in_place, replace, grow])
+@pytest.mark.parametrize("time_set_back", [True, False])
+def test_a_stamp_changes_with_the_file(drop, change, time_set_back):
+    file = write(drop, "a.txt", b"12345")
+    at = file.stat()
+    before = stamps(drop)["a.txt"]
+    time.sleep(0.02)  # longer than the grain of a file system's clock
+    change(file)
+    if time_set_back:
+        os.utime(file, ns=(at.st_atime_ns, at.st_mtime_ns))
+    assert stamps(drop)["a.txt"] != before
+
+
+def test_the_stamp_of_a_drop_that_is_one_file(drop):
+    file = write(drop, "only.txt")
+    (entry,) = listed(file)
+    assert (entry.asset_path, entry.size) == ("only.txt", 5)
+    assert entry.stamp == stamps(drop)["only.txt"]
+    (drop / "link.txt").symlink_to("only.txt")
+    (linked,) = listed(drop / "link.txt")
+    assert linked.stamp == entry.stamp
+
+
+def test_a_folder_that_can_not_be_listed_is_an_entry(drop, monkeypatch):
+    (drop / "closed").mkdir()
+    monkeypatch.setattr(discovery.os, "scandir", denied_for(os.scandir, "closed"))
+    (entry,) = listed(drop)
+    assert (entry.asset_path, entry.size, entry.stamp) == ("closed", None, None)
+    assert identified(entry).fault.reason is Reason.UNREADABLE
+
+
+def test_a_file_exchanged_for_a_link_after_the_listing_is_not_followed_out(drop):
+    file = write(drop, "a.txt")
+    secret = write(drop.parent, "secret.txt", b"secret")
+    (entry,) = listed(drop)
+    file.unlink()
+    file.symlink_to(secret)
+    assert "leads out of the drop" in identified(entry).fault.detail

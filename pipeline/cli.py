@@ -355,12 +355,20 @@ def index_verify(index: Index, as_json: Json = False) -> int:
 @app.command()
 @reported
 def screen(
-    drop: Annotated[Path, typer.Argument(metavar="DROP", help="A folder of assets, or one file.")],
+    drop: Annotated[
+        str,
+        typer.Argument(metavar="DROP", help="A folder of assets, one file, or s3://BUCKET/PREFIX."),
+    ],
     index: Annotated[
         Path, typer.Option("--index", metavar="IDX", help="The folder of the reference index.")
     ],
     out: Annotated[
-        Path, typer.Option("--out", metavar="OUT", help="Where the results are written.")
+        str,
+        typer.Option(
+            "--out",
+            metavar="OUT",
+            help="Where the results are written: a folder, or s3://BUCKET/PREFIX.",
+        ),
     ],
     config: Annotated[
         Path | None,
@@ -377,12 +385,16 @@ def screen(
     as_json: Json = False,
 ) -> int:
     """Screen a drop against an index and write the risk table and report."""
+    from pipeline.places import place
     from pipeline.progress import shown
     from pipeline.risk_terminal import print_run
     from pipeline.screen import screen as run
 
+    source, target = place(drop), place(out)
     with shown(stderr()) as progress:
-        done = run(drop, index, out, config=config, index_version=index_version, progress=progress)
+        done = run(
+            source, index, target, config=config, index_version=index_version, progress=progress
+        )
     if not done.rows:
         # A remark and no result, so on standard error with --json as well.
         _complain(f"{drop} holds no files; see that it is the folder you meant.", (), False)
@@ -412,7 +424,12 @@ def exit_status(counts: dict[str, int], fail_on: FailOn | None, flagged_in_part:
 @app.command()
 @reported
 def explain(
-    out: Annotated[Path, typer.Argument(metavar="OUT", help="The results of a run.")],
+    out: Annotated[
+        str,
+        typer.Argument(
+            metavar="OUT", help="The results of a run: a folder, or s3://BUCKET/PREFIX."
+        ),
+    ],
     asset: Annotated[
         str,
         typer.Argument(
@@ -435,15 +452,17 @@ def explain(
     """Explain a row: each stage's outcome and contribution, each match's evidence."""
     from pipeline.explain import explain as explain_text
     from pipeline.explain import explain_json
+    from pipeline.places import place
 
     if work is not None and overlay is None:
         raise typer.BadParameter("--work goes with --overlay FILE.png")
+    results = place(out)
     if overlay is not None:
         from dataclasses import asdict
 
         from pipeline.explain_overlay import write_overlay
 
-        done = write_overlay(out, asset, overlay, work)
+        done = write_overlay(results, asset, overlay, work)
         if as_json:
             emit(asdict(done))
         else:
@@ -451,9 +470,9 @@ def explain(
             say(f"Wrote {done.file}.")
         return EXIT_OK
     if as_json:
-        emit(explain_json(out, asset))
+        emit(explain_json(results, asset))
         return EXIT_OK
-    explain_text(out, asset, stdout())
+    explain_text(results, asset, stdout())
     return EXIT_OK
 
 

@@ -15,6 +15,7 @@ from pipeline.load.refusal import FileRefusedError
 from pipeline.overlap import STAGE, Overlap, overlap_of, overlap_sentence
 from pipeline.overlay import frame_of, overlay, picture_of, strip
 from pipeline.overlay_drawing import Picture
+from pipeline.places import Place, lies_in, place
 from pipeline.records import Asset, Fault, Kind, LoadedImage
 from pipeline.results import StoredRun, read_run
 from pipeline.visible import visible
@@ -37,11 +38,11 @@ class WrittenOverlay:
     note: str
 
 
-def write_overlay(out: Path, asset: str, file: Path, work_id: str | None = None) -> WrittenOverlay:
+def write_overlay(out: Place, asset: str, file: Path, work_id: str | None = None) -> WrittenOverlay:
     """Writes the overlay of an asset's strongest match that has an overlap.
 
     Args:
-        out: the folder of a run's results.
+        out: where a run's results lie.
         asset: as in `pipeline.explain.explain`.
         file: a new file, ending in `.png`; nothing is ever overwritten.
         work_id: another match than the strongest.
@@ -72,13 +73,12 @@ def write_overlay(out: Path, asset: str, file: Path, work_id: str | None = None)
 def _check_place(file: Path, run: Mapping[str, Any]) -> None:
     if file.suffix.lower() != ".png":
         raise DropError(f"The overlay is a PNG; name a file that ends in .png, not {file}.")
-    place = file.resolve()
     index = run.get("index")
     for what, path in (
         ("drop", run.get("drop")),
         ("reference index", index.get("path") if isinstance(index, dict) else None),
     ):
-        if isinstance(path, str) and Path(path).resolve() in (place, *place.parents):
+        if isinstance(path, str) and lies_in(file, place(path)):
             raise DropError(f"{file} lies inside the {what} {path}; choose a place outside it.")
     if file.exists() or file.is_symlink():
         raise DropError(f"{file} is there already, and nothing is overwritten; name another file.")
@@ -110,7 +110,12 @@ def _asset_frame(run: Mapping[str, Any], row: Mapping[str, Any], overlap: Overla
     path: str = row["asset_path"]
     if not isinstance(run.get("drop"), str):
         raise RunError("The run does not say which drop it screened, so the asset can't be found.")
-    drop = Path(run["drop"])
+    drop = place(run["drop"])
+    if not isinstance(drop, Path):
+        raise RunError(
+            f"The overlay can't be drawn: {visible(path)} lies in object storage ({drop}), and "
+            "nothing is fetched to explain a run; copy the drop to this machine and screen it here."
+        )
     file = drop if drop.is_file() else drop / path
     try:
         with open_regular(file) as stream:
@@ -152,12 +157,12 @@ def _work_picture(run: Mapping[str, Any], match: Mapping[str, Any]) -> tuple[Pic
     from reference_index.store import ReferenceIndex
 
     gone = "The index that was searched is not there as it was, so the work is not shown."
-    place, path = run.get("index"), match.get(f"work_file_{STAGE}")
-    if not isinstance(place, dict) or not isinstance(place.get("path"), str):
+    searched, path = run.get("index"), match.get(f"work_file_{STAGE}")
+    if not isinstance(searched, dict) or not isinstance(searched.get("path"), str):
         return None, gone
     try:
-        index = ReferenceIndex.open(Path(place["path"]), place.get("version"))
-        if index.digest != place.get("digest"):
+        index = ReferenceIndex.open(Path(searched["path"]), searched.get("version"))
+        if index.digest != searched.get("digest"):
             return None, gone
         files = [f for f in index.files if (f.work_id, f.path) == (match["work_id"], path)]
         if (

@@ -51,6 +51,8 @@ class StoredTexts:
     def _asset_text(self) -> str | None:
         if self._row["kind"] != Kind.SCRIPT or not isinstance(self._run.get("drop"), str):
             return None
+        if "://" in self._run["drop"]:
+            return None  # nothing is fetched to explain a run
         drop = Path(self._run["drop"])
         path: str = self._row["asset_path"]
         file = drop if drop.is_file() else drop / path

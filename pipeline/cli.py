@@ -423,6 +423,79 @@ def exit_status(counts: dict[str, int], fail_on: FailOn | None, flagged_in_part:
 
 @app.command()
 @reported
+def scan(
+    config: Annotated[
+        Path,
+        typer.Option(metavar="FILE", help="Drops, index and scan directory: configs/nightly.yaml."),
+    ],
+    history: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ASSET",
+            help="Instead of scanning, what earlier scans said of an asset: its path, the end of "
+            "it, or its SHA-256's beginning.",
+        ),
+    ] = None,
+    fail_on: Annotated[
+        FailOn | None,
+        typer.Option(help="Exit with status 1 if anything new or risen is in this band or above."),
+    ] = None,
+    as_json: Json = False,
+) -> int:
+    """Scan drop folders again and say what changed since the scan before."""
+    from pipeline.scan.settings import load_settings
+
+    settings = load_settings(config)
+    if history is not None:
+        return _scan_history(settings, history, as_json=as_json)
+    from pipeline.progress import shown
+    from pipeline.scan.run import scan as run
+    from pipeline.scan_terminal import print_scan
+
+    console = stderr()
+    with shown(console) as progress:
+        done = run(
+            settings,
+            progress=progress,
+            say=lambda text: console.print(text, markup=False, highlight=False),
+        )
+    if as_json:
+        emit({**done.summary, "out": str(done.folder), "notes": list(done.notes)})
+    else:
+        print_scan(done, stdout())
+    return scan_exit_status(done.summary, fail_on)
+
+
+def _scan_history(settings: Any, asset: str, *, as_json: bool) -> int:
+    from dataclasses import asdict
+
+    from pipeline.scan.history import history_of
+    from pipeline.scan_terminal import print_history
+
+    seen = history_of(settings, asset)
+    if as_json:
+        emit({"asset": asset, "rows": [asdict(one) for one in seen]})
+    else:
+        print_history(asset, seen, stdout())
+    return EXIT_OK
+
+
+def scan_exit_status(summary: dict[str, Any], fail_on: FailOn | None) -> int:
+    """The documented exit status of a scan that completed, from its summary."""
+    anew, counts = summary["flagged_anew"], summary["counts"]
+    over = {
+        None: (),
+        FailOn.escalate: ("escalate",),
+        FailOn.review: ("escalate", "review"),
+    }[fail_on]
+    if any(anew[band] for band in over):
+        return EXIT_FAIL_ON
+    unsure = counts["not_screened"] or counts["partly_screened"] or summary["flagged_in_part"]
+    return EXIT_NOT_SCREENED if unsure or summary["unreachable"] else EXIT_OK
+
+
+@app.command()
+@reported
 def explain(
     out: Annotated[
         str,
@@ -570,6 +643,8 @@ def _run() -> int:
     except typer.Abort:
         return EXIT_INTERRUPTED
     except CommandLineError as error:
+        # What typer's own validation puts before the sentence says nothing to a reader.
+        error.message = error.message.replace("Value error, ", "")
         if "--json" in sys.argv[1:]:
             emit({"error": error.format_message(), "problems": []})
         else:

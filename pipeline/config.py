@@ -194,7 +194,7 @@ def load_config(path: Path | None = None) -> Config:
     except ValidationError as error:
         problems += problems_of(error, Config, document.where)
     if problems or config is None:
-        raise _refused(source, problems, document)
+        raise refused(source, problems, document)
     config._folder = source.resolve().parent
     config.loaded_calibration  # noqa: B018  a run must not find out at its end that it is broken
     return config
@@ -209,7 +209,8 @@ def _found(path: Path) -> Path:
     return bundled if ours and not path.exists() else path
 
 
-def _refused(source: Path, problems: list[str], document: YamlDocument) -> ConfigError:
+def refused(source: Path, problems: list[str], document: YamlDocument) -> ConfigError:
+    """The error for a configuration file with these problems, listed in the order of its lines."""
     problems.sort(key=lambda text: _line_in(text, len(document.lines)))
     count = "a fault" if len(problems) == 1 else f"{len(problems)} faults"
     listed = "\n".join(f"  - {problem}" for problem in problems)

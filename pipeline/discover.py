@@ -47,11 +47,14 @@ class Listed:
             since, as far as can be told without reading it. None: nothing can be told, so read it.
             It is taken before the content is read, never after: a change in between shows in the
             next listing.
+        changed: when it was changed last, as the listing tells it: seconds since the epoch, None
+            if unknown.
     """
 
     asset_path: str
     size: int | None
     stamp: str | None
+    changed: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +182,7 @@ def _walk(drop: Path, entries: list[Entry]) -> Iterator[ListedFile]:
             stack.append((file, iter(_sorted_entries(file, path))))
         except OSError as error:
             why = unreadable(error, "the folder and what is in it").fault
-            yield ListedFile(path.removesuffix("/"), None, None, file, root, why)
+            yield ListedFile(path.removesuffix("/"), None, None, None, file, root, why)
 
 
 def _entry(file: Path, path: str, root: str | None) -> ListedFile:
@@ -188,13 +191,14 @@ def _entry(file: Path, path: str, root: str | None) -> ListedFile:
         # A drop that is one file may be named by a link, which then is what the user asked for.
         found = file.stat() if root is None else os.lstat(file)
     except (OSError, ValueError):
-        return ListedFile(path, None, None, file, root)
+        return ListedFile(path, None, None, None, file, root)
     if not stat.S_ISREG(found.st_mode):
-        return ListedFile(path, None, None, file, root)
+        return ListedFile(path, None, None, None, file, root)
     # With the time of the last change of any kind, since that of the content can be set back:
     # by `cp -p`, by rsync, by whoever unpacks an archive.
     stamp = f"file:{found.st_size}:{found.st_mtime_ns}:{found.st_ctime_ns}:{found.st_ino}"
-    return ListedFile(path, found.st_size, stamp, file, root)
+    changed = max(found.st_mtime_ns, found.st_ctime_ns) / 1e9
+    return ListedFile(path, found.st_size, stamp, changed, file, root)
 
 
 def _sorted_entries(folder: Path, prefix: str) -> list[Entry]:

@@ -41,7 +41,7 @@ Judge = Callable[[Iterator[Asset]], Iterable[Row]]
 it is asked for."""
 
 
-class Drop(Protocol):
+class OpenDrop(Protocol):
     """A drop that is open."""
 
     def listed(self) -> Iterator[Listed]:
@@ -52,7 +52,7 @@ class Drop(Protocol):
 
 
 @contextmanager
-def opened(where: Place, config: Config) -> Iterator[Drop]:
+def opened(where: Place, config: Config) -> Iterator[OpenDrop]:
     """A drop, open for listing and reading.
 
     Raises:
@@ -204,4 +204,4 @@ class _ObjectDrop:
 
 def _entry(found: StoredObject, path: str) -> ListedObject:
     stamp = f"s3:{found.size}:{found.etag}:{found.modified}" if found.etag else None
-    return ListedObject(text_of_path(path), found.size, stamp, found)
+    return ListedObject(text_of_path(path), found.size, stamp, found.modified, found)

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import IntEnum
+from itertools import groupby
 from typing import NamedTuple
 
 from pipeline.load.fountain import title_page_end
@@ -44,6 +45,11 @@ _TITLED = frozenset({"txt", "md"})
 """Formats that may begin with Fountain's title page without its reader having left it out."""
 _NO_BLANK_LINES = frozenset({"pdf", "docx"})
 """Formats read without the blank lines between paragraphs."""
+
+_NAMED = frozenset({"fountain", "fdx", "fadein"})
+"""Formats in which the writer can call any text a heading or a cue."""
+_LONGEST_RUN = 40
+"""Words that headings, cues and the like have at most before something compared follows."""
 
 _HEADING = re.compile(
     r"(?:\d+[A-Z]?[.)]?\s+)?(?:INT|EXT|EST|I/E)(?:\.|\s|/)\S*.*"
@@ -95,6 +101,22 @@ def elements_of(script: LoadedScript) -> tuple[Span, ...]:
         for span in _blocks(script)
         for element in _merged(_sorted(script, span, running), script.text, fountain=fountain)
     )
+
+
+def laid_open(sizes: Sequence[tuple[Part, int]], script_format: str) -> list[Part]:
+    """The part of each element, as (part, words) in order; where more words in a row are called
+    headings, cues and the like than a script has, they are compared, whatever they are called.
+    """
+    parts = [part for part, _ in sizes]
+    if script_format not in _NAMED:
+        return parts
+    start = 0
+    for compared, group in groupby(sizes, lambda one: one[0] is Part.COMPARED):
+        run = list(group)
+        if not compared and sum(words for _, words in run) > _LONGEST_RUN:
+            parts[start : start + len(run)] = [Part.COMPARED] * len(run)
+        start += len(run)
+    return parts
 
 
 def _running_heads(script: LoadedScript) -> frozenset[str]:
@@ -214,23 +236,28 @@ def _merged(sorts: Iterable[_Sort], text: str, *, fountain: bool) -> Iterator[Sp
         yield _bare(text, start, end, element, fountain=fountain)
 
 
-_MARKS: Mapping[str, tuple[str, re.Pattern[str]]] = {
-    "scene heading": (".", re.compile(r"\s*#[^#\n]*#$")),
-    "character": ("@", re.compile(r"\s*\^$")),
-    "transition": (">", re.compile(r"$")),
-    "section": ("#", re.compile(r"$")),
-    "lyrics": ("~", re.compile(r"$")),
-    "action": ("!", re.compile(r"$")),
+_MARKS: Mapping[str, str] = {
+    "scene heading": ".",
+    "character": "@",
+    "transition": ">",
+    "section": "#",
+    "lyrics": "~",
+    "action": "!",
 }
-"""Fountain's marks before and after an element, which are no part of it."""
+"""Fountain's marks before an element, which are no part of it."""
 
 
 def _bare(text: str, start: int, end: int, element: str, *, fountain: bool) -> Span:
     """The span without white space around it and without Fountain's marks."""
-    mark, after = _MARKS.get(element, ("", None)) if fountain else ("", None)
-    words = text[start:end]
-    if after is not None:
-        words = after.sub("", words.rstrip(), count=1)
+    mark = _MARKS.get(element, "") if fountain else ""
+    words = text[start:end].rstrip()
+    if fountain and element == "scene heading" and words.endswith("#"):
+        # Found from the end: a pattern would look for it at every blank of a long line.
+        number = words.rfind("#", 0, -1)
+        if number >= 0 and "\n" not in words[number:]:
+            words = words[:number]
+    elif fountain and element == "character":
+        words = words.removesuffix("^")
     end = start + len(words.rstrip())
     while start < end - 1 and (text[start].isspace() or (mark and text[start] == mark)):
         start += 1

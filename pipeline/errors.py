@@ -18,6 +18,7 @@ __all__ = [
     "Reason",
     "ReferenceIndexError",
     "RunError",
+    "ScanError",
     "ScreeningError",
 ]
 
@@ -42,6 +43,10 @@ class RunError(ScreeningError):
     """A stored run can't be read, or holds no such asset."""
 
 
+class ScanError(ScreeningError):
+    """A nightly scan can't run, or its state can't be used."""
+
+
 class Reason(StrEnum):
     """Why an asset, or one stage of it, was not judged. Stored in rows beside a sentence."""
 
@@ -61,3 +66,4 @@ class Reason(StrEnum):
     NO_WEIGHTS = "no_weights"
     STAGE_FAILED = "stage_failed"
     NOT_LOADED = "not_loaded"
+    ARRIVING = "still_arriving"

@@ -31,6 +31,7 @@ from pipeline.figures import Figures, Pair, cautions_of, figures_of, pairs_of_as
 from pipeline.judge import Bench, open_benches
 from pipeline.labels import JudgedLabel, LabelledAsset, read_labels
 from pipeline.manifest import environment
+from pipeline.plain_words import count
 from pipeline.progress import Progress, silent
 from pipeline.quality_plots import Ranked, precision_recall_png, reliability_png
 from pipeline.recalibrate import Recalibrated, check_enough, recalibrate
@@ -207,13 +208,41 @@ def evaluate(
             },
             not_run={b.name: b.absent.detail for b in benches if b.absent is not None},
             other_weights=tuple(used.other_weights(weights)),
-            cautions=cautions_of(figures["all"]),
+            cautions=(*_uncounted(judged, index, benches), *cautions_of(figures["all"])),
             out=out,
             results=() if out is None else NAMES,
             calibrated=calibrated,
             calibration_file=None if calibrated is None else calibrate,
             refused=refused,
         )
+    )
+
+
+def _uncounted(
+    judged: Sequence[JudgedLabel], index: ReferenceIndex, benches: Sequence[Bench]
+) -> tuple[str, ...]:
+    """A sentence on copies whose evidence is shown and not counted; none if there are none."""
+    rights = {work.work_id: work.rights.strip().lower() for work in index.works}
+    pairs, kinds = 0, set()
+    for bench in benches:
+        for one in judged:
+            for match in one.row.matches:
+                right = rights[match.work_id]
+                if (
+                    match.work_id in one.label.copies
+                    and bench.name in match.contributions
+                    and right in bench.settings.not_counted
+                    and not match.identical_file
+                ):
+                    pairs += 1
+                    kinds.add(right)
+    if not pairs:
+        return ()
+    return (
+        f"{count(pairs, 'labelled copy was', 'labelled copies were')} found but not counted, for "
+        f"the rights of the works ({', '.join(sorted(kinds))}): such a risk says nothing of the "
+        "evidence, so leave those labels out, or have all rights counted in the configuration, "
+        "before you read the figures (docs/evaluate.md).",
     )
 
 

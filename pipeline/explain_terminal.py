@@ -12,7 +12,15 @@ from rich.table import Table
 from rich.text import Text
 
 from pipeline.overlap import MEASURES
-from pipeline.plain_words import BANDS, OUTCOMES, count, risk_in_words, risk_number, value_in_words
+from pipeline.plain_words import (
+    BANDS,
+    OUTCOMES,
+    count,
+    percent,
+    risk_in_words,
+    risk_number,
+    value_in_words,
+)
 from pipeline.reasons import title_of
 from pipeline.records import Band, Outcome
 from pipeline.report_card import STEP_TITLES
@@ -46,9 +54,14 @@ def print_explanation(explanation: Mapping[str, Any], console: Console) -> None:
     """Prints what `pipeline.explain.explain_json` gives."""
     console.print(shown(explanation["asset_path"], "bold"))
     matches = explanation["matches"]
-    identical = bool(matches and "identical_file" in matches[0]["contributions"])
-    words = risk_in_words(explanation["risk"], identical=identical, evidence=bool(matches))
+    added = matches[0]["contributions"] if matches else {}
     risk = explanation["risk"]
+    words = risk_in_words(
+        risk,
+        identical="identical_file" in added,
+        evidence=bool(matches),
+        counted=any(added.values()),
+    )
     said = f"risk {risk_number(risk)}: {words}" if risk is not None else f"risk: {words}"
     console.print(Text.assemble(band_text(explanation["band"]), f"  {said}"))
     _print_facts(explanation, console)
@@ -164,7 +177,7 @@ def _waterfall(steps: Sequence[Mapping[str, Any]]) -> Table:
 
 def _print_passage(passage: Mapping[str, Any], console: Console) -> None:
     head = (
-        f"{count(passage['words'], 'word')} in common ({100 * passage['identity']:.0f} %): "
+        f"{count(passage['words'], 'word')} in common ({percent(passage['identity'])}): "
         f"characters {passage['asset_start']:,}–{passage['asset_end']:,} of the asset, "
         f"{passage['work_start']:,}–{passage['work_end']:,} of {passage['work_file']}"
     )

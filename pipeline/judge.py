@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import NamedTuple, TypeVar
 
 from pipeline.errors import ModelError, Reason
 from pipeline.records import (
@@ -22,6 +23,7 @@ from pipeline.records import (
     Kind,
     Loaded,
     LoadedImage,
+    LoadedScript,
     Outcome,
     StageOutcome,
 )
@@ -31,6 +33,9 @@ from reference_index.interface import StageEntries
 from reference_index.store import ReferenceIndex
 
 log = logging.getLogger(__name__)
+
+Chunk = TypeVar("Chunk")
+Found = TypeVar("Found")
 
 Answer = Fingerprint | Abstention | StageOutcome
 """What fingerprinting gave: a value to search with, or why there is none."""
@@ -182,11 +187,43 @@ def _outcome(name: str, one: Fingerprint, evidence: tuple[Evidence, ...]) -> Sta
     return StageOutcome(name, outcome, facts=one.facts, evidence=evidence)
 
 
+class Answered(NamedTuple):
+    """What is known of one asset.
+
+    Attributes:
+        outcomes: one of every stage, in their order.
+        answers: by stage that judges its kind and ran, what fingerprinting gave.
+    """
+
+    outcomes: tuple[StageOutcome, ...]
+    answers: Mapping[str, Answer]
+
+
+Seen = tuple[Asset, Loaded | Fault | None]
+"""An asset and what loading gave; None if it was not loaded because every answer is kept."""
+
+
 def judge(
     chunk: Sequence[tuple[Asset, Loaded | Fault]], benches: Sequence[Bench]
 ) -> Iterator[tuple[Asset, Loaded | Fault, tuple[StageOutcome, ...]]]:
     """Each asset of a chunk with one outcome of every stage, in the chunk's order."""
+    found = judge_with(chunk, benches, [{} for _ in chunk])
+    for (asset, loaded), one in zip(chunk, found, strict=True):
+        yield asset, loaded, one.outcomes
+
+
+def judge_with(
+    chunk: Sequence[Seen], benches: Sequence[Bench], kept: Sequence[Mapping[str, Answer]]
+) -> list[Answered]:
+    """As `judge`, without fingerprinting anew what is kept.
+
+    Args:
+        chunk: assets, None for those of which every stage of their kind has its answer in `kept`.
+        benches: the stages.
+        kept: by asset and stage, what fingerprinting gave earlier, by the benches' own specs.
+    """
     outcomes: list[dict[str, StageOutcome]] = [{} for _ in chunk]
+    answered: list[dict[str, Answer]] = [{} for _ in chunk]
     nominated: list[dict[int, tuple[str, ...]]] = [{} for _ in chunk]
     awaited = {bench.kind for bench in benches if bench.stage is not None and bench.stage.verifies}
     with ThreadPoolExecutor(max(1, len(benches)), thread_name_prefix="stage") as pool:
@@ -194,43 +231,57 @@ def judge(
         # lock: together they keep the processors busy.
         begun = []
         for bench in benches:
-            places, inputs = _judged_by(bench, chunk, outcomes)
-            begun.append((bench, places, pool.submit(_answers, bench, inputs)))
-        for bench, places, answers in begun:
+            places = _judged_by(bench, chunk, outcomes)
+            known = [kept[place].get(bench.name) for place in places]
+            inputs = [
+                chunk[place][1]
+                for place, answer in zip(places, known, strict=True)
+                if answer is None
+            ]
+            begun.append((bench, places, known, pool.submit(_answers, bench, inputs)))
+        for bench, places, known, computed in begun:
+            new = iter(computed.result())
+            answers = [next(new) if answer is None else answer for answer in known]
             mine = [nominated[place] for place in places]
-            ran = _run(bench, answers.result(), mine, nominates=bench.kind in awaited)
-            for place, outcome in zip(places, ran, strict=True):
+            ran = _run(bench, answers, mine, nominates=bench.kind in awaited)
+            for place, answer, outcome in zip(places, answers, ran, strict=True):
+                answered[place][bench.name] = answer
                 outcomes[place][bench.name] = outcome
-    for (asset, loaded), found in zip(chunk, outcomes, strict=True):
-        yield asset, loaded, tuple(found[bench.name] for bench in benches)
+    return [
+        Answered(tuple(found[bench.name] for bench in benches), answers)
+        for found, answers in zip(outcomes, answered, strict=True)
+    ]
 
 
 def judge_all(
     chunks: Iterable[Sequence[tuple[Asset, Loaded | Fault]]], benches: Sequence[Bench]
 ) -> Iterator[tuple[Asset, Loaded | Fault, tuple[StageOutcome, ...]]]:
-    """As `judge`, chunk after chunk, in order; two chunks are under way at a time, so that one
-    is fingerprinted while the other is searched for.
+    """As `judge`, chunk after chunk, in order."""
+    for found in two_at_a_time(chunks, lambda chunk: list(judge(chunk, benches))):
+        yield from found
+
+
+def two_at_a_time(chunks: Iterable[Chunk], judge_one: Callable[[Chunk], Found]) -> Iterator[Found]:
+    """What is found of each chunk, in order; two chunks are under way at a time, so that one is
+    fingerprinted while the other is searched for.
     """
     with ThreadPoolExecutor(2, thread_name_prefix="judge") as pool:
-        begun: deque[Future[list[tuple[Asset, Loaded | Fault, tuple[StageOutcome, ...]]]]] = deque()
+        begun: deque[Future[Found]] = deque()
         for chunk in chunks:
-            begun.append(pool.submit(lambda one: list(judge(one, benches)), chunk))
+            begun.append(pool.submit(judge_one, chunk))
             if len(begun) > 1:
-                yield from begun.popleft().result()
+                yield begun.popleft().result()
         while begun:
-            yield from begun.popleft().result()
+            yield begun.popleft().result()
 
 
 def _judged_by(
-    bench: Bench,
-    chunk: Sequence[tuple[Asset, Loaded | Fault]],
-    outcomes: Sequence[dict[str, StageOutcome]],
-) -> tuple[list[int], list[Loaded]]:
-    """Places and contents of the assets that a stage judges; to `outcomes` of the others it is
-    added why it does not.
+    bench: Bench, chunk: Sequence[Seen], outcomes: Sequence[dict[str, StageOutcome]]
+) -> list[int]:
+    """Places of the assets that a stage judges; to `outcomes` of the others it is added why it
+    does not.
     """
     places: list[int] = []
-    inputs: list[Loaded] = []
     for place, (asset, loaded) in enumerate(chunk):
         if isinstance(loaded, Fault):
             applies = asset.kind is bench.kind
@@ -239,7 +290,7 @@ def _judged_by(
                 if applies
                 else StageOutcome(bench.name, Outcome.NOT_APPLICABLE)
             )
-        elif kind_of(loaded) is not bench.kind:
+        elif (asset.kind if loaded is None else kind_of(loaded)) is not bench.kind:
             outcomes[place][bench.name] = StageOutcome(bench.name, Outcome.NOT_APPLICABLE)
         elif bench.absent is not None:
             outcomes[place][bench.name] = StageOutcome(
@@ -247,16 +298,18 @@ def _judged_by(
             )
         else:
             places.append(place)
-            inputs.append(loaded)
-    return places, inputs
+    return places
 
 
-def _answers(bench: Bench, inputs: Sequence[Loaded]) -> list[Answer]:
+def _answers(bench: Bench, inputs: Sequence[Loaded | Fault | None]) -> list[Answer]:
     if not inputs:
         return []
     if bench.stage is None:
         raise AssertionError("a bench without a stage has `absent` set")
-    return fingerprint_all(bench.stage, inputs)
+    loaded = [one for one in inputs if isinstance(one, LoadedImage | LoadedScript)]
+    if len(loaded) != len(inputs):
+        raise AssertionError("an asset that was not loaded lacks a kept answer")
+    return fingerprint_all(bench.stage, loaded)
 
 
 def _run(

@@ -46,7 +46,8 @@ def results_folder(out: Place, config: Config) -> Iterator[Path]:
         results = folder / "results"
         results.mkdir()
         yield results
-        files = [results / name for name in NAMES if (results / name).is_file()]
+        written = [name for name in NAMES if (results / name).is_file()]
+        files = [results / name for name in sorted(written, key=lambda name: name == RUN)]
         try:
             _put(storage, out, files)
         except (StorageError, OSError) as error:
@@ -88,6 +89,7 @@ def _check(storage: Storage, out: ObjectPlace) -> None:
 
 
 def _put(storage: Storage, out: ObjectPlace, files: list[Path]) -> None:
+    """Puts the files there; the last of them shows last."""
     puts: list[Put] = []
     marks = {"clearance-put": new_run_id()}
     try:

@@ -104,13 +104,13 @@ class StoredObject:
         key: its whole key.
         size: bytes.
         etag: changes with the content; no digest of it, for an object that was put in parts.
-        modified: when it was put, ISO 8601.
+        modified: when it was put: seconds since the epoch, None if the server does not say.
     """
 
     key: str
     size: int
     etag: str
-    modified: str
+    modified: float | None
 
 
 class Storage:
@@ -245,7 +245,7 @@ class Storage:
                     entry["Key"],
                     int(entry["Size"]),
                     entry.get("ETag") or "",
-                    modified.isoformat() if modified else "",
+                    modified.timestamp() if modified else None,
                 )
             token = page.get("NextContinuationToken")
             if most or not page.get("IsTruncated"):

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.plain_words import count
+from pipeline.plain_words import count, percent
 from pipeline.records import Value
 from pipeline.visible import visible
 
@@ -43,6 +43,7 @@ LEAST_TILT = 0.05
 
 LEAST_SKEW = 0.1
 
+_WHOLE = 0.999  # a share from which a picture is said to be covered wholly
 _NEAREST = 1e-3  # of the depth at its far end: nearer ones are at the horizon or behind it
 _SHALLOWEST = 1e-6  # of the largest number: below, the work would lie a million assets away
 _THINNEST = 1e-7  # area of the whole work, in areas of the asset
@@ -89,7 +90,8 @@ class Overlap:
 
     Attributes:
         inliers: local features that agree with the transform.
-        asset_share, work_share: parts of the asset's and the work's area that it covers, 0 to 1.
+        asset_share, work_share: parts of the asset's and the work's area in which the two agree
+            under the transform, 0 to 1; what lies within the outline may be more.
         agreement: correlation of the two pictures within it, 0 to 1.
         transform: as stored; `placement` reads it.
         negative: whether the asset is a negative of the work there.
@@ -272,7 +274,7 @@ def overlap_sentence(overlap: Overlap) -> str:
     if overlap.agreement is not None:
         said.append(f"agreement {overlap.agreement:.2f} (1 is the same picture)")
     if overlap.found_by:
-        said.append(f"found by {_listed(overlap.found_by)}")
+        said.append(f"nominated by {_listed(overlap.found_by)}")
     if overlap.frame:
         said.append(f"in frame {overlap.frame + 1:,} of the file")
     lead = "The work’s picture lies in the asset"
@@ -286,15 +288,8 @@ def _shares(overlap: Overlap) -> str:
         (overlap.asset_share, "of the asset"),
         (overlap.work_share, "of the work"),
     )
-    covered = [f"{_percent(share)} {what}" for share, what in of if share is not None]
-    return f"the overlap covers {' and '.join(covered)}" if covered else ""
-
-
-def _percent(share: float) -> str:
-    """In whole per cent, never rounded up to 100 or down to 0."""
-    if share < 0.01:
-        return "less than 1 %"
-    return "100 %" if share >= 0.999 else f"{min(99, round(100 * share))} %"
+    covered = [f"{percent(share, whole=_WHOLE)} {what}" for share, what in of if share is not None]
+    return f"the two agree over {' and '.join(covered)}" if covered else ""
 
 
 def _listed(names: str) -> str:

@@ -232,9 +232,9 @@ def _work_panel(work: Picture, placed: Placement, negative: bool, edge: int) -> 
     points = outline(placed.in_work, drawn.shape[1], drawn.shape[0])
     draw_outline(drawn, points)
     draw_badges(drawn, points, placed)
-    caption = "The work. The line shows the part of it that is in the asset."
+    caption = "The work. The line shows the part of it that falls within the asset."
     if placed.work_share > 0.98:
-        caption = "The work. All of it is in the asset."
+        caption = "The work. All of it falls within the asset."
     return Panel(drawn, caption + " The asset has it as a negative." * negative)
 
 

@@ -35,18 +35,23 @@ def risk_number(risk: float | None) -> str:
     return "<0.01" if risk < 0.01 else f"{risk:.2f}"
 
 
-def risk_in_words(risk: float | None, *, identical: bool = False, evidence: bool = True) -> str:
+def risk_in_words(
+    risk: float | None, *, identical: bool = False, evidence: bool = True, counted: bool = True
+) -> str:
     """What a risk means.
 
     Args:
         risk: calibrated, or None.
         identical: whether the risk was raised because the file is a registered file, byte for byte.
         evidence: whether it is a match's; without evidence it is the calibration's prior.
+        counted: whether any evidence adds to it; if none does, no pair is said to be like this one.
     """
     if risk is None:
         return "no figure, because too little of it could be judged"
     if identical:
         return "the file is a registered file, byte for byte: set by rule, not estimated"
+    if evidence and not counted:
+        return "what was found adds nothing to this figure"
     such = "with such evidence" if evidence else "without any evidence"
     if risk > 0.99:
         share = "more than 99 in 100"
@@ -65,7 +70,8 @@ def value_in_words(value: Value, measure: Measure | None) -> str:
         return "yes" if value else "no"
     if isinstance(value, str):
         return value
-    number = f"{value:,}" if isinstance(value, int) else f"{value:.3g}"
+    large = isinstance(value, int) or abs(value) >= 1000  # never `1e+04`
+    number = f"{value:,.0f}" if large else f"{value:.3g}"
     unit = measure.unit if measure else ""
     if " to " in unit or "," in unit:  # a range or a remark, such as `0 to 1`
         return f"{number} ({unit})"
@@ -73,6 +79,18 @@ def value_in_words(value: Value, measure: Measure | None) -> str:
         first, space, rest = unit.partition(" ")
         unit = {"words": "word", "bits": "bit"}.get(first, first) + space + rest
     return f"{number} {unit}".rstrip()
+
+
+def percent(share: float, *, whole: float = 1.0) -> str:
+    """A share in whole per cent, never rounded up to 100 or down to 0: `95 %`.
+
+    Args:
+        share: 0 to 1.
+        whole: from what share on it is all.
+    """
+    if share < 0.01:
+        return "less than 1 %"
+    return "100 %" if share >= whole else f"{min(99, round(100 * share))} %"
 
 
 def count(number: int, noun: str, plural: str = "") -> str:

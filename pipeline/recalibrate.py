@@ -121,9 +121,17 @@ def check_enough(labelled: Sequence[LabelledAsset], of: str = "labelled") -> tup
                 f"Too few {NOUNS[kind]} are {of} to fit a calibration: "
                 f"{count(copies, 'copy', 'copies')} of {count(works, 'work')} and "
                 f"{count(strangers, 'stranger')}, and it takes {LEAST_COPIES} of {LEAST_WORKS} and "
-                f"{LEAST_STRANGERS}."
+                f"{LEAST_STRANGERS}; label more of them{_or_leave_out(kind, kinds)}."
             )
     return kinds
+
+
+def _or_leave_out(kind: FitKind, kinds: Sequence[FitKind]) -> str:
+    """The other way out, where another kind is labelled that could be fitted alone."""
+    others = [NOUNS[other] for other in kinds if other is not kind]
+    if not others:
+        return ""
+    return f", or leave the {NOUNS[kind]} out of the labels to fit the {others[0]} alone"
 
 
 def recalibrate(

@@ -46,6 +46,7 @@ _REASONS: Mapping[Reason, str] = {
     Reason.NO_WEIGHTS: "A model's weights were not there",
     Reason.STAGE_FAILED: "A stage broke",
     Reason.NOT_LOADED: "Could not be loaded",
+    Reason.ARRIVING: "Still arriving",
 }
 
 
@@ -103,6 +104,39 @@ class Unscreened:
     rows: tuple[tuple[str, str, str], ...]
 
 
+@dataclass(frozen=True, slots=True)
+class ChangeLine:
+    """A changed row on one line, in words fit to show."""
+
+    change: str
+    path: str
+    before: str
+    now: str
+    risk: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What a nightly scan found to be other than before; the page is then of that alone.
+
+    Attributes:
+        since: when the scan before began; empty if there was none.
+        counts: rows by band, of the whole table.
+        tallies: how many rows there are of each kind of change.
+        lines: the changes that are shown.
+        hidden: how many are not.
+        notes: what else the reader must know, such as a drop that could not be read.
+    """
+
+    since: str
+    counts: Mapping[str, int]
+    tallies: tuple[tuple[str, int], ...]
+    lines: tuple[ChangeLine, ...]
+    hidden: int
+    notes: tuple[str, ...]
+
+
 def write_report(
     files: ResultFiles,
     *,
@@ -111,14 +145,18 @@ def write_report(
     works: Mapping[str, Work],
     content: Content | None = None,
     limits: ReportLimits | None = None,
+    changes: Changes | None = None,
+    name: str = REPORT,
 ) -> None:
-    """Writes report.html. Arguments as in `report_html`.
+    """Writes the page as `name`. Arguments as in `report_html`.
 
     Raises:
         DropError: if the file can't be written.
     """
-    with files.new(REPORT) as file:
-        for part in report_html(run=run, rows=rows, works=works, content=content, limits=limits):
+    with files.new(name) as file:
+        for part in report_html(
+            run=run, rows=rows, works=works, content=content, limits=limits, changes=changes
+        ):
             file.write(part.encode("utf-8", "backslashreplace"))
 
 
@@ -129,15 +167,17 @@ def report_html(
     works: Mapping[str, Work],
     content: Content | None = None,
     limits: ReportLimits | None = None,
+    changes: Changes | None = None,
 ) -> Iterator[str]:
     """The page, in parts, so that a long one need not stand in memory.
 
     Args:
         run: what is said of the run.
-        rows: every row of the risk table.
+        rows: every row of the risk table; with `changes`, the changed ones that are still there.
         works: every work of the index, by work id.
         content: pictures and texts that may be shown; what is not there is said not to be.
         limits: how much is shown.
+        changes: of a nightly scan.
     """
     content, limits = content or Content(), limits or ReportLimits()
     strongest = flagged(rows)
@@ -147,8 +187,9 @@ def report_html(
     yield from _template().generate(
         run=run,
         drop=visible(run.drop) or "the drop",
-        headline=_headline(rows, run),
-        tallies=_tallies(rows),
+        changes=changes,
+        headline=_headline(rows, run, changes),
+        tallies=_tallies(changes.counts if changes is not None else counts(rows)),
         bands=_band_meanings(run),
         glance=[_glance(n, row, works) for n, row in enumerate(shown, start=1)],
         cards=_cards(shown, works, run, content, limits),
@@ -159,7 +200,7 @@ def report_html(
         unmatched=[visible(path) for path in unmatched[: limits.max_rows]],
         unmatched_files=len(unmatched),
         csv=RISK_CSV,
-        files=count(len(rows), "file"),
+        files=count(sum(changes.counts.values()) if changes is not None else len(rows), "file"),
         works_count=count(run.works, "work"),
         count=count,
     )
@@ -179,11 +220,11 @@ def _template() -> Template:
     return environment.get_template("report.html.j2")
 
 
-def _headline(rows: Sequence[RiskRow], run: RunInfo) -> str:
+def _headline(rows: Sequence[RiskRow], run: RunInfo, changes: Changes | None) -> str:
     """The result in a few sentences."""
     found = counts(rows)
     flags = found[Band.ESCALATE] + found[Band.REVIEW]
-    of = f"of {count(len(rows), 'file')}"
+    of = f"of {count(len(rows), 'file')}" if changes is None else f"of {count(len(rows), 'change')}"
     verb = "needs" if flags == 1 else "need"
     said = f"{flags:,} {of} {verb} a person’s eye." if flags else f"None {of} was flagged."
     undone = sum(in_part(row) or row.band in UNSCREENED for row in rows)
@@ -192,11 +233,11 @@ def _headline(rows: Sequence[RiskRow], run: RunInfo) -> str:
     return f"{said} The reference index holds {count(run.works, 'work')}."
 
 
-def _tallies(rows: Sequence[RiskRow]) -> list[Tally]:
-    total = max(1, len(rows))
+def _tallies(bands: Mapping[str, int]) -> list[Tally]:
+    total = max(1, sum(bands.values()))
     return [
         Tally(band, BANDS[Band(band)], files, f"{100 * files / total:.0f} %")
-        for band, files in counts(rows).items()
+        for band, files in bands.items()
     ]
 
 
@@ -211,7 +252,10 @@ def _band_meanings(run: RunInfo) -> list[tuple[str, str, str]]:
             (Band.ESCALATE, f"strong evidence of copied material{above}, or an identical file"),
             (Band.REVIEW, f"evidence that a person should look at{between}; likeness alone"
              " reaches no higher"),
-            (Band.INFO, f"weak evidence{below}, noted for completeness"),
+            (
+                Band.INFO,
+                f"weak evidence{below}, or a passage not counted for the rights of its work",
+            ),
             (Band.PARTLY_SCREENED, "nothing found in what could be judged, but not all could"),
             (Band.NOT_SCREENED, "could not be judged at all"),
             (Band.NO_MATCH, "every stage for its kind ran and found nothing in this index;"

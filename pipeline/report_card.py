@@ -9,11 +9,12 @@ from math import log
 
 from pipeline.excerpts import Excerpt, excerpt_pair
 from pipeline.fuse import IDENTICAL_FILE, Step, explain_contributions
-from pipeline.overlap import MEASURES, overlap_of, overlap_sentence
+from pipeline.overlap import overlap_of, overlap_sentence
 from pipeline.overlay import KeptFrame
 from pipeline.plain_words import (
     BANDS,
     OUTCOMES,
+    percent,
     risk_in_words,
     risk_number,
     value_in_words,
@@ -187,7 +188,11 @@ def card(
         asset_id=row.asset.asset_id or "",
         is_image=row.asset.kind is Kind.IMAGE,
         risk=risk_number(row.risk),
-        risk_words=risk_in_words(row.risk, identical=IDENTICAL_FILE in match.contributions),
+        risk_words=risk_in_words(
+            row.risk,
+            identical=IDENTICAL_FILE in match.contributions,
+            counted=any(match.contributions.values()),
+        ),
         work=shown_work(works[match.work_id]),
         work_file=visible(next(iter(match.work_files.values()), "")),
         asset_picture=_data_uri(content.asset_thumbnails.get(path)),
@@ -330,17 +335,20 @@ def _outcomes(row: RiskRow, match: Match) -> tuple[ShownOutcome, ...]:
 
 
 def _figures_line(match: Match) -> str:
-    """A further match's measures on one line: `phash distance 6 bits of 64; …`."""
+    """A further match's measures on one line: `phash distance 6 bits of 64; …`.
+
+    Where its picture lies is said in one sentence, which stands for the measures of the overlap.
+    """
     declared = {m.name: m for stage in STAGES.values() for m in stage.measures}
+    overlap = overlap_of(match.measures)
     said = ["identical file"] if match.identical_file else []
     said += [
         f"{name.replace('_', ' ')} {value_in_words(value, declared.get(name))}"
         for name, value in match.measures.items()
-        if value is not None and name not in MEASURES
+        if value is not None and not (overlap and name.startswith("overlap_"))
     ]
-    overlap = overlap_of(match.measures)
-    said += [overlap_sentence(overlap).removesuffix(".")] if overlap else []
-    return visible("; ".join(said))
+    sentences = [overlap_sentence(overlap)] if overlap else []
+    return visible(". ".join((["; ".join(said)] if said else []) + sentences))
 
 
 def _shown_passage(passage: Passage, asset_text: str | None, work_text: str | None) -> ShownPassage:
@@ -349,7 +357,7 @@ def _shown_passage(passage: Passage, asset_text: str | None, work_text: str | No
     asset, work = excerpt_pair(asset_text, asset_span, work_text, work_span, passage.agreeing)
     return ShownPassage(
         words=passage.words,
-        identity=f"{100 * passage.identity:.0f} %",
+        identity=percent(passage.identity),
         asset_offsets=f"{passage.asset_start:,}–{passage.asset_end:,}",
         work_offsets=f"{passage.work_start:,}–{passage.work_end:,}",
         work_file=visible(passage.work_file),

@@ -32,8 +32,15 @@ PASSAGES = "passages.parquet"
 REPORT = "report.html"
 RUN = "run.json"
 
-NAMES = (RISK_TABLE, RISK_CSV, MATCHES, PASSAGES, REPORT, RUN)
-"""Every file of a run's results."""
+DELTA = "delta.parquet"
+DELTA_CSV = "delta.csv"
+DELTA_HTML = "delta.html"
+DELTA_JSON = "delta.json"
+
+NAMES = (
+    RISK_TABLE, RISK_CSV, MATCHES, PASSAGES, REPORT, RUN, DELTA, DELTA_CSV, DELTA_HTML, DELTA_JSON,
+)  # fmt: skip
+"""Every file that a run's or a nightly scan's results may hold."""
 
 LOCK = ".clearance-run.lock"
 _JOURNAL = ".clearance-run.journal"
@@ -338,7 +345,9 @@ def _stored(out: Path, name: str, digest: object) -> pa.Table:
             "run was interrupted; screen the drop again into this folder."
         )
     try:
-        return pq.read_table(pa.BufferReader(data))
+        # In this thread. `pq.read_table` scans in threads that may still hold the bytes when the
+        # interpreter ends, which then aborts the process.
+        return pq.ParquetFile(pa.BufferReader(data)).read(use_threads=False)
     except (pa.ArrowException, OSError) as error:
         raise RunError(
             f"{path} is not a readable Parquet file; screen the drop again into this folder."

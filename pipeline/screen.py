@@ -2,44 +2,34 @@
 
 from __future__ import annotations
 
-from bisect import insort
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pipeline.config import Config, load_config
 from pipeline.drops import opened
 from pipeline.errors import DropError
-from pipeline.fuse import fuse, in_part
-from pipeline.judge import Bench, judge_all, open_benches, works_compared
+from pipeline.fuse import in_part
+from pipeline.judge import Bench, judge_all, open_benches
 from pipeline.load import load
 from pipeline.load.ahead import load_ahead
-from pipeline.load.images import thumbnail
-from pipeline.manifest import environment, installed, new_run_id, now
+from pipeline.manifest import new_run_id, now
 from pipeline.object_results import results_folder
-from pipeline.overlay import KeptFrame
 from pipeline.places import Place, absolute, lies_in, name_of, refuse_url
 from pipeline.progress import Progress, silent
-from pipeline.records import Asset, Band, Fault, Loaded, LoadedImage, LoadedScript, RiskRow
-from pipeline.report import Content, ReportLimits, write_report
-from pipeline.report_overlay import kept_frames
-from pipeline.results import NAMES, RUN, ResultFiles, RunInfo
+from pipeline.records import Asset, Fault, LoadedScript, RiskRow
+from pipeline.report import ReportLimits, write_report
+from pipeline.results import NAMES, RUN, ResultFiles
+from pipeline.rows import Rows, facts_of
+from pipeline.run_record import run_info, run_manifest
 from pipeline.script_places import with_places
-from pipeline.table import counts, urgency, write_tables
+from pipeline.shown import Judged, Shown, content_of
+from pipeline.table import counts, write_tables
+from pipeline.table_checks import FLAGGED
 from reference_index.errors import IndexCorruptError
 from reference_index.interface import Work
 from reference_index.store import ReferenceIndex
-
-FLAGGED = (Band.ESCALATE, Band.REVIEW, Band.INFO)
-
-
-@dataclass(frozen=True)
-class Judged:
-    """A row of the risk table with the asset it was made from, None if it did not load."""
-
-    row: RiskRow
-    loaded: Loaded | None
 
 
 @dataclass(frozen=True)
@@ -84,37 +74,6 @@ class ScreenedRun:
         return dict(self.run["counts"])
 
 
-@dataclass
-class Shown:
-    """What the report shows of flagged assets, kept while they are in memory.
-
-    Of more than `limit`, the most urgent are kept, as they are those that the report shows.
-    """
-
-    limit: int
-    thumbnails: dict[str, bytes] = field(default_factory=dict)
-    frames: dict[str, dict[str, KeptFrame]] = field(default_factory=dict)
-    texts: dict[str, str] = field(default_factory=dict)
-    _least: list[tuple[tuple[int, float, str], str]] = field(default_factory=list)
-
-    def take(self, judged: Judged) -> None:
-        """Keeps a flagged asset's text, or its thumbnail and the frames of its overlays."""
-        if judged.row.band not in FLAGGED or judged.loaded is None or not self.limit:
-            return
-        path = judged.row.asset.asset_path
-        insort(self._least, (urgency(judged.row), path))
-        if isinstance(judged.loaded, LoadedImage):
-            self.thumbnails[path] = thumbnail(judged.loaded)
-            self.frames[path] = kept_frames(judged.row, judged.loaded)
-        else:
-            self.texts[path] = judged.loaded.text
-        if len(self._least) > self.limit:
-            _, dropped = self._least.pop()
-            self.thumbnails.pop(dropped, None)
-            self.frames.pop(dropped, None)
-            self.texts.pop(dropped, None)
-
-
 def check_places(drop: Place, index: Path, out: Place) -> None:
     """Sees that results and index do not lie in the drop, where they would be screened, nor the
     results in the index.
@@ -146,34 +105,12 @@ def judge_assets(
     assets: Iterable[Asset], index: ReferenceIndex, benches: list[Bench], config: Config
 ) -> Iterator[Judged]:
     """Every asset's row, in order; memory holds three chunks of assets at most."""
-    works = {work.work_id: work for work in index.works}
-    gathered: dict[str, set[str]] = {}
-    for file in index.files:
-        gathered.setdefault(file.work_id, set()).add(file.file_id)
-    file_ids = {work_id: frozenset(ids) for work_id, ids in gathered.items()}
-    stages = {bench.name: bench.stage for bench in benches if bench.stage is not None}
+    rows = Rows(index, benches, config)
     chunks = load_ahead(assets, lambda asset: load(asset, config.limits))
-    for asset, loaded, outcomes in judge_all(chunks, benches):
-        fault = loaded if isinstance(loaded, Fault) else None
-        row = fuse(
-            replace(asset, fault=fault) if fault else asset,
-            outcomes,
-            config.loaded_calibration,
-            config.bands,
-            works,
-            file_ids,
-            works_compared(outcomes, benches),
-            stages=stages,
-            not_counted={bench.name: bench.settings.not_counted for bench in benches},
-            notes=() if isinstance(loaded, Fault) else loaded.notes,
-            whole=isinstance(loaded, Fault) or loaded.whole,
-        )
-        if isinstance(loaded, Fault):
-            yield Judged(row, None)
-        else:
-            if isinstance(loaded, LoadedScript):
-                row = with_places(row, loaded)
-            yield Judged(replace(row, extra={"format": loaded.format}), loaded)
+    for asset, loaded, found in judge_all(chunks, benches):
+        outcomes = with_places(found, loaded) if isinstance(loaded, LoadedScript) else found
+        row = rows.row(asset, facts_of(loaded), outcomes)
+        yield Judged(row, None if isinstance(loaded, Fault) else loaded)
 
 
 def screen(
@@ -227,7 +164,7 @@ def screen(
             rows.append(judged.row)
             shown.take(judged)
             progress("Screening", len(rows), len(entries))
-        info = _run_info(drop, started, index, settings)
+        info = run_info(new_run_id(), name_of(drop), started, index, settings)
         works = {work.work_id: work for work in index.works}
         write_tables(files, rows, info, works, discovered=len(entries))
         write_report(
@@ -235,89 +172,13 @@ def screen(
             run=info,
             rows=rows,
             works=works,
-            content=_content(rows, index, shown),
+            content=content_of(rows, index, shown),
             limits=ReportLimits(max_rows=settings.report.max_rows),
         )
-        run = _run_manifest(info, drop, index, settings, benches, rows)
+        run = {
+            "drop": absolute(drop),
+            **run_manifest(info, index, settings, benches, len(rows), counts(rows)),
+        }
         run["outputs"] = dict(files.digests)
         files.write_json(RUN, run)
     return ScreenedRun(out, run, rows, works)
-
-
-def _content(rows: list[RiskRow], index: ReferenceIndex, shown: Shown) -> Content:
-    """What the report may show of the works that stand beside shown assets."""
-    files = {file.file_id: file for file in index.files}
-    wanted = {
-        evidence.work_file_id
-        for row in rows
-        if row.asset.asset_path in shown.thumbnails
-        for outcome in row.outcomes
-        for evidence in outcome.evidence
-        if row.matches
-        and evidence.work_id in {row.matches[0].work_id, *shown.frames[row.asset.asset_path]}
-    }
-    thumbnails = {}
-    for file_id in sorted(wanted):
-        kept = index.content(files[file_id]).thumbnail
-        if kept is not None:
-            thumbnails[file_id] = kept
-
-    def work_text(file_id: str) -> str | None:
-        return index.content(files[file_id]).text if file_id in files else None
-
-    return Content(shown.thumbnails, thumbnails, shown.texts, work_text, shown.frames)
-
-
-def _run_info(drop: Place, started: str, index: ReferenceIndex, config: Config) -> RunInfo:
-    kinds = config.loaded_calibration.kinds
-    return RunInfo(
-        run_id=new_run_id(),
-        index_version=index.version,
-        index_digest=index.digest,
-        config_fingerprint=config.fingerprint(),
-        drop=name_of(drop),
-        started=started,
-        works=len(index.works),
-        clearance_version=installed("clearance"),
-        prior={str(kind): model.prior for kind, model in kinds.items()},
-        bands=config.bands.model_dump(),
-    )
-
-
-def _run_manifest(
-    info: RunInfo,
-    drop: Place,
-    index: ReferenceIndex,
-    config: Config,
-    benches: list[Bench],
-    rows: list[RiskRow],
-) -> dict[str, Any]:
-    """run.json: documented in docs/risk-table.md."""
-    absent = {b.name: b.absent.detail for b in benches if b.absent is not None}
-    weights = {name: spec.weights_sha256 for name, spec in index.specs.items()}
-    return {
-        "run_id": info.run_id,
-        "started": info.started,
-        "finished": now(),
-        "drop": absolute(drop),
-        "files": len(rows),
-        "counts": counts(rows),
-        "index": {
-            "path": str(index.path.resolve()),
-            "version": index.version,
-            "digest": index.digest,
-            "works": len(index.works),
-            "files": len(index.files),
-            "keep_content": index.keep_content,
-            "specs": {name: spec.to_json() for name, spec in index.specs.items()},
-        },
-        "config": config.values(),
-        "config_fingerprint": info.config_fingerprint,
-        "calibration": {
-            "digest": config.loaded_calibration.digest(),
-            "prior": dict(info.prior),
-            "other_weights": config.loaded_calibration.other_weights(weights),
-        },
-        "not_run": absent,
-        **environment(),
-    }

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Sequence
 from dataclasses import replace
 
 from pipeline.elements import elements_of
-from pipeline.records import LoadedScript, Passage, RiskRow
+from pipeline.records import Evidence, LoadedScript, Passage, StageOutcome
 
 _LONGEST_HEADING = 120
 
@@ -35,20 +36,20 @@ class ScriptPlaces:
         return self._pages[at] if at >= 0 else None
 
 
-def with_places(row: RiskRow, script: LoadedScript) -> RiskRow:
-    """A row whose passages know their scene and page in the asset."""
-    if not any(match.passages for match in row.matches):
-        return row
+def with_places(outcomes: Sequence[StageOutcome], script: LoadedScript) -> tuple[StageOutcome, ...]:
+    """Outcomes whose passages know their scene and page in the asset."""
+    if not any(one.passages for outcome in outcomes for one in outcome.evidence):
+        return tuple(outcomes)
     places = ScriptPlaces(script)
 
     def placed(passage: Passage) -> Passage:
         start = passage.asset_start
         return replace(passage, asset_scene=places.scene(start), asset_page=places.page(start))
 
-    return replace(
-        row,
-        matches=tuple(
-            replace(match, passages=tuple(placed(one) for one in match.passages))
-            for match in row.matches
-        ),
+    def of_evidence(evidence: Evidence) -> Evidence:
+        return replace(evidence, passages=tuple(placed(one) for one in evidence.passages))
+
+    return tuple(
+        replace(outcome, evidence=tuple(of_evidence(one) for one in outcome.evidence))
+        for outcome in outcomes
     )

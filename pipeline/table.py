@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
 from typing import BinaryIO
 
 import pyarrow as pa
@@ -175,22 +176,48 @@ def tables(
         TableError: if the tables would lose or contradict anything; every fault is listed.
     """
     ordered = sorted(rows, key=lambda row: row.asset.asset_path)
-    faults = table_faults(ordered, discovered)
-    risk, matches, passages = [], [], []
-    for row in ordered:
-        faults += row_faults(row, works, run.prior)
-        cells = Cells(row.asset.asset_path, faults)
-        risk.append(_risk_record(row, run, works, cells))
-        for rank, match in enumerate(row.matches, start=1):
-            matches.append(_match_record(row, match, rank, works, cells))
-            passages += _passage_records(row, match, cells)
+    return tables_in_order(ordered, run, works, discovered=discovered)
+
+
+CHUNK_ROWS = 1024
+
+
+def tables_in_order(
+    rows: Iterable[RiskRow], run: RunInfo, works: Mapping[str, Work], *, discovered: int
+) -> Tables:
+    """As `tables`, of rows that come in the order of their paths and need not all be in memory."""
+    faults: list[str] = []
+    parts: list[tuple[pa.Table, pa.Table, pa.Table]] = []
+    paths: list[str] = []
+    source = iter(rows)
+    while chunk := list(islice(source, CHUNK_ROWS)):
+        risk, matches, passages = [], [], []
+        for row in chunk:
+            paths.append(row.asset.asset_path)
+            faults += row_faults(row, works, run.prior)
+            cells = Cells(row.asset.asset_path, faults)
+            risk.append(_risk_record(row, run, works, cells))
+            for rank, match in enumerate(row.matches, start=1):
+                matches.append(_match_record(row, match, rank, works, cells))
+                passages += _passage_records(row, match, cells)
+        if not faults:
+            parts.append(
+                (
+                    pa.Table.from_pylist(risk, schema=risk_table_schema()),
+                    pa.Table.from_pylist(matches, schema=match_schema()),
+                    pa.Table.from_pylist(passages, schema=passage_schema()),
+                )
+            )
+    faults = table_faults(paths, discovered) + faults
     if faults:
         raise TableError(faults)
-    return Tables(
-        pa.Table.from_pylist(risk, schema=risk_table_schema()),
-        pa.Table.from_pylist(matches, schema=match_schema()),
-        pa.Table.from_pylist(passages, schema=passage_schema()),
-    )
+    schemas = (risk_table_schema(), match_schema(), passage_schema())
+    empty = tuple(schema.empty_table() for schema in schemas)
+    # In one piece, so that the same rows give the same bytes however they came.
+    whole = [
+        pa.concat_tables(several).combine_chunks() for several in zip(empty, *parts, strict=True)
+    ]
+    return Tables(*whole)
 
 
 def _risk_record(
@@ -318,6 +345,12 @@ def write_tables(
         DropError: if a file can't be written.
     """
     built = tables(rows, run, works, discovered=discovered)
+    write_built(files, built)
+    return built
+
+
+def write_built(files: ResultFiles, built: Tables) -> None:
+    """Writes the four files of tables that are built."""
     for name, table in (
         (RISK_TABLE, built.risk),
         (MATCHES, built.matches),
@@ -327,7 +360,6 @@ def write_tables(
             write_parquet(table, file)
     with files.new(RISK_CSV) as file:
         write_csv(built.risk, file)
-    return built
 
 
 def write_parquet(table: pa.Table, file: BinaryIO) -> None:

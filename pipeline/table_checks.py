@@ -35,13 +35,15 @@ class TableError(ScreeningError):
         self.problems = tuple(problems)
 
 
-def table_faults(rows: Sequence[RiskRow], discovered: int) -> list[str]:
-    """Faults of the table as a whole: rows lost, or there twice."""
+def table_faults(paths: Sequence[str], discovered: int) -> list[str]:
+    """Faults of the table as a whole: rows lost, or there twice. `paths` are the rows'."""
     faults = []
-    if len(rows) != discovered:
-        faults.append(f"{discovered:,} files were discovered and the table has {len(rows):,} rows.")
-    paths = Counter(row.asset.asset_path for row in rows)
-    faults += [f"{path}: is in {n} rows." for path, n in paths.items() if n > 1]
+    if len(paths) != discovered:
+        faults.append(
+            f"{discovered:,} files were discovered and the table has {len(paths):,} rows."
+        )
+    twice = Counter(paths)
+    faults += [f"{path}: is in {n} rows." for path, n in twice.items() if n > 1]
     return faults
 
 

@@ -24,7 +24,8 @@ class ScreeningError(Exception):
         ├── ConfigError                 pipeline.errors
         ├── DropError                   pipeline.errors: drop or output folder unusable
         ├── ModelError                  pipeline.errors: weights missing, random or altered
-        └── RunError                    pipeline.errors: a stored run can't be read
+        ├── RunError                    pipeline.errors: a stored run can't be read
+        └── ScanError                   pipeline.errors: a nightly scan can't run
     """
 
 

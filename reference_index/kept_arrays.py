@@ -55,15 +55,17 @@ def _read(place: Path) -> Arrays | None:
     """Arrays that are as their record says; None if there are none, or one is not."""
     try:
         record = json.loads((place / _RECORD).read_text(encoding="utf-8"))
+        if {file.stem for file in place.glob("*.npy")} != set(record):
+            return None
         found: dict[str, NDArray[Any]] = {}
         for name, expected in record.items():
             array = np.load(place / f"{name}.npy", mmap_mode="r", allow_pickle=False)
             if _stated(array) != expected:
                 return None
             found[name] = array
-    except (OSError, ValueError, TypeError, AttributeError):
+    except Exception:  # NumPy raises whatever it likes, and a cache is built anew
         return None
-    return found
+    return found or None
 
 
 def _write(place: Path, arrays: Arrays) -> None:

@@ -29,26 +29,56 @@ def writing(index: Path) -> Iterator[None]:
         ReferenceIndexError: if the index can't be written to at all.
     """
     try:
-        opened = os.open(index / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
-    except OSError as fault:
-        raise ReferenceIndexError(
-            f"The index {index} can't be written to ({fault.strerror})."
+        with held(index / "lock", MARK):
+            yield
+    except HeldError as error:
+        raise IndexLockedError(
+            f"The index {index} is being written by {error.holder}; wait for it to end, "
+            "then try again. Reading the index is possible meanwhile."
         ) from None
+    except LockError as error:
+        raise ReferenceIndexError(f"The index {index} {error}.") from None
+
+
+class LockError(Exception):
+    """A lock can't be had: half a sentence says why."""
+
+
+class HeldError(LockError):
+    """Another process has it: `holder` names it."""
+
+    def __init__(self, holder: str) -> None:
+        super().__init__(f"is in use by {holder}")
+        self.holder = holder
+
+
+@contextmanager
+def held(path: Path, mark: str) -> Iterator[None]:
+    """Holds the lock that is the file `path`, in a folder that exists.
+
+    Args:
+        path: the file; it stays, with the name of its last holder in it.
+        mark: what the file says that it is.
+
+    Raises:
+        HeldError: if another process holds it.
+        LockError: if it can't be written to, or its file system has no locks.
+    """
+    try:
+        opened = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    except OSError as fault:
+        raise LockError(f"can't be written to ({fault.strerror})") from None
     try:
         try:
             fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise IndexLockedError(
-                f"The index {index} is being written by {_holder(opened)}; wait for it to end, "
-                "then try again. Reading the index is possible meanwhile."
-            ) from None
+            raise HeldError(_holder(opened)) from None
         except OSError as fault:
-            raise ReferenceIndexError(
-                f"The index {index} can't be locked ({fault.strerror}); "
-                "put it on a file system that has locks."
+            raise LockError(
+                f"can't be locked ({fault.strerror}); put it on a file system that has locks"
             ) from None
         holder = {
-            "what": MARK,
+            "what": mark,
             "pid": os.getpid(),
             "host": socket.gethostname(),
             "since": versions.now(),

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.discover import asset_of
-from pipeline.elements import PART, Part, elements_of
+from pipeline.elements import PART, Part, elements_of, laid_open
 from pipeline.load import load
 from pipeline.load.limits import Limits
 from pipeline.records import LoadedScript, Span
@@ -193,3 +193,41 @@ def test_one_script_in_several_formats_has_the_same_elements(writer):
         lists.append(plainly(listed(loaded)))
     assert len(lists) >= 2
     assert all(one == lists[0] for one in lists)
+
+
+@pytest.mark.parametrize(
+    ("heading", "words"),
+    [
+        (".QUAY #12A#", "QUAY"),
+        (".QUAY  #1# #2#", "QUAY  #1#"),
+        (".QUAY #", "QUAY #"),
+        (".QUAY 1#", "QUAY 1#"),
+        (".QUAY ##", "QUAY"),
+    ],
+)
+def test_a_fountain_scene_number_is_no_part_of_its_heading(heading, words):
+    text = f"{heading}\n\nRain.\n"
+    (found, _) = elements_of(LoadedScript(text, (Span(0, len(text)),), "fountain"))
+    assert text[found.start : found.end] == words
+
+
+def test_a_heading_of_blanks_costs_no_more_than_its_length():
+    text = ".A" + " " * 2_000_000 + "B\n"
+    assert elements_of(LoadedScript(text, (Span(0, len(text)),), "fountain"))
+
+
+@pytest.mark.parametrize(
+    ("sizes", "script_format", "opened"),
+    [
+        ([(Part.HEADING, 40)], "fdx", False),
+        ([(Part.HEADING, 41)], "fdx", True),
+        ([(Part.HEADING, 20), (Part.CUE, 20)], "fadein", False),
+        ([(Part.HEADING, 20), (Part.CUE, 1), (Part.TRANSITION, 20)], "fountain", True),
+        ([(Part.HEADING, 41)], "txt", False),
+    ],
+)
+def test_a_long_run_of_headings_and_cues_is_compared(sizes, script_format, opened):
+    between = [(Part.COMPARED, 5)]
+    parts = laid_open([*between, *sizes, *between, (Part.CUE, 2)], script_format)
+    kept = [Part.COMPARED] * len(sizes) if opened else [part for part, _ in sizes]
+    assert parts == [Part.COMPARED, *kept, Part.COMPARED, Part.CUE]

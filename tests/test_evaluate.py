@@ -296,6 +296,27 @@ def test_the_configuration_counts(few, tmp_path):
     assert answer.json["not_run"] == {"text_overlap": "switched off in the configuration"}
 
 
+def test_copies_whose_rights_are_not_counted_are_said_to_spoil_the_figures(tmp_path):
+    (tmp_path / "song.txt").write_text(text(700, 260))
+    listed(
+        tmp_path / "works.csv",
+        [("song", "Song", "A", "Licensed", "song.txt")],
+        ("work_id", "title", "rightsholder", "rights", "path"),
+    )
+    index = tmp_path / "idx"
+    assert clearance("index", "create", index).status == 0
+    assert clearance("index", "add", index, tmp_path / "works.csv").status == 0
+    (tmp_path / "scene.txt").write_text((tmp_path / "song.txt").read_text()[:900])
+    labels = listed(tmp_path / "l.csv", [("scene.txt", "song", "1")])
+    said = clearance("evaluate", labels, "--index", index).stdout
+    assert "1 labelled copy was found but not counted" in said
+    assert "(licensed)" in said
+    config = tmp_path / "all.yaml"
+    config.write_text("version: 1\nstages:\n  text_overlap:\n    uncounted_rights: []\n")
+    told = clearance("evaluate", labels, "--index", index, "--config", config).stdout
+    assert "not counted" not in told
+
+
 def test_strangers_alone_and_copies_alone_have_the_figures_that_they_can_have(few, tmp_path):
     folder, index, _ = few
     labels = listed(tmp_path / "l.csv", [(folder / "drop" / "new.txt", "", "")])
@@ -512,8 +533,19 @@ def test_too_few_labels_are_refused_before_any_work(scripts, tmp_path, keep, say
     answer = clearance("evaluate", labels, "--index", index, "--calibrate", made)
     assert answer.status == 2
     assert f"Too few scripts are labelled to fit a calibration: {says}" in answer.stderr
+    assert answer.stderr.endswith("; label more of them.\n")
     assert answer.stdout == ""
     assert not made.exists()
+
+
+def test_a_kind_with_too_few_labels_is_said_to_be_better_left_out(scripts, tmp_path):
+    folder, index, rows = scripts
+    Image.fromarray(picture(2002, 160)).save(folder / "one.png")
+    labels = listed(folder / "mixed.csv", [*rows, ("one.png", "", 0)])
+    answer = clearance("evaluate", labels, "--index", index, "--calibrate", tmp_path / "own.json")
+    assert answer.status == 2
+    assert "Too few pictures are labelled" in answer.stderr
+    assert "or leave the pictures out of the labels to fit the scripts alone" in answer.stderr
 
 
 def test_labels_that_are_all_tied_together_are_refused_and_the_figures_given(scripts, tmp_path):

@@ -28,7 +28,7 @@ from pipeline.errors import DropError, RunError
 from pipeline.explain import explain, explain_json
 from pipeline.explain_overlay import write_overlay
 from pipeline.overlap import MEASURES
-from pipeline.records import Kind, Passage
+from pipeline.records import Band, Kind, Passage
 from pipeline.results import ResultFiles
 from pipeline.risk_terminal import print_table
 from pipeline.table import write_tables
@@ -136,6 +136,13 @@ def test_passages_are_given_by_offsets_where_the_texts_are_gone(out):
     assert "characters 3–60 of the asset" in " ".join(printed(out, "act one.fountain").split())
 
 
+def test_a_passage_that_is_not_counted_is_not_said_to_be_seldom_copied(tmp_path):
+    row = flagged_row("a", nats=0.0, kind=Kind.SCRIPT, band=Band.INFO)
+    told = printed(store(tmp_path / "out", [row]), "a")
+    assert "what was found adds nothing to this figure" in told
+    assert "in 100 labelled pairs" not in told
+
+
 TEXT = "One two three four five six seven eight nine ten eleven twelve thirteen words stand here."
 
 
@@ -229,11 +236,11 @@ def test_the_overlap_is_said_in_words(tmp_path):
     out = store_overlap(tmp_path, flagged_row("a.png"))
     told = " ".join(printed(out, "a.png").split())
     assert (
-        "The work’s picture lies in the asset: the overlap covers 30 % of the asset and 100 % of "
+        "The work’s picture lies in the asset: the two agree over 30 % of the asset and 100 % of "
         "the work; mirrored, scaled by 0.55 (at 1 it would fill the asset); 142 agreeing points;"
         in told
     )
-    assert "found by perceptual hash and local features." in told
+    assert "nominated by perceptual hash and local features." in told
     assert "-0.5 0 0.75" not in told
     match = explain_json(out, "a.png")["matches"][0]
     assert match["overlap"]["transform"] == "mirrored, scaled by 0.55"

@@ -218,7 +218,7 @@ def test_the_work_s_panel_outlines_the_part_that_is_in_the_asset():
     assert is_line(panel.picture[240, 359])
     assert not is_line(panel.picture[240, 5])
     assert "The line shows the part" in panel.caption
-    assert "All of it is in the asset" in overlay(frame, work, SAME, False).panels[1].caption
+    assert "All of it falls within the asset" in overlay(frame, work, SAME, False).panels[1].caption
 
 
 def reference_warp(work, matrix, width, height):
@@ -438,17 +438,17 @@ def sentence(**changes) -> str:
 def test_the_overlap_in_one_sentence():
     assert set(measures()) == set(MEASURES)
     assert sentence() == (
-        "The work’s picture lies in the asset: the overlap covers 38 % of the asset and 100 % of "
+        "The work’s picture lies in the asset: the two agree over 38 % of the asset and 100 % of "
         "the work; "
         "mirrored, scaled by 0.62 (at 1 it would fill the asset); 142 agreeing points; "
-        "agreement 0.93 (1 is the same picture); found by perceptual hash and local features."
+        "agreement 0.93 (1 is the same picture); nominated by perceptual hash and local features."
     )
     part = sentence(
         overlap_asset_share=1.0, overlap_work_share=0.25, overlap_transform="2 0 0 0 2 0 0 0 1",
         overlap_negative=True, overlap_frame=6, overlap_inliers=1,
     )  # fmt: skip
     assert part.startswith(
-        "The asset shows a part of the work’s picture: the overlap covers 100 % of the asset"
+        "The asset shows a part of the work’s picture: the two agree over 100 % of the asset"
     )
     assert "as a negative; 1 agreeing point;" in part
     assert "in frame 7 of the file" in part
@@ -458,7 +458,7 @@ def test_the_overlap_in_one_sentence():
     ("share", "said"), [(0.0001, "less than 1 %"), (0.994, "99 %"), (0.998, "99 %"), (1.0, "100 %")]
 )
 def test_a_share_is_never_rounded_to_all_or_nothing(share, said):
-    assert f"covers {said} of the asset" in sentence(overlap_asset_share=share)
+    assert f"agree over {said} of the asset" in sentence(overlap_asset_share=share)
 
 
 def test_no_overlap_where_the_stage_found_none():

@@ -213,6 +213,17 @@ def test_every_band_is_explained() -> None:
     assert re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE)[-len(Band) :] == list(Band)
 
 
+def test_the_least_passage_is_that_of_the_program() -> None:
+    from pipeline.stages.text_overlap import TextOverlapSettings
+
+    least = TextOverlapSettings().min_words
+    for page, says in (
+        ("README.md", f"Passages of fewer than {least} words are not looked for by default"),
+        ("docs/getting-started.md", f"a passage must have {least} agreeing words"),
+    ):
+        assert says in " ".join((ROOT / page).read_text(encoding="utf-8").split())
+
+
 def constraints() -> dict[str, str]:
     text = (ROOT / "constraints.txt").read_text(encoding="utf-8")
     lines = [line for line in text.splitlines() if line and not line.startswith("#")]

@@ -22,7 +22,7 @@ from pipeline.fuse import explain_contributions
 from pipeline.plain_words import risk_in_words, risk_number, value_in_words
 from pipeline.records import Band, Kind, LoadedImage, Passage
 from pipeline.report import Content, ReportLimits, report_html, write_report
-from pipeline.report_card import waterfall
+from pipeline.report_card import card, waterfall
 from pipeline.report_overlay import kept_frames
 from pipeline.results import ResultFiles
 from pipeline.stages import Measure
@@ -233,6 +233,16 @@ def test_passages_stand_side_by_side_with_shared_words_marked():
     assert none.text.count("No text kept") == 2
 
 
+@pytest.mark.parametrize(
+    ("identity", "said"), [(1.0, "100 %"), (0.9996, "99 %"), (0.951, "95 %"), (0.4, "40 %")]
+)
+def test_a_passage_with_a_word_changed_is_not_wholly_the_same(identity, said):
+    row = flagged_row(
+        "a", kind=Kind.SCRIPT, passages=(Passage("w1.file", 0, 9, 0, 9, 400, identity),)
+    )
+    assert f"400 words in common {said} of the longer stretch" in Reader(page_of([row])).text
+
+
 def test_an_excerpt_is_the_passage_and_is_cut_when_it_is_long():
     text = "word " * 4000
     mine, theirs = excerpt_pair(text, (5, 19_000), text, (0, 100))
@@ -291,6 +301,14 @@ def test_risk_in_words(risk, number, words):
     assert risk_in_words(risk) == words
 
 
+def test_a_passage_that_is_not_counted_is_not_said_to_be_seldom_copied():
+    row = script_row()
+    match = replace(row.matches[0], contributions={"text_overlap": 0.0}, risk=0.001)
+    text = Reader(page_of([replace(row, band=Band.INFO, risk=0.001, matches=(match,))])).text
+    assert "what was found adds nothing to this figure" in text
+    assert "in 100 labelled pairs" not in text
+
+
 @pytest.mark.parametrize(
     ("value", "unit", "said"),
     [
@@ -299,6 +317,8 @@ def test_risk_in_words(risk, number, words):
         (1, "words", "1 word"),
         (1204, "words", "1,204 words"),
         (0.93125, "0 to 1", "0.931 (0 to 1)"),
+        (999.4, "words", "999 words"),
+        (10019.486, "words", "10,019 words"),
         (0.5, "", "0.5"),
         (True, "", "yes"),
         (None, "words", "–"),
@@ -415,12 +435,12 @@ def test_a_verified_overlap_is_drawn_and_said_in_the_card():
         assert image["src"].startswith("data:image/jpeg;base64,")
     text = " ".join(read.text.split())
     assert (
-        "The work’s picture lies in the asset: the overlap covers 30 % of the asset and 100 % of "
+        "The work’s picture lies in the asset: the two agree over 30 % of the asset and 100 % of "
         "the work; "
         "mirrored, scaled by 0.55 (at 1 it would fill the asset); 142 agreeing points; agreement "
-        "0.93 (1 is the same picture); found by perceptual hash and local features." in text
+        "0.93 (1 is the same picture); nominated by perceptual hash and local features." in text
     )
-    assert "The work. All of it is in the asset. w1.file" in text
+    assert "The work. All of it falls within the asset. w1.file" in text
     assert TRANSFORM not in text
 
 
@@ -450,7 +470,7 @@ def test_without_pictures_the_overlap_is_said_in_words_alone():
     row = with_overlap(flagged_row("a.png"))
     read = Reader(page_of([row]))
     assert read.named("img") == []
-    assert "covers 30 % of the asset" in read.text
+    assert "agree over 30 % of the asset" in read.text
     assert "The overlay is not drawn" not in read.text
 
 
@@ -489,7 +509,11 @@ def test_an_overlap_with_another_work_names_it():
     assert len(read.named("img")) == 6
     one = page_of([both], content=shown_content(both), limits=ReportLimits(max_overlays=1))
     assert len(Reader(one).named("img")) == 3
-    assert Reader(one).text.count("covers 30 % of the asset") == 2, "the other, in words"
+    assert Reader(one).text.count("agree over 30 % of the asset") == 2, "the other, in words"
+    line = card(
+        1, both, WORKS, RUN.prior, Content(), max_passages=1, max_others=1
+    ).others[0].figures  # fmt: skip
+    assert "overlap " not in line.split(". The work’s picture lies in the asset")[0]
 
 
 def test_the_page_holds_so_many_bytes_of_overlays_and_the_most_urgent_have_them():
@@ -510,7 +534,7 @@ def test_the_page_holds_so_many_bytes_of_overlays_and_the_most_urgent_have_them(
 
 
 def test_what_is_kept_of_an_asset_is_dropped_with_it():
-    from pipeline.screen import Judged, Shown
+    from pipeline.shown import Judged, Shown
 
     shown = Shown(2)
     image = LoadedImage((photo(1),), "PNG")

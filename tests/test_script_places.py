@@ -1,9 +1,12 @@
 """Where in a script a passage stands."""
 
+from dataclasses import replace
+
 import pytest
-from row_samples import flagged_row
+from row_samples import RUN, WORKS, flagged_row
 
 from pipeline.records import Kind, LoadedScript, Passage, Span
+from pipeline.report import report_html
 from pipeline.script_places import ScriptPlaces, with_places
 
 TEXT = "Rain.\n\nINT. HALL - DAY\n\nANNA\nTea?\n\nEXT.  GARDEN\n\nMore rain.\n"
@@ -38,11 +41,24 @@ def test_the_page_of_an_offset(offset, page):
     assert places.page(12) == 4
 
 
-def test_passages_of_a_row_are_placed():
+def test_passages_are_placed():
     script = LoadedScript(TEXT, (Span(0, len(TEXT)),), "fountain")
     row = flagged_row("a", kind=Kind.SCRIPT, passages=(passage(TEXT.index("Tea")), passage(0)))
-    found = [one for match in with_places(row, script).matches for one in match.passages]
+    found = [
+        one
+        for outcome in with_places(row.outcomes, script)
+        for evidence in outcome.evidence
+        for one in evidence.passages
+    ]
     assert [(one.asset_scene, one.asset_page) for one in found][:2] == [
         ("INT. HALL - DAY", None),
         (None, None),
     ]
+
+
+def test_the_report_says_where_a_passage_stands():
+    script = LoadedScript(TEXT, (Span(0, len(TEXT)),), "pdf", pages=(7,))
+    row = flagged_row("a", kind=Kind.SCRIPT, passages=(passage(TEXT.index("Tea")),))
+    placed = replace(row, outcomes=with_places(row.outcomes, script))
+    page = "".join(report_html(run=RUN, rows=[placed], works=WORKS))
+    assert "in the asset: page 7, scene INT. HALL - DAY" in page

@@ -7,6 +7,8 @@ import csv
 import hashlib
 import io
 import json
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -451,6 +453,20 @@ def test_a_run_is_read_back_as_pandas(tmp_path):
     assert len(stored.passages) == 1
     # A column of truth with missing values still selects rows.
     assert len(stored.table[stored.table["identical_file"]]) == 0
+
+
+def test_reading_leaves_no_reader_in_the_background(tmp_path):
+    """Arrow's dataset scanner lets go of the bytes in a thread of its own; where the interpreter
+    had ended by then, `clearance explain` was aborted with status 134."""
+    written(tmp_path, some_rows())
+    program = (
+        "import sys; from pathlib import Path; from pipeline.results import read_run; "
+        "read_run(Path(sys.argv[1])); print('pyarrow.dataset' in sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(tmp_path)], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "False"
 
 
 def test_results_that_cannot_be_trusted_are_refused_in_a_sentence(tmp_path):

@@ -10,10 +10,12 @@ from pipeline.words import (
     BIDI,
     LOOKALIKE,
     SOFT,
+    STRUCK,
     STYLED,
     UNSEEN,
     normalised,
     shingles_of,
+    untellable,
     words_of,
 )
 
@@ -123,6 +125,9 @@ CYRILLIC = str.maketrans("aeopcxyi", "аеорсхуі")
         ("the ｓｈｉｐ", "the ship", STYLED, 4),
         ("the 𝓼𝓱𝓲𝓹 sails", "the ship sails", STYLED, 4),
         ("the ⓢⓗⓘⓟ sails", "the ship sails", STYLED, 4),
+        ("the 🅢🅷ip sails", "the ship sails", STYLED, 2),
+        ("the ⒮⒣ip sails", "the ship sails", STYLED, 2),
+        ("the s\u0336h\u0332i\u20ddp sails", "the ship sails", STRUCK, 3),
         ("the ѕһір sails tonight", "the ship sails tonight", LOOKALIKE, 4),
         ("the mоther and the tеnth night", "the mother and the tenth night", LOOKALIKE, 2),
     ],
@@ -132,6 +137,63 @@ def test_disguises_are_undone_and_counted(shown, plain, name, count):
     assert found.hashes.tolist() == expected.hashes.tolist()
     assert found.disguises == {name: count}
     assert expected.disguises == {}
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        0x80, 0x17B4, 0x180B, 0x2065, 0x206A, 0xFE0F, 0xFFA0, 0xFFF0, 0xFFF9, 0x1BCA0, 0x1D173,
+        0xE0000, 0xE0041, 0xE0100, 0xE0FFF,
+    ],
+)  # fmt: skip
+def test_no_invisible_character_hides_a_word(code):
+    plain = "the captain of the ship"
+    found = words_of(script(plain.replace("cap", f"cap{chr(code)}")))
+    assert found.hashes.tolist() == words_of(script(plain)).hashes.tolist()
+    assert found.disguises == {UNSEEN: 1}
+
+
+@pytest.mark.parametrize("text", ["a red heart ❤\ufe0f for her", "葛\U000e0100城市"])
+def test_a_picture_or_a_han_character_with_a_variation_hides_nothing(text):
+    assert words_of(script(text)).disguises == {}
+
+
+def test_marks_that_are_no_accent_hide_no_word():
+    plain, shown = "она сказала прямо", "она\u0301 сказа\u0301ла пря\u0301мо"
+    assert words_of(script(shown)).hashes.tolist() == words_of(script(plain)).hashes.tolist()
+    assert normalised("cafe\u0301\u0336") == "café"
+    assert normalised("İstanbul") == normalised("i\u0307stanbul") == "istanbul"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("ferry" + "\u0301\u0323" * 500_000, id="marks heaped on a letter"),
+        pytest.param("ferry" + "\u0301" * 2_000_000, id="one mark heaped on a letter"),
+        pytest.param("aa bb cc dd " + "aa-\nBb cc-\nDd " * 150_000, id="words parted"),
+    ],
+)
+def test_a_hostile_text_costs_no_more_than_its_length(text):
+    assert len(words_of(script(text)))
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("The ferry left at six. " * 9, None),
+        ("A B C. The ferry left at six.", None),
+        (" ".join("The ferry left at six. " * 9), "single letters"),
+        ("\n".join("The ferry left at six. " * 9), "single letters"),
+        ("\u200a".join("паром ушёл в шесть"), "single letters"),
+        ("theferryleftatsixasitalwaysdid " * 9, "letters on average"),
+        ("t" + "h\u0336\u0301" * 12 + "e " * 1 + "ferry left " * 3, None),
+        ("フェリーは六時に出た。" * 9, None),
+        ("", None),
+    ],
+)
+def test_words_that_can_not_be_told_apart(text, said):
+    found = untellable(text, words_of(script(text)))
+    assert (found is None) if said is None else (found is not None and said in found)
 
 
 @pytest.mark.parametrize(
@@ -153,6 +215,14 @@ def test_latin_letters_in_a_russian_word_are_undone():
     found = words_of(script(shown))
     assert found.hashes.tolist() == words_of(script(plain)).hashes.tolist()
     assert found.disguises == {LOOKALIKE: 2}
+
+
+def test_a_soft_hyphen_at_the_end_of_a_line_is_one_too():
+    assert words("poc\u00ad\nkets and li\u00ad\r\n  ghts") == [
+        "poc\u00ad\nkets", "and", "li\u00ad\r\n  ghts",
+    ]  # fmt: skip
+    found = words_of(script("poc\u00ad\nkets and li\u00ad\r\n  ghts"))
+    assert found.hashes.tolist() == words_of(script("pockets and lights")).hashes.tolist()
 
 
 @pytest.mark.parametrize("newline", ["\n", "\r\n", " \n  "])

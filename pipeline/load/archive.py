@@ -58,6 +58,9 @@ def open_archive(stream: BinaryIO) -> zipfile.ZipFile:
     bounded = _Bounded(stream)
     archive = zipfile.ZipFile(cast(BinaryIO, bounded))
     bounded.limit = None
+    if len(set(archive.namelist())) < len(archive.namelist()):
+        # Which of the two is shown is the choice of the program that opens it.
+        raise zipfile.BadZipFile("it has two parts of one name")
     return archive
 
 

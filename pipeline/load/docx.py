@@ -131,6 +131,19 @@ def _holds(roots: list[Element], name: str) -> bool:
     )
 
 
+def _symbol(element: Element) -> str:
+    """A character that was put in as a symbol; none of a symbol font's own."""
+    given = next(
+        (element.get(f"{space}char") for space in _WORD if element.get(f"{space}char")), ""
+    )
+    try:
+        code = int(given or "", 16)
+    except ValueError:
+        return ""
+    own = code < 0x20 or 0xD800 <= code <= 0xF8FF or code > 0xFFFF
+    return "" if own else chr(code)
+
+
 def _is_word(element: Element) -> bool:
     return isinstance(element.tag, str) and element.tag.startswith(_WORD)
 
@@ -161,5 +174,7 @@ def _runs(element: Element, inner: list[Element]) -> Iterator[str]:
             yield child.text or ""
         elif name in _CHARACTERS and _is_word(child):
             yield _CHARACTERS[name]
+        elif name == "sym" and _is_word(child):
+            yield _symbol(child)
         elif name not in ("pPr", "rPr"):
             yield from _runs(child, inner)

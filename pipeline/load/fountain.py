@@ -18,6 +18,10 @@ _TITLE_KEYS = frozenset(
 )  # fmt: skip
 
 
+LONGEST_TITLE_PAGE = 1000
+"""Characters; what is longer is no title page, and is compared."""
+
+
 def fountain_spans(text: str) -> tuple[Span, ...]:
     """The text without its title page and without the boneyard (``/* … */``)."""
     return tuple(_spans(text))
@@ -34,11 +38,18 @@ def _spans(text: str) -> Iterator[Span]:
         yield Span(place, len(text))
 
 
+def struck_out(text: str) -> bool:
+    """Whether some of the text stands in the boneyard."""
+    opened = text.find("/*", title_page_end(text))
+    return opened >= 0 and text.find("*/", opened + 2) >= 0
+
+
 def title_page_end(text: str) -> int:
     """Where the title page ends; 0 if there is none.
 
     It is a block of `Key: value` lines and indented ones at the very start. Its first key must be
-    one that title pages have: scripts also begin with `FADE IN:`.
+    one that title pages have: scripts also begin with `FADE IN:`. Nor is it longer than
+    `LONGEST_TITLE_PAGE`.
     """
     end = 0
     for line in lines_of(text):
@@ -47,6 +58,8 @@ def title_page_end(text: str) -> int:
             return 0
         if line.blank:
             return end
+        if line.end > LONGEST_TITLE_PAGE:
+            return 0
         if not key and not line.text.startswith((" ", "\t")):
             return 0
         end = line.end

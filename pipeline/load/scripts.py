@@ -9,7 +9,7 @@ from pipeline.errors import Reason
 from pipeline.load.docx import read_docx
 from pipeline.load.fadein import read_fadein
 from pipeline.load.fdx import read_fdx
-from pipeline.load.fountain import fountain_spans
+from pipeline.load.fountain import fountain_spans, struck_out
 from pipeline.load.limits import Limits
 from pipeline.load.opening import read_at_most
 from pipeline.load.paragraphs import Story
@@ -61,6 +61,9 @@ def load_script(stream: BinaryIO, script_format: str, limits: Limits) -> LoadedS
         story = Story(text, (), (note,) if guessed else ())
         _check_length(text, limits)
         story = story._replace(spans=_CONTENT[script_format](text))
+        if script_format == "fountain" and struck_out(text):
+            left_out = "Passages that are struck out (between /* and */) were left out."
+            story = story._replace(notes=(*story.notes, left_out))
     else:
         story = _READERS[script_format](stream, limits)
         _check_length(story.text, limits)

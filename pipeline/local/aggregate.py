@@ -9,13 +9,14 @@ Jégou, Douze and Schmid, "Product quantization for nearest neighbor search" (PA
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+
+from pipeline.local.codes import packaged_arrays
 
 FILE = Path(__file__).with_name("aggregates.safetensors")
 CENTROIDS, REDUCED = 128, 64
@@ -115,8 +116,6 @@ def residuals(
 @lru_cache(maxsize=1)
 def aggregates() -> Aggregates:
     """What comes with the package."""
-    from safetensors.numpy import load
-
-    data = FILE.read_bytes()
-    arrays = {name: values.astype(np.float32) for name, values in load(data).items()}
-    return Aggregates(**arrays, sha256=hashlib.sha256(data).hexdigest())
+    packaged, digest = packaged_arrays(FILE)
+    arrays = {name: values.astype(np.float32) for name, values in packaged.items()}
+    return Aggregates(**arrays, sha256=digest)

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.errors import ModelError
 from pipeline.local.features import DIMS
 
 FILE = Path(__file__).with_name("codebook.safetensors")
@@ -104,12 +105,28 @@ def unpacked(pairs: NDArray[np.uint8]) -> NDArray[np.float32]:
 @lru_cache(maxsize=1)
 def codebook() -> Codebook:
     """The codebook that comes with the package."""
-    from safetensors.numpy import load
-
-    data = FILE.read_bytes()
-    arrays = load(data)
+    arrays, digest = packaged_arrays(FILE)
     return Codebook(
         arrays["cells"].astype(np.float32),
         arrays["words"].astype(np.float32),
-        hashlib.sha256(data).hexdigest(),
+        digest,
     )
+
+
+def packaged_arrays(file: Path) -> tuple[dict[str, NDArray[Any]], str]:
+    """The arrays of a file that comes with the package, and its SHA-256 (hex).
+
+    Raises:
+        ModelError: if it is not there or damaged.
+    """
+    from safetensors import SafetensorError
+    from safetensors.numpy import load
+
+    try:
+        data = file.read_bytes()
+        return load(data), hashlib.sha256(data).hexdigest()
+    except (OSError, SafetensorError) as error:
+        raise ModelError(
+            f"{file.name}, which comes with Clearance, can't be read "
+            f"({getattr(error, 'strerror', None) or error}); install Clearance again."
+        ) from error

@@ -227,6 +227,8 @@ class LocalFeatures(Stage):
         facts = {"feature_count": most}
         if not rows:
             why = f"too few local features to compare ({most}; at least {FEWEST} are needed)"
+            if not any(image.detailed):
+                why = "too little detail to compare"
             return Abstention(Reason.TOO_LITTLE_DETAIL, why, facts)
         arrays = [
             pa.array(values, field.type)

@@ -48,7 +48,7 @@ from pipeline.text.rows import (
     texts_of,
 )
 from pipeline.verify.alignment import SharedPassage, shared_passages
-from pipeline.words import NORMALISATION, shingles_of, words_of
+from pipeline.words import NORMALISATION, shingles_of, untellable, words_of
 from reference_index.interface import StageEntries, WorkFile
 from reference_index.spec import FingerprintSpec
 
@@ -146,11 +146,11 @@ class TextOverlap(Stage):
         Measure("text_length", "int", "asset", "words", "Words of the asset that were compared."),
         Measure(
             "text_obfuscated", "int", "asset", "characters",
-            "Characters of the asset that hide what it says: look-alike letters, invisible ones.",
+            "Characters of the asset that hide what it says, such as look-alike or invisible ones.",
         ),
         Measure(
             "text_obfuscation", "str", "asset", "",
-            "What they are and how many of each; empty if there are none.",
+            "What hides what the asset says, and how many of each; empty if nothing does.",
         ),
     )  # fmt: skip
 
@@ -219,7 +219,8 @@ class TextOverlap(Stage):
         }
         if words.disguises:
             facts["text_obfuscation"] = ", ".join(
-                f"{count:,} {name}" for name, count in sorted(words.disguises.items())
+                _count(count, name.removesuffix("s"))
+                for name, count in sorted(words.disguises.items())
             )
         if len(mine) < LEAST_WORDS:
             return Abstention(
@@ -233,6 +234,8 @@ class TextOverlap(Stage):
                 f"{len(mine)} words, but the same few again and again",
                 facts,
             )
+        if why := untellable(script.text, words):
+            return Abstention(Reason.TOO_FEW_WORDS, why, facts)
         return Fingerprint(self.name, batch_of(hashes, marks, words.start, words.end), facts)
 
     def search(
@@ -263,20 +266,21 @@ class TextOverlap(Stage):
         hidden = facts.get("text_obfuscation")
         if not hidden:
             return None
+        listed = " and ".join(str(hidden).rsplit(", ", 1))
         return (
-            f"The text holds {hidden}; its words were compared as a reader sees them, without what "
+            f"The text holds {listed}; its words were compared as a reader sees them, without what "
             "is not seen."
         )
 
     def sentence(self, evidence: Evidence) -> str:
         """As in `Stage.sentence`."""
         first = evidence.passages[0]
-        exact = "word for word" if first.identity == 1.0 else "with words changed"
-        said = f"A passage of {_count(first.words, 'word')} is shared with it {exact}"
+        exact = " word for word" if first.identity == 1.0 else ", with words changed"
+        said = f"A passage of {_count(first.words, 'word')} is shared with it{exact}"
         if len(evidence.passages) == 1:
             return f"{said}."
         total = sum(passage.words for passage in evidence.passages)
-        return f"{said}, and {len(evidence.passages)} passages with {total:,} words in all."
+        return f"{said}; {len(evidence.passages)} passages with {total:,} words in all."
 
 
 def _count(number: int, noun: str) -> str:

@@ -35,6 +35,7 @@ LEAST_RUNS = 1.5
 """Weight of a chain's runs below which single words around them are not looked for."""
 SKIPPED = 0.35
 """What a word without a partner at the end of a passage costs."""
+_NOWHERE = 1 << 62
 
 
 class Box(NamedTuple):
@@ -156,35 +157,34 @@ def shared_passages(
 
 def _apart(boxes: Iterable[Box], mine: int, theirs: int) -> list[Box]:
     """Boxes widened by `PAD`, those that overlap on both sides put together."""
-    found: list[Box] = []
-    for box in sorted(boxes):
+    ordered = sorted(boxes)
+    # A row for each box; one that was put into another can overlap nothing any more.
+    found = np.empty((len(ordered), 4), np.int64)
+    gone = (_NOWHERE, -_NOWHERE, _NOWHERE, -_NOWHERE)
+    for count, box in enumerate(ordered):
         wide = Box(
             max(0, box.start - PAD),
             min(mine, box.end + PAD),
             max(0, box.other_start - PAD),
             min(theirs, box.other_end + PAD),
         )
-        changed = True
-        while changed:
-            changed = False
-            for place, other in enumerate(found):
-                if (
-                    other.start < wide.end
-                    and wide.start < other.end
-                    and other.other_start < wide.other_end
-                    and wide.other_start < other.other_end
-                ):
-                    del found[place]
-                    wide = Box(
-                        min(wide.start, other.start),
-                        max(wide.end, other.end),
-                        min(wide.other_start, other.other_start),
-                        max(wide.other_end, other.other_end),
-                    )
-                    changed = True
-                    break
-        found.append(wide)
-    return found
+        before = found[:count]
+        while True:
+            overlapping = (before[:, 0] < wide.end) & (wide.start < before[:, 1])
+            overlapping &= (before[:, 2] < wide.other_end) & (wide.other_start < before[:, 3])
+            places = np.flatnonzero(overlapping)
+            if not len(places):
+                break
+            low, high = before[places].min(axis=0), before[places].max(axis=0)
+            before[places] = gone
+            wide = Box(
+                min(wide.start, int(low[0])),
+                max(wide.end, int(high[1])),
+                min(wide.other_start, int(low[2])),
+                max(wide.other_end, int(high[3])),
+            )
+        found[count] = wide
+    return [Box(*row) for row in found[found[:, 0] < _NOWHERE].tolist()]
 
 
 def _chains(

@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import socket
+import subprocess
+import sys
 
 import numpy as np
 import pandas as pd
@@ -226,6 +228,15 @@ def test_a_wrong_command_gives_status_2_and_one_sentence(words, says, drop, inde
     as_json = run(*given, "--json")
     assert as_json.status == 2
     assert says in as_json.json["error"]
+
+
+def test_a_band_that_there_is_not_is_refused_in_one_sentence(drop, tmp_path):
+    words = ("screen", str(drop), "--index", "i", "--out", str(tmp_path / "o"), "--fail-on", "info")
+    done = subprocess.run(
+        [sys.executable, "-m", "pipeline", *words], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert "value for '--fail-on': 'info' is not one of 'escalate', 'review'." in done.stderr
 
 
 def test_every_fault_of_a_configuration_is_said_at_once(drop, index, tmp_path, run):
@@ -459,9 +470,6 @@ def test_an_empty_drop_says_so(index, tmp_path, run):
     ],
 )
 def test_an_output_that_can_not_be_written_is_no_traceback(index, words, redirect, status):
-    import subprocess
-    import sys
-
     line = f"{sys.executable} -m pipeline {words.replace('IDX', str(index))} {redirect}"
     done = subprocess.run(["/bin/sh", "-c", line], capture_output=True, text=True, check=False)
     assert done.returncode == status

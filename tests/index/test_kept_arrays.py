@@ -1,3 +1,5 @@
+import json
+
 import numpy as np
 import pytest
 
@@ -36,7 +38,13 @@ def test_arrays_are_built_once_and_then_mapped(tmp_path, build):
     assert not kept_arrays(folder, "grams", build)["keys"].flags.writeable
 
 
-@pytest.mark.parametrize("damage", ["flip", "cut", "gone", "record", "other type"])
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "flip", "cut", "emptied", "gone", "all gone", "record", "empty record", "half a record",
+        "other type",
+    ],
+)  # fmt: skip
 def test_damaged_arrays_are_built_anew(tmp_path, build, damage):
     folder = tmp_path / "cache" / "text-abc"
     kept_arrays(folder, "grams", build)
@@ -47,10 +55,21 @@ def test_damaged_arrays_are_built_anew(tmp_path, build, damage):
         file.write_bytes(data)
     elif damage == "cut":
         file.write_bytes(data[:-400])
+    elif damage == "emptied":
+        file.write_bytes(b"")
     elif damage == "gone":
         file.unlink()
+    elif damage == "all gone":
+        for one in (file, folder / "grams" / "none.npy"):
+            one.unlink()
+        (folder / "grams" / "arrays.json").write_text("{}")
     elif damage == "record":
         (folder / "grams" / "arrays.json").write_text("[1]")
+    elif damage == "empty record":
+        (folder / "grams" / "arrays.json").write_text("{}")
+    elif damage == "half a record":
+        record = json.loads((folder / "grams" / "arrays.json").read_text())
+        (folder / "grams" / "arrays.json").write_text(json.dumps({"keys": record["keys"]}))
     else:
         np.save(file, np.array([{}], dtype=object), allow_pickle=True)
     same(kept_arrays(folder, "grams", build))

@@ -1,6 +1,7 @@
 """Word documents: what a reader of the document would read, in order."""
 
 import io
+import zipfile
 
 import docx
 import pytest
@@ -175,6 +176,9 @@ def test_footnotes_and_endnotes_follow(read):
         (f"<w:p><w:fldSimple>{run('a field')}</w:fldSimple></w:p>", "a field"),
         ("<w:p><w:r><w:instrText>PAGE</w:instrText></w:r>" + run("1") + "</w:p>", "1"),
         ("<w:p><w:pPr><w:tabs><w:tab/></w:tabs></w:pPr>" + run("text") + "</w:p>", "text"),
+        (f'<w:p>{run("a ")}<w:r><w:sym w:font="Arial" w:char="0062"/></w:r></w:p>', "a b"),
+        (f'<w:p>{run("a ")}<w:r><w:sym w:font="Wingdings" w:char="F04A"/></w:r></w:p>', "a "),
+        (f'<w:p>{run("a")}<w:r><w:sym w:char="x"/><w:sym w:char="D800"/><w:sym/></w:r></w:p>', "a"),
         ("<w:p><w:r><w:rPr><w:vanish/></w:rPr><w:t>hidden too</w:t></w:r></w:p>", "hidden too"),
     ],
 )
@@ -280,3 +284,15 @@ def test_archives_that_are_no_word_document(read):
         result = read("a.docx", archive(parts))
         assert reason(result) is Reason.CORRUPT
         assert "not a Word document" in result.detail
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_two_parts_of_one_name_are_refused(read):
+    """Which of them is shown is the choice of the program that opens the document."""
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as made:
+        for text in ("what is read", "what is shown"):
+            made.writestr("word/document.xml", word_xml(paragraph(text)))
+    fault = read("a.docx", stream.getvalue())
+    assert fault.reason is Reason.CORRUPT
+    assert "two parts of one name" in fault.detail

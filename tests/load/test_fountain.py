@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from load_samples import check_spans, content, reason
 
 from pipeline.errors import Reason
-from pipeline.load.fountain import fountain_spans
+from pipeline.load.fountain import LONGEST_TITLE_PAGE, fountain_spans
 
 SCENE = "INT. KITCHEN - NIGHT\n\nANNA\n(quietly)\nThe tea is cold.\n\nCUT TO:\n"
 
@@ -85,3 +85,25 @@ def test_spans_of_any_text(parts):
     if "/*" not in text and "Title" not in text:
         left = "".join(c for place, c in enumerate(text) if place not in inside)
         assert not left.strip()
+
+
+@pytest.mark.parametrize(("more", "compared"), [(-1, False), (0, False), (1, True)])
+def test_a_title_page_of_some_length_is_content(read, more, compared):
+    page = "Title: Tea\nNotes: "
+    page += "x" * (LONGEST_TITLE_PAGE - len(page) + more)
+    (said,) = told(read, f"{page}\n\n{SCENE}")
+    assert said.strip() == (f"{page}\n\n{SCENE}" if compared else SCENE).strip()
+
+
+@pytest.mark.parametrize(
+    ("text", "noted"),
+    [
+        ("one /* struck */ two", True),
+        ("one /* never closed", False),
+        ("one */ two", False),
+        ("Title: Tea /* odd\n\none */ two", False),
+    ],
+)
+def test_what_was_struck_out_is_noted(read, text, noted):
+    notes = read("a.fountain", text.encode()).notes
+    assert [note.startswith("Passages that are struck out") for note in notes] == [True] * noted

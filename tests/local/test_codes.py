@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.errors import ModelError
 from pipeline.local.codes import (
     CODE_BYTES,
     FILE,
@@ -17,6 +18,7 @@ from pipeline.local.codes import (
     STRONGEST,
     WORDS,
     codebook,
+    packaged_arrays,
     packed,
     unpacked,
 )
@@ -152,3 +154,12 @@ def test_drawn_pictures_are_coded_as_well_as_photographs(book, descriptors):
         cells = book.nearest_cells(some)[0][:, 0]
         errors.append(squares(book.decode(book.encode(some, cells), cells) - some).mean())
     assert errors[1] < 2 * errors[0]
+
+
+@pytest.mark.parametrize("damage", ["cut", "emptied", "gone"])
+def test_a_damaged_file_of_the_package_is_named(tmp_path, damage):
+    file = tmp_path / "codebook.safetensors"
+    if damage != "gone":
+        file.write_bytes(FILE.read_bytes()[: 5000 if damage == "cut" else 0])
+    with pytest.raises(ModelError, match=r"codebook\.safetensors.*install Clearance again"):
+        packaged_arrays(file)

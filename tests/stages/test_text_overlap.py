@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from stage_samples import entries, prose, script
 
-from pipeline.records import Abstention, Span
+from pipeline.records import Abstention, LoadedScript, Span
 from pipeline.stages.text_overlap import TextOverlap, TextOverlapSettings
 from pipeline.text.rows import PERMUTATIONS, SCHEME, SEED, signatures_of, windows
 from pipeline.words import shingles_of, words_of
@@ -297,6 +297,29 @@ def test_what_hides_words_is_undone_and_said(stage, works):
     assert stage.remark(stage.fingerprint([script(text)])[0].facts) is None
 
 
+def test_one_hidden_character_is_one_and_the_last_kind_is_joined_by_and(stage, works):
+    texts, _ = works
+
+    def said(text):
+        (answer,) = stage.fingerprint([script(text)])
+        return stage.remark(answer.facts)
+
+    assert "holds 1 invisible character; its words" in said("\u2060" + texts[5])
+    both = said("\u2060\u2060\u00ad" + texts[5])
+    assert "holds 2 invisible characters and 1 soft hyphen; its words" in both
+
+
+def test_a_passage_with_words_changed_is_not_said_to_be_word_for_word(stage, works):
+    texts, stored = works
+    words = texts[2].split()[100:180]
+    host = prose(51, 200)
+    (exact,) = search(stage, stored, f"{host} {' '.join(words)}")
+    assert stage.sentence(exact) == "A passage of 80 words is shared with it word for word."
+    words[40] = "otherwise"
+    (changed,) = search(stage, stored, f"{host} {' '.join(words)}")
+    assert stage.sentence(changed) == "A passage of 79 words is shared with it, with words changed."
+
+
 def test_what_many_works_say_counts_less(stage):
     """The same stretch found in one work, and in one of twelve works that all have it."""
     stock = prose(500, 40)
@@ -362,3 +385,22 @@ def test_a_text_is_one_passage_of_itself(stage, parts, between):
     assert (one.asset_start, one.asset_end) == (one.work_start, one.work_end)
     assert text[: one.asset_start].strip() == ""
     assert not any(letter.isalnum() for letter in text[one.asset_end :])
+
+
+@pytest.mark.parametrize("between", [" ", "\u200a", "\n", "\u2800"])
+def test_a_text_that_is_spaced_out_is_not_said_to_match_nothing(stage, works, between):
+    spaced = between.join(works[0][0][:3000])
+    (found,) = stage.fingerprint([script(spaced)])
+    assert isinstance(found, Abstention)
+    assert "single letters" in found.detail
+
+
+@pytest.mark.parametrize("mark", [".", "#", "> ", "@"])
+def test_a_passage_called_headings_is_found(stage, works, mark):
+    words = works[0][3].split()[100:400]
+    lines = (" ".join(words[at : at + 10]) for at in range(0, 300, 10))
+    text = "\n\n".join(f"{mark}{line}" for line in lines) + "\n\n" + prose(707, 900)
+    script_ = LoadedScript(text, (Span(0, len(text)),), "fountain", "utf-8")
+    [[found]] = stage.search(stage.fingerprint([script_]), works[1], TextOverlapSettings())
+    assert found.work_id == "work-03"
+    assert found.measures["text_words"] >= 290

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.verify.alignment import GROUP_GAP, Box, shared_passages
+from pipeline.verify.alignment import GROUP_GAP, PAD, Box, _apart, shared_passages
 from pipeline.verify.chains import FREQUENT, seeds
 
 DEFAULTS = {"max_gap": 12, "min_words": 8, "min_score": 0.0, "min_identity": 0.4}
@@ -197,3 +197,43 @@ def test_a_run_over_frequent_shingles_is_one_run():
     assert (found.words, found.longest, found.identity) == (len(mine), len(mine), 1.0)
     [changed] = aligned([*mine[:100], 7, *mine[101:]], [*refrain, *mine])
     assert changed.longest == len(mine) - 101
+
+
+def overlap(one, two):
+    return (
+        one.start < two.end
+        and two.start < one.end
+        and one.other_start < two.other_end
+        and two.other_start < one.other_end
+    )
+
+
+@given(
+    st.lists(
+        st.tuples(*(st.integers(0, 1900), st.integers(1, 90)) * 2).map(
+            lambda at: Box(at[0], at[0] + at[1], at[2], at[2] + at[3])
+        ),
+        max_size=25,
+    )
+)
+def test_boxes_that_overlap_are_put_together(boxes):
+    """As by putting any two together until no two overlap."""
+    left = [
+        Box(
+            max(0, box.start - PAD),
+            min(2000, box.end + PAD),
+            max(0, box.other_start - PAD),
+            min(2000, box.other_end + PAD),
+        )
+        for box in boxes
+    ]
+    while found := next(((a, b) for a in left for b in left if a is not b and overlap(a, b)), None):
+        left = [box for box in left if box is not found[0] and box is not found[1]]
+        (a, b, c, d), (e, f, g, h) = found
+        left.append(Box(min(a, e), max(b, f), min(c, g), max(d, h)))
+    assert sorted(_apart(boxes, 2000, 2000)) == sorted(left)
+
+
+def test_many_boxes_cost_little():
+    boxes = [Box(at * 200, at * 200 + 10, at * 300, at * 300 + 10) for at in range(20_000)]
+    assert len(_apart(boxes, 10**7, 10**7)) == len(boxes)

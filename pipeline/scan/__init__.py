@@ -1,0 +1,1 @@
+"""Nightly scans: drops judged again only where something changed (docs/nightly.md)."""

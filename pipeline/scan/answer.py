@@ -1,0 +1,249 @@
+"""What a scan writes: its tables, what changed since the scan before, and a page of that."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from pipeline.config import Config
+from pipeline.errors import Reason
+from pipeline.fuse import in_part
+from pipeline.judge import Bench, judge_with
+from pipeline.load import load
+from pipeline.plain_words import BANDS, count, risk_number
+from pipeline.records import Asset, Band, Fault, RiskRow
+from pipeline.report import ChangeLine, Changes, ReportLimits, write_report
+from pipeline.results import (
+    DELTA,
+    DELTA_CSV,
+    DELTA_HTML,
+    DELTA_JSON,
+    RUN,
+    ResultFiles,
+    RunInfo,
+    StoredRun,
+)
+from pipeline.rows import Facts, Rows
+from pipeline.run_record import run_manifest
+from pipeline.scan import codec
+from pipeline.scan.delta import Change, change_counts, delta_of
+from pipeline.scan.index_change import IndexChange
+from pipeline.scan.judging import Judging
+from pipeline.scan.keys import content_of
+from pipeline.scan.listing import Listing
+from pipeline.scan.state import State
+from pipeline.shown import Judged, Shown
+from pipeline.shown import content_of as shown_content
+from pipeline.spreadsheet import write_csv
+from pipeline.table import tables_in_order, write_built, write_parquet
+from pipeline.table_checks import FLAGGED
+from pipeline.visible import visible
+from reference_index.store import ReferenceIndex
+
+TITLES: Mapping[Change, str] = {
+    Change.NEW: "new",
+    Change.NEWLY_FLAGGED: "newly flagged",
+    Change.RISEN: "risen",
+    Change.ANOTHER_WORK: "flagged for another work",
+    Change.NEWLY_NOT_SCREENED: "newly not screened",
+    Change.FALLEN: "fallen",
+    Change.NEWLY_SCREENED: "screened at last",
+    Change.OTHER_BYTES: "with other bytes",
+    Change.GONE: "no longer present",
+}
+"""The kinds of change in words."""
+
+
+@dataclass(frozen=True)
+class Context:
+    """Everything that the answer is made from."""
+
+    state: State
+    index: ReferenceIndex
+    benches: Sequence[Bench]
+    config: Config
+    listing: Listing
+    judging: Judging
+    info: RunInfo
+    before: StoredRun | None
+    change: IndexChange | None
+    drops: Mapping[str, Path]
+    notes: tuple[str, ...]
+
+
+def rows_of(context: Context, assets: Sequence[Asset]) -> Iterator[RiskRow]:
+    """Rows of assets, in their order, from what is kept of their contents."""
+    rows = Rows(context.index, context.benches, context.config)
+    for asset in assets:
+        content = content_of(asset)
+        passing = context.judging.passing.get(content or "")
+        if passing is not None:
+            yield rows.row(asset, *passing)
+            continue
+        known = context.state.content(content) if content is not None else None
+        outcomes = context.state.outcomes(content) if content is not None else None
+        if known is not None and outcomes is not None:
+            facts = codec.facts_from_json(known.facts)
+            yield rows.row(asset, facts, codec.outcomes_from_bytes(outcomes.data))
+            continue
+        fault = asset.fault or _UNSEEN
+        [answered] = judge_with([(asset, fault)], context.benches, [{}])
+        yield rows.row(asset, Facts(fault), answered.outcomes)
+
+
+_UNSEEN = Fault(
+    Reason.UNREADABLE,
+    "its drop could not be read, and it was not judged before; the next scan that reads the drop "
+    "judges it",
+)
+
+
+def write_answer(context: Context, folder: Path) -> dict[str, Any]:
+    """Writes every file of the answer into `folder`; what delta.json says.
+
+    Raises:
+        DropError: if a file can't be written.
+        TableError: if the table would lose or contradict anything.
+    """
+    works = {work.work_id: work for work in context.index.works}
+    assets, info = context.listing.assets, context.info
+    with ResultFiles(folder) as files:
+        partly = 0
+
+        def counted() -> Iterator[RiskRow]:
+            nonlocal partly
+            for row in rows_of(context, assets):
+                partly += row.band in FLAGGED and in_part(row)
+                yield row
+
+        built = tables_in_order(counted(), info, works, discovered=len(assets))
+        write_built(files, built)
+        delta = _delta(context, built.risk)
+        with files.new(DELTA) as file:
+            write_parquet(delta, file)
+        with files.new(DELTA_CSV) as file:
+            write_csv(delta, file)
+        bands = Counter(built.risk.column("band").to_pylist())
+        counts = {band.value: bands[band.value] for band in Band}
+        said = _said(context, counts, delta, partly)
+        files.write_json(DELTA_JSON, said)
+        _write_page(context, files, delta, counts)
+        run = {
+            "drops": {name: str(path.resolve()) for name, path in context.drops.items()},
+            "unreachable": [one.drop for one in context.listing.unreachable],
+            **run_manifest(
+                info, context.index, context.config, context.benches, len(assets), counts
+            ),
+        }
+        run["outputs"] = dict(files.digests)
+        files.write_json(RUN, run)
+    return said
+
+
+def _delta(context: Context, risk: pa.Table) -> pa.Table:
+    before, change = context.before, context.change
+    added: frozenset[str] = frozenset()
+    if change is not None:
+        added = frozenset(context.index.files[at].work_id for at in change.added)
+    removed = change.removed if change is not None else frozenset()
+    return delta_of(
+        risk,
+        before.risk_rows if before is not None else None,
+        context.info.run_id,
+        before.run["run_id"] if before is not None else None,
+        added=added.__contains__,
+        removed=removed.__contains__,
+    )
+
+
+def _said(
+    context: Context, counts: Mapping[str, int], delta: pa.Table, partly: int
+) -> dict[str, Any]:
+    """The summary as data: counts and ids, nothing of what assets hold."""
+    before = context.before
+    urgent = Counter(
+        band
+        for change, band in zip(
+            delta.column("change").to_pylist(), delta.column("band").to_pylist(), strict=True
+        )
+        if change in (Change.NEW, Change.NEWLY_FLAGGED, Change.RISEN, Change.ANOTHER_WORK)
+        and band in set(FLAGGED)
+    )
+    return {
+        "scan_id": context.info.run_id,
+        "scan_id_before": before.run["run_id"] if before is not None else None,
+        "started": context.info.started,
+        "files": len(context.listing.assets),
+        "read": context.listing.read,
+        "counts": dict(counts),
+        "changes": change_counts(delta),
+        "flagged_anew": {band.value: urgent[band.value] for band in FLAGGED},
+        "flagged_in_part": partly,
+        "works": len(context.index.works),
+        "index_version": context.index.version,
+        "config_fingerprint": context.info.config_fingerprint,
+        "unreachable": {one.drop: one.files for one in context.listing.unreachable},
+    }
+
+
+def _write_page(
+    context: Context, files: ResultFiles, delta: pa.Table, counts: Mapping[str, int]
+) -> None:
+    limit = context.config.report.max_rows
+    lines = [_line(row) for row in delta.slice(0, limit).to_pylist()]
+    changed = set(delta.column("asset_path").to_pylist())
+    there = [asset for asset in context.listing.assets if asset.asset_path in changed]
+    rows, shown = [], Shown(limit if context.config.report.thumbnails else 0)
+    for asset, row in zip(there, rows_of(context, there), strict=True):
+        rows.append(row)
+        if row.band in FLAGGED and shown.limit:
+            loaded = load(asset, context.config.limits)
+            shown.take(Judged(row, None if isinstance(loaded, Fault) else loaded))
+    before = context.before
+    write_report(
+        files,
+        run=context.info,
+        rows=rows,
+        works={work.work_id: work for work in context.index.works},
+        content=shown_content(rows, context.index, shown),
+        limits=ReportLimits(max_rows=limit),
+        changes=Changes(
+            since=str(before.run.get("started", "")) if before is not None else "",
+            counts=counts,
+            tallies=tuple(
+                (TITLES[Change(name)], number) for name, number in change_counts(delta).items()
+            ),
+            lines=tuple(lines),
+            hidden=delta.num_rows - len(lines),
+            notes=(*unreachable_notes(context.listing), *context.notes),
+        ),
+        name=DELTA_HTML,
+    )
+
+
+def unreachable_notes(listing: Listing) -> tuple[str, ...]:
+    """A sentence for each drop that could not be read."""
+    return tuple(
+        f"The drop {one.drop} could not be read: {visible(one.why)} Its "
+        f"{count(one.files, 'file')} stand as they were last seen."
+        for one in listing.unreachable
+    )
+
+
+def _line(row: Mapping[str, Any]) -> ChangeLine:
+    def band(name: str | None) -> str:
+        return BANDS[Band(name)] if name else "—"
+
+    return ChangeLine(
+        change=TITLES[Change(row["change"])],
+        path=visible(row["asset_path"]),
+        before=band(row["band_before"]),
+        now=band(row["band"]),
+        risk=risk_number(row["risk"]) if row["band"] in set(FLAGGED) else "",
+        why=row["why"],
+    )

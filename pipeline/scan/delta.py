@@ -1,0 +1,203 @@
+"""The morning's answer: what is other in a scan's table than in that of the scan before."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from enum import StrEnum
+from typing import Any
+
+import pyarrow as pa
+
+from pipeline.records import Band
+from pipeline.table_checks import FLAGGED
+
+_FLAGGED = frozenset(band.value for band in FLAGGED)
+_OPEN = frozenset({Band.NOT_SCREENED.value, Band.PARTLY_SCREENED.value})
+_URGENCY = {band.value: place for place, band in enumerate(Band)}
+
+
+class Change(StrEnum):
+    """What became of a row, in the order of the summary."""
+
+    NEW = "new"
+    NEWLY_FLAGGED = "newly_flagged"
+    RISEN = "risen"
+    ANOTHER_WORK = "another_work"
+    NEWLY_NOT_SCREENED = "newly_not_screened"
+    FALLEN = "fallen"
+    NEWLY_SCREENED = "newly_screened"
+    OTHER_BYTES = "other_bytes"
+    GONE = "gone"
+
+
+class Why(StrEnum):
+    """What a change came of."""
+
+    NEW_FILE = "new file"
+    OTHER_BYTES = "the file has other bytes"
+    GONE = "the file is no longer in its drop"
+    WORK_ADDED = "work added"
+    WORK_REMOVED = "work removed"
+    CONFIGURATION = "configuration changed"
+    INDEX = "index changed"
+    UNREAD = "the file could be read in one of the two scans only"
+    AGAIN = "judged again"
+
+
+def delta_schema() -> pa.Schema:
+    """Columns of delta.parquet and delta.csv, in order (docs/nightly.md)."""
+    text, whole, number = pa.string(), pa.int64(), pa.float64()
+    return pa.schema(
+        [
+            pa.field("change", text, nullable=False),
+            pa.field("why", text, nullable=False),
+            pa.field("asset_path", text, nullable=False),
+            pa.field("asset_id", text),
+            pa.field("band", text),
+            pa.field("band_before", text),
+            pa.field("risk", number),
+            pa.field("risk_before", number),
+            pa.field("work_id", text),
+            pa.field("title", text),
+            pa.field("work_id_before", text),
+            pa.field("reasons", text),
+            pa.field("index_version", whole),
+            pa.field("index_version_before", whole),
+            pa.field("scan_id", text, nullable=False),
+            pa.field("scan_id_before", text),
+        ]
+    )
+
+
+_COLUMNS = (
+    "asset_path", "asset_id", "band", "risk", "work_id", "title", "reasons", "index_version",
+    "config_fingerprint",
+)  # fmt: skip
+
+
+def delta_of(
+    risk: pa.Table,
+    before: pa.Table | None,
+    scan_id: str,
+    scan_before: str | None,
+    *,
+    added: Callable[[str], bool],
+    removed: Callable[[str], bool],
+) -> pa.Table:
+    """Rows of the table that are other than before, the most urgent changes first.
+
+    Args:
+        risk: the scan's risk table.
+        before: that of the scan before; None if there was none.
+        scan_id, scan_before: names of the two scans.
+        added, removed: whether a work, by id, came to the index since, or lost a file or went.
+
+    Returns:
+        In `delta_schema()`, sorted by change, then band, risk and path.
+    """
+    columns = list(_COLUMNS)
+    rows = {row["asset_path"]: row for row in risk.select(columns).to_pylist()}
+    old = (
+        {row["asset_path"]: row for row in before.select(columns).to_pylist()}
+        if before is not None
+        else {}
+    )
+    found = []
+    for path, row in rows.items():
+        was = old.get(path)
+        change = Change.NEW if was is None else _change(row, was)
+        if change is not None:
+            why = Why.NEW_FILE if was is None else _why(row, was, added, removed)
+            found.append(_record(change, why, row, was, scan_id, scan_before))
+    for path, was in old.items():
+        if path not in rows:
+            found.append(_record(Change.GONE, Why.GONE, None, was, scan_id, scan_before))
+    order = {change.value: place for place, change in enumerate(Change)}
+    found.sort(
+        key=lambda r: (
+            order[r["change"]], _URGENCY.get(r["band"] or "", 0), -(r["risk"] or 0.0),
+            r["asset_path"],
+        )
+    )  # fmt: skip
+    return pa.Table.from_pylist(found, schema=delta_schema())
+
+
+def _change(row: Mapping[str, Any], was: Mapping[str, Any]) -> Change | None:
+    """What became of a row that was there before; None if nothing a reader would call news."""
+    band, before = row["band"], was["band"]
+    if band in _FLAGGED and before not in _FLAGGED:
+        return Change.NEWLY_FLAGGED
+    if band in _OPEN and before not in _OPEN:
+        return Change.NEWLY_NOT_SCREENED
+    if band in _FLAGGED and _URGENCY[band] < _URGENCY[before]:
+        return Change.RISEN
+    if before in _FLAGGED and _URGENCY[band] > _URGENCY[before]:
+        return Change.FALLEN
+    if before in _OPEN and band not in _OPEN:
+        return Change.NEWLY_SCREENED
+    if band in _FLAGGED and row["work_id"] != was["work_id"]:
+        return Change.ANOTHER_WORK
+    return Change.OTHER_BYTES if _other_bytes(row, was) else None
+
+
+def _other_bytes(row: Mapping[str, Any], was: Mapping[str, Any]) -> bool:
+    return (
+        row["asset_id"] is not None
+        and was["asset_id"] is not None
+        and row["asset_id"] != was["asset_id"]
+    )
+
+
+def _why(
+    row: Mapping[str, Any],
+    was: Mapping[str, Any],
+    added: Callable[[str], bool],
+    removed: Callable[[str], bool],
+) -> Why:
+    if _other_bytes(row, was):
+        return Why.OTHER_BYTES
+    if (row["asset_id"] is None) is not (was["asset_id"] is None):
+        return Why.UNREAD
+    if row["work_id"] is not None and added(row["work_id"]):
+        return Why.WORK_ADDED
+    if was["work_id"] is not None and removed(was["work_id"]):
+        return Why.WORK_REMOVED
+    if row["config_fingerprint"] != was["config_fingerprint"]:
+        return Why.CONFIGURATION
+    return Why.INDEX if row["index_version"] != was["index_version"] else Why.AGAIN
+
+
+def _record(
+    change: Change,
+    why: Why,
+    row: Mapping[str, Any] | None,
+    was: Mapping[str, Any] | None,
+    scan_id: str,
+    scan_before: str | None,
+) -> dict[str, Any]:
+    now, then = row or {}, was or {}
+    return {
+        "change": change.value,
+        "why": why.value,
+        "asset_path": now.get("asset_path") or then.get("asset_path"),
+        "asset_id": now.get("asset_id") if row else then.get("asset_id"),
+        "band": now.get("band"),
+        "band_before": then.get("band"),
+        "risk": now.get("risk"),
+        "risk_before": then.get("risk"),
+        "work_id": now.get("work_id"),
+        "title": now.get("title"),
+        "work_id_before": then.get("work_id"),
+        "reasons": now.get("reasons"),
+        "index_version": now.get("index_version"),
+        "index_version_before": then.get("index_version"),
+        "scan_id": scan_id,
+        "scan_id_before": scan_before,
+    }
+
+
+def change_counts(delta: pa.Table) -> dict[str, int]:
+    """How many rows there are of each change; every change is there."""
+    found = Counter(delta.column("change").to_pylist())
+    return {change.value: found[change.value] for change in Change}

@@ -1,0 +1,339 @@
+"""Judging what a scan found, and no more of it than changed since it was judged last.
+
+Each content is brought up to date by the cheapest of four ways: nothing, if bytes, stages,
+settings and index are those of its kept outcomes; a comparison with the works that the index
+gained; a search of the whole index with kept fingerprints; loading and fingerprinting. What is
+found is committed chunk by chunk, so that a scan that is cut off goes on where it was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from pipeline.config import Config
+from pipeline.errors import Reason
+from pipeline.judge import Answer, Answered, Bench, judge_with, kind_of, two_at_a_time
+from pipeline.load import load
+from pipeline.load.ahead import load_ahead
+from pipeline.progress import Progress
+from pipeline.records import (
+    Asset,
+    Fault,
+    Kind,
+    Loaded,
+    LoadedScript,
+    Outcome,
+    StageOutcome,
+)
+from pipeline.rows import Facts, facts_of
+from pipeline.scan import codec
+from pipeline.scan.index_change import IndexChange, IndexChanges, benches_of
+from pipeline.scan.keys import Keys
+from pipeline.scan.state import KnownContent, KnownOutcomes, State
+from pipeline.script_places import with_places
+from reference_index.store import ReferenceIndex
+
+BATCH = 64
+"""Contents searched for together with kept fingerprints."""
+
+FAILED = "a stage broke"
+"""Search key of outcomes that the next scan tries anew."""
+
+PASSING = frozenset({Reason.UNREADABLE, Reason.NOT_A_FILE, Reason.ARRIVING})
+"""Faults that say nothing of the bytes: the next scan looks again."""
+
+
+class Way(StrEnum):
+    """How a content is brought up to date."""
+
+    KEEP = "unchanged"
+    COMPARE = "compared with added works"
+    SEARCH = "searched again"
+    LOAD = "loaded"
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A content to be judged.
+
+    Attributes:
+        content: its name, as in `keys.content_of`.
+        asset: one file that has it.
+        why: the way, and what is said of it before the scan begins.
+    """
+
+    content: str
+    asset: Asset
+    way: Way
+    why: str
+
+
+class Judging:
+    """Judges contents for one scan.
+
+    Args:
+        state: what is kept.
+        index: the opened index.
+        benches: its stages.
+        config: how assets are judged.
+        keys: of this scan.
+        scan_id: its name.
+
+    Attributes:
+        passing: by content, facts and outcomes of what could not be read this time. They are not
+            kept: what was known of those bytes is as true as before.
+    """
+
+    def __init__(
+        self,
+        state: State,
+        index: ReferenceIndex,
+        benches: Sequence[Bench],
+        config: Config,
+        keys: Keys,
+        scan_id: str,
+    ) -> None:
+        self._state = state
+        self._index = index
+        self._benches = benches
+        self._config = config
+        self._keys = keys
+        self._scan_id = scan_id
+        self._changes = IndexChanges(index)
+        self.passing: dict[str, tuple[Facts, tuple[StageOutcome, ...]]] = {}
+
+    def due(self, content: str, asset: Asset) -> Due:
+        """What has to be done for a content."""
+        known = self._state.content(content)
+        if known is None:
+            return Due(content, asset, Way.LOAD, "new files")
+        if known.load_key != self._keys.load:
+            return Due(content, asset, Way.LOAD, "limits or decoders changed")
+        facts = codec.facts_from_json(known.facts)
+        if facts.fault is not None and facts.fault.reason in PASSING:
+            return Due(content, asset, Way.LOAD, "could not be read before")
+        kind = Kind(known.kind)
+        if facts.fault is None and kind is not Kind.OTHER:
+            missing = self._missing(content, kind)
+            if missing:
+                return Due(content, asset, Way.LOAD, f"no fingerprints by {', '.join(missing)}")
+        outcomes = self._state.outcomes(content)
+        if outcomes is None or outcomes.search_key != self._search_key(kind):
+            way = Way.LOAD if facts.fault is not None else Way.SEARCH
+            return Due(content, asset, way, "stages or their settings changed")
+        if (outcomes.index_version, outcomes.index_digest) == self._at:
+            return Due(content, asset, Way.KEEP, "unchanged")
+        if self._changes.since(outcomes.index_version, outcomes.index_digest) is None:
+            way = Way.LOAD if facts.fault is not None else Way.SEARCH
+            return Due(content, asset, way, "another index")
+        return Due(content, asset, Way.COMPARE, "works were added or removed")
+
+    @property
+    def _at(self) -> tuple[int, str]:
+        return self._index.version, self._index.digest
+
+    def _search_key(self, kind: Kind) -> str:
+        return self._keys.search.get(str(kind), self._keys.load)
+
+    def _needed(self, kind: Kind) -> list[str]:
+        return [b.name for b in self._benches if b.kind is kind and b.stage is not None]
+
+    def _missing(self, content: str, kind: Kind) -> list[str]:
+        have = self._state.answered(content, self._keys.specs)
+        return [name for name in self._needed(kind) if name not in have]
+
+    def run(self, due: Sequence[Due], progress: Progress) -> None:
+        """Judges every content that is due, and commits what was found chunk by chunk."""
+        total = sum(one.way is not Way.KEEP for one in due)
+        done = 0
+
+        def told(count: int) -> None:
+            nonlocal done
+            done += count
+            progress("Judging", min(done, total), total)
+
+        compared = [one for one in due if one.way is Way.COMPARE]
+        again = [one for one in due if one.way is Way.SEARCH]
+        anew = [one for one in due if one.way is Way.LOAD]
+        for concerned, count in self._compare(compared):
+            again += concerned
+            told(count - len(concerned))
+        for lacking, count in self._search(again):
+            anew += lacking
+            told(count - len(lacking))
+        for count in self._load(anew):
+            told(count)
+
+    # Comparing with added works
+
+    def _compare(self, due: Sequence[Due]) -> Iterator[tuple[list[Due], int]]:
+        """Contents that the added or removed works concern, to be searched for in the whole
+        index, and of how many contents they are; the others' outcomes stand.
+        """
+        by_version: dict[tuple[int, str], list[Due]] = {}
+        for one in due:
+            kept = self._state.outcomes(one.content)
+            if kept is None:
+                raise AssertionError("outcomes that were there are gone")
+            by_version.setdefault((kept.index_version, kept.index_digest), []).append(one)
+        for at, several in by_version.items():
+            change = self._changes.since(*at)
+            if change is None:
+                raise AssertionError("a change that was known is not")
+            added = benches_of(self._benches, change.added) if change.added else None
+            for batch in _batches(several, BATCH):
+                yield self._concerned(batch, change, added), len(batch)
+
+    def _concerned(
+        self, batch: Sequence[Due], change: IndexChange, added: Sequence[Bench] | None
+    ) -> list[Due]:
+        outcomes = [self._state.outcomes(one.content) for one in batch]
+        kept = [self._answers(one.content) for one in batch]
+        touched = [stored is None or _mentions(stored, change.removed) for stored in outcomes]
+        if added is not None:
+            # Faulted files and those of no kind have no answers, and are compared with nothing.
+            places = [n for n, answers in enumerate(kept) if answers and not touched[n]]
+            found = judge_with(
+                [(self._of_kind(batch[n]), None) for n in places],
+                added,
+                [kept[n] for n in places],
+            )
+            for n, answered in zip(places, found, strict=True):
+                said = {outcome.outcome for outcome in answered.outcomes}
+                touched[n] = not said.isdisjoint({Outcome.MATCHED, Outcome.FAILED})
+        with self._state.change():
+            for one, stored, hit in zip(batch, outcomes, touched, strict=True):
+                if not hit and stored is not None:
+                    version, digest = self._at
+                    self._state.put_outcomes(
+                        one.content,
+                        replace(stored, index_version=version, index_digest=digest),
+                    )
+        return [one for one, hit in zip(batch, touched, strict=True) if hit]
+
+    def _of_kind(self, due: Due) -> Asset:
+        known = self._state.content(due.content)
+        if known is None:
+            raise AssertionError("a content that was there is gone")
+        return replace(due.asset, kind=Kind(known.kind))
+
+    # Searching with kept fingerprints
+
+    def _search(self, due: Sequence[Due]) -> Iterator[tuple[list[Due], int]]:
+        """Contents whose fingerprints turn out to be damaged, and of how many they are."""
+        for batch in _batches(due, BATCH):
+            answers = [self._answers(one.content) for one in batch]
+            assets = [self._of_kind(one) for one in batch]
+            whole = [
+                set(self._needed(asset.kind)) <= set(kept)
+                for asset, kept in zip(assets, answers, strict=True)
+            ]
+            places = [n for n, sound in enumerate(whole) if sound]
+            found = judge_with(
+                [(assets[n], None) for n in places], self._benches, [answers[n] for n in places]
+            )
+            placed = [
+                self._placed(assets[n], one.outcomes) for n, one in zip(places, found, strict=True)
+            ]
+            with self._state.change():
+                for n, outcomes in zip(places, placed, strict=True):
+                    self._put_outcomes(batch[n].content, assets[n].kind, outcomes)
+            yield [one for one, sound in zip(batch, whole, strict=True) if not sound], len(batch)
+
+    def _placed(self, asset: Asset, outcomes: tuple[StageOutcome, ...]) -> tuple[StageOutcome, ...]:
+        """Outcomes with scenes and pages; a script with passages is read again for them."""
+        if not any(one.passages for outcome in outcomes for one in outcome.evidence):
+            return outcomes
+        return _with_places(outcomes, load(asset, self._config.limits))
+
+    # Loading
+
+    def _load(self, due: Sequence[Due]) -> Iterator[int]:
+        limits = self._config.limits
+        chunks = load_ahead(due, lambda one: load(one.asset, limits))
+
+        def prepared() -> Iterator[_Chunk]:
+            for chunk in chunks:
+                # Here, in the thread that holds the database.
+                kept = [self._answers(one.content, loaded) for one, loaded in chunk]
+                yield chunk, kept
+
+        def judged(work: _Chunk) -> tuple[_Chunk, list[Answered]]:
+            chunk, kept = work
+            seen = [(one.asset, loaded) for one, loaded in chunk]
+            return work, judge_with(seen, self._benches, kept)
+
+        for (chunk, _), found in two_at_a_time(prepared(), judged):
+            with self._state.change():
+                for (one, loaded), answered in zip(chunk, found, strict=True):
+                    self._put_loaded(one, loaded, answered)
+            yield len(chunk)
+
+    def _put_loaded(self, due: Due, loaded: Loaded | Fault, answered: Answered) -> None:
+        if isinstance(loaded, Fault) and loaded.reason in PASSING:
+            self.passing[due.content] = facts_of(loaded), answered.outcomes
+            return
+        kind = due.asset.kind if isinstance(loaded, Fault) else kind_of(loaded)
+        known = self._state.content(due.content)
+        if known is not None and known.load_key != self._keys.load:
+            self._state.drop_answers(due.content)
+        facts = codec.facts_to_json(facts_of(loaded))
+        self._state.put_content(
+            due.content, KnownContent(self._keys.load, facts, str(kind)), self._scan_id
+        )
+        data = {
+            stage: packed
+            for stage, answer in answered.answers.items()
+            if (packed := codec.answer_to_bytes(answer)) is not None
+        }
+        self._state.put_answers(due.content, self._keys.specs, data)
+        self._put_outcomes(due.content, kind, _with_places(answered.outcomes, loaded))
+
+    def _put_outcomes(self, content: str, kind: Kind, outcomes: Sequence[StageOutcome]) -> None:
+        version, digest = self._at
+        broke = any(one.outcome is Outcome.FAILED for one in outcomes)
+        key = FAILED if broke else self._search_key(kind)
+        data = codec.outcomes_to_bytes(outcomes)
+        self._state.put_outcomes(content, KnownOutcomes(key, version, digest, data))
+
+    def _answers(self, content: str, loaded: Loaded | Fault | None = None) -> dict[str, Answer]:
+        """Kept answers of a content, the damaged ones left out; none if it failed to load, or
+        loads in another way now.
+        """
+        if isinstance(loaded, Fault):
+            return {}
+        known = self._state.content(content)
+        if known is None or known.load_key != self._keys.load:
+            return {}
+        answers: dict[str, Answer] = {}
+        for stage, data in self._state.answers(content, self._keys.specs).items():
+            with suppress(ValueError):
+                answers[stage] = codec.answer_from_bytes(stage, data)
+        return answers
+
+
+_Chunk = tuple[list[tuple[Due, Loaded | Fault]], list[dict[str, Answer]]]
+
+
+def _with_places(
+    outcomes: tuple[StageOutcome, ...], loaded: Loaded | Fault
+) -> tuple[StageOutcome, ...]:
+    return with_places(outcomes, loaded) if isinstance(loaded, LoadedScript) else outcomes
+
+
+def _mentions(stored: KnownOutcomes, works: frozenset[str]) -> bool:
+    """Whether outcomes rest on a file of one of these works, or can't be read."""
+    if not works:
+        return False
+    try:
+        outcomes = codec.outcomes_from_bytes(stored.data)
+    except ValueError:
+        return True
+    return any(e.work_id in works for outcome in outcomes for e in outcome.evidence)
+
+
+def _batches(due: Sequence[Due], size: int) -> Iterable[Sequence[Due]]:
+    return (due[start : start + size] for start in range(0, len(due), size))

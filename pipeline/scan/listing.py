@@ -1,0 +1,191 @@
+"""What lies in the drops of a scan: each file as an asset, read only if it may have changed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path, PurePosixPath
+
+from pipeline.discover import ListedFile, identified, listed
+from pipeline.errors import DropError, Reason
+from pipeline.progress import Progress
+from pipeline.records import Asset, Fault, Kind
+from pipeline.scan.settings import Drop, ScanSettings, Settle
+from pipeline.scan.state import KnownFile, State
+
+COMMITTED = 256
+"""Files read between two commits."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unreachable:
+    """A drop that could not be listed: why, and how many files of it stand as they were."""
+
+    drop: str
+    why: str
+    files: int
+
+
+@dataclass
+class Listing:
+    """What a scan found.
+
+    Attributes:
+        assets: every file of every drop, in the order of their paths; a path begins with the
+            drop's name.
+        unreachable: drops that could not be listed. Their files are among the assets as they were
+            known.
+        as_known: paths of those files.
+        markers: how many marker files were met, which are no assets.
+        read: how many files were read.
+    """
+
+    assets: list[Asset] = field(default_factory=list)
+    unreachable: list[Unreachable] = field(default_factory=list)
+    as_known: set[str] = field(default_factory=set)
+    markers: int = 0
+    read: int = 0
+
+
+def list_drops(
+    settings: ScanSettings, state: State, scan_id: str, now: float, progress: Progress
+) -> Listing:
+    """Lists every drop.
+
+    Args:
+        settings: which drops.
+        state: what is known of their files; what is seen is written down in it.
+        scan_id: the scan's name.
+        now: the time, seconds since the epoch; files changed shortly before it are still arriving.
+        progress: told of every file.
+    """
+    found = Listing()
+    for name, drop in settings.drops.items():
+        known = state.files_of(name)
+        root = settings.place(drop.path)
+        try:
+            entries = _entries(root, drop, known)
+        except DropError as error:
+            _stay(found, name, root, known, str(error))
+            continue
+        _look(found, name, drop, entries, known, state, scan_id, now, progress)
+    found.assets.sort(key=lambda asset: asset.asset_path)
+    return found
+
+
+def _entries(root: Path, drop: Drop, known: Mapping[str, KnownFile]) -> list[ListedFile]:
+    """Entries of a drop. Raises DropError if it can't be listed, or looks as if not mounted."""
+    entries = list(listed(root))
+    if known and not entries and not drop.may_be_empty:
+        raise DropError(
+            f"The drop {root} is empty, and held {len(known):,} files before; see that it is "
+            "mounted, or set may_be_empty."
+        )
+    return entries
+
+
+def _stay(found: Listing, name: str, root: Path, known: Mapping[str, KnownFile], why: str) -> None:
+    """The files of an unreachable drop, as they were known."""
+    for path, file in known.items():
+        asset = _asset_of(root / path, f"{name}/{path}", file)
+        found.assets.append(asset)
+        found.as_known.add(asset.asset_path)
+    found.unreachable.append(Unreachable(name, why, len(known)))
+
+
+def _look(
+    found: Listing,
+    name: str,
+    drop: Drop,
+    entries: list[ListedFile],
+    known: Mapping[str, KnownFile],
+    state: State,
+    scan_id: str,
+    now: float,
+    progress: Progress,
+) -> None:
+    markers = _marked(entries, drop.settle.marker)
+    waiting: list[tuple[str, KnownFile]] = []
+
+    def commit() -> None:
+        with state.change():
+            for path, file in waiting:
+                state.saw_file(name, path, file, scan_id)
+        waiting.clear()
+
+    for entry in entries:
+        if markers is not None and PurePosixPath(entry.asset_path).name == drop.settle.marker:
+            found.markers += 1
+            continue
+        before = known.get(entry.asset_path)
+        path = f"{name}/{entry.asset_path}"
+        fault = _arriving(entry, drop.settle, markers, now)
+        if fault is not None:
+            asset = Asset(entry.file, path, None, Kind.OTHER, entry.size, fault)
+            file = KnownFile(None, None, str(asset.kind), entry.size, _fault_json(fault))
+        elif before is not None and _same(entry, before):
+            asset, file = _asset_of(entry.file, path, before), before
+        else:
+            asset = replace(identified(entry), asset_path=path)
+            found.read += 1
+            # A fault that goes with bytes is found again in those bytes.
+            fault = asset.fault if asset.asset_id is None else None
+            file = KnownFile(
+                entry.stamp if fault is None else None,
+                asset.asset_id,
+                str(asset.kind),
+                asset.size,
+                _fault_json(fault) if fault else None,
+            )
+        found.assets.append(asset)
+        waiting.append((entry.asset_path, file))
+        if len(waiting) >= COMMITTED:
+            commit()
+        progress("Reading the drops", len(found.assets), None)
+    commit()
+
+
+def _same(entry: ListedFile, before: KnownFile) -> bool:
+    return entry.stamp is not None and entry.stamp == before.stamp and before.asset_id is not None
+
+
+def _asset_of(file: Path, path: str, known: KnownFile) -> Asset:
+    fault = None
+    if known.fault is not None:
+        reason, detail = json.loads(known.fault)
+        fault = Fault(Reason(reason), detail)
+    return Asset(file, path, known.asset_id, Kind(known.kind), known.size, fault)
+
+
+def _fault_json(fault: Fault) -> str:
+    return json.dumps([str(fault.reason), fault.detail])
+
+
+def _marked(entries: list[ListedFile], marker: str | None) -> set[str] | None:
+    """Folders of a drop that are said to be complete; None if there is no such custom."""
+    if marker is None:
+        return None
+    paths = (PurePosixPath(entry.asset_path) for entry in entries)
+    return {str(path.parent) for path in paths if path.name == marker}
+
+
+def _arriving(
+    entry: ListedFile, settle: Settle, marked: set[str] | None, now: float
+) -> Fault | None:
+    """Why a file is not judged yet."""
+    if marked is not None:
+        folders = {str(parent) for parent in PurePosixPath(entry.asset_path).parents}
+        if folders.isdisjoint(marked):
+            return Fault(
+                Reason.ARRIVING,
+                f"its folder is still arriving: no {settle.marker} is in it or in a folder above; "
+                "the scan after that file's arrival judges it",
+            )
+    if settle.seconds and entry.changed is not None and now - entry.changed < settle.seconds:
+        return Fault(
+            Reason.ARRIVING,
+            f"it was changed less than {settle.seconds:g} seconds before the scan and may still be "
+            "arriving; the next scan judges it",
+        )
+    return None

@@ -1,0 +1,272 @@
+"""One nightly scan, from its lock to its last file: the one place that knows the order."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from pipeline.errors import DropError, RunError, ScanError
+from pipeline.judge import open_benches
+from pipeline.manifest import new_run_id, now
+from pipeline.progress import Progress, silent
+from pipeline.results import StoredRun, read_run
+from pipeline.run_record import run_info
+from pipeline.scan.answer import Context, unreachable_notes, write_answer
+from pipeline.scan.index_change import IndexChanges
+from pipeline.scan.judging import Due, Judging, Way
+from pipeline.scan.keys import content_of, keys_of
+from pipeline.scan.listing import Listing, list_drops
+from pipeline.scan.settings import ScanSettings
+from pipeline.scan.state import KnownScan, State
+from pipeline.screen import check_places
+from reference_index.errors import IndexCorruptError
+from reference_index.locks import HeldError, LockError, held
+from reference_index.store import ReferenceIndex
+
+LOCK, STATE, HISTORY, LATEST = "scan.lock", "state.sqlite", "history", "latest"
+MARK = "clearance scan"
+_SCAN_ID = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{8}")
+
+Say = Callable[[str], None]
+"""Told, in a sentence, what a scan is about to do."""
+
+
+def unheard(_sentence: str) -> None:
+    """A Say for which nobody listens."""
+
+
+@dataclass(frozen=True)
+class Scanned:
+    """A scan that completed.
+
+    Attributes:
+        folder: where its results lie; `latest` in the scan directory leads there too.
+        summary: what delta.json says.
+        notes: what a reader must know besides.
+    """
+
+    folder: Path
+    summary: dict[str, Any]
+    notes: tuple[str, ...]
+
+
+def scan(settings: ScanSettings, *, progress: Progress = silent, say: Say = unheard) -> Scanned:
+    """Scans every drop, judges what changed, and writes the answer.
+
+    Killed at any moment and started again, it goes on where it was; results of earlier scans stay
+    whole until the new ones are complete.
+
+    Raises:
+        ScanError: if another scan holds the directory, or its state can't be used.
+        DropError: if results can't be written.
+        ConfigError, ReferenceIndexError: as in `pipeline.screen.screen`.
+    """
+    out, index_path = settings.place(settings.out), settings.place(settings.index)
+    drops = {name: settings.place(drop.path) for name, drop in settings.drops.items()}
+    for path in drops.values():
+        check_places(path, index_path, out)
+    config = settings.config()
+    with scan_directory(out) as state:
+        started, scan_id = now(), new_run_id()
+        index = ReferenceIndex.open(index_path)
+        faults = index.verify()
+        if faults:
+            raise IndexCorruptError(
+                f"The index {index_path} is damaged and was not scanned against ({faults[0]}); run "
+                f"`clearance index verify {index_path}`, and restore it from a copy."
+            )
+        benches = open_benches(index, config.stage_settings)
+        keys = keys_of(benches, config)
+        state.begin(KnownScan(scan_id, started, keys.rows, index.version, index.digest))
+        listing = list_drops(settings, state, scan_id, time.time(), progress)
+        judging = Judging(state, index, benches, config, keys, scan_id)
+        due = _due(listing, judging)
+        for sentence in plan_of(listing, due):
+            say(sentence)
+        judging.run(due, progress)
+        progress("Writing the answer", 0, None)
+        before, note = _before(state, out)
+        changes = IndexChanges(index)
+        context = Context(
+            state=state,
+            index=index,
+            benches=benches,
+            config=config,
+            listing=listing,
+            judging=judging,
+            info=run_info(scan_id, ", ".join(drops), started, index, config),
+            before=before,
+            change=(
+                changes.since(before.run["index"]["version"], before.run["index"]["digest"])
+                if before is not None
+                else None
+            ),
+            drops=drops,
+            notes=(note,) if note else (),
+        )
+        folder = out / HISTORY / scan_id
+        summary = write_answer(context, folder)
+        _finish(state, settings, listing, due, scan_id, summary)
+        _point_to(out, scan_id)
+        _forget_old(state, out, settings.keep_days)
+    return Scanned(folder, summary, (*unreachable_notes(listing), *context.notes))
+
+
+@contextmanager
+def scan_directory(out: Path) -> Iterator[State]:
+    """The state of a scan directory, held against other scans, after what a scan that was cut off
+    left is put right.
+
+    Raises:
+        ScanError: if another scan holds it, says which, or if it can't be used.
+    """
+    try:
+        (out / HISTORY).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ScanError(
+            f"The scan directory {out} can't be made ({error.strerror}); name another one as `out`."
+        ) from error
+    try:
+        with held(out / LOCK, MARK):
+            state = State(out / STATE)
+            try:
+                _put_right(state, out)
+                yield state
+            finally:
+                state.close()
+    except HeldError as error:
+        raise ScanError(
+            f"Another scan works in {out} ({error.holder}); wait for it to end. A scan that was "
+            "killed holds nothing."
+        ) from None
+    except LockError as error:
+        raise ScanError(f"The scan directory {out} {error}.") from None
+
+
+def _put_right(state: State, out: Path) -> None:
+    scans = state.scans()
+    finished = [one for one in scans if one.finished is not None]
+    with state.change():
+        for one in scans:
+            if one.finished is None:
+                state.forget_scan(one.scan_id)
+    if finished:
+        _point_to(out, finished[-1].scan_id)
+    kept = {one.scan_id for one in finished}
+    for folder in (out / HISTORY).iterdir():
+        if _SCAN_ID.fullmatch(folder.name) and folder.name not in kept:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _due(listing: Listing, judging: Judging) -> list[Due]:
+    """What has to be done for each content, once; files of drops that could not be read are not
+    loaded.
+    """
+    first: dict[str, Any] = {}
+    for asset in listing.assets:
+        content = content_of(asset)
+        if content is None:
+            continue
+        if content not in first or first[content].asset_path in listing.as_known:
+            first[content] = asset
+    due = [judging.due(content, asset) for content, asset in first.items()]
+    return [
+        one for one in due if not (one.way is Way.LOAD and one.asset.asset_path in listing.as_known)
+    ]
+
+
+def plan_of(listing: Listing, due: Sequence[Due]) -> list[str]:
+    """What a scan is about to do, in sentences."""
+    files = len(listing.assets)
+    said = [f"{files:,} file{'' if files == 1 else 's'} in the drops; {listing.read:,} were read."]
+    by_way: dict[Way, Counter[str]] = {}
+    for one in due:
+        by_way.setdefault(one.way, Counter())[one.why] += 1
+    for way in (Way.KEEP, Way.COMPARE, Way.SEARCH, Way.LOAD):
+        for why, number in by_way.get(way, Counter()).most_common():
+            because = "" if way is Way.KEEP else f": {why}"
+            said.append(f"{number:,} to be {_WAYS[way]}{because}.")
+    return said
+
+
+_WAYS = {
+    Way.KEEP: "left as judged before",
+    Way.COMPARE: "compared with the works that changed",
+    Way.SEARCH: "searched for again, with kept fingerprints",
+    Way.LOAD: "loaded and judged",
+}
+
+
+def _before(state: State, out: Path) -> tuple[StoredRun | None, str]:
+    """The last complete scan's results; with a sentence if they can't be read."""
+    finished = [one for one in state.scans() if one.finished is not None]
+    if not finished:
+        return None, ""
+    try:
+        return read_run(out / HISTORY / finished[-1].scan_id), ""
+    except RunError as error:
+        return None, f"The results of the scan before are lost, so every file is new here: {error}"
+
+
+def _finish(
+    state: State,
+    settings: ScanSettings,
+    listing: Listing,
+    due: Sequence[Due],
+    scan_id: str,
+    summary: Mapping[str, Any],
+) -> None:
+    unreachable = {one.drop for one in listing.unreachable}
+    with state.change():
+        state.finish(scan_id, now(), json.dumps(summary))
+        state.saw_contents((one.content for one in due), scan_id)
+        for name in settings.drops:
+            if name not in unreachable:
+                state.forget_files(name, scan_id)
+
+
+def _point_to(out: Path, scan_id: str) -> None:
+    """Makes `latest` lead to a scan's results, in one step."""
+    target = Path(HISTORY) / scan_id
+    link = out / LATEST
+    with suppress(OSError):
+        if link.readlink() == target:
+            return
+    new = out / f".{LATEST}.{os.getpid()}"
+    try:
+        new.unlink(missing_ok=True)
+        new.symlink_to(target, target_is_directory=True)
+        new.replace(link)
+    except OSError as error:
+        raise DropError(
+            f"{link} can't be made to lead to the scan's results ({error.strerror}); they are "
+            f"whole in {out / target}."
+        ) from error
+
+
+def _forget_old(state: State, out: Path, keep_days: int) -> None:
+    """Forgets scans older than that, and contents that none of the others saw."""
+    scans = [one for one in state.scans() if one.finished is not None]
+    oldest = datetime.now(UTC) - timedelta(days=keep_days)
+    old = [
+        one
+        for one in scans[:-1]
+        if datetime.strptime(one.started, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC) < oldest
+    ]
+    gone = {one.scan_id for one in old}
+    with state.change():
+        for one in old:
+            state.forget_scan(one.scan_id)
+        state.forget_contents([one.scan_id for one in scans if one.scan_id not in gone])
+    for one in old:
+        shutil.rmtree(out / HISTORY / one.scan_id, ignore_errors=True)

@@ -1,0 +1,125 @@
+"""The configuration of nightly scans: configs/nightly.yaml as typed, frozen values."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    FiniteFloat,
+    PrivateAttr,
+    StringConstraints,
+    ValidationError,
+    model_validator,
+)
+
+from pipeline.config import Config, load_config, refused
+from pipeline.problems import problems_of
+from pipeline.yaml_document import read_yaml
+
+DropName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+"""What a drop is called in tables: `vendor-a` in `vendor-a/shots/001.png`."""
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Settle(_Section):
+    """When a file that may still be arriving is ready.
+
+    Attributes:
+        seconds: a file changed less than this long ago is not judged yet; 0 for never mind.
+        marker: name of a file that says that its folder, and what is below it, is complete; until
+            it is there, nothing in the drop outside a folder that has it is judged. None for no
+            such custom.
+    """
+
+    seconds: FiniteFloat = Field(default=60.0, ge=0, le=604_800)
+    marker: str | None = Field(default=None, min_length=1, max_length=255, pattern=r"^[^/\x00]+$")
+
+
+class Drop(_Section):
+    """One folder that assets arrive in.
+
+    Attributes:
+        path: the folder, relative to the configuration file.
+        settle: when its files are ready.
+        may_be_empty: whether the folder may lose all its files at once. If not, a drop that is
+            suddenly empty is taken for one that is not mounted, and its rows stay as they were.
+    """
+
+    path: str = Field(min_length=1)
+    settle: Settle = Field(default_factory=Settle)
+    may_be_empty: bool = False
+
+
+class ScanSettings(_Section):
+    """A whole configuration of nightly scans.
+
+    Attributes:
+        version: of the file's form.
+        index: the reference index, relative to the configuration file.
+        out: the scan directory, which keeps state, tables and history; relative to it too.
+        screening: how assets are judged: a configuration as for `clearance screen`. None for the
+            default one.
+        drops: by name.
+        keep_days: how long fingerprints of files that are gone, and tables of earlier scans, are
+            kept.
+    """
+
+    version: Literal[1] = 1
+    index: str = Field(min_length=1)
+    out: str = Field(min_length=1)
+    screening: str | None = Field(default=None, min_length=1)
+    drops: dict[DropName, Drop] = Field(min_length=1)
+    keep_days: int = Field(default=90, ge=1, le=36_500)
+
+    _folder: Path = PrivateAttr(default_factory=Path)
+
+    @model_validator(mode="after")
+    def _no_drop_twice(self) -> Self:
+        seen: dict[str, str] = {}
+        for name, drop in self.drops.items():
+            if drop.path in seen:
+                raise ValueError(f"the drops {seen[drop.path]} and {name} are the same folder")
+            seen[drop.path] = name
+        return self
+
+    def place(self, path: str) -> Path:
+        """A path of the configuration, made absolute from the file's folder."""
+        return self._folder / Path(path).expanduser()
+
+    def config(self) -> Config:
+        """How assets are judged.
+
+        Raises:
+            ConfigError: if that configuration can't be used.
+        """
+        if self.screening is None:
+            return load_config(None)
+        beside = self.place(self.screening)
+        return load_config(beside if beside.exists() else Path(self.screening))
+
+
+def load_settings(path: Path) -> ScanSettings:
+    """The configuration of nightly scans in the YAML file `path`.
+
+    Raises:
+        ConfigError: if it can't be used; `problems` lists every fault found.
+    """
+    document = read_yaml(path)
+    problems = list(document.problems)
+    settings = None
+    try:
+        settings = ScanSettings.model_validate_json(json.dumps(document.values), strict=True)
+    except ValidationError as error:
+        problems += problems_of(error, ScanSettings, document.where)
+    if problems or settings is None:
+        raise refused(path, problems, document)
+    settings._folder = path.resolve().parent
+    return settings

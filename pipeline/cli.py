@@ -95,9 +95,13 @@ def reported(command: Callable[P, int | None]) -> Callable[P, None]:
     @functools.wraps(command)
     def run(*args: P.args, **kwargs: P.kwargs) -> None:
         from pipeline.errors import ScreeningError
+        from pipeline.places import refuse_url
 
         as_json = bool(kwargs.get("as_json"))
         try:
+            for value in kwargs.values():
+                if isinstance(value, Path):
+                    refuse_url(value)
             status = command(*args, **kwargs) or EXIT_OK
         except ScreeningError as error:
             problems = getattr(error, "problems", ())

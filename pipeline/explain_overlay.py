@@ -18,6 +18,7 @@ from pipeline.overlay_drawing import Picture
 from pipeline.places import Place, lies_in, place
 from pipeline.records import Asset, Fault, Kind, LoadedImage
 from pipeline.results import StoredRun, read_run
+from pipeline.run_record import asset_place, drop_places
 from pipeline.visible import visible
 
 
@@ -75,7 +76,7 @@ def _check_place(file: Path, run: Mapping[str, Any]) -> None:
         raise DropError(f"The overlay is a PNG; name a file that ends in .png, not {file}.")
     index = run.get("index")
     for what, path in (
-        ("drop", run.get("drop")),
+        *(("drop", drop) for drop in drop_places(run)),
         ("reference index", index.get("path") if isinstance(index, dict) else None),
     ):
         if isinstance(path, str) and lies_in(file, place(path)):
@@ -108,28 +109,27 @@ def _chosen(
 def _asset_frame(run: Mapping[str, Any], row: Mapping[str, Any], overlap: Overlap) -> Picture:
     """The frame that the overlap speaks of, from the file that was screened."""
     path: str = row["asset_path"]
-    if not isinstance(run.get("drop"), str):
+    file = asset_place(run, path)
+    if file is None:
         raise RunError("The run does not say which drop it screened, so the asset can't be found.")
-    drop = place(run["drop"])
-    if not isinstance(drop, Path):
+    if not isinstance(file, Path):
         raise RunError(
-            f"The overlay can't be drawn: {visible(path)} lies in object storage ({drop}), and "
-            "nothing is fetched to explain a run; copy the drop to this machine and screen it here."
+            f"The overlay can't be drawn: {visible(path)} lies in object storage, and nothing is "
+            "fetched to explain a run; copy the drop to this machine and screen it here."
         )
-    file = drop if drop.is_file() else drop / path
     try:
         with open_regular(file) as stream:
             same = digest_of(stream)[0] == row["asset_id"]
     except (FileRefusedError, OSError) as error:
         detail = error.fault.detail if isinstance(error, FileRefusedError) else str(error.strerror)
         raise RunError(
-            f"The overlay can't be drawn: {visible(path)} can't be read in the drop {drop} "
-            f"({detail})."
+            f"The overlay can't be drawn: {visible(path)} can't be read in the drop (as "
+            f"{visible(str(file))}: {detail})."
         ) from error
     if not same:
         raise RunError(
-            f"The overlay can't be drawn: {visible(path)} in the drop {drop} has other content "
-            "than was screened."
+            f"The overlay can't be drawn: {visible(path)} in the drop (as {visible(str(file))}) "
+            "has other content than was screened."
         )
     loaded = load(Asset(file, path, row["asset_id"], Kind.IMAGE, row.get("size")), _limits(run))
     if isinstance(loaded, Fault):

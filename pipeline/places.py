@@ -16,7 +16,7 @@ from pipeline.visible import visible
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://(.*)", re.DOTALL)
 _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,253}[A-Za-z0-9]")
 # What pathlib makes of a URL.
-_FLATTENED = re.compile(r"s3:/[^/]")
+_FLATTENED = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/[^/]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,12 +81,12 @@ def place(text: str | Path | ObjectPlace) -> Place:
     return ObjectPlace(bucket, key)
 
 
-def refuse_url(path: Path, what: str) -> None:
-    """Raises DropError if `path` was written as an s3:// URL, which can't be used for `what`."""
+def refuse_url(path: Path) -> None:
+    """Raises DropError if `path` was written as a URL, where only a path will do."""
     if _FLATTENED.match(str(path)):
         raise DropError(
-            f"The {what} must lie on this machine, and {visible(str(path))} reads as an s3:// "
-            "place; copy it here and name its path."
+            f"{visible(str(path))} reads as a URL, and only a drop and the results of a run may "
+            "lie in object storage; name a path on this machine, from its / on."
         )
 
 

@@ -16,7 +16,7 @@ from pipeline.load import load
 from pipeline.load.ahead import load_ahead
 from pipeline.manifest import new_run_id, now
 from pipeline.object_results import results_folder
-from pipeline.places import Place, absolute, lies_in, name_of, refuse_url
+from pipeline.places import Place, absolute, lies_in, name_of
 from pipeline.progress import Progress, silent
 from pipeline.records import Asset, Fault, LoadedScript, RiskRow
 from pipeline.report import ReportLimits, write_report
@@ -135,7 +135,6 @@ def screen(
         ReferenceIndexError: if the index can't be read, or not with what is installed.
     """
     started = now()
-    refuse_url(index_path, "reference index")
     settings = config if isinstance(config, Config) else load_config(config)
     index = ReferenceIndex.open(index_path, index_version)
     check_places(drop, index_path, out)

@@ -5,7 +5,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from pipeline.cli import app
 from pipeline.errors import DropError
 from pipeline.places import ObjectPlace, absolute, lies_in, name_of, place, refuse_url
 
@@ -90,10 +92,31 @@ def test_how_a_run_records_a_place(tmp_path, monkeypatch):
     assert absolute(ObjectPlace("drops", "a/")) == "s3://drops/a/"
 
 
-def test_a_url_where_only_a_path_will_do():
-    refuse_url(Path("s3"), "reference index")
-    with pytest.raises(DropError, match="reference index must lie on this machine"):
-        refuse_url(Path("s3://bucket/index"), "reference index")
+@pytest.mark.parametrize("path", ["s3", "s3:", "./s3:/bucket", "a/s3:/b", "C:/drop", "/a:/b"])
+def test_a_path_where_only_a_path_will_do(path):
+    refuse_url(Path("/a") / path if path.startswith(".") else Path(path))
+
+
+@pytest.mark.parametrize("url", ["s3://bucket/index", "gs://bucket", "file:///index"])
+def test_a_url_where_only_a_path_will_do(url):
+    with pytest.raises(DropError, match="reads as a URL"):
+        refuse_url(Path(url))
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("index", "create", "s3://bucket/idx"),
+        ("index", "add", "idx", "s3://bucket/works"),
+        ("screen", "drop", "--index", "s3://bucket/idx", "--out", "out"),
+        ("evaluate", "labels.csv", "--index", "idx", "--out", "s3://bucket/out"),
+    ],
+)
+def test_no_command_makes_a_folder_of_a_url(words, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(app, words)
+    assert (result.exit_code, "reads as a URL" in result.stderr) == (2, True)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_nothing_that_speaks_to_the_network_is_imported_before_a_url_is_used():

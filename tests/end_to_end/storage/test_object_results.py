@@ -239,7 +239,7 @@ def test_an_output_that_can_not_be_used_is_told_before_the_work(
         ("s3://drops/in", None, "s3://drops/in/out", "lies inside the drop"),
         ("s3://drops", None, "s3://drops/out", "lies inside the drop"),
         ("s3://drops/out/run.json", None, "s3://drops/out", "would be overwritten"),
-        ("s3://drops/in", "s3://drops/idx", "s3://drops/out", "must lie on this machine"),
+        ("s3://drops/in", "s3://drops/idx", "s3://drops/out", "reads as a URL"),
         ("gs://drops/in", None, "out", "gs:// are not supported"),
         ("s3://drops/in", None, "file:///out", "without file://"),
         ("s3://drops/missing", None, "OUT", "nothing at s3://drops/missing"),

@@ -26,10 +26,11 @@ from pipeline.errors import DropError, Reason
 from pipeline.load.formats import kind_by_name
 from pipeline.load.opening import unreadable
 from pipeline.load.refusal import too_large
-from pipeline.object_storage import ChangedError, Storage, StorageError, StoredObject
+from pipeline.object_storage import ChangedError, Storage, StoredObject
 from pipeline.places import ObjectPlace, Place
 from pipeline.records import Asset, Fault
 from pipeline.spool import file_name, spool
+from pipeline.storage_errors import StorageError
 from pipeline.visible import visible
 
 AT_ONCE = 8

@@ -18,10 +18,11 @@ from typing import TypeVar
 from pipeline.config import Config, ObjectStorage
 from pipeline.errors import DropError, RunError
 from pipeline.manifest import new_run_id
-from pipeline.object_storage import Put, Storage, StorageError
+from pipeline.object_storage import Put, Storage
 from pipeline.places import ObjectPlace, Place
 from pipeline.results import MATCHES, NAMES, PASSAGES, RISK_TABLE, RUN
 from pipeline.spool import spool
+from pipeline.storage_errors import StorageError
 from pipeline.visible import visible
 
 T = TypeVar("T")

@@ -19,8 +19,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from pipeline.errors import DropError
-from pipeline.load.refusal import shown
-from pipeline.visible import visible
+from pipeline.storage_errors import StorageError, code_of, failure, is_local, transient
 
 if TYPE_CHECKING:
     from pipeline.config import ObjectStorage
@@ -39,57 +38,6 @@ the first to the longest ("full jitter"), so that many clients do not come back 
 TIRED_AFTER = 32
 """Calls that failed for good, one after the other, after which each gets one attempt only until one
 succeeds: an outage must not cost every object of a large drop all its pauses."""
-
-_TRANSIENT = frozenset(
-    [
-        "SlowDown",
-        "Throttling",
-        "ThrottlingException",
-        "RequestLimitExceeded",
-        "BandwidthLimitExceeded",
-        "TooManyRequests",
-        "ServiceUnavailable",
-        "InternalError",
-        "OperationAborted",
-        "RequestTimeout",
-        "RequestTimeoutException",
-    ]
-)
-_NO_CREDENTIALS = (
-    "NoCredentialsError",
-    "PartialCredentialsError",
-    "CredentialRetrievalError",
-    "NoAuthTokenError",
-    "ProfileNotFound",
-    "TokenRetrievalError",
-    "SSOError",
-    "UnauthorizedSSOTokenError",
-    "SSOTokenLoadError",
-)
-_REFUSED_CREDENTIALS = frozenset(
-    [
-        "InvalidAccessKeyId",
-        "SignatureDoesNotMatch",
-        "ExpiredToken",
-        "InvalidToken",
-        "TokenRefreshRequired",
-    ]
-)
-_ELSEWHERE = frozenset(
-    ["PermanentRedirect", "TemporaryRedirect", "AuthorizationHeaderMalformed", "301", "307"]
-)
-
-
-class StorageError(Exception):
-    """A call failed for good. It never leaves the modules that speak to object storage.
-
-    Attributes:
-        code: of the answer (`AccessDenied`), or the name of the error if there was no answer.
-    """
-
-    def __init__(self, code: str, sentence: str) -> None:
-        super().__init__(sentence)
-        self.code = code
 
 
 class ChangedError(Exception):
@@ -148,7 +96,7 @@ class Storage:
             )
             self._client = self._run(self._system.set_session())
         except Exception as error:  # botocore has errors of many trees for a bad configuration
-            raise DropError(f"Object storage can't be used: {_failure(error, 1)}.") from error
+            raise DropError(f"Object storage can't be used: {failure(error, 1)}.") from error
         return self
 
     def __exit__(
@@ -291,11 +239,11 @@ class Storage:
                 raise
             except Exception as error:
                 again = transient(error)
-                if not again and _is_local(error):
+                if not again and is_local(error):
                     raise
                 if not again or attempt == most:
                     self._failing += again
-                    raise StorageError(code_of(error), _failure(error, attempt)) from error
+                    raise StorageError(code_of(error), failure(error, attempt)) from error
                 bound = min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** (attempt - 1))
                 await asyncio.sleep(random.uniform(0, bound))  # noqa: S311
             else:
@@ -371,94 +319,3 @@ class Put:
 
         with suppress(StorageError):  # or a bucket's rule on unfinished uploads takes them away
             self._storage._run(self._storage._retried(once))
-
-
-def _failure(error: BaseException, attempts: int) -> str:
-    """Why a call failed, as the end of a sentence without its full stop."""
-    code, kinds = code_of(error), {kind.__name__ for kind in type(error).__mro__}
-    if kinds & set(_NO_CREDENTIALS):
-        return (
-            "no credentials were found; set them in one of the ways of AWS (environment, "
-            f"profile or role), see docs/object-storage.md ({shown(error)})"
-        )
-    if code == "NoSuchBucket":
-        return "there is no such bucket at this endpoint"
-    if code in _REFUSED_CREDENTIALS:
-        return f"the credentials are refused ({code}); renew them, or use others"
-    if code in _ELSEWHERE:
-        region = _region(error)
-        lies = f" ({region})" if region else ""
-        return f"the bucket lies in another region{lies}; set AWS_DEFAULT_REGION to it"
-    if code in ("AccessDenied", "AllAccessDisabled", "Forbidden", "403"):
-        return "access is denied; see docs/object-storage.md for the permissions needed"
-    if code == "InvalidObjectState":
-        return "it is archived and must be restored before it can be read"
-    if code in ("NoSuchKey", "404"):
-        return "it is not there; it may have been moved or deleted meanwhile"
-    if code == "RequestTimeTooSkewed":
-        return "this machine's clock is wrong; set it"
-    times = f" in {attempts} attempts" if attempts > 1 else ""
-    if kinds & {"EndpointConnectionError", "ConnectTimeoutError", "ProxyConnectionError"}:
-        return f"the endpoint can't be reached{times} ({shown(error)})"
-    if transient(error):
-        return f"it can't be had{times} ({code}: {_said(error)})"
-    return f"{code}: {_said(error)}"
-
-
-def code_of(error: BaseException) -> str:
-    """The code of a service's answer, or the error's own name."""
-    answer = getattr(error, "response", None)
-    if isinstance(answer, Mapping):
-        code = answer.get("Error", {}).get("Code")
-        status = answer.get("ResponseMetadata", {}).get("HTTPStatusCode")
-        return visible(str(code or status or type(error).__name__))
-    return type(error).__name__
-
-
-def transient(error: BaseException) -> bool:
-    """Whether another attempt may succeed: throttling, a fault of the service, a connection."""
-    answer = getattr(error, "response", None)
-    if isinstance(answer, Mapping) and "Error" in answer:
-        status = answer.get("ResponseMetadata", {}).get("HTTPStatusCode") or 0
-        return code_of(error) in _TRANSIENT or status == 429 or status >= 500
-    if isinstance(error, TimeoutError | ConnectionError):
-        return True
-    kinds = {kind.__name__ for kind in type(error).__mro__}
-    if kinds & {"SSLError", "InvalidProxiesConfigError"}:
-        return False
-    # Of botocore and of aiohttp, which need not be importable here.
-    return bool(
-        kinds
-        & {
-            "HTTPClientError",
-            "ConnectionError",
-            "EndpointConnectionError",
-            "ConnectTimeoutError",
-            "ProxyConnectionError",
-            "IncompleteReadError",
-            "ResponseParserError",
-            "ClientError",
-            "ClientPayloadError",
-            "ClientConnectionError",
-        }
-    )
-
-
-def _is_local(error: BaseException) -> bool:
-    """Whether it is this machine's file that failed."""
-    return isinstance(error, OSError) and type(error).__module__ == "builtins"
-
-
-def _region(error: BaseException) -> str:
-    answer = getattr(error, "response", None)
-    if not isinstance(answer, Mapping):
-        return ""
-    headers = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {})
-    found = answer.get("Error", {}).get("Region") or headers.get("x-amz-bucket-region") or ""
-    return visible(str(found))
-
-
-def _said(error: BaseException) -> str:
-    answer = getattr(error, "response", None)
-    message = answer.get("Error", {}).get("Message") if isinstance(answer, Mapping) else None
-    return shown(Exception(message)) if message else shown(error)

@@ -95,9 +95,13 @@ def reported(command: Callable[P, int | None]) -> Callable[P, None]:
     @functools.wraps(command)
     def run(*args: P.args, **kwargs: P.kwargs) -> None:
         from pipeline.errors import ScreeningError
+        from pipeline.places import refuse_url
 
         as_json = bool(kwargs.get("as_json"))
         try:
+            for value in kwargs.values():
+                if isinstance(value, Path):
+                    refuse_url(value)
             status = command(*args, **kwargs) or EXIT_OK
         except ScreeningError as error:
             problems = getattr(error, "problems", ())
@@ -355,12 +359,20 @@ def index_verify(index: Index, as_json: Json = False) -> int:
 @app.command()
 @reported
 def screen(
-    drop: Annotated[Path, typer.Argument(metavar="DROP", help="A folder of assets, or one file.")],
+    drop: Annotated[
+        str,
+        typer.Argument(metavar="DROP", help="A folder of assets, one file, or s3://BUCKET/PREFIX."),
+    ],
     index: Annotated[
         Path, typer.Option("--index", metavar="IDX", help="The folder of the reference index.")
     ],
     out: Annotated[
-        Path, typer.Option("--out", metavar="OUT", help="Where the results are written.")
+        str,
+        typer.Option(
+            "--out",
+            metavar="OUT",
+            help="Where the results are written: a folder, or s3://BUCKET/PREFIX.",
+        ),
     ],
     config: Annotated[
         Path | None,
@@ -377,12 +389,16 @@ def screen(
     as_json: Json = False,
 ) -> int:
     """Screen a drop against an index and write the risk table and report."""
+    from pipeline.places import place
     from pipeline.progress import shown
     from pipeline.risk_terminal import print_run
     from pipeline.screen import screen as run
 
+    source, target = place(drop), place(out)
     with shown(stderr()) as progress:
-        done = run(drop, index, out, config=config, index_version=index_version, progress=progress)
+        done = run(
+            source, index, target, config=config, index_version=index_version, progress=progress
+        )
     if not done.rows:
         # A remark and no result, so on standard error with --json as well.
         _complain(f"{drop} holds no files; see that it is the folder you meant.", (), False)
@@ -485,7 +501,12 @@ def scan_exit_status(summary: dict[str, Any], fail_on: FailOn | None) -> int:
 @app.command()
 @reported
 def explain(
-    out: Annotated[Path, typer.Argument(metavar="OUT", help="The results of a run.")],
+    out: Annotated[
+        str,
+        typer.Argument(
+            metavar="OUT", help="The results of a run: a folder, or s3://BUCKET/PREFIX."
+        ),
+    ],
     asset: Annotated[
         str,
         typer.Argument(
@@ -508,15 +529,17 @@ def explain(
     """Explain a row: each stage's outcome and contribution, each match's evidence."""
     from pipeline.explain import explain as explain_text
     from pipeline.explain import explain_json
+    from pipeline.places import place
 
     if work is not None and overlay is None:
         raise typer.BadParameter("--work goes with --overlay FILE.png")
+    results = place(out)
     if overlay is not None:
         from dataclasses import asdict
 
         from pipeline.explain_overlay import write_overlay
 
-        done = write_overlay(out, asset, overlay, work)
+        done = write_overlay(results, asset, overlay, work)
         if as_json:
             emit(asdict(done))
         else:
@@ -524,9 +547,9 @@ def explain(
             say(f"Wrote {done.file}.")
         return EXIT_OK
     if as_json:
-        emit(explain_json(out, asset))
+        emit(explain_json(results, asset))
         return EXIT_OK
-    explain_text(out, asset, stdout())
+    explain_text(results, asset, stdout())
     return EXIT_OK
 
 

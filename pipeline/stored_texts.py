@@ -52,8 +52,8 @@ class StoredTexts:
     def _asset_text(self) -> str | None:
         path: str = self._row["asset_path"]
         file = asset_place(self._run, path) if self._row["kind"] == Kind.SCRIPT else None
-        if file is None:
-            return None
+        if not isinstance(file, Path):
+            return None  # from object storage nothing is fetched to explain a run
         try:
             if not file.is_file():  # opening a pipe would wait for ever
                 return None

@@ -15,6 +15,7 @@ from pipeline.errors import Reason
 from pipeline.fuse import in_part
 from pipeline.judge import Bench, judge_with
 from pipeline.load import load
+from pipeline.places import Place, absolute
 from pipeline.plain_words import BANDS, count, risk_number
 from pipeline.records import Asset, Band, Fault, RiskRow
 from pipeline.report import ChangeLine, Changes, ReportLimits, write_report
@@ -72,7 +73,7 @@ class Context:
     info: RunInfo
     before: StoredRun | None
     change: IndexChange | None
-    drops: Mapping[str, Path]
+    drops: Mapping[str, Place]
     notes: tuple[str, ...]
 
 
@@ -134,7 +135,7 @@ def write_answer(context: Context, folder: Path) -> dict[str, Any]:
         files.write_json(DELTA_JSON, said)
         _write_page(context, files, delta, counts)
         run = {
-            "drops": {name: str(path.resolve()) for name, path in context.drops.items()},
+            "drops": {name: absolute(where) for name, where in context.drops.items()},
             "unreachable": [one.drop for one in context.listing.unreachable],
             **run_manifest(
                 info, context.index, context.config, context.benches, len(assets), counts

@@ -8,12 +8,14 @@ found is committed chunk by chunk, so that a scan that is cut off goes on where 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import TypeGuard
 
 from pipeline.config import Config
+from pipeline.discover import Listed
 from pipeline.errors import Reason
 from pipeline.judge import Answer, Answered, Bench, judge_with, kind_of, two_at_a_time
 from pipeline.load import load
@@ -31,7 +33,8 @@ from pipeline.records import (
 from pipeline.rows import Facts, facts_of
 from pipeline.scan import codec
 from pipeline.scan.index_change import IndexChange, IndexChanges, benches_of
-from pipeline.scan.keys import Keys
+from pipeline.scan.keys import Keys, content_of
+from pipeline.scan.listing import file_of
 from pipeline.scan.state import KnownContent, KnownOutcomes, State
 from pipeline.script_places import with_places
 from reference_index.store import ReferenceIndex
@@ -166,6 +169,46 @@ class Judging:
             told(count - len(lacking))
         for count in self._load(anew):
             told(count)
+
+    def fetched(
+        self, name: str, entries: Mapping[str, Listed], assets: Iterator[Asset]
+    ) -> Iterator[tuple[Asset, Due | None]]:
+        """Judges assets of a drop in object storage while their bytes are here.
+
+        Args:
+            name: of the drop.
+            entries: by path, what the listing said of them.
+            assets: as they arrive; one's file may be gone once the next result is asked for.
+
+        Yields:
+            Each asset under the drop's name, with what is still due for its content.
+        """
+        limits = self._config.limits
+
+        def known() -> Iterator[tuple[Asset, Due | None]]:
+            for asset in assets:
+                renamed = replace(asset, asset_path=f"{name}/{asset.asset_path}")
+                content = content_of(renamed)
+                yield renamed, self.due(content, renamed) if content is not None else None
+
+        def load_one(item: tuple[Asset, Due | None]) -> Loaded | Fault:
+            asset, due = item
+            return load(asset, limits) if due is not None and due.way is Way.LOAD else _NOT_NOW
+
+        for chunk in load_ahead(known(), load_one):
+            due_now = [(due, loaded) for (_, due), loaded in chunk if _is_loaded(due, loaded)]
+            kept = [self._answers(due.content, loaded) for due, loaded in due_now]
+            seen = [(due.asset, loaded) for due, loaded in due_now]
+            found = judge_with(seen, self._benches, kept)
+            with self._state.change():
+                for (due, loaded), answered in zip(due_now, found, strict=True):
+                    self._put_loaded(due, loaded, answered)
+                for (asset, _), _ in chunk:
+                    path = asset.asset_path.removeprefix(f"{name}/")
+                    file = file_of(asset, entries[path].stamp)
+                    self._state.saw_file(name, path, file, self._scan_id)
+            for (asset, left), loaded in chunk:
+                yield asset, None if _is_loaded(left, loaded) else left
 
     # Comparing with added works
 
@@ -313,6 +356,13 @@ class Judging:
             with suppress(ValueError):
                 answers[stage] = codec.answer_from_bytes(stage, data)
         return answers
+
+
+_NOT_NOW = Fault(Reason.UNREADABLE, "not loaded, for it is known")
+
+
+def _is_loaded(due: Due | None, loaded: Loaded | Fault) -> TypeGuard[Due]:
+    return due is not None and loaded is not _NOT_NOW
 
 
 _Chunk = tuple[list[tuple[Due, Loaded | Fault]], list[dict[str, Answer]]]

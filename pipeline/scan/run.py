@@ -9,12 +9,14 @@ import shutil
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from pipeline.drops import OpenDrop, opened
 from pipeline.errors import DropError, RunError, ScanError
 from pipeline.judge import open_benches
 from pipeline.manifest import new_run_id, now
@@ -72,11 +74,11 @@ def scan(settings: ScanSettings, *, progress: Progress = silent, say: Say = unhe
         ConfigError, ReferenceIndexError: as in `pipeline.screen.screen`.
     """
     out, index_path = settings.place(settings.out), settings.place(settings.index)
-    drops = {name: settings.place(drop.path) for name, drop in settings.drops.items()}
-    for path in drops.values():
-        check_places(path, index_path, out)
+    drops = {name: settings.drop_place(name) for name in settings.drops}
+    for where in drops.values():
+        check_places(where, index_path, out)
     config = settings.config()
-    with scan_directory(out) as state:
+    with scan_directory(out) as state, ExitStack() as stack:
         started, scan_id = now(), new_run_id()
         index = ReferenceIndex.open(index_path)
         faults = index.verify()
@@ -88,11 +90,15 @@ def scan(settings: ScanSettings, *, progress: Progress = silent, say: Say = unhe
         benches = open_benches(index, config.stage_settings)
         keys = keys_of(benches, config)
         state.begin(KnownScan(scan_id, started, keys.rows, index.version, index.digest))
-        listing = list_drops(settings, state, scan_id, time.time(), progress)
+        sources = {
+            name: stack.enter_context(opened(where, config)) for name, where in drops.items()
+        }
+        listing = list_drops(settings, sources, state, scan_id, time.time(), progress)
         judging = Judging(state, index, benches, config, keys, scan_id)
-        due = _due(listing, judging)
+        due = _to_fetch(listing, _due(listing, judging))
         for sentence in plan_of(listing, due):
             say(sentence)
+        due += _fetch(listing, sources, judging, progress)
         judging.run(due, progress)
         progress("Writing the answer", 0, None)
         before, note = _before(state, out)
@@ -208,10 +214,47 @@ def _due(listing: Listing, judging: Judging) -> list[Due]:
     ]
 
 
+def _to_fetch(listing: Listing, due: list[Due]) -> list[Due]:
+    """What is due and needs no object's bytes; the paths of the others are noted for fetching."""
+    kept = []
+    for one in due:
+        name, _, path = one.asset.asset_path.partition("/")
+        if one.way is Way.LOAD and path in listing.objects.get(name, {}):
+            listing.to_fetch.setdefault(name, []).append(path)
+        else:
+            kept.append(one)
+    return kept
+
+
+def _fetch(
+    listing: Listing, sources: Mapping[str, OpenDrop], judging: Judging, progress: Progress
+) -> list[Due]:
+    """Fetches and judges what has to be, and puts it among the assets; what is due besides."""
+    assets = {asset.asset_path: asset for asset in listing.assets}
+    rest: list[Due] = []
+    total, done = sum(len(paths) for paths in listing.to_fetch.values()), 0
+    for name, paths in listing.to_fetch.items():
+        entries = listing.objects[name]
+        for asset, due in sources[name].judged(
+            [entries[path] for path in sorted(set(paths))],
+            partial(judging.fetched, name, entries),
+        ):
+            assets[asset.asset_path] = asset
+            rest += [due] if due is not None else []
+            done += 1
+            listing.read += 1
+            progress("Fetching objects", done, total)
+    listing.assets = sorted(assets.values(), key=lambda asset: asset.asset_path)
+    return rest
+
+
 def plan_of(listing: Listing, due: Sequence[Due]) -> list[str]:
     """What a scan is about to do, in sentences."""
-    files = len(listing.assets)
+    files = listing.count()
     said = [f"{files:,} file{'' if files == 1 else 's'} in the drops; {listing.read:,} were read."]
+    coming = sum(len(set(paths)) for paths in listing.to_fetch.values())
+    if coming:
+        said.append(f"{coming:,} to be fetched from object storage.")
     by_way: dict[Way, Counter[str]] = {}
     for one in due:
         by_way.setdefault(one.way, Counter())[one.why] += 1

@@ -392,7 +392,7 @@ def screen(
     from pipeline.places import place
     from pipeline.progress import shown
     from pipeline.risk_terminal import print_run
-    from pipeline.screen import screen as run
+    from pipeline.screening import screen as run
 
     source, target = place(drop), place(out)
     with shown(stderr()) as progress:

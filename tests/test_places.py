@@ -121,7 +121,7 @@ def test_no_command_makes_a_folder_of_a_url(words, tmp_path, monkeypatch):
 
 def test_nothing_that_speaks_to_the_network_is_imported_before_a_url_is_used():
     script = (
-        "import sys, pipeline.cli, pipeline.screen, pipeline.explain, pipeline.drops\n"
+        "import sys, pipeline.cli, pipeline.screening, pipeline.explain, pipeline.drops\n"
         "print(sorted({'s3fs', 'aiobotocore', 'botocore', 'aiohttp'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)

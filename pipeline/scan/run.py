@@ -30,7 +30,7 @@ from pipeline.scan.keys import content_of, keys_of
 from pipeline.scan.listing import Listing, list_drops
 from pipeline.scan.settings import ScanSettings
 from pipeline.scan.state import KnownScan, State
-from pipeline.screen import check_places
+from pipeline.screening import check_places
 from reference_index.errors import IndexCorruptError
 from reference_index.locks import HeldError, LockError, held
 from reference_index.store import ReferenceIndex
@@ -71,7 +71,7 @@ def scan(settings: ScanSettings, *, progress: Progress = silent, say: Say = unhe
     Raises:
         ScanError: if another scan holds the directory, or its state can't be used.
         DropError: if results can't be written.
-        ConfigError, ReferenceIndexError: as in `pipeline.screen.screen`.
+        ConfigError, ReferenceIndexError: as in `pipeline.screening.screen`.
     """
     out, index_path = settings.place(settings.out), settings.place(settings.index)
     drops = {name: settings.drop_place(name) for name in settings.drops}

@@ -9,9 +9,10 @@ from typing import Any
 
 from pipeline.errors import DropError, RunError, ScreeningError
 from pipeline.explain import find_row, rows_of
-from pipeline.load import Limits, load
+from pipeline.load import Limits
 from pipeline.load.opening import digest_of, open_regular
 from pipeline.load.refusal import FileRefusedError
+from pipeline.load.workers import load_apart
 from pipeline.overlap import STAGE, Overlap, overlap_of, overlap_sentence
 from pipeline.overlay import frame_of, overlay, picture_of, strip
 from pipeline.overlay_drawing import Picture
@@ -126,7 +127,8 @@ def _asset_frame(run: Mapping[str, Any], row: Mapping[str, Any], overlap: Overla
             f"The overlay can't be drawn: {visible(path)} in the drop {drop} has other content "
             "than was screened."
         )
-    loaded = load(Asset(file, path, row["asset_id"], Kind.IMAGE, row.get("size")), _limits(run))
+    asset = Asset(file, path, row["asset_id"], Kind.IMAGE, row.get("size"))
+    loaded = load_apart(asset, _limits(run))
     if isinstance(loaded, Fault):
         raise RunError(f"The overlay can't be drawn: {visible(path)}: {loaded.detail}.")
     frame = frame_of(loaded, overlap.frame) if isinstance(loaded, LoadedImage) else None

@@ -13,9 +13,8 @@ from pipeline.discover import discover
 from pipeline.errors import DropError
 from pipeline.fuse import fuse, in_part
 from pipeline.judge import Bench, judge_all, open_benches, works_compared
-from pipeline.load import load
-from pipeline.load.ahead import load_ahead
 from pipeline.load.images import thumbnail
+from pipeline.load.workers import load_all
 from pipeline.manifest import environment, installed, new_run_id, now
 from pipeline.overlay import KeptFrame
 from pipeline.progress import Progress, silent
@@ -153,7 +152,7 @@ def judge_assets(
         gathered.setdefault(file.work_id, set()).add(file.file_id)
     file_ids = {work_id: frozenset(ids) for work_id, ids in gathered.items()}
     stages = {bench.name: bench.stage for bench in benches if bench.stage is not None}
-    chunks = load_ahead(assets, lambda asset: load(asset, config.limits))
+    chunks = load_all(assets, config.limits, lambda asset: asset)
     for asset, loaded, outcomes in judge_all(chunks, benches):
         fault = loaded if isinstance(loaded, Fault) else None
         row = fuse(

@@ -23,7 +23,7 @@ __all__ = ["SUPPORTED", "asset_of", "discover", "text_of_path"]
 _LOOKS_ESCAPED = re.compile(rb"\\(?=x[0-9a-f]{2})")
 
 
-def discover(drop: Path) -> Iterator[Asset]:
+def discover(drop: Path, max_bytes: int | None = None) -> Iterator[Asset]:
     """The assets of a drop, in the order of their paths (a folder's has a `/` at its end).
 
     Every entry below `drop` that is not a folder which can be listed yields exactly one asset.
@@ -33,6 +33,7 @@ def discover(drop: Path) -> Iterator[Asset]:
 
     Args:
         drop: a folder, or one file, which is then the only asset.
+        max_bytes: a larger file is an asset with a fault and is not read; None for any size.
 
     Raises:
         DropError: at once, if `drop` does not exist, can't be read, or is neither.
@@ -41,11 +42,11 @@ def discover(drop: Path) -> Iterator[Asset]:
         mode = drop.stat().st_mode
         if stat.S_ISDIR(mode):
             entries = _sorted_entries(drop, "")
-            return _walk(drop, entries)
+            return _walk(drop, entries, max_bytes)
         if stat.S_ISREG(mode):
             with open_regular(drop):
                 pass
-            return iter([asset_of(drop, text_of_path(drop.name))])
+            return iter([asset_of(drop, text_of_path(drop.name), max_bytes)])
     except FileNotFoundError as error:
         raise DropError(f"There is no drop {_named(drop)}; name a folder or a file.") from error
     except (OSError, ValueError) as error:
@@ -61,17 +62,18 @@ def discover(drop: Path) -> Iterator[Asset]:
     )
 
 
-def asset_of(file: Path, asset_path: str) -> Asset:
+def asset_of(file: Path, asset_path: str, max_bytes: int | None = None) -> Asset:
     """One file as an asset: hashed, its kind recognised, its fault said if it has one.
 
     Args:
         file: where it lies; links are followed.
         asset_path: what it is to be called.
+        max_bytes: as for `discover`.
     """
     name = Path(file).name
     try:
         with open_regular(file) as stream:
-            asset_id, size = digest_of(stream)
+            asset_id, size = digest_of(stream, max_bytes)
             stream.seek(0)
             head = stream.read(HEAD_BYTES)
             kind, _, fault = recognise(name, head, stream)
@@ -96,7 +98,7 @@ Entry = tuple[str, bool, str]
 """Sort key and asset path (a folder's ends in `/`), whether it is a folder to go into, name."""
 
 
-def _walk(drop: Path, entries: list[Entry]) -> Iterator[Asset]:
+def _walk(drop: Path, entries: list[Entry], max_bytes: int | None) -> Iterator[Asset]:
     root = os.path.realpath(drop)
     # A stack and not recursion: folders may be nested deeper than Python recurses.
     stack = [(drop, iter(entries))]
@@ -109,7 +111,7 @@ def _walk(drop: Path, entries: list[Entry]) -> Iterator[Asset]:
         path, is_folder, name = entry
         file = folder / name
         if not is_folder:
-            yield _entry_asset(file, path, root)
+            yield _entry_asset(file, path, root, max_bytes)
             continue
         try:
             stack.append((file, iter(_sorted_entries(file, path))))
@@ -132,7 +134,7 @@ def _sorted_entries(folder: Path, prefix: str) -> list[Entry]:
     return sorted(found)
 
 
-def _entry_asset(file: Path, path: str, root: str) -> Asset:
+def _entry_asset(file: Path, path: str, root: str, max_bytes: int | None) -> Asset:
     try:
         mode = os.lstat(file).st_mode
         if stat.S_ISLNK(mode):
@@ -143,7 +145,7 @@ def _entry_asset(file: Path, path: str, root: str) -> Asset:
         return _faulty(file, path, refused.fault)
     except (OSError, ValueError) as error:
         return _faulty(file, path, unreadable(error).fault)
-    return asset_of(file, path)
+    return asset_of(file, path, max_bytes)
 
 
 def _check_link(link: Path, root: str) -> None:

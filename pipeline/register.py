@@ -160,7 +160,8 @@ class _Run:
 
     def files(self) -> Iterator[RegisteredFile]:
         done = 0
-        pairs = ((row, asset_of(row.file, row.path)) for row in self.manifest.rows)
+        most = self.limits.max_file_bytes
+        pairs = ((row, asset_of(row.file, row.path, most)) for row in self.manifest.rows)
         for chunk in load_all(pairs, self.limits, lambda pair: pair[1]):
             for file in self._chunk(chunk):
                 if not self.problems or self.skip_bad:

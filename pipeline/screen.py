@@ -210,7 +210,7 @@ def screen(
     benches = open_benches(index, settings.stage_settings)
     with ResultFiles(out) as files:
         assets = []
-        for asset in discover(drop):
+        for asset in discover(drop, settings.limits.max_file_bytes):
             assets.append(asset)
             progress("Reading the drop", len(assets), None)
         rows: list[RiskRow] = []

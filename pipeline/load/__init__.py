@@ -13,7 +13,7 @@ from pipeline.errors import Reason
 from pipeline.load.formats import HEAD_BYTES, recognise
 from pipeline.load.limits import Limits
 from pipeline.load.opening import digest_of, open_regular, unreadable
-from pipeline.load.refusal import FileRefusedError, shown, too_large
+from pipeline.load.refusal import FileRefusedError, shown
 from pipeline.records import Asset, Fault, Kind, LoadedImage, LoadedScript
 
 __all__ = ["OUT_OF_MEMORY", "Limits", "load"]
@@ -55,10 +55,7 @@ def load(asset: Asset, limits: Limits) -> LoadedImage | LoadedScript | Fault:
 
 def _load(asset: Asset, limits: Limits) -> LoadedImage | LoadedScript:
     with open_regular(asset.file) as stream:
-        size = stream.seek(0, 2)
-        if size > limits.max_file_bytes:
-            raise too_large("the file", size, "bytes", limits.max_file_bytes, "max_file_bytes")
-        if digest_of(stream)[0] != asset.asset_id:
+        if digest_of(stream, limits.max_file_bytes)[0] != asset.asset_id:
             raise FileRefusedError(
                 Reason.UNREADABLE,
                 "the file changed while it was being screened; screen it again when it is at rest",

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+import weakref
 from pathlib import Path
 from typing import BinaryIO, cast
 
@@ -27,6 +28,7 @@ START_SECONDS = 120.0
 _PROGRAM = Path(__file__).with_name("worker_process.py")
 _END_SECONDS = 2.0
 _KILL = getattr(signal, "SIGKILL", signal.SIGTERM)
+_started: weakref.WeakSet[Worker] = weakref.WeakSet()
 _ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
 
@@ -39,13 +41,20 @@ class WorkerLateError(WorkerDiedError):
 
 
 class Clock:
-    """Ends workers whose time is over: one thread for all of them."""
+    """Ends workers whose time is over: one thread for all of them.
+
+    Raises:
+        DecodingError: if the thread can't be started.
+    """
 
     def __init__(self) -> None:
         self._due: dict[Worker, float] = {}
         self._changed = threading.Condition()
         self._next = 0.0
-        threading.Thread(target=self._run, name="decoding clock", daemon=True).start()
+        try:
+            threading.Thread(target=self._run, name="decoding clock", daemon=True).start()
+        except RuntimeError as error:
+            raise _no_start(str(error)) from error
 
     def start(self, worker: Worker, seconds: float) -> None:
         """From now on `worker` has that many seconds."""
@@ -105,6 +114,7 @@ class Worker:
         except (OSError, ValueError) as error:
             said = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
             raise _no_start(said) from error
+        _started.add(self)
         self._requests = cast(BinaryIO, self._process.stdin)
         self._answers = cast(BinaryIO, self._process.stdout)
         try:
@@ -168,6 +178,12 @@ class Worker:
             self.kill()
             self._ended(None)
         self._answers.close()
+
+    def disown(self) -> None:
+        """Leaves it to the process that this one was forked from."""
+        self._requests.close()
+        self._answers.close()
+        self._process.returncode = 0  # it is no child of this process, to be waited for
 
     def _ended(self, seconds: float | None) -> bool:
         try:
@@ -233,6 +249,12 @@ class Worker:
             return int(pages) * os.sysconf("SC_PAGE_SIZE")
         except (OSError, ValueError, IndexError):
             return 0
+
+
+def forget_workers() -> None:
+    """Lets go of all workers: in a process that was forked, they are its parent's."""
+    for worker in list(_started):
+        worker.disown()
 
 
 def _no_start(said: str) -> DecodingError:

@@ -18,7 +18,13 @@ from pipeline.errors import Reason
 from pipeline.load import OUT_OF_MEMORY
 from pipeline.load.ahead import Item, load_ahead
 from pipeline.load.limits import Limits
-from pipeline.load.worker import Clock, Worker, WorkerDiedError, WorkerLateError
+from pipeline.load.worker import (
+    Clock,
+    Worker,
+    WorkerDiedError,
+    WorkerLateError,
+    forget_workers,
+)
 from pipeline.records import Asset, Fault, Loaded
 
 FILES_A_WORKER = 1000
@@ -48,9 +54,7 @@ class Pool:
         unfit = []
         found = None
         with self._lock:
-            if self._clock is None:
-                self._clock = Clock()
-            clock = self._clock
+            clock = self._clock = self._clock or Clock()
             while self._idle and found is None and not fresh:
                 worker = self._idle.pop()
                 if worker.memory_bytes == memory_bytes and worker.alive():
@@ -88,6 +92,7 @@ def close_workers() -> None:
 def _forget() -> None:
     """A forked process has its parent's workers in its memory, and must not speak to them."""
     global _pool
+    forget_workers()
     _pool = Pool()
 
 

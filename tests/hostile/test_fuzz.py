@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from load_samples import (
     animation,
+    archive,
     checked,
     detailed,
     encoded,
@@ -40,6 +41,7 @@ PROFILE = {"icc_profile": b"\0" * 128, "exif": b"Exif\0\0II*\0\x08\0\0\0\0\0\0\0
 DIALOGUE = (
     "INT. HOUSE - DAY\n\n/* a note */\n\nMARTA (V.O.)\n(quietly)\nWords are *said*.\n\nCUT TO:\n"
 )
+FADE_IN = "<document><paragraphs><para><text>words</text></para></paragraphs></document>"
 SEEDS = {
     **{name: (f"a.{name.lower()}", [encoded(TINY, name)])
        for name in ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP", "AVIF")},
@@ -52,6 +54,7 @@ SEEDS = {
     "pdf": ("a.pdf", [pdf([words_at("words on a page"), words_at("and more")]),
                       pdf([words_at("words")], user_password="")]),
     "docx": ("a.docx", [word_document(paragraph("words in a paragraph"))]),
+    "fadein": ("a.fadein", [archive({"document.xml": FADE_IN})]),
     "fdx": ("a.fdx", [final_draft("<Paragraph Type='Action'><Text>words</Text></Paragraph>")]),
     "fountain": ("a.fountain", [("Title: A\n\n" + DIALOGUE).encode()]),
     "srt": ("a.srt", [b"1\n00:00:01,000 --> 00:00:02,000\n<i>words</i> {\\an8}\n\n" * 3]),

@@ -60,7 +60,7 @@ def opened(where: Place, config: Config) -> Iterator[OpenDrop]:
         DropError: at once, or by `listed`, if it can't be used.
     """
     if isinstance(where, Path):
-        yield _LocalDrop(where)
+        yield _LocalDrop(where, config.limits.max_file_bytes)
         return
     with Storage(config.object_storage) as storage, spool() as folder:
         drop = _ObjectDrop(where, storage, folder, config)
@@ -71,14 +71,15 @@ def opened(where: Place, config: Config) -> Iterator[OpenDrop]:
 
 
 class _LocalDrop:
-    def __init__(self, where: Path) -> None:
-        self._where = where
+    def __init__(self, where: Path, max_bytes: int) -> None:
+        self._where, self._max_bytes = where, max_bytes
 
     def listed(self) -> Iterator[ListedFile]:
         return listed(self._where)
 
     def judged(self, entries: Iterable[Listed], judge: Judge[Row]) -> Iterator[Row]:
-        yield from judge(map(identified, cast(Iterable[ListedFile], entries)))
+        files = cast(Iterable[ListedFile], entries)
+        yield from judge(identified(entry, self._max_bytes) for entry in files)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,9 +12,10 @@ from PIL import Image
 
 from pipeline.errors import DropError, RunError, ScreeningError
 from pipeline.explain import find_row, rows_of
-from pipeline.load import Limits, load
+from pipeline.load import Limits
 from pipeline.load.opening import digest_of, open_regular
 from pipeline.load.refusal import FileRefusedError
+from pipeline.load.workers import load_apart
 from pipeline.overlap import STAGE, Overlap, overlap_of, overlap_sentence
 from pipeline.overlay import frame_of, overlay, picture_of, strip
 from pipeline.overlay_drawing import Picture
@@ -193,7 +194,8 @@ def _asset_image(run: Mapping[str, Any], row: Mapping[str, Any]) -> LoadedImage:
             f"The picture can't be drawn: {visible(path)} in the drop (as {visible(str(file))}) "
             "has other content than was screened."
         )
-    loaded = load(Asset(file, path, row["asset_id"], Kind.IMAGE, row.get("size")), _limits(run))
+    asset = Asset(file, path, row["asset_id"], Kind.IMAGE, row.get("size"))
+    loaded = load_apart(asset, _limits(run))
     if not isinstance(loaded, LoadedImage):
         why = loaded.detail if isinstance(loaded, Fault) else "it is no picture"
         raise RunError(f"The picture can't be drawn: {visible(path)}: {why}.")

@@ -12,8 +12,7 @@ from pipeline.drops import opened
 from pipeline.errors import DropError
 from pipeline.fuse import in_part
 from pipeline.judge import Bench, judge_all, open_benches
-from pipeline.load import load
-from pipeline.load.ahead import load_ahead
+from pipeline.load.workers import load_all
 from pipeline.manifest import new_run_id, now
 from pipeline.object_results import results_folder
 from pipeline.places import Place, absolute, lies_in, name_of
@@ -106,7 +105,7 @@ def judge_assets(
 ) -> Iterator[Judged]:
     """Every asset's row, in order; memory holds three chunks of assets at most."""
     rows = Rows(index, benches, config)
-    chunks = load_ahead(assets, lambda asset: load(asset, config.limits))
+    chunks = load_all(assets, config.limits, lambda asset: asset)
     for asset, loaded, found in judge_all(chunks, benches):
         outcomes = with_places(found, loaded) if isinstance(loaded, LoadedScript) else found
         row = rows.row(asset, facts_of(loaded), outcomes)

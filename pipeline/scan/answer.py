@@ -14,7 +14,7 @@ from pipeline.config import Config
 from pipeline.errors import Reason
 from pipeline.fuse import in_part
 from pipeline.judge import Bench, judge_with
-from pipeline.load import load
+from pipeline.load.workers import load_apart
 from pipeline.places import Place, absolute
 from pipeline.plain_words import BANDS, count, risk_number
 from pipeline.records import Asset, Band, Fault, RiskRow
@@ -203,7 +203,7 @@ def _write_page(
     for asset, row in zip(there, rows_of(context, there), strict=True):
         rows.append(row)
         if row.band in FLAGGED and shown.limit:
-            loaded = load(asset, context.config.limits)
+            loaded = load_apart(asset, context.config.limits)
             shown.take(Judged(row, None if isinstance(loaded, Fault) else loaded))
     before = context.before
     write_report(

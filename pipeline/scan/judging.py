@@ -18,8 +18,7 @@ from pipeline.config import Config
 from pipeline.discover import Listed
 from pipeline.errors import Reason
 from pipeline.judge import Answer, Answered, Bench, judge_with, kind_of, two_at_a_time
-from pipeline.load import load
-from pipeline.load.ahead import load_ahead
+from pipeline.load.workers import load_all, load_apart
 from pipeline.progress import Progress
 from pipeline.records import (
     Asset,
@@ -45,8 +44,16 @@ BATCH = 64
 FAILED = "a stage broke"
 """Search key of outcomes that the next scan tries anew."""
 
-PASSING = frozenset({Reason.UNREADABLE, Reason.NOT_A_FILE, Reason.ARRIVING})
-"""Faults that say nothing of the bytes: the next scan looks again."""
+PASSING = frozenset(
+    {
+        Reason.UNREADABLE,
+        Reason.NOT_A_FILE,
+        Reason.ARRIVING,
+        Reason.TIMED_OUT,
+        Reason.DECODER_DIED,
+    }
+)
+"""Faults that say nothing of the bytes, or not for certain: the next scan looks again."""
 
 
 class Way(StrEnum):
@@ -183,7 +190,6 @@ class Judging:
         Yields:
             Each asset under the drop's name, with what is still due for its content.
         """
-        limits = self._config.limits
 
         def known() -> Iterator[tuple[Asset, Due | None]]:
             for asset in assets:
@@ -191,11 +197,12 @@ class Judging:
                 content = content_of(renamed)
                 yield renamed, self.due(content, renamed) if content is not None else None
 
-        def load_one(item: tuple[Asset, Due | None]) -> Loaded | Fault:
+        def asset_of(item: tuple[Asset, Due | None]) -> Asset:
             asset, due = item
-            return load(asset, limits) if due is not None and due.way is Way.LOAD else _NOT_NOW
+            wanted = due is not None and due.way is Way.LOAD
+            return asset if wanted or asset.fault is not None else replace(asset, fault=_NOT_NOW)
 
-        for chunk in load_ahead(known(), load_one):
+        for chunk in load_all(known(), self._config.limits, asset_of):
             due_now = [(due, loaded) for (_, due), loaded in chunk if _is_loaded(due, loaded)]
             kept = [self._answers(due.content, loaded) for due, loaded in due_now]
             seen = [(due.asset, loaded) for due, loaded in due_now]
@@ -290,13 +297,12 @@ class Judging:
         """Outcomes with scenes and pages; a script with passages is read again for them."""
         if not any(one.passages for outcome in outcomes for one in outcome.evidence):
             return outcomes
-        return _with_places(outcomes, load(asset, self._config.limits))
+        return _with_places(outcomes, load_apart(asset, self._config.limits))
 
     # Loading
 
     def _load(self, due: Sequence[Due]) -> Iterator[int]:
-        limits = self._config.limits
-        chunks = load_ahead(due, lambda one: load(one.asset, limits))
+        chunks = load_all(due, self._config.limits, lambda one: one.asset)
 
         def prepared() -> Iterator[_Chunk]:
             for chunk in chunks:
@@ -362,7 +368,7 @@ _NOT_NOW = Fault(Reason.UNREADABLE, "not loaded, for it is known")
 
 
 def _is_loaded(due: Due | None, loaded: Loaded | Fault) -> TypeGuard[Due]:
-    return due is not None and loaded is not _NOT_NOW
+    return due is not None and loaded is not _NOT_NOW and due.way is Way.LOAD
 
 
 _Chunk = tuple[list[tuple[Due, Loaded | Fault]], list[dict[str, Answer]]]

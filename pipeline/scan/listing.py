@@ -67,6 +67,7 @@ def list_drops(
     state: State,
     scan_id: str,
     now: float,
+    max_bytes: int,
     progress: Progress,
 ) -> Listing:
     """Lists every drop.
@@ -77,6 +78,7 @@ def list_drops(
         state: what is known of their files; what is seen is written down in it.
         scan_id: the scan's name.
         now: the time, seconds since the epoch; files changed shortly before it are still arriving.
+        max_bytes: a larger file is not read.
         progress: told of every file.
     """
     found = Listing()
@@ -88,7 +90,7 @@ def list_drops(
         except DropError as error:
             _stay(found, name, root, known, str(error))
             continue
-        _look(found, name, drop, entries, known, state, scan_id, now, progress)
+        _look(found, name, drop, entries, known, state, scan_id, now, max_bytes, progress)
     found.assets.sort(key=lambda asset: asset.asset_path)
     return found
 
@@ -125,6 +127,7 @@ def _look(
     state: State,
     scan_id: str,
     now: float,
+    max_bytes: int,
     progress: Progress,
 ) -> None:
     markers = _marked(entries, drop.settle.marker)
@@ -149,7 +152,7 @@ def _look(
         elif before is not None and _same(entry, before):
             asset, file = _asset_of(_file_of(entry), path, before), before
         elif isinstance(entry, ListedFile):
-            asset = replace(identified(entry), asset_path=path)
+            asset = replace(identified(entry, max_bytes), asset_path=path)
             found.read += 1
             file = file_of(asset, entry.stamp)
         else:

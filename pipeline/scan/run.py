@@ -93,7 +93,9 @@ def scan(settings: ScanSettings, *, progress: Progress = silent, say: Say = unhe
         sources = {
             name: stack.enter_context(opened(where, config)) for name, where in drops.items()
         }
-        listing = list_drops(settings, sources, state, scan_id, time.time(), progress)
+        listing = list_drops(
+            settings, sources, state, scan_id, time.time(), config.limits.max_file_bytes, progress
+        )
         judging = Judging(state, index, benches, config, keys, scan_id)
         due = _to_fetch(listing, _due(listing, judging))
         for sentence in plan_of(listing, due):

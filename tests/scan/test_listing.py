@@ -48,7 +48,7 @@ def listing(place, scan_id="s1", now=None, **settings):
                 name: stack.enter_context(opened(given.drop_place(name), Config()))
                 for name in given.drops
             }
-            found = list_drops(given, sources, state, scan_id, now or time.time(), silent)
+            found = list_drops(given, sources, state, scan_id, now or time.time(), 2**20, silent)
         with state.change():
             for name in "ab":
                 if name not in {one.drop for one in found.unreachable}:

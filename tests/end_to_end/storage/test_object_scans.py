@@ -42,9 +42,13 @@ def test_objects_are_fetched_once_and_the_table_is_that_of_a_folder(
             key = f"night/{file.relative_to(drop).as_posix()}"
             client.put_object(Bucket=bucket, Key=key, Body=file.read_bytes())
     loads = []
-    monkeypatch.setattr(judging, "load", lambda asset, limits, real=judging.load: (
-        loads.append(asset.asset_path), real(asset, limits)
-    )[1])  # fmt: skip
+    whole = judging.Judging._put_loaded
+
+    def told(self, due, loaded, answered):
+        loads.append(due.asset.asset_path)
+        whole(self, due, loaded, answered)
+
+    monkeypatch.setattr(judging.Judging, "_put_loaded", told)
     remote = settings("remote", f"s3://{bucket}/night")
     first = scan(remote)
     assert first.summary["read"] == 4

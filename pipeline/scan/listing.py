@@ -54,11 +54,15 @@ class Listing:
     objects: dict[str, dict[str, Listed]] = field(default_factory=dict)
     to_fetch: dict[str, list[str]] = field(default_factory=dict)
 
-    def count(self) -> int:
-        """How many files there are in all drops."""
+    def paths(self) -> set[str]:
+        """Paths of all files in all drops."""
         known = {asset.asset_path for asset in self.assets}
         coming = {f"{name}/{path}" for name, paths in self.to_fetch.items() for path in paths}
-        return len(known | coming)
+        return known | coming
+
+    def coming(self) -> int:
+        """How many objects are to be fetched."""
+        return sum(len(set(paths)) for paths in self.to_fetch.values())
 
 
 def list_drops(

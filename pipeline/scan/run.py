@@ -8,7 +8,7 @@ import re
 import shutil
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -24,6 +24,7 @@ from pipeline.progress import Progress, silent
 from pipeline.results import StoredRun, read_run
 from pipeline.run_record import run_info
 from pipeline.scan.answer import Context, unreachable_notes, write_answer
+from pipeline.scan.events import Event, Tell, untold
 from pipeline.scan.index_change import IndexChanges
 from pipeline.scan.judging import Due, Judging, Way
 from pipeline.scan.keys import content_of, keys_of
@@ -62,7 +63,13 @@ class Scanned:
     notes: tuple[str, ...]
 
 
-def scan(settings: ScanSettings, *, progress: Progress = silent, say: Say = unheard) -> Scanned:
+def scan(
+    settings: ScanSettings,
+    *,
+    progress: Progress = silent,
+    say: Say = unheard,
+    tell: Tell = untold,
+) -> Scanned:
     """Scans every drop, judges what changed, and writes the answer.
 
     Killed at any moment and started again, it goes on where it was; results of earlier scans stay
@@ -80,6 +87,8 @@ def scan(settings: ScanSettings, *, progress: Progress = silent, say: Say = unhe
     config = settings.config()
     with scan_directory(out) as state, ExitStack() as stack:
         started, scan_id = now(), new_run_id()
+        tell(Event.STARTED, {"scan_id": scan_id, "drops": len(drops)})
+        progress("Opening the index", 0, None)
         index = ReferenceIndex.open(index_path)
         faults = index.verify()
         if faults:
@@ -90,14 +99,19 @@ def scan(settings: ScanSettings, *, progress: Progress = silent, say: Say = unhe
         benches = open_benches(index, config.stage_settings)
         keys = keys_of(benches, config)
         state.begin(KnownScan(scan_id, started, keys.rows, index.version, index.digest))
+        facts = {"index_version": index.version, "works": len(index.works)}
+        tell(Event.INDEX_OPENED, {**facts, "config_fingerprint": config.fingerprint()})
         sources = {
             name: stack.enter_context(opened(where, config)) for name, where in drops.items()
         }
         listing = list_drops(
             settings, sources, state, scan_id, time.time(), config.limits.max_file_bytes, progress
         )
+        _tell_listed(listing, drops, tell)
         judging = Judging(state, index, benches, config, keys, scan_id)
         due = _to_fetch(listing, _due(listing, judging))
+        ways = {way.name.lower(): sum(one.way is way for one in due) for way in Way}
+        tell(Event.PLAN, {**ways, "fetch": listing.coming()})
         for sentence in plan_of(listing, due):
             say(sentence)
         due += _fetch(listing, sources, judging, progress)
@@ -124,6 +138,7 @@ def scan(settings: ScanSettings, *, progress: Progress = silent, say: Say = unhe
         )
         folder = out / HISTORY / scan_id
         summary = write_answer(context, folder)
+        tell(Event.WRITTEN, {"files": summary["files"]})
         _finish(state, settings, listing, due, scan_id, summary)
         _point_to(out, scan_id)
         _forget_old(state, out, settings.keep_days)
@@ -250,11 +265,19 @@ def _fetch(
     return rest
 
 
+def _tell_listed(listing: Listing, drops: Iterable[str], tell: Tell) -> None:
+    files = Counter(path.partition("/")[0] for path in listing.paths())
+    unreachable = {one.drop for one in listing.unreachable}
+    for name in drops:
+        event = Event.DROP_UNREACHABLE if name in unreachable else Event.DROP_LISTED
+        tell(event, {"drop": name, "files": files[name]})
+
+
 def plan_of(listing: Listing, due: Sequence[Due]) -> list[str]:
     """What a scan is about to do, in sentences."""
-    files = listing.count()
+    files = len(listing.paths())
     said = [f"{files:,} file{'' if files == 1 else 's'} in the drops; {listing.read:,} were read."]
-    coming = sum(len(set(paths)) for paths in listing.to_fetch.values())
+    coming = listing.coming()
     if coming:
         said.append(f"{coming:,} to be fetched from object storage.")
     by_way: dict[Way, Counter[str]] = {}

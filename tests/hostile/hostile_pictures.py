@@ -138,13 +138,14 @@ def png_bombs(plan: Plan):
     """Whole pictures that unpack to much: beyond the bound on pixels, and beyond that on memory."""
     yield "over_pixels.png", bare_png(BOMB_SIDE, 5000, 5000)
     yield "over_memory.png", bare_png(15_500, 15_500, 15_500)
-    yield "more_rows_than_said.png", bare_png(64, 64, plan.size(2_000_000), 8)
     for number in range(3):
         yield f"thin_{number}.png", bare_png(2**31 - 1, 1 + number, 1)
 
 
 @kind(Expect.EITHER)
 def chunks_that_unpack(plan: Plan):
+    # A decoder reads the rows that were said, and need not look at the others.
+    yield "more_rows_than_said.png", bare_png(64, 64, plan.size(2_000_000), 8)
     rows = [bytes([0, 200, 90]) * 8] * 8
     for place, mark in enumerate((b"iCCP", b"zTXt", b"iTXt")):
         head = {b"iCCP": b"p\0\0", b"zTXt": b"C\0\0", b"iTXt": b"C\0\1\0\0\0"}[mark]

@@ -50,6 +50,9 @@ class Heartbeat:
             "host": socket.gethostname(),
             "started": now(),
         }
+        with suppress(OSError):
+            for left in self._path.parent.glob(f".{HEARTBEAT}.*"):  # of a scan that was killed
+                left.unlink(missing_ok=True)
         self._write("running", None)
         self._thread = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
         self._thread.start()

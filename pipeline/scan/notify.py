@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -54,9 +55,13 @@ class Notifier:
             ) from None
         logging.getLogger("apprise").addHandler(logging.NullHandler())
         problems = []
+        with warnings.catch_warnings():
+            # apprise looks through its plug-ins, and their libraries warn of each other.
+            warnings.simplefilter("ignore")
+            known = [apprise.Apprise().add(url) for url, _ in map(_resolved, settings.to) if url]
         for place, target in enumerate(settings.to):
             url, fault = _resolved(target)
-            if url is not None and not apprise.Apprise().add(url):
+            if url is not None and not known.pop(0):
                 fault = "is no URL that apprise knows"
             if fault:
                 problems.append(f"notify.to[{place}] {fault}.")

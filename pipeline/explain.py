@@ -59,7 +59,11 @@ def explain(out: Path, asset: str, console: Console) -> None:
 def explain_json(out: Path, asset: str) -> dict[str, Any]:
     """The same as plain JSON values (docs/risk-table.md); arguments and errors as in `explain`."""
     stored = read_run(out)
-    row = find_row(stored, asset)
+    return explain_stored(stored, find_row(stored, asset))
+
+
+def explain_stored(stored: StoredRun, row: Mapping[str, Any]) -> dict[str, Any]:
+    """As `explain_json`, of a row of a run's risk table."""
     stages = _stages(stored.risk_rows)
     prior = _prior(stored.run, row["kind"])
     measures = {m.name: m for stage in STAGES.values() for m in stage.measures}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from pipeline.config import Config
@@ -29,6 +30,31 @@ def run_info(
         prior={str(kind): model.prior for kind, model in kinds.items()},
         bands=config.bands.model_dump(),
     )
+
+
+def asset_place(run: Mapping[str, Any], asset_path: str) -> Path | None:
+    """Where the asset of that path lay when it was screened; None if the run does not say.
+
+    Args:
+        run: run.json, of a run over one drop or of a nightly scan over several.
+        asset_path: as in its tables.
+    """
+    drops = run.get("drops")
+    if isinstance(drops, dict):
+        name, _, rest = asset_path.partition("/")
+        place = drops.get(name)
+        return Path(place) / rest if isinstance(place, str) else None
+    drop = run.get("drop")
+    if not isinstance(drop, str):
+        return None
+    return Path(drop) if Path(drop).is_file() else Path(drop) / asset_path
+
+
+def drop_places(run: Mapping[str, Any]) -> list[str]:
+    """The drops that a run screened, as far as it says."""
+    drops = run.get("drops")
+    places = [*drops.values()] if isinstance(drops, dict) else [run.get("drop")]
+    return [place for place in places if isinstance(place, str)]
 
 
 def run_manifest(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import ScreeningError
 from pipeline.records import Asset, Kind, LoadedScript
+from pipeline.run_record import asset_place
 
 if TYPE_CHECKING:
     from reference_index.store import ReferenceIndex
@@ -49,11 +50,10 @@ class StoredTexts:
 
     @cached_property
     def _asset_text(self) -> str | None:
-        if self._row["kind"] != Kind.SCRIPT or not isinstance(self._run.get("drop"), str):
-            return None
-        drop = Path(self._run["drop"])
         path: str = self._row["asset_path"]
-        file = drop if drop.is_file() else drop / path
+        file = asset_place(self._run, path) if self._row["kind"] == Kind.SCRIPT else None
+        if file is None:
+            return None
         try:
             if not file.is_file():  # opening a pipe would wait for ever
                 return None

@@ -154,18 +154,41 @@ def scan_directory(out: Path) -> Iterator[State]:
 
 
 def _put_right(state: State, out: Path) -> None:
-    scans = state.scans()
-    finished = [one for one in scans if one.finished is not None]
+    """Takes away what a scan that was cut off left, and takes in scans that a lost state forgot."""
+    scans = {one.scan_id: one for one in state.scans()}
+    begun = [one.scan_id for one in scans.values() if one.finished is None]
+    found = []
+    for folder in sorted((out / HISTORY).iterdir()):
+        if not _SCAN_ID.fullmatch(folder.name) or folder.name in scans:
+            continue
+        try:
+            found.append(_scan_of(read_run(folder)))
+        except RunError:
+            shutil.rmtree(folder, ignore_errors=True)
     with state.change():
-        for one in scans:
-            if one.finished is None:
-                state.forget_scan(one.scan_id)
+        for scan_id in begun:
+            state.forget_scan(scan_id)
+        for one in found:
+            state.begin_in(one)
+            state.finish(one.scan_id, one.finished or one.started, "{}")
+    for scan_id in begun:
+        shutil.rmtree(out / HISTORY / scan_id, ignore_errors=True)
+    finished = [one for one in state.scans() if one.finished is not None]
     if finished:
         _point_to(out, finished[-1].scan_id)
-    kept = {one.scan_id for one in finished}
-    for folder in (out / HISTORY).iterdir():
-        if _SCAN_ID.fullmatch(folder.name) and folder.name not in kept:
-            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _scan_of(stored: StoredRun) -> KnownScan:
+    """A scan as its own results tell it."""
+    run = stored.run
+    try:
+        index = run["index"]
+        return KnownScan(
+            stored.folder.name, run["started"], "", index["version"], index["digest"],
+            run["finished"],
+        )  # fmt: skip
+    except (KeyError, TypeError) as error:
+        raise RunError(f"{stored.folder} is not the result of a scan.") from error
 
 
 def _due(listing: Listing, judging: Judging) -> list[Due]:

@@ -155,15 +155,16 @@ class State:
     # Scans
 
     def begin(self, scan: KnownScan) -> None:
-        """Writes down that a scan began."""
+        """Writes down that a scan began, at once."""
         with self.change():
-            self._db.execute(
-                "insert into scans values (?, ?, ?, ?, ?, null, null)",
-                (
-                    scan.scan_id, scan.started, scan.scan_key, scan.index_version,
-                    scan.index_digest,
-                ),
-            )  # fmt: skip
+            self.begin_in(scan)
+
+    def begin_in(self, scan: KnownScan) -> None:
+        """The same, inside a change that is under way."""
+        self._db.execute(
+            "insert into scans values (?, ?, ?, ?, ?, null, null)",
+            (scan.scan_id, scan.started, scan.scan_key, scan.index_version, scan.index_digest),
+        )
 
     def finish(self, scan_id: str, finished: str, summary: str) -> None:
         """Writes down that a scan is complete."""

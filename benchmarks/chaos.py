@@ -42,7 +42,7 @@ COMPLETE = (0, 3)
 """Exit statuses of a scan that is complete: every asset screened, or some not."""
 
 DISTURBED, CALM = "disturbed", "calm"
-ROUND = 12
+ROUND = 14
 """The most kills in one round."""
 
 

@@ -19,7 +19,7 @@ RUN := $(BIN)/python -m
 STAMP := $(VENV)/.installed
 CANDIDATES := $(or $(PYTHON),python3 python3.13 python3.12 python3.11 python3.14 python)
 
-.PHONY: help demo test lint bench fuzz notebooks format clean
+.PHONY: help demo test lint bench fuzz chaos notebooks format clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -43,6 +43,9 @@ bench: $(STAMP) ## measure images/s and words/s on this machine, beside the bare
 
 notebooks: $(STAMP) ## make the .ipynb files anew from their sources
 	$(RUN) jupytext --quiet --to ipynb notebooks/*.py
+
+chaos: $(STAMP) ## kill nightly scans 200 times and compare what they end with
+	$(RUN) benchmarks.chaos $(ARGS)
 
 format: $(STAMP) ## lay the code out, and mend what ruff can mend
 	$(RUN) ruff check --fix

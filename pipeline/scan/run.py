@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 import time
@@ -188,14 +187,17 @@ def _put_right(state: State, out: Path) -> None:
             found.append(_scan_of(read_run(folder)))
         except RunError:
             shutil.rmtree(folder, ignore_errors=True)
+    # First their folders, which may hold whole results: the state forgets such a scan only when
+    # nobody can take it for one that was finished.
+    for scan_id in begun:
+        shutil.rmtree(out / HISTORY / scan_id, ignore_errors=True)
     with state.change():
         for scan_id in begun:
-            state.forget_scan(scan_id)
+            if not (out / HISTORY / scan_id).exists():
+                state.forget_scan(scan_id)
         for one in found:
             state.begin_in(one)
             state.finish(one.scan_id, one.finished or one.started, "{}")
-    for scan_id in begun:
-        shutil.rmtree(out / HISTORY / scan_id, ignore_errors=True)
     finished = [one for one in state.scans() if one.finished is not None]
     if finished:
         _point_to(out, finished[-1].scan_id)
@@ -333,12 +335,15 @@ def _point_to(out: Path, scan_id: str) -> None:
     with suppress(OSError):
         if link.readlink() == target:
             return
-    new = out / f".{LATEST}.{os.getpid()}"
+    # Always of this name: what a scan that was cut off here left is replaced.
+    new = out / f".{LATEST}.new"
     try:
         new.unlink(missing_ok=True)
         new.symlink_to(target, target_is_directory=True)
         new.replace(link)
     except OSError as error:
+        with suppress(OSError):
+            new.unlink(missing_ok=True)
         raise DropError(
             f"{link} can't be made to lead to the scan's results ({error.strerror}); they are "
             f"whole in {out / target}."

@@ -142,7 +142,8 @@ def systemd_units(schedule: Schedule) -> dict[str, str]:
 
 def _service(schedule: Schedule) -> str:
     # systemd refuses to run a program with a quote or a backslash in its path, as an argument not.
-    through = ("/usr/bin/env",) if _UNRUNNABLE.search(schedule.command[0]) else ()
+    odd = _UNRUNNABLE.search(schedule.command[0]) is not None
+    through = ["/usr/bin/env"] if odd else []
     first, *rest = (*through, *schedule.command)
     command = " ".join(_quoted(word) for word in (f":{first}", *rest))
     places = (schedule.out, schedule.index, *schedule.drops, schedule.config, *_program(schedule))

@@ -16,8 +16,8 @@ from typer.testing import CliRunner
 
 from pipeline.cli import app
 from pipeline.errors import DropError, ScanError
+from pipeline.load.workers import Workers
 from pipeline.results import read_run
-from pipeline.scan import judging
 from pipeline.scan.run import HISTORY, LATEST, LOCK, STATE, scan_directory
 
 FLAGS = {
@@ -32,13 +32,13 @@ FLAGS = {
 def loads(monkeypatch):
     """Paths of the assets that were decoded, in order."""
     seen = []
-    load = judging.load
+    load = Workers.load
 
-    def counted(asset, limits):
+    def counted(self, asset):
         seen.append(asset.asset_path)
-        return load(asset, limits)
+        return load(self, asset)
 
-    monkeypatch.setattr(judging, "load", counted)
+    monkeypatch.setattr(Workers, "load", counted)
     return seen
 
 

@@ -124,7 +124,16 @@ def reported(command: Callable[P, int | None]) -> Callable[P, None]:
 
                 log = stack.enter_context(json_log())
                 stack.callback(_LOG.reset, _LOG.set(log))
-            status = _ended(command.__name__, lambda: command(*args, **kwargs), as_json)
+
+            def called() -> int | None:
+                from pipeline.places import refuse_url
+
+                for value in kwargs.values():
+                    if isinstance(value, Path):
+                        refuse_url(value)
+                return command(*args, **kwargs)
+
+            status = _ended(command.__name__, called, as_json)
         raise typer.Exit(status)
 
     return run
@@ -425,12 +434,20 @@ def index_verify(index: Index, as_json: Json = False) -> int:
 @app.command()
 @reported
 def screen(
-    drop: Annotated[Path, typer.Argument(metavar="DROP", help="A folder of assets, or one file.")],
+    drop: Annotated[
+        str,
+        typer.Argument(metavar="DROP", help="A folder of assets, one file, or s3://BUCKET/PREFIX."),
+    ],
     index: Annotated[
         Path, typer.Option("--index", metavar="IDX", help="The folder of the reference index.")
     ],
     out: Annotated[
-        Path, typer.Option("--out", metavar="OUT", help="Where the results are written.")
+        str,
+        typer.Option(
+            "--out",
+            metavar="OUT",
+            help="Where the results are written: a folder, or s3://BUCKET/PREFIX.",
+        ),
     ],
     config: Annotated[
         Path | None,
@@ -448,13 +465,17 @@ def screen(
     as_json: Json = False,
 ) -> int:
     """Screen a drop against an index and write the risk table and report."""
+    from pipeline.places import place
     from pipeline.progress import shown
     from pipeline.risk_terminal import print_run
-    from pipeline.screen import screen as run
+    from pipeline.screening import screen as run
 
+    source, target = place(drop), place(out)
     log = _LOG.get()
     with shown(stderr()) if log is None else nullcontext(log.progress) as progress:
-        done = run(drop, index, out, config=config, index_version=index_version, progress=progress)
+        done = run(
+            source, index, target, config=config, index_version=index_version, progress=progress
+        )
     status = exit_status(done.counts, fail_on, done.flagged_in_part)
     if log is not None:
         facts = {name: value for name, value in done.summary().items() if name not in _UNTOLD}
@@ -631,7 +652,12 @@ def _give(schedule: Any, files: dict[str, str], out: Path | None, *, as_json: bo
 @app.command()
 @reported
 def explain(
-    out: Annotated[Path, typer.Argument(metavar="OUT", help="The results of a run.")],
+    out: Annotated[
+        str,
+        typer.Argument(
+            metavar="OUT", help="The results of a run: a folder, or s3://BUCKET/PREFIX."
+        ),
+    ],
     asset: Annotated[
         str,
         typer.Argument(
@@ -654,15 +680,17 @@ def explain(
     """Explain a row: each stage's outcome and contribution, each match's evidence."""
     from pipeline.explain import explain as explain_text
     from pipeline.explain import explain_json
+    from pipeline.places import place
 
     if work is not None and overlay is None:
         raise typer.BadParameter("--work goes with --overlay FILE.png")
+    results = place(out)
     if overlay is not None:
         from dataclasses import asdict
 
         from pipeline.explain_overlay import write_overlay
 
-        done = write_overlay(out, asset, overlay, work)
+        done = write_overlay(results, asset, overlay, work)
         if as_json:
             emit(asdict(done))
         else:
@@ -670,9 +698,9 @@ def explain(
             say(f"Wrote {done.file}.")
         return EXIT_OK
     if as_json:
-        emit(explain_json(out, asset))
+        emit(explain_json(results, asset))
         return EXIT_OK
-    explain_text(out, asset, stdout())
+    explain_text(results, asset, stdout())
     return EXIT_OK
 
 

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from PIL import Image
+
 from pipeline.errors import DropError, RunError, ScreeningError
 from pipeline.explain import find_row, rows_of
-from pipeline.load import Limits, load
+from pipeline.load import Limits
 from pipeline.load.opening import digest_of, open_regular
 from pipeline.load.refusal import FileRefusedError
+from pipeline.load.workers import load_apart
 from pipeline.overlap import STAGE, Overlap, overlap_of, overlap_sentence
 from pipeline.overlay import frame_of, overlay, picture_of, strip
 from pipeline.overlay_drawing import Picture
+from pipeline.places import Place, lies_in, place
 from pipeline.records import Asset, Fault, Kind, LoadedImage
 from pipeline.results import StoredRun, read_run
+from pipeline.run_record import asset_place, drop_places
 from pipeline.visible import visible
 
 
@@ -37,11 +43,11 @@ class WrittenOverlay:
     note: str
 
 
-def write_overlay(out: Path, asset: str, file: Path, work_id: str | None = None) -> WrittenOverlay:
+def write_overlay(out: Place, asset: str, file: Path, work_id: str | None = None) -> WrittenOverlay:
     """Writes the overlay of an asset's strongest match that has an overlap.
 
     Args:
-        out: the folder of a run's results.
+        out: where a run's results lie.
         asset: as in `pipeline.explain.explain`.
         file: a new file, ending in `.png`; nothing is ever overwritten.
         work_id: another match than the strongest.
@@ -54,15 +60,37 @@ def write_overlay(out: Path, asset: str, file: Path, work_id: str | None = None)
     stored = read_run(out)
     row = find_row(stored, asset)
     _check_place(file, stored.run)
+    drawn = draw_overlay(stored, row, work_id)
+    _write(file, drawn.png)
+    return WrittenOverlay(file, drawn.work_id, drawn.sentence, drawn.note)
+
+
+@dataclass(frozen=True, slots=True)
+class DrawnOverlay:
+    """An overlay as a PNG; the other attributes are those of `WrittenOverlay`."""
+
+    png: bytes
+    work_id: str
+    sentence: str
+    note: str
+
+
+def draw_overlay(
+    stored: StoredRun, row: Mapping[str, Any], work_id: str | None = None
+) -> DrawnOverlay:
+    """The overlay of a row's strongest match that has an overlap, or of its match with a work.
+
+    Raises:
+        RunError: as in `write_overlay`.
+    """
     match, overlap = _chosen(stored, row, work_id)
     frame = _asset_frame(stored.run, row, overlap)
-    work, missing = _work_picture(stored.run, match)
+    work, missing = _work_picture(stored.run, match["work_id"], match.get(f"work_file_{STAGE}"))
     drawn = overlay(frame, work, overlap.transform, overlap.negative)
     if not drawn.panels:
         raise RunError(f"{visible(row['asset_path'])}: {drawn.note}")
-    _write(file, strip(drawn))
-    return WrittenOverlay(
-        file,
+    return DrawnOverlay(
+        strip(drawn),
         match["work_id"],
         overlap_sentence(overlap),
         (missing or drawn.note) if drawn.note else "",
@@ -72,13 +100,12 @@ def write_overlay(out: Path, asset: str, file: Path, work_id: str | None = None)
 def _check_place(file: Path, run: Mapping[str, Any]) -> None:
     if file.suffix.lower() != ".png":
         raise DropError(f"The overlay is a PNG; name a file that ends in .png, not {file}.")
-    place = file.resolve()
     index = run.get("index")
     for what, path in (
-        ("drop", run.get("drop")),
+        *(("drop", drop) for drop in drop_places(run)),
         ("reference index", index.get("path") if isinstance(index, dict) else None),
     ):
-        if isinstance(path, str) and Path(path).resolve() in (place, *place.parents):
+        if isinstance(path, str) and lies_in(file, place(path)):
             raise DropError(f"{file} lies inside the {what} {path}; choose a place outside it.")
     if file.exists() or file.is_symlink():
         raise DropError(f"{file} is there already, and nothing is overwritten; name another file.")
@@ -105,35 +132,83 @@ def _chosen(
     )
 
 
-def _asset_frame(run: Mapping[str, Any], row: Mapping[str, Any], overlap: Overlap) -> Picture:
-    """The frame that the overlap speaks of, from the file that was screened."""
+SHOWN_EDGE = 480
+
+
+def asset_picture(run: Mapping[str, Any], row: Mapping[str, Any], edge: int = SHOWN_EDGE) -> bytes:
+    """The first frame of an asset, from the file that was screened, as a PNG.
+
+    Args:
+        run: run.json.
+        row: of the risk table.
+        edge: pixels of the longer side at most.
+
+    Raises:
+        RunError: if the file is gone, has other content than was screened, or can't be decoded.
+    """
+    return _png(_asset_image(run, row).frames[0], edge)
+
+
+def work_picture(
+    run: Mapping[str, Any], work_id: str, file: str, edge: int = SHOWN_EDGE
+) -> tuple[bytes | None, str]:
+    """What the index keeps of a file of a work, by its path there, as a PNG; None and a sentence
+    if there is nothing.
+    """
+    picture, why = _work_picture(run, work_id, file)
+    if picture is None:
+        return None, why or "The index keeps no picture of the work."
+    return _png(picture, edge), ""
+
+
+def _png(picture: Picture, edge: int) -> bytes:
+    small = Image.fromarray(picture)
+    small.thumbnail((edge, edge), Image.Resampling.LANCZOS)
+    buffer = io.BytesIO()
+    small.save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def _asset_image(run: Mapping[str, Any], row: Mapping[str, Any]) -> LoadedImage:
+    """The asset of a row, from the file that was screened."""
     path: str = row["asset_path"]
-    if not isinstance(run.get("drop"), str):
+    file = asset_place(run, path)
+    if file is None:
         raise RunError("The run does not say which drop it screened, so the asset can't be found.")
-    drop = Path(run["drop"])
-    file = drop if drop.is_file() else drop / path
+    if not isinstance(file, Path):
+        raise RunError(
+            f"The overlay can't be drawn: {visible(path)} lies in object storage, and nothing is "
+            "fetched to explain a run; copy the drop to this machine and screen it here."
+        )
     try:
         with open_regular(file) as stream:
             same = digest_of(stream)[0] == row["asset_id"]
     except (FileRefusedError, OSError) as error:
         detail = error.fault.detail if isinstance(error, FileRefusedError) else str(error.strerror)
         raise RunError(
-            f"The overlay can't be drawn: {visible(path)} can't be read in the drop {drop} "
-            f"({detail})."
+            f"The picture can't be drawn: {visible(path)} can't be read in the drop (as "
+            f"{visible(str(file))}: {detail})."
         ) from error
     if not same:
         raise RunError(
-            f"The overlay can't be drawn: {visible(path)} in the drop {drop} has other content "
-            "than was screened."
+            f"The picture can't be drawn: {visible(path)} in the drop (as {visible(str(file))}) "
+            "has other content than was screened."
         )
-    loaded = load(Asset(file, path, row["asset_id"], Kind.IMAGE, row.get("size")), _limits(run))
-    if isinstance(loaded, Fault):
-        raise RunError(f"The overlay can't be drawn: {visible(path)}: {loaded.detail}.")
-    frame = frame_of(loaded, overlap.frame) if isinstance(loaded, LoadedImage) else None
+    asset = Asset(file, path, row["asset_id"], Kind.IMAGE, row.get("size"))
+    loaded = load_apart(asset, _limits(run))
+    if not isinstance(loaded, LoadedImage):
+        why = loaded.detail if isinstance(loaded, Fault) else "it is no picture"
+        raise RunError(f"The picture can't be drawn: {visible(path)}: {why}.")
+    return loaded
+
+
+def _asset_frame(run: Mapping[str, Any], row: Mapping[str, Any], overlap: Overlap) -> Picture:
+    """The frame that the overlap speaks of, from the file that was screened."""
+    frame = frame_of(_asset_image(run, row), overlap.frame)
     if frame is None:
         raise RunError(
-            f"The overlay can't be drawn: frame {overlap.frame + 1:,} of {visible(path)} is not "
-            "among those that are looked at."
+            f"The picture can't be drawn: frame {overlap.frame + 1:,} of "
+            f"{visible(row['asset_path'])} is not among those that are looked at."
         )
     return frame
 
@@ -147,22 +222,23 @@ def _limits(run: Mapping[str, Any]) -> Limits:
         return Limits()  # limits of another version of the program
 
 
-def _work_picture(run: Mapping[str, Any], match: Mapping[str, Any]) -> tuple[Picture | None, str]:
+def _work_picture(
+    run: Mapping[str, Any], work_id: str, path: str | None
+) -> tuple[Picture | None, str]:
     """The picture kept of the work's file, or None and why there is none."""
     from reference_index.store import ReferenceIndex
 
     gone = "The index that was searched is not there as it was, so the work is not shown."
-    place, path = run.get("index"), match.get(f"work_file_{STAGE}")
-    if not isinstance(place, dict) or not isinstance(place.get("path"), str):
+    searched = run.get("index")
+    if not isinstance(searched, dict) or not isinstance(searched.get("path"), str):
         return None, gone
     try:
-        index = ReferenceIndex.open(Path(place["path"]), place.get("version"))
-        if index.digest != place.get("digest"):
+        index = ReferenceIndex.open(Path(searched["path"]), searched.get("version"))
+        if index.digest != searched.get("digest"):
             return None, gone
-        files = [f for f in index.files if (f.work_id, f.path) == (match["work_id"], path)]
-        if (
-            len(files) != 1
-        ):  # the same path was registered with other bytes: which it was is unknown
+        files = [f for f in index.files if (f.work_id, f.path) == (work_id, path)]
+        if len(files) != 1:
+            # The same path was registered with other bytes: which it was is unknown.
             return None, "The index has not one file of that name of the work, so it is not shown."
         kept = index.content(files[0]).thumbnail
     except (ScreeningError, OSError):

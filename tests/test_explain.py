@@ -6,6 +6,7 @@ import hashlib
 import io
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -31,6 +32,7 @@ from pipeline.overlap import MEASURES
 from pipeline.records import Band, Kind, Passage
 from pipeline.results import ResultFiles
 from pipeline.risk_terminal import print_table
+from pipeline.run_record import asset_place, drop_places
 from pipeline.table import write_tables
 
 
@@ -412,3 +414,13 @@ def test_the_command_writes_the_overlay_and_says_what_it_shows(screened):
     assert again.exit_code == 2
     assert "nothing is overwritten" in again.stderr
     assert clearance("cat.png", "--work", "w1").exit_code == 2
+
+
+def test_an_asset_of_a_nightly_scan_lies_in_its_own_drop():
+    run = {"drops": {"a": "/one", "b": "/two"}}
+    assert asset_place(run, "b/in/x.png") == Path("/two/in/x.png")
+    assert asset_place(run, "c/x.png") is None
+    assert drop_places(run) == ["/one", "/two"]
+    assert asset_place({"drop": "/one"}, "in/x.png") == Path("/one/in/x.png")
+    assert asset_place({}, "x.png") is None
+    assert drop_places({}) == []

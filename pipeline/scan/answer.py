@@ -14,7 +14,8 @@ from pipeline.config import Config
 from pipeline.errors import Reason
 from pipeline.fuse import in_part
 from pipeline.judge import Bench, judge_with
-from pipeline.load import load
+from pipeline.load.workers import load_apart
+from pipeline.places import Place, absolute
 from pipeline.plain_words import BANDS, count, risk_number
 from pipeline.records import Asset, Band, Fault, Outcome, RiskRow
 from pipeline.report import ChangeLine, Changes, ReportLimits, write_report
@@ -72,7 +73,7 @@ class Context:
     info: RunInfo
     before: StoredRun | None
     change: IndexChange | None
-    drops: Mapping[str, Path]
+    drops: Mapping[str, Place]
     notes: tuple[str, ...]
 
 
@@ -137,7 +138,7 @@ def write_answer(context: Context, folder: Path) -> dict[str, Any]:
         files.write_json(DELTA_JSON, said)
         _write_page(context, files, delta, counts)
         run = {
-            "drops": {name: str(path.resolve()) for name, path in context.drops.items()},
+            "drops": {name: absolute(where) for name, where in context.drops.items()},
             "unreachable": [one.drop for one in context.listing.unreachable],
             **run_manifest(
                 info, context.index, context.config, context.benches, len(assets), counts
@@ -224,7 +225,7 @@ def _write_page(
     for asset, row in zip(there, rows_of(context, there), strict=True):
         rows.append(row)
         if row.band in FLAGGED and shown.limit:
-            loaded = load(asset, context.config.limits)
+            loaded = load_apart(asset, context.config.limits)
             shown.take(Judged(row, None if isinstance(loaded, Fault) else loaded))
     before = context.before
     write_report(

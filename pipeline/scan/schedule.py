@@ -21,8 +21,8 @@ NICE = 10
 MADE = "# Made by `clearance schedule`."
 
 _PRIVATE = (Path("/tmp"), Path("/var/tmp"))  # noqa: S108
-_NO_PROGRAM = re.compile(r"[\\\"']")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_UNRUNNABLE = re.compile(r"[\"'\\]")
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,8 @@ def schedule_of(settings: ScanSettings, config: Path, at: str) -> Schedule:
     if time is None:
         raise ConfigError(f"{at} is no time of day; write it as 02:30, with hours up to 23.")
     file = config.resolve()
-    drops = tuple(settings.place(drop.path).resolve() for drop in settings.drops.values())
+    places = [settings.drop_place(name) for name in settings.drops]
+    drops = tuple(where.resolve() for where in places if isinstance(where, Path))
     out, index = settings.place(settings.out).resolve(), settings.place(settings.index).resolve()
     command = (*entry_point(), "scan", "--config", str(file), "--log-json")
     for text in (*command, *map(str, (*drops, out, index))):
@@ -93,8 +94,7 @@ def schedule_of(settings: ScanSettings, config: Path, at: str) -> Schedule:
         hour=int(time[1]),
         minute=int(time[2]),
         user=_user(),
-        network=bool(settings.notify.to)
-        or any("://" in drop.path for drop in settings.drops.values()),
+        network=bool(settings.notify.to) or len(drops) < len(places),
         secrets=any(target.startswith(ENV) for target in settings.notify.to),
     )
 
@@ -141,11 +141,11 @@ def systemd_units(schedule: Schedule) -> dict[str, str]:
 
 
 def _service(schedule: Schedule) -> str:
-    program, *rest = schedule.command
-    if _NO_PROGRAM.search(program):
-        # systemd takes no such name for a program, but anything as an argument.
-        program, rest = "/usr/bin/env", ["--", program, *rest]
-    command = " ".join(_quoted(word) for word in (f":{program}", *rest))
+    # systemd refuses to run a program with a quote or a backslash in its path, as an argument not.
+    odd = _UNRUNNABLE.search(schedule.command[0]) is not None
+    through = ["/usr/bin/env"] if odd else []
+    first, *rest = (*through, *schedule.command)
+    command = " ".join(_quoted(word) for word in (f":{first}", *rest))
     places = (schedule.out, schedule.index, *schedule.drops, schedule.config, *_program(schedule))
     in_tmp = any(place.is_relative_to(tmp) for place in places for tmp in _PRIVATE)
     lines = [

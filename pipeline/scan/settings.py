@@ -20,6 +20,7 @@ from pydantic import (
 )
 
 from pipeline.config import Config, load_config, refused
+from pipeline.places import Place, place
 from pipeline.problems import problems_of
 from pipeline.yaml_document import read_yaml
 
@@ -49,7 +50,7 @@ class Drop(_Section):
     """One folder that assets arrive in.
 
     Attributes:
-        path: the folder, relative to the configuration file.
+        path: the folder, relative to the configuration file, or s3://BUCKET/PREFIX.
         settle: when its files are ready.
         may_be_empty: whether the folder may lose all its files at once. If not, a drop that is
             suddenly empty is taken for one that is not mounted, and its rows stay as they were.
@@ -124,6 +125,15 @@ class ScanSettings(_Section):
                 raise ValueError(f"the drops {seen[drop.path]} and {name} are the same folder")
             seen[drop.path] = name
         return self
+
+    def drop_place(self, name: str) -> Place:
+        """Where a drop lies.
+
+        Raises:
+            DropError: if it is a URL of a kind that is not supported.
+        """
+        where = place(self.drops[name].path)
+        return self.place(str(where)) if isinstance(where, Path) else where
 
     def place(self, path: str) -> Path:
         """A path of the configuration, made absolute from the file's folder."""

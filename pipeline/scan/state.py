@@ -24,7 +24,7 @@ _TABLES = """
 create table scans (
     scan_id text primary key, started text not null, scan_key text not null,
     index_version integer not null, index_digest text not null, finished text, summary text
-) strict, without rowid;
+) strict;
 create table files (
     drop_name text not null, path text not null, stamp text, asset_id text, kind text not null,
     size integer, fault text, seen text not null, primary key (drop_name, path)
@@ -155,15 +155,16 @@ class State:
     # Scans
 
     def begin(self, scan: KnownScan) -> None:
-        """Writes down that a scan began."""
+        """Writes down that a scan began, at once."""
         with self.change():
-            self._db.execute(
-                "insert into scans values (?, ?, ?, ?, ?, null, null)",
-                (
-                    scan.scan_id, scan.started, scan.scan_key, scan.index_version,
-                    scan.index_digest,
-                ),
-            )  # fmt: skip
+            self.begin_in(scan)
+
+    def begin_in(self, scan: KnownScan) -> None:
+        """The same, inside a change that is under way."""
+        self._db.execute(
+            "insert into scans values (?, ?, ?, ?, ?, null, null)",
+            (scan.scan_id, scan.started, scan.scan_key, scan.index_version, scan.index_digest),
+        )
 
     def finish(self, scan_id: str, finished: str, summary: str) -> None:
         """Writes down that a scan is complete."""
@@ -177,8 +178,8 @@ class State:
         self._db.execute("delete from scans where scan_id = ?", (scan_id,))
 
     def scans(self) -> list[KnownScan]:
-        """Every scan, the earliest first."""
-        rows = self._read("select * from scans order by started, scan_id")
+        """Every scan, the earliest first: in the order in which they were written down."""
+        rows = self._read("select * from scans order by rowid")
         return [KnownScan(*row) for row in rows]
 
     # Files

@@ -56,6 +56,11 @@ AGGREGATED = "aggregated features"
 """How `overlap_found_by` names the search over aggregates."""
 
 
+FAINT = 2.0
+"""Strength of an overlap below which its sentence does not state it as a fact: the calibration
+gives such strengths no weight."""
+
+
 class LocalFeaturesSettings(StageSettings):
     """How candidates are found and what makes a match.
 
@@ -319,6 +324,12 @@ class LocalFeatures(Stage):
             if inliers
             else "the two pictures agree as wholes"
         )
+        strength = evidence.measures.get("overlap_strength")
+        if isinstance(strength, float) and strength < FAINT:
+            return (
+                f"A faint sign that about {of_work:.0%} of its picture may be seen{how} in about "
+                f"{of_asset:.0%} of the asset: {by}, which chance may have done."
+            )
         return (
             f"About {of_work:.0%} of its picture is seen{how} in about {of_asset:.0%} of the "
             f"asset: {by}."

@@ -99,7 +99,7 @@ def test_a_notification_that_fails_is_a_warning_and_a_note(night, webhook, how):
     if how == "refused":
         webhook.status = 500
     elif how == "slow":
-        webhook.delay = 1.0
+        webhook.delay = 2.0
     else:
         webhook.server.server_close()
     notify(night, url, "  timeout_seconds: 0.5\n" if how == "slow" else "")

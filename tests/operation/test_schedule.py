@@ -41,21 +41,6 @@ def words(line: str) -> list[str]:
     return [word.replace("%%", "%") for word in shlex.split(line)]
 
 
-def verified(folder: Path, schedule: Schedule) -> str:
-    """What systemd has to say against the units of a schedule."""
-    analyze = shutil.which("systemd-analyze")
-    if analyze is None:
-        pytest.skip("systemd-analyze is not on this machine")
-    units = systemd_units(schedule)
-    for name, text in units.items():
-        (folder / name).write_text(text)
-    files = [str(folder / name) for name in units]
-    done = subprocess.run([analyze, "verify", "--man=no", *files], capture_output=True, text=True)
-    said = [line for line in done.stderr.splitlines() if "clearance" in line]
-    assert bool(said) == bool(done.returncode), done.stderr
-    return "\n".join(said)
-
-
 def odd(tmp_path: Path) -> Schedule:
     folder = tmp_path / ODD
     folder.mkdir()
@@ -70,23 +55,36 @@ def odd(tmp_path: Path) -> Schedule:
 
 @pytest.mark.parametrize("what", ["plain", "odd", "notified"])
 def test_systemd_takes_the_units(tmp_path, what):
+    analyze = shutil.which("systemd-analyze")
+    if analyze is None:
+        pytest.skip("systemd-analyze is not on this machine")
     schedule = odd(tmp_path)
     if what == "plain":
         schedule = replace(PLAIN, command=("/bin/true", *PLAIN.command[1:]))
     elif what == "notified":
         schedule = replace(schedule, network=True, secrets=True)
-    assert not verified(tmp_path, schedule)
+    for name, text in systemd_units(schedule).items():
+        (tmp_path / name).write_text(text)
+    files = [str(tmp_path / name) for name in systemd_units(schedule)]
+    done = subprocess.run([analyze, "verify", "--man=no", *files], capture_output=True, text=True)
+    ours = [line for line in done.stderr.splitlines() if "clearance" in line]
+    assert (done.returncode, ours) == (0, [])
 
 
-def test_systemd_would_have_said_if_the_program_s_path_was_mangled(tmp_path):
-    folder = tmp_path / "wé %h $HOME ${x}; #c"
-    folder.mkdir()
-    program = folder / "clearance"
-    schedule = replace(PLAIN, command=(str(program), "scan"))
-    assert "is not executable" in verified(tmp_path, schedule)
-    program.write_text("#!/bin/sh\n")
-    program.chmod(0o755)
-    assert not verified(tmp_path, schedule)
+def test_systemd_would_have_said_if_the_program_was_not_there(tmp_path):
+    analyze = shutil.which("systemd-analyze")
+    if analyze is None:
+        pytest.skip("systemd-analyze is not on this machine")
+    schedule = replace(PLAIN, command=(f"{tmp_path}/a b/%h/gone", *PLAIN.command[1:]))
+    for name, text in systemd_units(schedule).items():
+        (tmp_path / name).write_text(text)
+    done = subprocess.run(
+        [analyze, "verify", "--man=no", str(tmp_path / f"{schedule.name}.service")],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode != 0
+    assert f"{tmp_path}/a b/%h/gone is not executable" in done.stderr
 
 
 def test_the_service_may_write_to_the_scan_directory_alone():
@@ -111,7 +109,8 @@ def test_paths_come_through_as_they_are(tmp_path):
     schedule = odd(tmp_path)
     service = systemd_units(schedule)[f"{schedule.name}.service"]
     [command] = value(service, "ExecStart")
-    assert words(command) == [":/usr/bin/env", "--", *schedule.command]
+    # systemd runs no program with a quote in its path; as an argument it may have one.
+    assert words(command) == [":/usr/bin/env", *schedule.command]
     assert words(value(service, "ReadWritePaths")[0]) == [str(tmp_path / ODD / "s")]
 
 

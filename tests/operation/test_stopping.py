@@ -15,12 +15,12 @@ from pipeline.interruption import Interrupted, interruptible
 
 SLOW = """
 import sys, time
-import pipeline.scan.judging as judging
-real, seconds = judging.load, float(sys.argv.pop(1))
+from pipeline.load.workers import Workers
+real, seconds = Workers.load, float(sys.argv.pop(1))
 def load(*words):
     time.sleep(seconds)
     return real(*words)
-judging.load = load
+Workers.load = load
 from pipeline.cli import main
 main()
 """

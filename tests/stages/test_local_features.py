@@ -17,7 +17,7 @@ from pipeline.errors import Reason
 from pipeline.local.comparison import UNREPEATED
 from pipeline.local.schema import FEWEST
 from pipeline.overlap import Placement, placement
-from pipeline.records import Abstention, Fingerprint
+from pipeline.records import Abstention, Evidence, Fingerprint
 from pipeline.stages.local_features import (
     MOST_REPEATED,
     LocalFeatures,
@@ -373,3 +373,14 @@ def test_what_it_says(stage, works, stored):
     )
     if not evidence[0].measures["overlap_inliers"]:
         assert "the two pictures agree as wholes" in stage.sentence(evidence[0])
+
+
+@pytest.mark.parametrize(("strength", "faint"), [(0.6, True), (1.99, True), (2.0, False)])
+def test_a_faint_overlap_is_not_stated_as_a_fact(stage, strength, faint):
+    measures = {
+        "overlap_asset_share": 0.3, "overlap_work_share": 0.5, "overlap_inliers": 2,
+        "overlap_strength": strength,
+    }  # fmt: skip
+    said = stage.sentence(Evidence("w", "w.png", "0" * 64, measures))
+    assert said.startswith("A faint sign that" if faint else "About 50% of its picture is seen")
+    assert "2 local features agree" in said

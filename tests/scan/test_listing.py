@@ -1,0 +1,140 @@
+"""What a scan finds in its drops, and what it leaves for the next."""
+
+import json
+import os
+import time
+from contextlib import ExitStack
+
+import pytest
+
+from pipeline.config import Config
+from pipeline.drops import opened
+from pipeline.errors import Reason
+from pipeline.progress import silent
+from pipeline.scan.listing import list_drops
+from pipeline.scan.settings import load_settings
+from pipeline.scan.state import State
+
+LONG_AGO = 1_700_000_000
+
+
+@pytest.fixture
+def place(tmp_path):
+    for name in "ab":
+        (tmp_path / name).mkdir()
+    state = State(tmp_path / "state.sqlite")
+    yield tmp_path
+    state.close()
+
+
+def put(file, data=b"x", when=None):
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_bytes(data)
+    if when is not None:
+        os.utime(file, (when, when))
+    return file
+
+
+def listing(place, scan_id="s1", now=None, **settings):
+    text = {"version": 1, "index": "i", "out": "o", "drops": {}}
+    for name in "ab":
+        text["drops"][name] = {"path": name, "settle": {"seconds": 0}, **settings}
+    (place / "n.yaml").write_text(json.dumps(text))
+    state = State(place / "state.sqlite")
+    try:
+        given = load_settings(place / "n.yaml")
+        with ExitStack() as stack:
+            sources = {
+                name: stack.enter_context(opened(given.drop_place(name), Config()))
+                for name in given.drops
+            }
+            found = list_drops(given, sources, state, scan_id, now or time.time(), 2**20, silent)
+        with state.change():
+            for name in "ab":
+                if name not in {one.drop for one in found.unreachable}:
+                    state.forget_files(name, scan_id)
+        return found
+    finally:
+        state.close()
+
+
+def paths(found):
+    return [asset.asset_path for asset in found.assets]
+
+
+def test_files_stand_under_their_drops_name_and_are_read_once(place):
+    put(place / "a" / "x.txt")
+    put(place / "b" / "in" / "y.txt")
+    first = listing(place)
+    assert paths(first) == ["a/x.txt", "b/in/y.txt"]
+    assert first.read == 2
+    again = listing(place, "s2")
+    assert again.read == 0
+    assert [a.asset_id for a in again.assets] == [a.asset_id for a in first.assets]
+
+
+def test_a_change_is_seen_even_with_the_old_time_of_change(place):
+    file = put(place / "a" / "x.txt", b"one", LONG_AGO)
+    [before] = listing(place).assets
+    put(file, b"two", LONG_AGO)
+    found = listing(place, "s2")
+    assert found.read == 1
+    assert found.assets[0].asset_id != before.asset_id
+
+
+def test_a_file_that_may_still_be_arriving_is_a_row_and_judged_later(place):
+    put(place / "a" / "x.txt")
+    now = time.time()
+    [asset] = listing(place, now=now, settle={"seconds": 60}).assets
+    assert asset.fault.reason is Reason.ARRIVING
+    assert asset.asset_id is None
+    [asset] = listing(place, "s2", now=now + 61, settle={"seconds": 60}).assets
+    assert asset.fault is None
+    assert asset.asset_id is not None
+
+
+def test_a_marker_makes_its_folder_and_what_is_below_it_ready(place):
+    for name in ("one/x.txt", "one/deep/y.txt", "two/z.txt", "w.txt"):
+        put(place / "a" / name)
+    put(place / "a" / "one" / "_DONE")
+    found = listing(place, settle={"seconds": 0, "marker": "_DONE"})
+    ready = [asset.asset_path for asset in found.assets if asset.fault is None]
+    assert ready == ["a/one/deep/y.txt", "a/one/x.txt"]
+    assert len(found.assets) == 4
+    assert found.markers == 1
+    assert "_DONE" in found.assets[-1].fault.detail
+
+
+def test_a_drop_that_is_not_there_keeps_its_files(place):
+    put(place / "a" / "x.txt")
+    put(place / "b" / "y.txt")
+    before = listing(place)
+    (place / "a").rename(place / "elsewhere")
+    found = listing(place, "s2")
+    assert paths(found) == paths(before)
+    assert [(one.drop, one.files) for one in found.unreachable] == [("a", 1)]
+    assert found.as_known == {"a/x.txt"}
+    (place / "elsewhere").rename(place / "a")
+    assert not listing(place, "s3").unreachable
+
+
+def test_an_emptied_drop_is_taken_for_one_that_is_not_mounted(place):
+    file = put(place / "a" / "x.txt")
+    listing(place)
+    file.unlink()
+    found = listing(place, "s2")
+    assert [one.drop for one in found.unreachable] == ["a"]
+    assert "may_be_empty" in found.unreachable[0].why
+    assert paths(found) == ["a/x.txt"]
+    assert paths(listing(place, "s3", may_be_empty=True)) == []
+
+
+def test_a_drop_that_was_always_empty_is_one(place):
+    assert not listing(place).unreachable
+
+
+def test_what_is_no_file_is_looked_at_every_time(place):
+    os.mkfifo(place / "a" / "pipe")
+    for scan_id in ("s1", "s2"):
+        [asset] = listing(place, scan_id).assets
+        assert asset.fault.reason is Reason.NOT_A_FILE

@@ -1,0 +1,68 @@
+"""The configuration of nightly scans."""
+
+import pytest
+
+from pipeline.config import configs_folder
+from pipeline.errors import ConfigError
+from pipeline.scan.delta import Change, Why, delta_schema
+from pipeline.scan.settings import Notify, ScanSettings, Settle, load_settings
+
+
+def settings(tmp_path, text):
+    file = tmp_path / "nightly.yaml"
+    file.write_text(text)
+    return load_settings(file)
+
+
+GOOD = "index: i\nout: o\ndrops:\n  a: {path: d}\n"
+
+
+def test_the_one_that_ships_states_every_default(tmp_path):
+    shipped = load_settings(configs_folder() / "nightly.yaml")
+    least = settings(
+        tmp_path, "index: ../index\nout: ../scan\ndrops: {incoming: {path: ../drops/incoming}}"
+    )
+    assert shipped.model_dump() == least.model_dump()
+
+
+def test_paths_are_relative_to_the_file(tmp_path):
+    found = settings(tmp_path, GOOD)
+    assert found.place(found.index) == tmp_path / "i"
+    assert found.place("/abs") == tmp_path.__class__("/abs")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("index: i\nout: o\ndrops: {}\n", "drops"),
+        (GOOD + "dorps: 1\n", "dorps"),
+        (GOOD.replace("a:", "a/b:"), "drops"),
+        (GOOD.replace("{path: d}", "{path: d, settle: {seconds: -1}}"), "seconds"),
+        (GOOD.replace("{path: d}", "{path: d, settle: {marker: a/b}}"), "marker"),
+        (GOOD + "  b: {path: d}\n", "same folder"),
+        (GOOD + "keep_days: 0\n", "keep_days"),
+        ("", "index"),
+    ],
+)
+def test_faults_are_named(tmp_path, text, said):
+    with pytest.raises(ConfigError, match=said):
+        settings(tmp_path, text)
+
+
+def test_all_faults_at_once(tmp_path):
+    with pytest.raises(ConfigError) as caught:
+        settings(tmp_path, GOOD + "keep_days: x\nversion: 2\n")
+    assert len(caught.value.problems) == 2
+
+
+def test_every_key_stands_in_the_docs():
+    page = (configs_folder().parent / "docs" / "nightly.md").read_text(encoding="utf-8")
+    keys = ["index", "screening", "out", "keep_days"]
+    keys += [f"drops.NAME.{name}" for name in ("path", "may_be_empty")]
+    keys += [f"drops.NAME.settle.{name}" for name in Settle.model_fields]
+    keys += [f"notify.{name}" for name in Notify.model_fields]
+    assert set(ScanSettings.model_fields) == {
+        "version", "index", "out", "screening", "drops", "keep_days", "notify",
+    }  # fmt: skip
+    for word in (*keys, *Change, *Why, *delta_schema().names):
+        assert f"`{word}`" in page, word

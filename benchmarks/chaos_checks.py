@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.results import DELTA, DELTA_JSON, NAMES, read_run
+from pipeline.scan.heartbeat import HEARTBEAT
 from pipeline.scan.run import HISTORY, LATEST, LOCK, STATE
 
 JOURNAL = ".clearance-run.journal"
@@ -139,7 +140,7 @@ def faults_of(out: Path, view: View, known: Mapping[str, bytes]) -> list[str]:
 
 def left_over(out: Path, view: View) -> list[str]:
     """What lies in a scan directory and should not, after a scan that ended by itself."""
-    wanted = {LOCK, STATE, HISTORY, LATEST}
+    wanted = {LOCK, STATE, HISTORY, LATEST, HEARTBEAT}
     found = sorted(file.name for file in out.iterdir() if file.name not in wanted)
     for folder in sorted((out / HISTORY).iterdir()):
         if folder.name not in view.finished:

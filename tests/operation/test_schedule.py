@@ -190,3 +190,21 @@ def test_the_command_prints_or_writes(night, run, tmp_path):
 def test_the_entry_point_is_absolute():
     assert Path(entry_point()[0]).is_absolute()
     assert Path(entry_point()[0]).exists()
+
+
+def test_the_examples_in_the_docs_are_what_is_written():
+    page = Path(__file__).parents[2] / "docs" / "nightly.md"
+    if not page.is_file():
+        pytest.skip("the documentation is in a source checkout alone")
+    text, home = page.read_text(encoding="utf-8"), Path("/srv/clearance")
+    made = replace(
+        PLAIN,
+        command=(*PLAIN.command, "--log-json"),
+        out=home / "scan",
+        index=home / "index",
+        drops=(Path("/mnt/drops/incoming"),),
+    )
+    [unit] = re.findall(r"^```ini\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    written = systemd_units(made)["clearance-nightly.service"].splitlines()
+    assert [line for line in unit.splitlines() if line not in written] == []
+    assert cron_line(made).split(" /opt/", 1)[1] in text

@@ -1,11 +1,15 @@
 """The configuration of nightly scans."""
 
+import json
+import re
+
 import pytest
 
 from pipeline.config import configs_folder
 from pipeline.errors import ConfigError
 from pipeline.scan.delta import Change, Why, delta_schema
-from pipeline.scan.settings import Notify, ScanSettings, Settle, load_settings
+from pipeline.scan.events import Event
+from pipeline.scan.settings import Drop, Notify, ScanSettings, Settle, load_settings
 
 
 def settings(tmp_path, text):
@@ -66,3 +70,24 @@ def test_every_key_stands_in_the_docs():
     }  # fmt: skip
     for word in (*keys, *Change, *Why, *delta_schema().names):
         assert f"`{word}`" in page, word
+
+
+def test_every_default_stands_in_the_docs():
+    page = (configs_folder().parent / "docs" / "nightly.md").read_text(encoding="utf-8")
+    page = page.partition("## What is done again")[0]
+    stated = dict(re.findall(r"^\| `([a-zA-Z_.]+)` \| `([^`]+)` \|", page, re.MULTILINE))
+    defaults = {}
+    for place, model in (
+        ("", ScanSettings), ("drops.NAME.", Drop), ("drops.NAME.settle.", Settle),
+        ("notify.", Notify),
+    ):  # fmt: skip
+        for name, field in model.model_fields.items():
+            if not field.is_required() and name not in {"settle", "notify"}:
+                defaults[f"{place}{name}"] = field.default
+    written = {key: "[]" if value == () else json.dumps(value) for key, value in defaults.items()}
+    assert stated == {key: text.strip('"') for key, text in written.items()}
+
+
+def test_every_event_stands_in_the_docs():
+    page = (configs_folder().parent / "docs" / "nightly.md").read_text(encoding="utf-8")
+    assert [event for event in Event if f"`{event}`" not in page] == []

@@ -10,7 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import RecordError
-from pipeline.review.checkpoints import Checkpoint, read_lines, signature_faults
+from pipeline.review.checkpoints import (
+    Checkpoint,
+    add_checkpoint,
+    read_lines,
+    signature_faults,
+    signing_key,
+)
 from pipeline.review.events import FIRST, Opened
 from pipeline.review.places import CHECKPOINTS
 from pipeline.review.rows import AlteredError, event_of
@@ -135,6 +141,35 @@ def verify(
         checkpoints=len(own),
         covered=covered,
     )
+
+
+def sign_checkpoint(
+    place: str | Path,
+    key_file: Path,
+    checkpoints: Path | None = None,
+    keys: Sequence[Ed25519PublicKey] = (),
+) -> tuple[Checkpoint, Path]:
+    """Verifies a record and signs its end; the checkpoint, and the file that it was added to.
+
+    Args:
+        place: as `Record.open`.
+        key_file: of `make_key`.
+        checkpoints: their file; beside a record in SQLite if not given.
+        keys: public keys that signed earlier checkpoints in it, if another one did.
+
+    Raises:
+        RecordError: if the record or the checkpoints are not whole, or nothing can be signed.
+    """
+    key = signing_key(key_file)
+    file = checkpoints_file(Database(place), checkpoints)
+    if file is None:
+        raise RecordError("Name the file for checkpoints of a record in PostgreSQL: --checkpoints.")
+    begun = file.exists() and file.stat().st_size > 0
+    trusted = (key.public_key(), *keys)
+    found = verify(place, checkpoints=file, keys=trusted if begun else ())
+    if not found.whole:
+        raise RecordError(f"Nothing was signed: {found.faults[0]}")
+    return add_checkpoint(file, found.record, found.events, found.head, key), file
 
 
 class _Chain:

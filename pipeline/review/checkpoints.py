@@ -17,7 +17,7 @@ from typing import Any, Self
 
 from pipeline.errors import RecordError
 from pipeline.review.canonical import canonical, parsed
-from pipeline.review.events import FIRST, Event
+from pipeline.review.events import FIRST
 from pipeline.review.record import now
 
 try:
@@ -181,13 +181,15 @@ def fingerprint(key: Ed25519PublicKey) -> str:
     return hashlib.sha256(raw).hexdigest()
 
 
-def add_checkpoint(file: Path, record: str, head: Event, key: Ed25519PrivateKey) -> Checkpoint:
+def add_checkpoint(
+    file: Path, record: str, seq: int, head: str, key: Ed25519PrivateKey
+) -> Checkpoint:
     """Signs the record's end and adds that to the file; made if it is not there.
 
     Args:
         file: of checkpoints.
         record: the record's name.
-        head: its last event, of a record that was just found whole.
+        seq, head: place and hash of its last event, just found to be whole.
         key: to sign with.
 
     Raises:
@@ -205,8 +207,8 @@ def add_checkpoint(file: Path, record: str, head: Event, key: Ed25519PrivateKey)
         unsigned = Checkpoint(
             len(found) + 1,
             record,
-            head.seq,
-            head.hash,
+            seq,
+            head,
             now(),
             fingerprint(key.public_key()),
             hashlib.sha256(lines[-1]).hexdigest() if lines else FIRST,

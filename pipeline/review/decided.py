@@ -8,7 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from pipeline.results import DECIDED, DECIDED_CSV, ResultFiles, StoredRun, read_run
+from pipeline.results import DECIDED, DECIDED_CSV, ResultFiles, read_run
 from pipeline.review.record import Record
 from pipeline.review.state import Items, ItemState, State
 from pipeline.spreadsheet import write_csv
@@ -67,7 +67,7 @@ def decided_table(table: pa.Table, items: Items) -> pa.Table:
     return table
 
 
-def write_decided(out: Path, record: Record) -> tuple[StoredRun, pa.Table]:
+def write_decided(out: Path, record: Record) -> pa.Table:
     """Writes risk_table_decided.parquet and .csv beside a run's results, which stay as they are.
 
     Args:
@@ -75,18 +75,17 @@ def write_decided(out: Path, record: Record) -> tuple[StoredRun, pa.Table]:
         record: where decisions on them are.
 
     Returns:
-        The run, and the table that was written.
+        The table that was written.
 
     Raises:
         RunError: if the results can't be read, or were altered.
         RecordError: if the record can't be read, or was altered.
         DropError: if the files can't be written.
     """
-    run = read_run(out)
-    table = decided_table(run.risk_rows, record.items())
+    table = decided_table(read_run(out).risk_rows, record.items())
     with ResultFiles(out) as files:
         with files.new(DECIDED) as file:
             write_parquet(table, file)
         with files.new(DECIDED_CSV) as file:
             write_csv(table, file)
-    return run, table
+    return table

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Self
@@ -284,6 +284,21 @@ def person(name: str, *, what: str = "The name of who does this") -> str:
     if visible(kept) != kept:
         raise RecordError(f"{what} holds characters that can't be seen: {visible(kept)}")
     return kept
+
+
+def bands_named(names: Sequence[str]) -> tuple[Band, ...]:
+    """The bands that a person names; `none` is no band.
+
+    Raises:
+        RecordError: if there is no such band.
+    """
+    if list(names) == ["none"]:
+        return ()
+    try:
+        return tuple(Band(name) for name in names)
+    except ValueError:
+        known = ", ".join(band.value for band in Band)
+        raise RecordError(f"A band is one of {known}; `none` stands alone.") from None
 
 
 def same_person(one: str, other: str) -> bool:

@@ -95,6 +95,9 @@ POSTGRESQL = (
 class Database:
     """Where a record is stored.
 
+    It keeps no connection open: each is of one thread and one process, none is ever stale, and
+    people decide so seldom that opening one costs nothing to speak of.
+
     Attributes:
         name: for people; a URL without its password.
         file: the SQLite file; None for PostgreSQL.
@@ -197,7 +200,6 @@ def _url(place: str | Path) -> sa.URL:
 
 
 def _sqlite(url: sa.URL) -> sa.Engine:
-    # No pool: a connection is of one thread and one process, and opening one costs little.
     engine = sa.create_engine(
         url,
         poolclass=sa.NullPool,
@@ -230,7 +232,7 @@ def _sqlite(url: sa.URL) -> sa.Engine:
 
 def _postgresql(url: sa.URL) -> sa.Engine:
     try:
-        return sa.create_engine(url, pool_pre_ping=True)
+        return sa.create_engine(url, poolclass=sa.NullPool)
     except ModuleNotFoundError as error:
         raise RecordError(
             "A record in PostgreSQL needs psycopg, which is not installed; install it: "

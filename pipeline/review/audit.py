@@ -234,11 +234,13 @@ def _read(database: Database, chain: _Chain) -> list[str]:
                 faults += content_faults(connection)
             else:
                 faults += _guard_faults(connection)
-            query = sa.select(EVENTS).order_by(EVENTS.c.seq).execution_options(yield_per=500)
-            rows = iter(connection.execute(query))
+            query = sa.select(EVENTS).order_by(EVENTS.c.seq)
+            if database.file is None:
+                query = query.execution_options(yield_per=500)
+            rows = connection.execute(query)
             while True:
                 try:
-                    stored = next(rows, None)
+                    stored = rows.fetchone()  # one by one, so that a fault is at its event
                 except (sa.exc.SQLAlchemyError, sqlite3.Error, UnicodeError, ValueError) as error:
                     chain.broken(f"can't be read ({_first_line(error)})")
                     break

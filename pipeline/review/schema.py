@@ -8,6 +8,7 @@ mistakes, and no proof, since whoever owns the database can drop them.
 from __future__ import annotations
 
 import os
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -208,6 +209,8 @@ def _sqlite(url: sa.URL) -> sa.Engine:
 
     @sa.event.listens_for(engine, "connect")
     def _connected(connection: Any, _record: object) -> None:
+        # Altered text that is not UTF-8 is compared and told of like any other.
+        connection.text_factory = lambda data: data.decode("utf-8", "surrogateescape")
         # Truncated and flushed, a rollback journal leaves one file that holds everything; of a
         # write-ahead log, one changed byte would drop all commits behind it.
         for pragma in (
@@ -245,11 +248,11 @@ def told(name: str) -> Iterator[None]:
     """Turns what a database says of itself into one sentence.
 
     Raises:
-        RecordError: instead of any error of SQLAlchemy or its drivers.
+        RecordError: instead of any error of SQLAlchemy, its drivers, or text that is none.
     """
     try:
         yield
-    except sa.exc.SQLAlchemyError as error:
+    except (sa.exc.SQLAlchemyError, sqlite3.Error, UnicodeError) as error:
         lines = str(getattr(error, "orig", None) or error).strip().splitlines()
         said = lines[0] if lines else type(error).__name__
         raise RecordError(f"The record {name} can't be used ({said}).") from error

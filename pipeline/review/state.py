@@ -118,10 +118,13 @@ def item_state(item: Item, events: Sequence[Event], now: Basis | None = None) ->
         payload = event.payload
         if isinstance(payload, Assignment):
             assignee = payload.assignee
-        if isinstance(payload, Decision) and event.event_id not in undone:
+        if isinstance(payload, Decision):
             live = [one for one in live if not same_person(one.actor, event.actor)]
             live.append(Given(event, payload))
-            assignee = payload.assignee or assignee
+            if event.event_id not in undone:
+                assignee = payload.assignee or assignee
+    # What a person took back leaves them undecided: nothing that they had replaced comes back.
+    live = [one for one in live if one.event.event_id not in undone]
     reference = now if now is not None else (live[-1].decision.basis if live else None)
     good, stale, why = [], [], []
     for one in live:

@@ -68,7 +68,7 @@ def postgresql() -> Iterator[str]:
 
 
 @pytest.fixture
-def postgresql_place(postgresql: str) -> Iterator[str]:
+def postgresql_place(postgresql: str) -> str:
     """URL of an empty schema."""
     import secrets
 
@@ -79,7 +79,7 @@ def postgresql_place(postgresql: str) -> Iterator[str]:
     with engine.begin() as connection:
         connection.exec_driver_sql(f"CREATE SCHEMA {name}")
     engine.dispose()
-    yield f"{postgresql}&options=-csearch_path%3D{name}"
+    return f"{postgresql}&options=-csearch_path%3D{name}"
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -237,15 +238,8 @@ def _read(database: Database, chain: _Chain) -> list[str]:
             query = sa.select(EVENTS).order_by(EVENTS.c.seq)
             if database.file is None:
                 query = query.execution_options(yield_per=500)
-            rows = connection.execute(query)
-            while True:
-                try:
-                    stored = rows.fetchone()  # one by one, so that a fault is at its event
-                except (sa.exc.SQLAlchemyError, sqlite3.Error, UnicodeError, ValueError) as error:
-                    chain.broken(f"can't be read ({_first_line(error)})")
-                    break
-                if stored is None or not chain.take(stored):
-                    break
+            with closing(connection.execute(query)) as rows:
+                _follow(rows, chain)
     except RecordError as error:
         if database.file is None:
             raise
@@ -253,6 +247,17 @@ def _read(database: Database, chain: _Chain) -> list[str]:
     if not chain.events and chain.first_bad is None:
         chain.broken("is missing")
     return faults
+
+
+def _follow(rows: sa.CursorResult[Any], chain: _Chain) -> None:
+    while True:
+        try:
+            stored = rows.fetchone()  # one by one, so that a fault is at its event
+        except (sa.exc.SQLAlchemyError, sqlite3.Error, UnicodeError, ValueError) as error:
+            chain.broken(f"can't be read ({_first_line(error)})")
+            return
+        if stored is None or not chain.take(stored):
+            return
 
 
 def _guard_faults(connection: sa.Connection) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import secrets
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Self
@@ -217,14 +218,16 @@ class Record:
         previous: str | None = FIRST if after == 0 else None
         with self.database.reading() as connection:
             place = after
-            for stored in connection.execute(query.execution_options(yield_per=1000)):
-                place += 1
-                try:
-                    event = event_of(stored, place, previous)
-                except AlteredError as error:
-                    raise _altered(place, error) from None
-                previous = event.hash
-                yield event
+            found = connection.execute(query.execution_options(yield_per=1000))
+            with closing(found) as rows:
+                for stored in rows:
+                    place += 1
+                    try:
+                        event = event_of(stored, place, previous)
+                    except AlteredError as error:
+                        raise _altered(place, error) from None
+                    previous = event.hash
+                    yield event
 
     def items(self) -> Items:
         """Where every item stands; `Items.take` brings it up to date with later events."""

@@ -322,3 +322,43 @@ def test_no_changed_byte_of_the_file_changes_what_it_says_unseen(folder):
         for left in folder.glob("record.sqlite-*"):
             left.unlink()
     assert not missed
+
+
+def test_in_postgresql_too(postgresql_place, tmp_path):
+    record = some_record(postgresql_place)
+    make_key(tmp_path / "key")
+    sign_checkpoint(postgresql_place, tmp_path / "key", tmp_path / "seen.jsonl")
+    keys = [public_key(public_file(tmp_path / "key"))]
+
+    def found(*statements: str):
+        """What verifying finds after these, which are taken back again."""
+        with record.database.engine.begin() as connection:
+            connection.exec_driver_sql("CREATE TABLE kept AS SELECT * FROM clearance_events")
+            connection.exec_driver_sql("ALTER TABLE clearance_events DISABLE TRIGGER USER")
+            for statement in statements:
+                connection.exec_driver_sql(statement)
+            connection.exec_driver_sql("ALTER TABLE clearance_events ENABLE TRIGGER USER")
+        told = verify(postgresql_place, checkpoints=tmp_path / "seen.jsonl", keys=keys)
+        with record.database.engine.begin() as connection:
+            connection.exec_driver_sql("ALTER TABLE clearance_events DISABLE TRIGGER USER")
+            connection.exec_driver_sql("DELETE FROM clearance_events")
+            connection.exec_driver_sql("INSERT INTO clearance_events SELECT * FROM kept")
+            connection.exec_driver_sql("ALTER TABLE clearance_events ENABLE TRIGGER USER")
+            connection.exec_driver_sql("DROP TABLE kept")
+        return told
+
+    assert found().whole
+    for column in COLUMNS[1:]:
+        change_it = f"overlay({column} placing 'x' from 2)"
+        if column == "body":
+            change_it = "set_byte(body, 40, get_byte(body, 40) # 1)"
+        if column in ("asset", "work_id"):
+            change_it = f"coalesce({column}, '') || 'x'"
+        statement = f"UPDATE clearance_events SET {column} = {change_it} WHERE seq = 6"
+        assert found(statement).first_bad == 6, column
+    assert found("DELETE FROM clearance_events WHERE seq = 5").first_bad == 5
+    cut = found("DELETE FROM clearance_events WHERE seq > 9")
+    assert (cut.first_bad, cut.events) == (10, 9)
+    with record.database.engine.begin() as connection:
+        connection.exec_driver_sql("ALTER TABLE clearance_events DISABLE TRIGGER USER")
+    assert "switched off" in verify(postgresql_place).faults[0]

@@ -159,6 +159,8 @@ class Record:
             if decided is None or decided.item is None or decided.kind is not EventKind.DECISION:
                 raise RecordError(f"There is no decision {of} in the record.")
             state = item_state(decided.item, self._item_events(connection, decided.item))
+            if any(one.event_id == event_id for one in state.events):
+                return Undo(decided.item, of, kept)  # sent twice
             if of in state.undone:
                 raise RecordError(f"The decision {of} was taken back already.")
             if decided not in state.shown_to(person(actor)):
@@ -318,8 +320,6 @@ class Record:
         connection: sa.Connection,
     ) -> Event:
         """The event that is there under that name, if it is what was to be written."""
-        if there.actor == actor and isinstance(there.payload, Undo):
-            return there  # asked anew, it would be refused as done already
         if there.actor != actor or there.payload != payload(connection):
             raise RecordError(f"Another event has the name {there.event_id}; make up a new one.")
         return there

@@ -100,6 +100,8 @@ def test_the_same_name_is_written_once(place):
         record.decide("anna", REVIEW, Choice.NO_ISSUE, event_id="request-0001")
     undo = record.undo("anna", one.event_id, "no", event_id="request-0002")
     assert record.undo("anna", one.event_id, "no", event_id="request-0002") == undo
+    with pytest.raises(RecordError, match="Another event"):
+        record.undo("anna", one.event_id, "for another reason", event_id="request-0002")
     assert record.head.seq == 3
 
 

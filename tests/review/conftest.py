@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-UNPRIVILEGED = ("nobody", "postgres")
+UNPRIVILEGED = "nobody"
+RUNUSER = shutil.which("runuser", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
 
 
 def programs() -> Path | None:
@@ -25,7 +26,7 @@ def programs() -> Path | None:
 
 def as_server(*command: str | Path) -> None:
     """Runs a program of PostgreSQL, which refuses to be root's."""
-    before = ["runuser", "-u", UNPRIVILEGED[0], "--"] if os.getuid() == 0 else []
+    before = [str(RUNUSER), "-u", UNPRIVILEGED, "--"] if os.getuid() == 0 else []
     subprocess.run(
         [*before, *map(str, command)],
         check=True,
@@ -44,12 +45,12 @@ def postgresql() -> Iterator[str]:
     bin_folder = programs()
     if bin_folder is None:
         pytest.skip("no PostgreSQL server (on Debian: apt-get install postgresql)")
-    if os.getuid() == 0 and shutil.which("runuser") is None:
+    if os.getuid() == 0 and RUNUSER is None:
         pytest.skip("PostgreSQL does not run as root, and there is no runuser")
     folder = Path(tempfile.mkdtemp(prefix="clearance-pg-"))
     try:
         if os.getuid() == 0:
-            shutil.chown(folder, UNPRIVILEGED[0])
+            shutil.chown(folder, UNPRIVILEGED)
         data = folder / "data"
         as_server(
             bin_folder / "initdb", "-D", data, "-U", "clearance", "-A", "trust", "-E", "UTF8",

@@ -218,7 +218,7 @@ while True:
 def test_a_killed_writer_loses_nothing_acknowledged(place, tmp_path):
     chance = random.Random(5)
     acknowledged: list[str] = []
-    for _ in range(3):
+    for _ in range(2):
         writers = [
             subprocess.Popen(
                 [sys.executable, "-c", WRITER, place, f"writer {n}"],

@@ -3,6 +3,7 @@
 # PYTHON       the interpreter that makes the environment, 3.11 or later (found if not given)
 # VENV         where the environment is made
 # CONSTRAINTS  versions to install; empty for whatever pyproject.toml allows
+# EXAMPLES     how many files of each kind `make fuzz` tries
 # ARGS         passed on, as in: make test ARGS="tests/demo -x"
 
 SHELL := /bin/sh
@@ -18,7 +19,7 @@ RUN := $(BIN)/python -m
 STAMP := $(VENV)/.installed
 CANDIDATES := $(or $(PYTHON),python3 python3.13 python3.12 python3.11 python3.14 python)
 
-.PHONY: help demo test lint bench format clean
+.PHONY: help demo test lint bench fuzz chaos notebooks format clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -34,8 +35,17 @@ lint: $(STAMP) ## check style and types
 	$(RUN) ruff format --check
 	$(RUN) mypy --strict -p pipeline -p reference_index
 
+fuzz: $(STAMP) ## change bytes in files of every kind, EXAMPLES times a kind (2000)
+	CLEARANCE_FUZZ_EXAMPLES=$(or $(EXAMPLES),2000) $(RUN) pytest tests/hostile/test_fuzz.py $(ARGS)
+
 bench: $(STAMP) ## measure images/s and words/s on this machine, beside the bare libraries
 	$(RUN) benchmarks.throughput $(ARGS)
+
+notebooks: $(STAMP) ## make the .ipynb files anew from their sources
+	$(RUN) jupytext --quiet --to ipynb notebooks/*.py
+
+chaos: $(STAMP) ## kill nightly scans 200 times and compare what they end with
+	$(RUN) benchmarks.chaos $(ARGS)
 
 format: $(STAMP) ## lay the code out, and mend what ruff can mend
 	$(RUN) ruff check --fix

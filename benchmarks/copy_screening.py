@@ -26,7 +26,7 @@ from pipeline.load import load
 from pipeline.load.limits import Limits
 from pipeline.records import LoadedImage, Match, RiskRow
 from pipeline.register import add_works, create_index
-from pipeline.screen import judge_assets
+from pipeline.screening import judge_assets
 from reference_index.store import ReferenceIndex
 
 FLAGGED = ("escalate", "review")

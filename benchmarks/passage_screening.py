@@ -24,7 +24,7 @@ from pipeline.load.limits import Limits
 from pipeline.records import LoadedScript
 from pipeline.register import add_works, create_index
 from pipeline.results import StoredRun, read_run
-from pipeline.screen import screen
+from pipeline.screening import screen
 
 FLAGGED = ("escalate", "review")
 OBFUSCATION = ("obfuscat", "disguise")

@@ -77,6 +77,7 @@ flagged.style.format({"cut": "{:.2f}"}).hide(axis="index")
 
 # %%
 axes = flagged.plot(x="cut", y="rows at or above", marker="o", legend=False, figsize=(8, 3))
+axes.set_ylim(0, max(1, 1.1 * flagged["rows at or above"].max()))
 for name, cut in cuts.items():
     axes.axvline(cut, linestyle="--", color="0.5")
     axes.annotate(name, (cut, axes.get_ylim()[1]), rotation=90, va="top", ha="right")

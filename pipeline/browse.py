@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import RunError
+from pipeline.places import Place, place
 from pipeline.results import StoredRun, read_run
 
 if TYPE_CHECKING:
@@ -24,17 +25,16 @@ THUMBNAIL_EDGE = 160
 GALLERY_ROWS = 30
 
 
-def load_run(out: str | Path) -> Run:
-    """The results in a folder that `clearance screen` or `clearance scan` wrote.
+def load_run(out: str | Place) -> Run:
+    """The results that `clearance screen` or `clearance scan` wrote.
 
     Args:
-        out: the folder; of a scan directory, its `latest`.
+        out: where they lie: a folder, of a scan directory its `latest`, or s3://BUCKET/PREFIX.
 
     Raises:
         RunError: if a file is missing or unreadable, or they are not those of one run.
     """
-    folder = Path(out)
-    return Run(read_run(folder))
+    return Run(read_run(place(out)))
 
 
 class Run:

@@ -10,7 +10,10 @@ import functools
 import json
 import os
 import sys
+import traceback
 from collections.abc import Callable
+from contextlib import ExitStack, nullcontext
+from contextvars import ContextVar
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ParamSpec
@@ -20,12 +23,16 @@ import typer
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from pipeline.json_log import JsonLog
+
 EXIT_OK = 0
 EXIT_FAIL_ON = 1
 EXIT_WRONG = 2
 EXIT_NOT_SCREENED = 3
+EXIT_DEFECT = 70
 EXIT_INTERRUPTED = 130
 EXIT_BROKEN_PIPE = 141
+EXIT_TERMINATED = 143
 
 app = typer.Typer(
     name="clearance",
@@ -50,13 +57,29 @@ audit_app = typer.Typer(
     rich_markup_mode=None,
 )
 app.add_typer(audit_app)
+schedule_app = typer.Typer(
+    name="schedule",
+    help="Write out a schedule for nightly scans, ready to install.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+app.add_typer(schedule_app)
 
 CommandLineError: Any = typer.BadParameter.__mro__[2]
 """click's ClickException, wherever this release of typer has click from."""
 
 P = ParamSpec("P")
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
+LogJson = Annotated[
+    bool,
+    typer.Option(
+        "--log-json",
+        help="Log JSON lines to standard error, and nothing else there: counts and ids alone.",
+    ),
+]
 Index = Annotated[Path, typer.Argument(metavar="IDX", help="The folder of the reference index.")]
+_LOG: ContextVar[JsonLog | None] = ContextVar("log", default=None)
+"""The log of the command under way, with --log-json."""
 
 
 class FailOn(StrEnum):
@@ -101,47 +124,103 @@ def reported(command: Callable[P, int | None]) -> Callable[P, None]:
 
     @functools.wraps(command)
     def run(*args: P.args, **kwargs: P.kwargs) -> None:
-        from pipeline.errors import ScreeningError
-
         as_json = bool(kwargs.get("as_json"))
-        try:
-            status = command(*args, **kwargs) or EXIT_OK
-        except ScreeningError as error:
-            problems = getattr(error, "problems", ())
-            _complain(str(error), problems, as_json)
-            status = EXIT_WRONG
-        except BrokenPipeError:
-            raise
-        except UnicodeError:
-            _complain(
-                "A path holds bytes that are not UTF-8, which the index's tables can't have in "
-                "their names; choose another path.",
-                (),
-                as_json,
-            )
-            status = EXIT_WRONG
-        except OSError as error:
-            where = f" ({error.filename})" if error.filename else ""
-            _complain(f"{error.strerror or error}{where}; nothing more was done.", (), as_json)
-            status = EXIT_WRONG
-        except KeyboardInterrupt:
-            _complain("Interrupted; whatever was there before is whole.", (), as_json)
-            status = EXIT_INTERRUPTED
+        with ExitStack() as stack:
+            if kwargs.get("_log_json"):
+                from pipeline.json_log import json_log
+
+                log = stack.enter_context(json_log())
+                stack.callback(_LOG.reset, _LOG.set(log))
+
+            def called() -> int | None:
+                from pipeline.places import refuse_url
+
+                for value in kwargs.values():
+                    if isinstance(value, Path):
+                        refuse_url(value)
+                return command(*args, **kwargs)
+
+            status = _ended(command.__name__, called, as_json)
         raise typer.Exit(status)
 
     return run
 
 
-def _complain(message: str, problems: tuple[str, ...], as_json: bool) -> None:
+def _ended(name: str, run: Callable[[], int | None], as_json: bool) -> int:
+    """The exit status of a command; what stopped it is told."""
+    from pipeline.errors import ScreeningError
+    from pipeline.interruption import Interrupted
+
+    log = _LOG.get()
+
+    def told(message: str, error: BaseException, status: int) -> int:
+        if log is not None:
+            _log_end(log, name, error, status)
+        # The log is alone on standard error, and a message may name an asset.
+        _complain(message, getattr(error, "problems", ()), as_json, err=log is None)
+        return status
+
+    try:
+        return run() or EXIT_OK
+    except ScreeningError as error:
+        return told(str(error), error, status_of(error))
+    except BrokenPipeError:
+        raise
+    except UnicodeError as error:
+        return told(
+            "A path holds bytes that are not UTF-8, which the index's tables can't have in "
+            "their names; choose another path.",
+            error,
+            status_of(error),
+        )
+    except OSError as error:
+        where = f" ({error.filename})" if error.filename else ""
+        message = f"{error.strerror or error}{where}; nothing more was done."
+        return told(message, error, status_of(error))
+    except Interrupted as error:
+        return told("Interrupted; the next scan goes on where this one was.", error, error.status)
+    except KeyboardInterrupt as error:
+        return told("Interrupted; whatever was there before is whole.", error, EXIT_INTERRUPTED)
+    except Exception as error:
+        if log is None or isinstance(error, (CommandLineError, typer.Exit, typer.Abort)):
+            raise
+        _log_end(log, name, error, EXIT_DEFECT)
+        return EXIT_DEFECT
+
+
+def status_of(error: BaseException) -> int:
+    """The exit status of a command that an error ended."""
+    from pipeline.errors import ScreeningError
+
+    known = isinstance(error, ScreeningError | UnicodeError | OSError)
+    return EXIT_WRONG if known else EXIT_DEFECT
+
+
+def _log_end(log: JsonLog, command: str, error: BaseException, status: int) -> None:
+    from pipeline.failures import failure_in_words, loggable_message, place_of
+
+    if isinstance(error, KeyboardInterrupt):
+        log.event(f"{command}_interrupted", exit_status=status)
+        return
+    facts: dict[str, Any] = {"error": type(error).__name__, "why": failure_in_words(error)}
+    if status == EXIT_DEFECT:
+        facts["where"] = place_of(error)
+    message = loggable_message(error)
+    if message is not None:
+        facts["message"] = message
+    log.event(f"{command}_failed", exit_status=status, **facts)
+
+
+def _complain(message: str, problems: tuple[str, ...], as_json: bool, *, err: bool = True) -> None:
     from pipeline.visible import visible
 
     if as_json:
         emit({"error": message, "problems": list(problems)})
         return
-    typer.echo(f"clearance: {visible(message, keep_newlines=True)}", err=True)
+    typer.echo(f"clearance: {visible(message, keep_newlines=True)}", err=err)
     for problem in problems:
         if problem not in message:
-            typer.echo(f"  {visible(problem)}", err=True)
+            typer.echo(f"  {visible(problem)}", err=err)
 
 
 def _version(wanted: bool) -> None:
@@ -362,12 +441,20 @@ def index_verify(index: Index, as_json: Json = False) -> int:
 @app.command()
 @reported
 def screen(
-    drop: Annotated[Path, typer.Argument(metavar="DROP", help="A folder of assets, or one file.")],
+    drop: Annotated[
+        str,
+        typer.Argument(metavar="DROP", help="A folder of assets, one file, or s3://BUCKET/PREFIX."),
+    ],
     index: Annotated[
         Path, typer.Option("--index", metavar="IDX", help="The folder of the reference index.")
     ],
     out: Annotated[
-        Path, typer.Option("--out", metavar="OUT", help="Where the results are written.")
+        str,
+        typer.Option(
+            "--out",
+            metavar="OUT",
+            help="Where the results are written: a folder, or s3://BUCKET/PREFIX.",
+        ),
     ],
     config: Annotated[
         Path | None,
@@ -381,23 +468,37 @@ def screen(
         int | None,
         typer.Option(metavar="N", help="An earlier version of the index, to repeat a run."),
     ] = None,
+    _log_json: LogJson = False,
     as_json: Json = False,
 ) -> int:
     """Screen a drop against an index and write the risk table and report."""
+    from pipeline.places import place
     from pipeline.progress import shown
     from pipeline.risk_terminal import print_run
-    from pipeline.screen import screen as run
+    from pipeline.screening import screen as run
 
-    with shown(stderr()) as progress:
-        done = run(drop, index, out, config=config, index_version=index_version, progress=progress)
-    if not done.rows:
+    source, target = place(drop), place(out)
+    log = _LOG.get()
+    with shown(stderr()) if log is None else nullcontext(log.progress) as progress:
+        done = run(
+            source, index, target, config=config, index_version=index_version, progress=progress
+        )
+    status = exit_status(done.counts, fail_on, done.flagged_in_part)
+    if log is not None:
+        facts = {name: value for name, value in done.summary().items() if name not in _UNTOLD}
+        log.event("screen_finished", exit_status=status, **facts)
+    elif not done.rows:
         # A remark and no result, so on standard error with --json as well.
         _complain(f"{drop} holds no files; see that it is the folder you meant.", (), False)
     if as_json:
         emit(done.summary())
     else:
         print_run(done, stdout())
-    return exit_status(done.counts, fail_on, done.flagged_in_part)
+    return status
+
+
+_UNTOLD = frozenset({"not_run", "out", "results"})
+"""What of a run's summary a log leaves out: places, and sentences that may name one."""
 
 
 def exit_status(counts: dict[str, int], fail_on: FailOn | None, flagged_in_part: int = 0) -> int:
@@ -435,6 +536,7 @@ def scan(
         FailOn | None,
         typer.Option(help="Exit with status 1 if anything new or risen is in this band or above."),
     ] = None,
+    _log_json: LogJson = False,
     as_json: Json = False,
 ) -> int:
     """Scan drop folders again and say what changed since the scan before."""
@@ -443,17 +545,24 @@ def scan(
     settings = load_settings(config)
     if history is not None:
         return _scan_history(settings, history, as_json=as_json)
-    from pipeline.progress import shown
-    from pipeline.scan.run import scan as run
+    from pipeline.progress import shown, silent
+    from pipeline.scan.operation import Statuses, operate
+    from pipeline.scan.run import unheard
     from pipeline.scan_terminal import print_scan
 
-    console = stderr()
-    with shown(console) as progress:
-        done = run(
-            settings,
-            progress=progress,
-            say=lambda text: console.print(text, markup=False, highlight=False),
-        )
+    statuses = Statuses(lambda summary: scan_exit_status(summary, fail_on), status_of)
+    log = _LOG.get()
+    if log is not None:
+        done = operate(settings, statuses, progress=silent, say=unheard, log=log)
+    else:
+        console = stderr()
+        with shown(console) as progress:
+            done = operate(
+                settings,
+                statuses,
+                progress=progress,
+                say=lambda text: console.print(text, markup=False, highlight=False),
+            )
     if as_json:
         emit({**done.summary, "out": str(done.folder), "notes": list(done.notes)})
     else:
@@ -489,10 +598,73 @@ def scan_exit_status(summary: dict[str, Any], fail_on: FailOn | None) -> int:
     return EXIT_NOT_SCREENED if unsure or summary["unreachable"] else EXIT_OK
 
 
+ScanConfig = Annotated[
+    Path, typer.Option("--config", metavar="FILE", help="The configuration of the scans.")
+]
+At = Annotated[str, typer.Option(metavar="HH:MM", help="When, in the machine's own time.")]
+UnitsOut = Annotated[
+    Path | None, typer.Option(metavar="DIR", help="Where files are written; printed without it.")
+]
+
+
+@schedule_app.command("systemd")
+@reported
+def schedule_systemd(
+    config: ScanConfig, at: At = "02:30", out: UnitsOut = None, as_json: Json = False
+) -> int:
+    """A systemd service and timer."""
+    from pipeline.scan.schedule import schedule_of, systemd_units
+    from pipeline.scan.settings import load_settings
+
+    schedule = schedule_of(load_settings(config), config, at)
+    return _give(schedule, systemd_units(schedule), out, as_json=as_json)
+
+
+@schedule_app.command("cron")
+@reported
+def schedule_cron(
+    config: ScanConfig, at: At = "02:30", out: UnitsOut = None, as_json: Json = False
+) -> int:
+    """A line for a crontab."""
+    from pipeline.scan.schedule import MADE, cron_line, schedule_of
+    from pipeline.scan.settings import load_settings
+
+    schedule = schedule_of(load_settings(config), config, at)
+    line = cron_line(schedule)
+    text = line if out is None else f"{MADE}\n{line}"
+    return _give(schedule, {f"{schedule.name}.crontab": text}, out, as_json=as_json)
+
+
+def _give(schedule: Any, files: dict[str, str], out: Path | None, *, as_json: bool) -> int:
+    """Prints the files of a schedule, or writes them."""
+    from pipeline.scan.schedule import notes_of, write_files
+
+    written = write_files(files, out) if out is not None else []
+    notes = notes_of(schedule)
+    if as_json:
+        emit({"files": files, "written": [str(one) for one in written], "notes": notes})
+        return EXIT_OK
+    for name, text in files.items():
+        if out is None:
+            if len(files) > 1:
+                typer.echo(f"# {name}")
+            typer.echo(text, nl=len(files) > 1)
+    for one in written:
+        say(f"Wrote {one}.")
+    for note in notes:
+        _complain(note, (), False)
+    return EXIT_OK
+
+
 @app.command()
 @reported
 def explain(
-    out: Annotated[Path, typer.Argument(metavar="OUT", help="The results of a run.")],
+    out: Annotated[
+        str,
+        typer.Argument(
+            metavar="OUT", help="The results of a run: a folder, or s3://BUCKET/PREFIX."
+        ),
+    ],
     asset: Annotated[
         str,
         typer.Argument(
@@ -515,15 +687,17 @@ def explain(
     """Explain a row: each stage's outcome and contribution, each match's evidence."""
     from pipeline.explain import explain as explain_text
     from pipeline.explain import explain_json
+    from pipeline.places import place
 
     if work is not None and overlay is None:
         raise typer.BadParameter("--work goes with --overlay FILE.png")
+    results = place(out)
     if overlay is not None:
         from dataclasses import asdict
 
         from pipeline.explain_overlay import write_overlay
 
-        done = write_overlay(out, asset, overlay, work)
+        done = write_overlay(results, asset, overlay, work)
         if as_json:
             emit(asdict(done))
         else:
@@ -531,9 +705,9 @@ def explain(
             say(f"Wrote {done.file}.")
         return EXIT_OK
     if as_json:
-        emit(explain_json(out, asset))
+        emit(explain_json(results, asset))
         return EXIT_OK
-    explain_text(out, asset, stdout())
+    explain_text(results, asset, stdout())
     return EXIT_OK
 
 
@@ -861,3 +1035,9 @@ def _run() -> int:
         else:
             error.show()
         return EXIT_WRONG
+    except OSError:
+        raise
+    except Exception:
+        # Python itself would exit with 1, which says something else here.
+        traceback.print_exc()
+        return EXIT_DEFECT

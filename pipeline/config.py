@@ -81,6 +81,21 @@ class Report(_Section):
     thumbnails: bool = True
 
 
+class ObjectStorage(_Section):
+    """How places in object storage (s3://) are read and written; nothing of it changes a result.
+
+    Attributes:
+        attempts: how often a call is tried that is throttled or loses its connection.
+        timeout_seconds: without an answer, or without a further byte of one.
+        spool_bytes: bytes of fetched objects that may lie in the temporary folder at a time; an
+            object larger than that lies there alone.
+    """
+
+    attempts: int = Field(default=6, ge=1, le=20)
+    timeout_seconds: int = Field(default=60, ge=1, le=3600)
+    spool_bytes: int = Field(default=4 * 2**30, ge=1)
+
+
 if TYPE_CHECKING:
 
     class Stages(_Section):
@@ -112,6 +127,7 @@ class Config(_Section):
             nothing lies there, to the folder of the configurations that come with Clearance.
         bands: cuts on calibrated risk.
         report: what the report page shows.
+        object_storage: how places in object storage are read and written.
     """
 
     version: Literal[1] = 1
@@ -120,6 +136,7 @@ class Config(_Section):
     calibration: str = Field(default=DEFAULT_CALIBRATION, min_length=1)
     bands: Bands = Field(default_factory=Bands)
     report: Report = Field(default_factory=Report)
+    object_storage: ObjectStorage = Field(default_factory=ObjectStorage)
 
     _folder: Path | None = PrivateAttr(default=None)
 

@@ -72,7 +72,7 @@ class ListedFile(Listed):
     fault: Fault | None = None
 
 
-def discover(drop: Path) -> Iterator[Asset]:
+def discover(drop: Path, max_bytes: int | None = None) -> Iterator[Asset]:
     """The assets of a drop, in the order of their paths (a folder's has a `/` at its end).
 
     Every entry below `drop` that is not a folder which can be listed yields exactly one asset.
@@ -82,11 +82,12 @@ def discover(drop: Path) -> Iterator[Asset]:
 
     Args:
         drop: a folder, or one file, which is then the only asset.
+        max_bytes: a larger file is an asset with a fault and is not read; None for any size.
 
     Raises:
         DropError: at once, if `drop` does not exist, can't be read, or is neither.
     """
-    return map(identified, listed(drop))
+    return (identified(entry, max_bytes) for entry in listed(drop))
 
 
 def listed(drop: Path) -> Iterator[ListedFile]:
@@ -119,26 +120,30 @@ def listed(drop: Path) -> Iterator[ListedFile]:
     )
 
 
-def identified(entry: ListedFile) -> Asset:
-    """The asset of an entry: its content is read, and whether it is a file looked at again."""
+def identified(entry: ListedFile, max_bytes: int | None = None) -> Asset:
+    """The asset of an entry: its content is read, and whether it is a file looked at again.
+
+    `max_bytes` as for `discover`.
+    """
     if entry.fault is not None:
         return Asset(entry.file, entry.asset_path, None, Kind.OTHER, None, entry.fault)
     if entry.root is None:
-        return asset_of(entry.file, entry.asset_path)
-    return _entry_asset(entry.file, entry.asset_path, entry.root)
+        return asset_of(entry.file, entry.asset_path, max_bytes)
+    return _entry_asset(entry.file, entry.asset_path, entry.root, max_bytes)
 
 
-def asset_of(file: Path, asset_path: str) -> Asset:
+def asset_of(file: Path, asset_path: str, max_bytes: int | None = None) -> Asset:
     """One file as an asset: hashed, its kind recognised, its fault said if it has one.
 
     Args:
         file: where it lies; links are followed.
         asset_path: what it is to be called.
+        max_bytes: as for `discover`.
     """
     name = Path(file).name
     try:
         with open_regular(file) as stream:
-            asset_id, size = digest_of(stream)
+            asset_id, size = digest_of(stream, max_bytes)
             stream.seek(0)
             head = stream.read(HEAD_BYTES)
             kind, _, fault = recognise(name, head, stream)
@@ -215,7 +220,7 @@ def _sorted_entries(folder: Path, prefix: str) -> list[Entry]:
     return sorted(found)
 
 
-def _entry_asset(file: Path, path: str, root: str) -> Asset:
+def _entry_asset(file: Path, path: str, root: str, max_bytes: int | None) -> Asset:
     try:
         mode = os.lstat(file).st_mode
         if stat.S_ISLNK(mode):
@@ -226,7 +231,7 @@ def _entry_asset(file: Path, path: str, root: str) -> Asset:
         return _faulty(file, path, refused.fault)
     except (OSError, ValueError) as error:
         return _faulty(file, path, unreadable(error).fault)
-    return asset_of(file, path)
+    return asset_of(file, path, max_bytes)
 
 
 def _check_link(link: Path, root: str) -> None:

@@ -12,6 +12,7 @@ from reference_index.errors import ManifestError, ReferenceIndexError, Screening
 
 __all__ = [
     "ConfigError",
+    "DecodingError",
     "DropError",
     "ManifestError",
     "ModelError",
@@ -30,6 +31,10 @@ class ConfigError(ScreeningError):
     def __init__(self, message: str, problems: Sequence[str] = ()) -> None:
         super().__init__(message)
         self.problems = tuple(problems)
+
+
+class DecodingError(ScreeningError):
+    """No process could be started to decode files in: nothing can be loaded."""
 
 
 class DropError(ScreeningError):
@@ -61,6 +66,8 @@ class Reason(StrEnum):
     UNSUPPORTED = "unsupported_kind"
     CORRUPT = "corrupt"
     TOO_LARGE = "too_large"
+    TIMED_OUT = "timed_out"
+    DECODER_DIED = "decoder_died"
     ENCRYPTED = "encrypted"
     NO_TEXT = "no_text"
     TOO_LITTLE_DETAIL = "too_little_detail"

@@ -36,7 +36,7 @@ from pipeline.progress import Progress, silent
 from pipeline.quality_plots import Ranked, precision_recall_png, reliability_png
 from pipeline.recalibrate import Recalibrated, check_enough, recalibrate
 from pipeline.records import Band, Kind
-from pipeline.screen import check_places, judge_assets
+from pipeline.screening import check_places, judge_assets
 from reference_index.errors import IndexCorruptError
 from reference_index.store import ReferenceIndex
 

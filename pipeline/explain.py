@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -21,6 +20,7 @@ from pipeline.overlap import (
     placement,
     transform_words,
 )
+from pipeline.places import Place
 from pipeline.reasons import title_of
 from pipeline.results import StoredRun, read_run
 from pipeline.stages import STAGES
@@ -39,11 +39,11 @@ MAX_EXCERPTS = 8
 _CONTRIBUTION, _OUTCOME, _WORK_FILE = "contribution_", "outcome_", "work_file_"
 
 
-def explain(out: Path, asset: str, console: Console) -> None:
+def explain(out: Place, asset: str, console: Console) -> None:
     """Prints why a row stands where it does.
 
     Args:
-        out: the folder of a run's results.
+        out: where a run's results lie.
         asset: the asset's path in the drop, the end of it, or the beginning of its SHA-256.
         console: where to print.
 
@@ -56,7 +56,7 @@ def explain(out: Path, asset: str, console: Console) -> None:
     print_explanation(explain_json(out, asset), console)
 
 
-def explain_json(out: Path, asset: str) -> dict[str, Any]:
+def explain_json(out: Place, asset: str) -> dict[str, Any]:
     """The same as plain JSON values (docs/risk-table.md); arguments and errors as in `explain`."""
     stored = read_run(out)
     return explain_stored(stored, find_row(stored, asset))

@@ -12,12 +12,14 @@ from PIL import Image
 
 from pipeline.errors import DropError, RunError, ScreeningError
 from pipeline.explain import find_row, rows_of
-from pipeline.load import Limits, load
+from pipeline.load import Limits
 from pipeline.load.opening import digest_of, open_regular
 from pipeline.load.refusal import FileRefusedError
+from pipeline.load.workers import load_apart
 from pipeline.overlap import STAGE, Overlap, overlap_of, overlap_sentence
 from pipeline.overlay import frame_of, overlay, picture_of, strip
 from pipeline.overlay_drawing import Picture
+from pipeline.places import Place, lies_in, place
 from pipeline.records import Asset, Fault, Kind, LoadedImage
 from pipeline.results import StoredRun, read_run
 from pipeline.run_record import asset_place, drop_places
@@ -41,11 +43,11 @@ class WrittenOverlay:
     note: str
 
 
-def write_overlay(out: Path, asset: str, file: Path, work_id: str | None = None) -> WrittenOverlay:
+def write_overlay(out: Place, asset: str, file: Path, work_id: str | None = None) -> WrittenOverlay:
     """Writes the overlay of an asset's strongest match that has an overlap.
 
     Args:
-        out: the folder of a run's results.
+        out: where a run's results lie.
         asset: as in `pipeline.explain.explain`.
         file: a new file, ending in `.png`; nothing is ever overwritten.
         work_id: another match than the strongest.
@@ -98,13 +100,12 @@ def draw_overlay(
 def _check_place(file: Path, run: Mapping[str, Any]) -> None:
     if file.suffix.lower() != ".png":
         raise DropError(f"The overlay is a PNG; name a file that ends in .png, not {file}.")
-    place = file.resolve()
     index = run.get("index")
     for what, path in (
         *(("drop", drop) for drop in drop_places(run)),
         ("reference index", index.get("path") if isinstance(index, dict) else None),
     ):
-        if isinstance(path, str) and Path(path).resolve() in (place, *place.parents):
+        if isinstance(path, str) and lies_in(file, place(path)):
             raise DropError(f"{file} lies inside the {what} {path}; choose a place outside it.")
     if file.exists() or file.is_symlink():
         raise DropError(f"{file} is there already, and nothing is overwritten; name another file.")
@@ -174,6 +175,11 @@ def _asset_image(run: Mapping[str, Any], row: Mapping[str, Any]) -> LoadedImage:
     file = asset_place(run, path)
     if file is None:
         raise RunError("The run does not say which drop it screened, so the asset can't be found.")
+    if not isinstance(file, Path):
+        raise RunError(
+            f"The overlay can't be drawn: {visible(path)} lies in object storage, and nothing is "
+            "fetched to explain a run; copy the drop to this machine and screen it here."
+        )
     try:
         with open_regular(file) as stream:
             same = digest_of(stream)[0] == row["asset_id"]
@@ -188,7 +194,8 @@ def _asset_image(run: Mapping[str, Any], row: Mapping[str, Any]) -> LoadedImage:
             f"The picture can't be drawn: {visible(path)} in the drop (as {visible(str(file))}) "
             "has other content than was screened."
         )
-    loaded = load(Asset(file, path, row["asset_id"], Kind.IMAGE, row.get("size")), _limits(run))
+    asset = Asset(file, path, row["asset_id"], Kind.IMAGE, row.get("size"))
+    loaded = load_apart(asset, _limits(run))
     if not isinstance(loaded, LoadedImage):
         why = loaded.detail if isinstance(loaded, Fault) else "it is no picture"
         raise RunError(f"The picture can't be drawn: {visible(path)}: {why}.")
@@ -222,12 +229,12 @@ def _work_picture(
     from reference_index.store import ReferenceIndex
 
     gone = "The index that was searched is not there as it was, so the work is not shown."
-    place = run.get("index")
-    if not isinstance(place, dict) or not isinstance(place.get("path"), str):
+    searched = run.get("index")
+    if not isinstance(searched, dict) or not isinstance(searched.get("path"), str):
         return None, gone
     try:
-        index = ReferenceIndex.open(Path(place["path"]), place.get("version"))
-        if index.digest != place.get("digest"):
+        index = ReferenceIndex.open(Path(searched["path"]), searched.get("version"))
+        if index.digest != searched.get("digest"):
             return None, gone
         files = [f for f in index.files if (f.work_id, f.path) == (work_id, path)]
         if len(files) != 1:

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from pipeline.pace import Pace, pace_in_words
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -19,6 +21,16 @@ LINE_SECONDS = 10.0
 
 def silent(_doing: str, _done: int, _total: int | None) -> None:
     """A Progress that says nothing."""
+
+
+def together(*several: Progress) -> Progress:
+    """A Progress that tells each of several."""
+
+    def progress(doing: str, done: int, total: int | None) -> None:
+        for one in several:
+            one(doing, done, total)
+
+    return progress
 
 
 @contextmanager
@@ -43,32 +55,42 @@ def _bars(console: Console) -> Iterator[Progress]:
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
+        TextColumn("{task.fields[pace]}", markup=False),
         TimeElapsedColumn(),
         console=console,
         transient=True,
     ) as bars:
         began: dict[str, float] = {}
         tasks: dict[str, TaskID] = {}
+        paces: dict[str, Pace] = {}
 
         def progress(doing: str, done: int, total: int | None) -> None:
             now = time.monotonic()
+            pace = paces.setdefault(doing, Pace())
+            pace.saw(done, now)
             if doing not in tasks and now - began.setdefault(doing, now) >= QUIET_SECONDS:
-                tasks[doing] = bars.add_task(doing, total=total)
+                tasks[doing] = bars.add_task(doing, total=total, pace="")
             if doing in tasks:
-                bars.update(tasks[doing], completed=done, total=total)
+                said = pace_in_words(pace.per_second(now), pace.seconds_left(total, now))
+                bars.update(tasks[doing], completed=done, total=total, pace=said)
 
         yield progress
 
 
 def _lines(console: Console) -> Progress:
     spoke: dict[str, float] = {}
+    paces: dict[str, Pace] = {}
 
     def progress(doing: str, done: int, total: int | None) -> None:
         now = time.monotonic()
+        pace = paces.setdefault(doing, Pace())
+        pace.saw(done, now)
         last = spoke.setdefault(doing, now - LINE_SECONDS + QUIET_SECONDS)
         if now - last >= LINE_SECONDS:
             spoke[doing] = now
             of = f" of {total:,}" if total is not None else ""
-            console.print(f"{doing}: {done:,}{of}", markup=False, highlight=False)
+            said = pace_in_words(pace.per_second(now), pace.seconds_left(total, now))
+            line = f"{doing}: {done:,}{of}{f' ({said})' if said else ''}"
+            console.print(line, markup=False, highlight=False)
 
     return progress

@@ -12,10 +12,9 @@ import pyarrow as pa
 from pipeline.discover import asset_of
 from pipeline.errors import ConfigError, ManifestError
 from pipeline.judge import fingerprint_all, kind_of
-from pipeline.load import load
-from pipeline.load.ahead import load_ahead
 from pipeline.load.images import thumbnail
 from pipeline.load.limits import Limits
+from pipeline.load.workers import load_all
 from pipeline.progress import Progress, silent
 from pipeline.records import Asset, Fault, Fingerprint, Loaded, LoadedImage, StageOutcome
 from pipeline.stages import STAGES, Stage
@@ -161,8 +160,9 @@ class _Run:
 
     def files(self) -> Iterator[RegisteredFile]:
         done = 0
-        pairs = ((row, asset_of(row.file, row.path)) for row in self.manifest.rows)
-        for chunk in load_ahead(pairs, lambda pair: load(pair[1], self.limits)):
+        most = self.limits.max_file_bytes
+        pairs = ((row, asset_of(row.file, row.path, most)) for row in self.manifest.rows)
+        for chunk in load_all(pairs, self.limits, lambda pair: pair[1]):
             for file in self._chunk(chunk):
                 if not self.problems or self.skip_bad:
                     yield file

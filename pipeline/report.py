@@ -36,6 +36,8 @@ _REASONS: Mapping[Reason, str] = {
     Reason.UNSUPPORTED: "Kind of file that no stage judges",
     Reason.CORRUPT: "Damaged file",
     Reason.TOO_LARGE: "Too large",
+    Reason.TIMED_OUT: "Took too long to decode",
+    Reason.DECODER_DIED: "Broke the decoder",
     Reason.ENCRYPTED: "Encrypted",
     Reason.NO_TEXT: "No text in it",
     Reason.TOO_LITTLE_DETAIL: "Too little detail to judge",

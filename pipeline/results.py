@@ -10,7 +10,7 @@ import re
 import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -20,6 +20,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.errors import DropError, RunError
+from pipeline.places import Place
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -242,7 +243,7 @@ class StoredRun:
         risk_rows, match_rows, passage_rows: the three Parquet files.
     """
 
-    folder: Path
+    folder: Place
     run: dict[str, Any]
     risk_rows: pa.Table
     match_rows: pa.Table
@@ -277,13 +278,17 @@ def _frame(table: pa.Table) -> pd.DataFrame:
     return frame
 
 
-def read_run(out: Path) -> StoredRun:
-    """The results in the folder `out`.
+def read_run(out: Place) -> StoredRun:
+    """The results in the folder `out`, or in object storage.
 
     Raises:
         RunError: if a file is missing or unreadable, or the files are not those of one run as it
             wrote them; one sentence says which, and how to mend it.
     """
+    if not isinstance(out, Path):
+        from pipeline.object_results import read_results
+
+        return replace(read_results(out, read_run), folder=out)
     if (out / _JOURNAL).is_file():
         # If another run is at it, or nothing can be written, the digests decide.
         with suppress(DropError), ResultFiles(out):

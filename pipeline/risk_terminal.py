@@ -19,7 +19,7 @@ from pipeline.table import urgency
 from reference_index.interface import Work
 
 if TYPE_CHECKING:
-    from pipeline.screen import ScreenedRun
+    from pipeline.screening import ScreenedRun
 
 REASON_CHARACTERS = 110
 

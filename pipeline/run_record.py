@@ -9,6 +9,7 @@ from typing import Any
 from pipeline.config import Config
 from pipeline.judge import Bench
 from pipeline.manifest import environment, installed, now
+from pipeline.places import Place, place
 from pipeline.results import RunInfo
 from reference_index.store import ReferenceIndex
 
@@ -32,7 +33,7 @@ def run_info(
     )
 
 
-def asset_place(run: Mapping[str, Any], asset_path: str) -> Path | None:
+def asset_place(run: Mapping[str, Any], asset_path: str) -> Place | None:
     """Where the asset of that path lay when it was screened; None if the run does not say.
 
     Args:
@@ -42,19 +43,20 @@ def asset_place(run: Mapping[str, Any], asset_path: str) -> Path | None:
     drops = run.get("drops")
     if isinstance(drops, dict):
         name, _, rest = asset_path.partition("/")
-        place = drops.get(name)
-        return Path(place) / rest if isinstance(place, str) else None
+        drop = drops.get(name)
+        return place(drop) / rest if isinstance(drop, str) else None
     drop = run.get("drop")
     if not isinstance(drop, str):
         return None
-    return Path(drop) if Path(drop).is_file() else Path(drop) / asset_path
+    where = place(drop)
+    return where if isinstance(where, Path) and where.is_file() else where / asset_path
 
 
 def drop_places(run: Mapping[str, Any]) -> list[str]:
     """The drops that a run screened, as far as it says."""
     drops = run.get("drops")
     places = [*drops.values()] if isinstance(drops, dict) else [run.get("drop")]
-    return [place for place in places if isinstance(place, str)]
+    return [one for one in places if isinstance(one, str)]
 
 
 def run_manifest(

@@ -11,14 +11,14 @@ from rich.table import Table
 
 from pipeline.explain_terminal import band_text, shown
 from pipeline.plain_words import BANDS, count, risk_number
-from pipeline.records import Band
+from pipeline.records import Band, Outcome
 from pipeline.results import DELTA, DELTA_HTML, RISK_TABLE
 from pipeline.scan.answer import TITLES
 from pipeline.scan.delta import Change
 from pipeline.scan.history import Seen
 from pipeline.scan.run import Scanned
 
-LINES = 15
+LINES = 12
 
 
 def print_scan(done: Scanned, console: Console) -> None:
@@ -39,6 +39,9 @@ def print_scan(done: Scanned, console: Console) -> None:
     )
     files, works = count(said["files"], "file"), count(said["works"], "work")
     console.print(shown(f"All of it: {files} against {works}: {counts or 'nothing'}."))
+    stages = stages_line(said["stages"])
+    if stages:
+        console.print(shown(stages))
     for note in done.notes:
         console.print(shown(note, "yellow"))
     console.print(shown(f"What changed: {done.folder / DELTA_HTML}"), soft_wrap=True)
@@ -90,6 +93,28 @@ def print_history(asset: str, seen: Sequence[Seen], console: Console) -> None:
         )
     console.print(table)
     console.print(shown(f"{count(len(seen), 'row')} of {asset} in the history."))
+
+
+_HEADINGS: Mapping[str, str] = {
+    Outcome.MATCHED: "matched",
+    Outcome.NO_MATCH: "no match",
+    Outcome.ABSTAINED: "abstained",
+    Outcome.SKIPPED: "not run",
+    Outcome.FAILED: "failed",
+}
+
+
+def stages_line(stages: Mapping[str, Mapping[str, int]]) -> str:
+    """What each stage said, in one or two lines; outcomes that no stage had are left out."""
+    used = [one for one in _HEADINGS if any(found[one] for found in stages.values())]
+    if not used:
+        return ""
+    each = ", ".join(
+        f"{stage} {' / '.join(f'{found[one]:,}' for one in used)}"
+        for stage, found in stages.items()
+        if any(found.values())
+    )
+    return f"By stage ({' / '.join(_HEADINGS[one] for one in used)}): {each}."
 
 
 def summary_line(said: Mapping[str, Any]) -> str:

@@ -52,8 +52,8 @@ class StoredTexts:
     def _asset_text(self) -> str | None:
         path: str = self._row["asset_path"]
         file = asset_place(self._run, path) if self._row["kind"] == Kind.SCRIPT else None
-        if file is None:
-            return None
+        if not isinstance(file, Path):
+            return None  # from object storage nothing is fetched to explain a run
         try:
             if not file.is_file():  # opening a pipe would wait for ever
                 return None
@@ -62,8 +62,8 @@ class StoredTexts:
                     return None
         except (OSError, ValueError):
             return None
-        from pipeline.load import load
         from pipeline.load.limits import Limits
+        from pipeline.load.workers import load_apart
 
         config = self._run.get("config")
         stored = config.get("limits") if isinstance(config, dict) else None
@@ -72,7 +72,7 @@ class StoredTexts:
         except ValueError:
             limits = Limits()  # limits of another version of the program
         asset = Asset(file, path, self._row["asset_id"], Kind.SCRIPT, self._row.get("size"))
-        loaded = load(asset, limits)
+        loaded = load_apart(asset, limits)
         return loaded.text if isinstance(loaded, LoadedScript) else None
 
     @cached_property

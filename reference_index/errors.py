@@ -22,6 +22,7 @@ class ScreeningError(Exception):
         │   ├── SpecMismatchError       the code fingerprints differently from the index
         │   └── ManifestError           bad rows in a manifest of works (all of them listed)
         ├── ConfigError                 pipeline.errors
+        ├── DecodingError               pipeline.errors: no process to decode files in
         ├── DropError                   pipeline.errors: drop or output folder unusable
         ├── ModelError                  pipeline.errors: weights missing, random or altered
         ├── RunError                    pipeline.errors: a stored run can't be read

@@ -94,7 +94,7 @@ def _screened(
     from pipeline.progress import shown
     from pipeline.register import add_works, create_index
     from pipeline.risk_terminal import print_run
-    from pipeline.screen import screen
+    from pipeline.screening import screen
 
     index, out = folder / "index", folder / "out"
     _say(console, f"3. Index: clearance index create {index}")

@@ -1,6 +1,7 @@
 """Loading: bytes of a file to pixels or text, or a fault that says why not.
 
-`load` is the only door. Behind it one module reads each format; a new one is a reader here and a
+`load` is the only door, and for files of others it is opened in a process of its own
+(`pipeline.load.workers`). Behind it one module reads each format; a new one is a reader here and a
 line in `formats.recognise`.
 """
 
@@ -12,10 +13,16 @@ from pipeline.errors import Reason
 from pipeline.load.formats import HEAD_BYTES, recognise
 from pipeline.load.limits import Limits
 from pipeline.load.opening import digest_of, open_regular, unreadable
-from pipeline.load.refusal import FileRefusedError, shown, too_large
+from pipeline.load.refusal import FileRefusedError, shown
 from pipeline.records import Asset, Fault, Kind, LoadedImage, LoadedScript
 
-__all__ = ["Limits", "load"]
+__all__ = ["OUT_OF_MEMORY", "Limits", "load"]
+
+OUT_OF_MEMORY = Fault(
+    Reason.TOO_LARGE,
+    "decoding the file takes more memory than limits.max_worker_bytes of the configuration allows, "
+    "or than the machine has; raise it, or screen the file on a larger machine",
+)
 
 
 def load(asset: Asset, limits: Limits) -> LoadedImage | LoadedScript | Fault:
@@ -37,11 +44,7 @@ def load(asset: Asset, limits: Limits) -> LoadedImage | LoadedScript | Fault:
     except OSError as error:
         return unreadable(error).fault
     except MemoryError:
-        return Fault(
-            Reason.TOO_LARGE,
-            "there was not enough memory to decode the file; screen it on a larger machine, or "
-            "lower the limits of the configuration",
-        )
+        return OUT_OF_MEMORY
     except Exception as error:  # decoders raise whatever they like, and a bad file is a row
         return Fault(
             Reason.CORRUPT,
@@ -52,10 +55,7 @@ def load(asset: Asset, limits: Limits) -> LoadedImage | LoadedScript | Fault:
 
 def _load(asset: Asset, limits: Limits) -> LoadedImage | LoadedScript:
     with open_regular(asset.file) as stream:
-        size = stream.seek(0, 2)
-        if size > limits.max_file_bytes:
-            raise too_large("the file", size, "bytes", limits.max_file_bytes, "max_file_bytes")
-        if digest_of(stream)[0] != asset.asset_id:
+        if digest_of(stream, limits.max_file_bytes)[0] != asset.asset_id:
             raise FileRefusedError(
                 Reason.UNREADABLE,
                 "the file changed while it was being screened; screen it again when it is at rest",

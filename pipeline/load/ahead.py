@@ -1,4 +1,4 @@
-"""Loading ahead: files are decoded on threads while earlier ones are fingerprinted."""
+"""Loading ahead: files are decoded while earlier ones are fingerprinted."""
 
 from __future__ import annotations
 
@@ -31,24 +31,25 @@ def load_ahead(
     """Chunks of loaded items, in order.
 
     A chunk ends at `CHUNK_ITEMS` items or `CHUNK_BYTES` of decoded data, so that a few very large
-    pictures do not stand in memory together. Decoders release the interpreter lock, so threads
-    serve as well as processes.
+    pictures do not stand in memory together. `load_one` is called on threads, which mostly wait for
+    a worker (`pipeline.load.workers`). Who leaves early doesn't wait for files that are being read.
     """
     threads = max(2, os.cpu_count() or 1)
     source = iter(items)
     waiting: deque[tuple[Item, Future[Loaded | Fault]]] = deque()
-    with ThreadPoolExecutor(threads, thread_name_prefix="load") as pool:
+    pool = ThreadPoolExecutor(threads, thread_name_prefix="load")
 
-        def refill() -> None:
-            while len(waiting) < threads:
-                try:
-                    item = next(source)
-                except StopIteration:
-                    return
-                waiting.append((item, pool.submit(load_one, item)))
+    def refill() -> None:
+        while len(waiting) < threads:
+            try:
+                item = next(source)
+            except StopIteration:
+                return
+            waiting.append((item, pool.submit(load_one, item)))
 
-        chunk: list[tuple[Item, Loaded | Fault]] = []
-        held = 0
+    chunk: list[tuple[Item, Loaded | Fault]] = []
+    held = 0
+    try:
         refill()
         while waiting:
             item, future = waiting.popleft()
@@ -61,3 +62,5 @@ def load_ahead(
                 chunk, held = [], 0
         if chunk:
             yield chunk
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)

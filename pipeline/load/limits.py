@@ -19,6 +19,9 @@ class Limits(BaseModel):
         max_text_chars: characters of a script.
         max_unpacked_bytes: XML of a .docx or .fdx once it is unpacked, in bytes.
         max_pdf_pages: pages of a PDF.
+        max_worker_bytes: memory (address space) of a process that decodes files, in bytes. The
+            libraries alone take about 300 MiB.
+        max_load_seconds: time to decode a file, in seconds; it has one more for every 4 MiB.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -30,3 +33,5 @@ class Limits(BaseModel):
     max_text_chars: int = Field(default=50_000_000, ge=1)
     max_unpacked_bytes: int = Field(default=128 * 2**20, ge=1)
     max_pdf_pages: int = Field(default=5_000, ge=1)
+    max_worker_bytes: int = Field(default=4 * 2**30, ge=512 * 2**20)
+    max_load_seconds: int = Field(default=120, ge=1)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from pipeline.errors import Reason
-from pipeline.load.refusal import FileRefusedError, shown
+from pipeline.load.refusal import FileRefusedError, shown, too_large
 
 CHUNK = 2**20
 
@@ -69,12 +69,18 @@ def unreadable(error: OSError | ValueError, what: str = "the file") -> FileRefus
     return FileRefusedError(Reason.UNREADABLE, detail)
 
 
-def digest_of(stream: BinaryIO) -> tuple[str, int]:
+def digest_of(stream: BinaryIO, max_bytes: int | None = None) -> tuple[str, int]:
     """SHA-256 (hex) and size in bytes of what `stream` holds from its start.
 
+    Args:
+        stream: the open file.
+        max_bytes: a longer file is not read: a sparse one may claim any size. None for any length.
+
     Raises:
-        FileRefusedError: UNREADABLE if reading fails.
+        FileRefusedError: UNREADABLE if reading fails, TOO_LARGE.
     """
+    if max_bytes is not None:
+        refuse_if_larger(stream.seek(0, 2), max_bytes)
     digest = hashlib.sha256()
     size = 0
     try:
@@ -82,12 +88,21 @@ def digest_of(stream: BinaryIO) -> tuple[str, int]:
         while chunk := stream.read(CHUNK):
             digest.update(chunk)
             size += len(chunk)
+            if max_bytes is not None:
+                refuse_if_larger(size, max_bytes)  # it may grow while it is read
     except OSError as error:
         raise unreadable(error) from error
     return digest.hexdigest(), size
 
 
+def refuse_if_larger(size: int, max_bytes: int) -> None:
+    """Raises FileRefusedError (TOO_LARGE) for a file of more than `max_bytes`."""
+    if size > max_bytes:
+        raise too_large("the file", size, "bytes", max_bytes, "max_file_bytes")
+
+
 def read_at_most(stream: BinaryIO, limit: int) -> bytes:
     """The bytes of `stream` from its start, `limit` + 1 of them at most."""
+    size = stream.seek(0, 2)
     stream.seek(0)
-    return stream.read(limit + 1)
+    return stream.read(min(size, limit + 1))  # room is made for as much as is asked for

@@ -74,17 +74,19 @@ def read_pdf(stream: BinaryIO, limits: Limits) -> Story:
 
 def _run(stream: Any, limits: Limits, seconds: float) -> list[dict[str, Any]]:
     """The lines that the reader's process answers; the last says that it came to an end."""
+    memory_bytes = min(READER_BYTES, limits.max_worker_bytes)
     bounds = {
         "path": _library_folders(),
         "parent": os.getpid(),
-        "memory_bytes": READER_BYTES,
+        "memory_bytes": memory_bytes,
         "seconds": int(seconds) + 1,
         "max_pdf_pages": limits.max_pdf_pages,
         "max_text_chars": limits.max_text_chars,
     }
     with _READERS:
         try:
-            # In a session of its own: Ctrl-C at the terminal is for this process to answer.
+            # In a session of its own: Ctrl-C at the terminal is for this process to answer. A
+            # worker has one already, and its reader stays in it: both can be ended together.
             done = subprocess.run(
                 [sys.executable, "-I", "-B", str(_PROGRAM), json.dumps(bounds)],
                 stdin=stream,
@@ -92,17 +94,21 @@ def _run(stream: Any, limits: Limits, seconds: float) -> list[dict[str, Any]]:
                 stderr=subprocess.DEVNULL,
                 timeout=seconds,
                 check=False,
-                start_new_session=True,
+                start_new_session=not _leads_a_session(),
             )
         except subprocess.TimeoutExpired as error:
             raise _harmful(f"took more than {seconds:,.0f} seconds") from error
     lines = [json.loads(line.decode("utf-8", "surrogatepass")) for line in _lines(done.stdout)]
     if done.returncode != 0 or not lines or "page" in lines[-1]:
         raise _harmful(
-            f"took more than the {READER_BYTES / 2**30:,.2g} GiB of memory that it may take, or "
-            "broke the reader"
+            f"took more than the {memory_bytes / 2**30:,.2g} GiB of memory that it may "
+            "take, or broke the reader"
         )
     return lines
+
+
+def _leads_a_session() -> bool:
+    return hasattr(os, "getsid") and os.getsid(0) == os.getpid()
 
 
 def _lines(said: bytes) -> list[bytes]:

@@ -60,7 +60,8 @@ def main() -> int:
     """Reads the PDF at standard input under the bounds of the first argument, a JSON object."""
     told: dict[str, Any] = json.loads(sys.argv[1])
     sys.path.extend(told["path"])
-    _bind(told["memory_bytes"], told["seconds"], told["parent"])
+    _bind(told["memory_bytes"], told["seconds"])
+    leave_with(told["parent"])
     out = sys.stdout.buffer
     try:
         answer = _read(sys.stdin.buffer, out, told["max_pdf_pages"], told["max_text_chars"])
@@ -75,33 +76,41 @@ def main() -> int:
     return 0
 
 
-def _bind(memory_bytes: int, seconds: int, parent: int) -> None:
-    """Takes the bounds, and sees to it that this process doesn't outlive its parent."""
-    try:
-        import resource
-    except ImportError:  # Windows; the parent's clock still holds
-        pass
-    else:
-        for bound, most in (
-            (resource.RLIMIT_CORE, 0),
-            (resource.RLIMIT_AS, memory_bytes),
-            (resource.RLIMIT_CPU, seconds + 5),
-        ):
-            _, hard = resource.getrlimit(bound)
-            allowed = most if hard == resource.RLIM_INFINITY else min(most, hard)
-            try:
-                resource.setrlimit(bound, (allowed, allowed))
-            except (OSError, ValueError):  # macOS knows RLIMIT_AS and refuses it
-                continue
+def _bind(memory_bytes: int, seconds: int) -> None:
+    bind(CORE=0, AS=memory_bytes, CPU=seconds + 5)
     if hasattr(signal, "alarm"):
         signal.alarm(seconds + 5)
+
+
+def bind(**bounds: int) -> None:
+    """Takes bounds for this process and those that it starts: `AS=…` sets RLIMIT_AS, in bytes.
+
+    A system that doesn't know a bound, or refuses it, goes without; the parent's clock still holds.
+    """
+    try:
+        import resource
+    except ImportError:  # Windows
+        return
+    for name, most in bounds.items():
+        bound = getattr(resource, f"RLIMIT_{name}", None)
+        if bound is None:
+            continue
+        _, hard = resource.getrlimit(bound)
+        allowed = most if hard == resource.RLIM_INFINITY else min(most, hard)
+        try:
+            resource.setrlimit(bound, (allowed, allowed))
+        except (OSError, ValueError):  # macOS knows RLIMIT_AS and refuses it
+            continue
+
+
+def leave_with(parent: int) -> None:
+    """Sees to it that this process doesn't outlive `parent`, which may have ended already."""
     if hasattr(os, "fork"):
         who = (os.getppid(), parent)
-        threading.Thread(target=_leave_with, args=who, daemon=True).start()
+        threading.Thread(target=_watch, args=who, daemon=True).start()
 
 
-def _leave_with(started_by: int, parent: int) -> None:
-    """Ends this process when `parent` has ended, which may have been before this began."""
+def _watch(started_by: int, parent: int) -> None:
     while os.getppid() == started_by:
         try:
             os.kill(parent, 0)

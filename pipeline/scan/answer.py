@@ -14,9 +14,10 @@ from pipeline.config import Config
 from pipeline.errors import Reason
 from pipeline.fuse import in_part
 from pipeline.judge import Bench, judge_with
-from pipeline.load import load
+from pipeline.load.workers import load_apart
+from pipeline.places import Place, absolute
 from pipeline.plain_words import BANDS, count, risk_number
-from pipeline.records import Asset, Band, Fault, RiskRow
+from pipeline.records import Asset, Band, Fault, Outcome, RiskRow
 from pipeline.report import ChangeLine, Changes, ReportLimits, write_report
 from pipeline.results import (
     DELTA,
@@ -72,7 +73,7 @@ class Context:
     info: RunInfo
     before: StoredRun | None
     change: IndexChange | None
-    drops: Mapping[str, Path]
+    drops: Mapping[str, Place]
     notes: tuple[str, ...]
 
 
@@ -114,11 +115,14 @@ def write_answer(context: Context, folder: Path) -> dict[str, Any]:
     assets, info = context.listing.assets, context.info
     with ResultFiles(folder) as files:
         partly = 0
+        stages = {bench.name: Counter[str]() for bench in context.benches}
 
         def counted() -> Iterator[RiskRow]:
             nonlocal partly
             for row in rows_of(context, assets):
                 partly += row.band in FLAGGED and in_part(row)
+                for outcome in row.outcomes:
+                    stages[outcome.stage][outcome.outcome] += 1
                 yield row
 
         built = tables_in_order(counted(), info, works, discovered=len(assets))
@@ -130,11 +134,11 @@ def write_answer(context: Context, folder: Path) -> dict[str, Any]:
             write_csv(delta, file)
         bands = Counter(built.risk.column("band").to_pylist())
         counts = {band.value: bands[band.value] for band in Band}
-        said = _said(context, counts, delta, partly)
+        said = {**_said(context, counts, delta, partly), "stages": stage_counts(stages)}
         files.write_json(DELTA_JSON, said)
         _write_page(context, files, delta, counts)
         run = {
-            "drops": {name: str(path.resolve()) for name, path in context.drops.items()},
+            "drops": {name: absolute(where) for name, where in context.drops.items()},
             "unreachable": [one.drop for one in context.listing.unreachable],
             **run_manifest(
                 info, context.index, context.config, context.benches, len(assets), counts
@@ -174,6 +178,8 @@ def _said(
         if change in (Change.NEW, Change.NEWLY_FLAGGED, Change.RISEN, Change.ANOTHER_WORK)
         and band in set(FLAGGED)
     )
+    fresh = (Change.NEW, Change.NEWLY_NOT_SCREENED)
+    unsure = {Band.NOT_SCREENED.value, Band.PARTLY_SCREENED.value}
     return {
         "scan_id": context.info.run_id,
         "scan_id_before": before.run["run_id"] if before is not None else None,
@@ -184,10 +190,27 @@ def _said(
         "changes": change_counts(delta),
         "flagged_anew": {band.value: urgent[band.value] for band in FLAGGED},
         "flagged_in_part": partly,
+        "not_screened_anew": sum(
+            change in fresh and band in unsure
+            for change, band in zip(
+                delta.column("change").to_pylist(), delta.column("band").to_pylist(), strict=True
+            )
+        ),
         "works": len(context.index.works),
         "index_version": context.index.version,
         "config_fingerprint": context.info.config_fingerprint,
         "unreachable": {one.drop: one.files for one in context.listing.unreachable},
+    }
+
+
+def stage_counts(stages: Mapping[str, Mapping[str, int]]) -> dict[str, dict[str, int]]:
+    """How many assets each stage matched, found nothing for, and so on; those to which it does not
+    apply are left out.
+    """
+    told = [one for one in Outcome if one is not Outcome.NOT_APPLICABLE]
+    return {
+        stage: {one.value: found.get(one.value, 0) for one in told}
+        for stage, found in stages.items()
     }
 
 
@@ -202,7 +225,7 @@ def _write_page(
     for asset, row in zip(there, rows_of(context, there), strict=True):
         rows.append(row)
         if row.band in FLAGGED and shown.limit:
-            loaded = load(asset, context.config.limits)
+            loaded = load_apart(asset, context.config.limits)
             shown.take(Judged(row, None if isinstance(loaded, Fault) else loaded))
     before = context.before
     write_report(

@@ -8,16 +8,17 @@ found is committed chunk by chunk, so that a scan that is cut off goes on where 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import TypeGuard
 
 from pipeline.config import Config
+from pipeline.discover import Listed
 from pipeline.errors import Reason
 from pipeline.judge import Answer, Answered, Bench, judge_with, kind_of, two_at_a_time
-from pipeline.load import load
-from pipeline.load.ahead import load_ahead
+from pipeline.load.workers import load_all, load_apart
 from pipeline.progress import Progress
 from pipeline.records import (
     Asset,
@@ -31,7 +32,8 @@ from pipeline.records import (
 from pipeline.rows import Facts, facts_of
 from pipeline.scan import codec
 from pipeline.scan.index_change import IndexChange, IndexChanges, benches_of
-from pipeline.scan.keys import Keys
+from pipeline.scan.keys import Keys, content_of
+from pipeline.scan.listing import file_of
 from pipeline.scan.state import KnownContent, KnownOutcomes, State
 from pipeline.script_places import with_places
 from reference_index.store import ReferenceIndex
@@ -42,8 +44,16 @@ BATCH = 64
 FAILED = "a stage broke"
 """Search key of outcomes that the next scan tries anew."""
 
-PASSING = frozenset({Reason.UNREADABLE, Reason.NOT_A_FILE, Reason.ARRIVING})
-"""Faults that say nothing of the bytes: the next scan looks again."""
+PASSING = frozenset(
+    {
+        Reason.UNREADABLE,
+        Reason.NOT_A_FILE,
+        Reason.ARRIVING,
+        Reason.TIMED_OUT,
+        Reason.DECODER_DIED,
+    }
+)
+"""Faults that say nothing of the bytes, or not for certain: the next scan looks again."""
 
 
 class Way(StrEnum):
@@ -167,6 +177,46 @@ class Judging:
         for count in self._load(anew):
             told(count)
 
+    def fetched(
+        self, name: str, entries: Mapping[str, Listed], assets: Iterator[Asset]
+    ) -> Iterator[tuple[Asset, Due | None]]:
+        """Judges assets of a drop in object storage while their bytes are here.
+
+        Args:
+            name: of the drop.
+            entries: by path, what the listing said of them.
+            assets: as they arrive; one's file may be gone once the next result is asked for.
+
+        Yields:
+            Each asset under the drop's name, with what is still due for its content.
+        """
+
+        def known() -> Iterator[tuple[Asset, Due | None]]:
+            for asset in assets:
+                renamed = replace(asset, asset_path=f"{name}/{asset.asset_path}")
+                content = content_of(renamed)
+                yield renamed, self.due(content, renamed) if content is not None else None
+
+        def asset_of(item: tuple[Asset, Due | None]) -> Asset:
+            asset, due = item
+            wanted = due is not None and due.way is Way.LOAD
+            return asset if wanted or asset.fault is not None else replace(asset, fault=_NOT_NOW)
+
+        for chunk in load_all(known(), self._config.limits, asset_of):
+            due_now = [(due, loaded) for (_, due), loaded in chunk if _is_loaded(due, loaded)]
+            kept = [self._answers(due.content, loaded) for due, loaded in due_now]
+            seen = [(due.asset, loaded) for due, loaded in due_now]
+            found = judge_with(seen, self._benches, kept)
+            with self._state.change():
+                for (due, loaded), answered in zip(due_now, found, strict=True):
+                    self._put_loaded(due, loaded, answered)
+                for (asset, _), _ in chunk:
+                    path = asset.asset_path.removeprefix(f"{name}/")
+                    file = file_of(asset, entries[path].stamp)
+                    self._state.saw_file(name, path, file, self._scan_id)
+            for (asset, left), loaded in chunk:
+                yield asset, None if _is_loaded(left, loaded) else left
+
     # Comparing with added works
 
     def _compare(self, due: Sequence[Due]) -> Iterator[tuple[list[Due], int]]:
@@ -247,13 +297,12 @@ class Judging:
         """Outcomes with scenes and pages; a script with passages is read again for them."""
         if not any(one.passages for outcome in outcomes for one in outcome.evidence):
             return outcomes
-        return _with_places(outcomes, load(asset, self._config.limits))
+        return _with_places(outcomes, load_apart(asset, self._config.limits))
 
     # Loading
 
     def _load(self, due: Sequence[Due]) -> Iterator[int]:
-        limits = self._config.limits
-        chunks = load_ahead(due, lambda one: load(one.asset, limits))
+        chunks = load_all(due, self._config.limits, lambda one: one.asset)
 
         def prepared() -> Iterator[_Chunk]:
             for chunk in chunks:
@@ -313,6 +362,13 @@ class Judging:
             with suppress(ValueError):
                 answers[stage] = codec.answer_from_bytes(stage, data)
         return answers
+
+
+_NOT_NOW = Fault(Reason.UNREADABLE, "not loaded, for it is known")
+
+
+def _is_loaded(due: Due | None, loaded: Loaded | Fault) -> TypeGuard[Due]:
+    return due is not None and loaded is not _NOT_NOW and due.way is Way.LOAD
 
 
 _Chunk = tuple[list[tuple[Due, Loaded | Fault]], list[dict[str, Answer]]]

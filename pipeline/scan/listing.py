@@ -7,8 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
-from pipeline.discover import ListedFile, identified, listed
+from pipeline.discover import Listed, ListedFile, identified
+from pipeline.drops import OpenDrop
 from pipeline.errors import DropError, Reason
+from pipeline.places import Place
 from pipeline.progress import Progress
 from pipeline.records import Asset, Fault, Kind
 from pipeline.scan.settings import Drop, ScanSettings, Settle
@@ -39,6 +41,9 @@ class Listing:
         as_known: paths of those files.
         markers: how many marker files were met, which are no assets.
         read: how many files were read.
+        objects: of drops in object storage, by drop and path, every entry that can be fetched.
+        to_fetch: of such drops, paths of entries that are not known as they are now. They are not
+            among the assets until they have been fetched.
     """
 
     assets: list[Asset] = field(default_factory=list)
@@ -46,37 +51,59 @@ class Listing:
     as_known: set[str] = field(default_factory=set)
     markers: int = 0
     read: int = 0
+    objects: dict[str, dict[str, Listed]] = field(default_factory=dict)
+    to_fetch: dict[str, list[str]] = field(default_factory=dict)
+
+    def paths(self) -> set[str]:
+        """Paths of all files in all drops."""
+        known = {asset.asset_path for asset in self.assets}
+        coming = {f"{name}/{path}" for name, paths in self.to_fetch.items() for path in paths}
+        return known | coming
+
+    def coming(self) -> int:
+        """How many objects are to be fetched."""
+        return sum(len(set(paths)) for paths in self.to_fetch.values())
 
 
 def list_drops(
-    settings: ScanSettings, state: State, scan_id: str, now: float, progress: Progress
+    settings: ScanSettings,
+    sources: Mapping[str, OpenDrop],
+    state: State,
+    scan_id: str,
+    now: float,
+    max_bytes: int,
+    progress: Progress,
 ) -> Listing:
     """Lists every drop.
 
     Args:
         settings: which drops.
+        sources: the drops, open, by name.
         state: what is known of their files; what is seen is written down in it.
         scan_id: the scan's name.
         now: the time, seconds since the epoch; files changed shortly before it are still arriving.
+        max_bytes: a larger file is not read.
         progress: told of every file.
     """
     found = Listing()
     for name, drop in settings.drops.items():
         known = state.files_of(name)
-        root = settings.place(drop.path)
+        root = settings.drop_place(name)
         try:
-            entries = _entries(root, drop, known)
+            entries = _entries(root, sources[name], drop, known)
         except DropError as error:
             _stay(found, name, root, known, str(error))
             continue
-        _look(found, name, drop, entries, known, state, scan_id, now, progress)
+        _look(found, name, drop, entries, known, state, scan_id, now, max_bytes, progress)
     found.assets.sort(key=lambda asset: asset.asset_path)
     return found
 
 
-def _entries(root: Path, drop: Drop, known: Mapping[str, KnownFile]) -> list[ListedFile]:
+def _entries(
+    root: Place, source: OpenDrop, drop: Drop, known: Mapping[str, KnownFile]
+) -> list[Listed]:
     """Entries of a drop. Raises DropError if it can't be listed, or looks as if not mounted."""
-    entries = list(listed(root))
+    entries = list(source.listed())
     if known and not entries and not drop.may_be_empty:
         raise DropError(
             f"The drop {root} is empty, and held {len(known):,} files before; see that it is "
@@ -85,10 +112,11 @@ def _entries(root: Path, drop: Drop, known: Mapping[str, KnownFile]) -> list[Lis
     return entries
 
 
-def _stay(found: Listing, name: str, root: Path, known: Mapping[str, KnownFile], why: str) -> None:
+def _stay(found: Listing, name: str, root: Place, known: Mapping[str, KnownFile], why: str) -> None:
     """The files of an unreachable drop, as they were known."""
     for path, file in known.items():
-        asset = _asset_of(root / path, f"{name}/{path}", file)
+        place = root / path if isinstance(root, Path) else Path(path)
+        asset = _asset_of(place, f"{name}/{path}", file)
         found.assets.append(asset)
         found.as_known.add(asset.asset_path)
     found.unreachable.append(Unreachable(name, why, len(known)))
@@ -98,11 +126,12 @@ def _look(
     found: Listing,
     name: str,
     drop: Drop,
-    entries: list[ListedFile],
+    entries: list[Listed],
     known: Mapping[str, KnownFile],
     state: State,
     scan_id: str,
     now: float,
+    max_bytes: int,
     progress: Progress,
 ) -> None:
     markers = _marked(entries, drop.settle.marker)
@@ -122,22 +151,20 @@ def _look(
         path = f"{name}/{entry.asset_path}"
         fault = _arriving(entry, drop.settle, markers, now)
         if fault is not None:
-            asset = Asset(entry.file, path, None, Kind.OTHER, entry.size, fault)
+            asset = Asset(_file_of(entry), path, None, Kind.OTHER, entry.size, fault)
             file = KnownFile(None, None, str(asset.kind), entry.size, _fault_json(fault))
         elif before is not None and _same(entry, before):
-            asset, file = _asset_of(entry.file, path, before), before
-        else:
-            asset = replace(identified(entry), asset_path=path)
+            asset, file = _asset_of(_file_of(entry), path, before), before
+        elif isinstance(entry, ListedFile):
+            asset = replace(identified(entry, max_bytes), asset_path=path)
             found.read += 1
-            # A fault that goes with bytes is found again in those bytes.
-            fault = asset.fault if asset.asset_id is None else None
-            file = KnownFile(
-                entry.stamp if fault is None else None,
-                asset.asset_id,
-                str(asset.kind),
-                asset.size,
-                _fault_json(fault) if fault else None,
-            )
+            file = file_of(asset, entry.stamp)
+        else:
+            found.to_fetch.setdefault(name, []).append(entry.asset_path)
+            found.objects.setdefault(name, {})[entry.asset_path] = entry
+            continue
+        if not isinstance(entry, ListedFile):
+            found.objects.setdefault(name, {})[entry.asset_path] = entry
         found.assets.append(asset)
         waiting.append((entry.asset_path, file))
         if len(waiting) >= COMMITTED:
@@ -146,7 +173,25 @@ def _look(
     commit()
 
 
-def _same(entry: ListedFile, before: KnownFile) -> bool:
+def file_of(asset: Asset, stamp: str | None) -> KnownFile:
+    """What is known of a file that was read."""
+    # A fault that goes with bytes is found again in those bytes.
+    fault = asset.fault if asset.asset_id is None else None
+    return KnownFile(
+        stamp if fault is None else None,
+        asset.asset_id,
+        str(asset.kind),
+        asset.size,
+        _fault_json(fault) if fault else None,
+    )
+
+
+def _file_of(entry: Listed) -> Path:
+    """Where an entry lies on this machine; of an object, its path, where there is nothing."""
+    return entry.file if isinstance(entry, ListedFile) else Path(entry.asset_path)
+
+
+def _same(entry: Listed, before: KnownFile) -> bool:
     return entry.stamp is not None and entry.stamp == before.stamp and before.asset_id is not None
 
 
@@ -162,7 +207,7 @@ def _fault_json(fault: Fault) -> str:
     return json.dumps([str(fault.reason), fault.detail])
 
 
-def _marked(entries: list[ListedFile], marker: str | None) -> set[str] | None:
+def _marked(entries: list[Listed], marker: str | None) -> set[str] | None:
     """Folders of a drop that are said to be complete; None if there is no such custom."""
     if marker is None:
         return None
@@ -170,9 +215,7 @@ def _marked(entries: list[ListedFile], marker: str | None) -> set[str] | None:
     return {str(path.parent) for path in paths if path.name == marker}
 
 
-def _arriving(
-    entry: ListedFile, settle: Settle, marked: set[str] | None, now: float
-) -> Fault | None:
+def _arriving(entry: Listed, settle: Settle, marked: set[str] | None, now: float) -> Fault | None:
     """Why a file is not judged yet."""
     if marked is not None:
         folders = {str(parent) for parent in PurePosixPath(entry.asset_path).parents}

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from pipeline.drops import OpenDrop, opened
 from pipeline.errors import DropError, RunError, ScanError
 from pipeline.judge import open_benches
 from pipeline.manifest import new_run_id, now
@@ -22,13 +23,14 @@ from pipeline.progress import Progress, silent
 from pipeline.results import StoredRun, read_run
 from pipeline.run_record import run_info
 from pipeline.scan.answer import Context, unreachable_notes, write_answer
+from pipeline.scan.events import Event, Tell, untold
 from pipeline.scan.index_change import IndexChanges
 from pipeline.scan.judging import Due, Judging, Way
 from pipeline.scan.keys import content_of, keys_of
 from pipeline.scan.listing import Listing, list_drops
 from pipeline.scan.settings import ScanSettings
 from pipeline.scan.state import KnownScan, State
-from pipeline.screen import check_places
+from pipeline.screening import check_places
 from reference_index.errors import IndexCorruptError
 from reference_index.locks import HeldError, LockError, held
 from reference_index.store import ReferenceIndex
@@ -60,7 +62,13 @@ class Scanned:
     notes: tuple[str, ...]
 
 
-def scan(settings: ScanSettings, *, progress: Progress = silent, say: Say = unheard) -> Scanned:
+def scan(
+    settings: ScanSettings,
+    *,
+    progress: Progress = silent,
+    say: Say = unheard,
+    tell: Tell = untold,
+) -> Scanned:
     """Scans every drop, judges what changed, and writes the answer.
 
     Killed at any moment and started again, it goes on where it was; results of earlier scans stay
@@ -69,15 +77,17 @@ def scan(settings: ScanSettings, *, progress: Progress = silent, say: Say = unhe
     Raises:
         ScanError: if another scan holds the directory, or its state can't be used.
         DropError: if results can't be written.
-        ConfigError, ReferenceIndexError: as in `pipeline.screen.screen`.
+        ConfigError, ReferenceIndexError: as in `pipeline.screening.screen`.
     """
     out, index_path = settings.place(settings.out), settings.place(settings.index)
-    drops = {name: settings.place(drop.path) for name, drop in settings.drops.items()}
-    for path in drops.values():
-        check_places(path, index_path, out)
+    drops = {name: settings.drop_place(name) for name in settings.drops}
+    for where in drops.values():
+        check_places(where, index_path, out)
     config = settings.config()
-    with scan_directory(out) as state:
+    with scan_directory(out) as state, ExitStack() as stack:
         started, scan_id = now(), new_run_id()
+        tell(Event.STARTED, {"scan_id": scan_id, "drops": len(drops)})
+        progress("Opening the index", 0, None)
         index = ReferenceIndex.open(index_path)
         faults = index.verify()
         if faults:
@@ -88,11 +98,22 @@ def scan(settings: ScanSettings, *, progress: Progress = silent, say: Say = unhe
         benches = open_benches(index, config.stage_settings)
         keys = keys_of(benches, config)
         state.begin(KnownScan(scan_id, started, keys.rows, index.version, index.digest))
-        listing = list_drops(settings, state, scan_id, time.time(), progress)
+        facts = {"index_version": index.version, "works": len(index.works)}
+        tell(Event.INDEX_OPENED, {**facts, "config_fingerprint": config.fingerprint()})
+        sources = {
+            name: stack.enter_context(opened(where, config)) for name, where in drops.items()
+        }
+        listing = list_drops(
+            settings, sources, state, scan_id, time.time(), config.limits.max_file_bytes, progress
+        )
+        _tell_listed(listing, drops, tell)
         judging = Judging(state, index, benches, config, keys, scan_id)
-        due = _due(listing, judging)
+        due = _to_fetch(listing, _due(listing, judging))
+        ways = {way.name.lower(): sum(one.way is way for one in due) for way in Way}
+        tell(Event.PLAN, {**ways, "fetch": listing.coming()})
         for sentence in plan_of(listing, due):
             say(sentence)
+        due += _fetch(listing, sources, judging, progress)
         judging.run(due, progress)
         progress("Writing the answer", 0, None)
         before, note = _before(state, out)
@@ -116,6 +137,7 @@ def scan(settings: ScanSettings, *, progress: Progress = silent, say: Say = unhe
         )
         folder = out / HISTORY / scan_id
         summary = write_answer(context, folder)
+        tell(Event.WRITTEN, {"files": summary["files"]})
         _finish(state, settings, listing, due, scan_id, summary)
         _point_to(out, scan_id)
         _forget_old(state, out, settings.keep_days)
@@ -165,14 +187,17 @@ def _put_right(state: State, out: Path) -> None:
             found.append(_scan_of(read_run(folder)))
         except RunError:
             shutil.rmtree(folder, ignore_errors=True)
+    # First their folders, which may hold whole results: the state forgets such a scan only when
+    # nobody can take it for one that was finished.
+    for scan_id in begun:
+        shutil.rmtree(out / HISTORY / scan_id, ignore_errors=True)
     with state.change():
         for scan_id in begun:
-            state.forget_scan(scan_id)
+            if not (out / HISTORY / scan_id).exists():
+                state.forget_scan(scan_id)
         for one in found:
             state.begin_in(one)
             state.finish(one.scan_id, one.finished or one.started, "{}")
-    for scan_id in begun:
-        shutil.rmtree(out / HISTORY / scan_id, ignore_errors=True)
     finished = [one for one in state.scans() if one.finished is not None]
     if finished:
         _point_to(out, finished[-1].scan_id)
@@ -208,10 +233,55 @@ def _due(listing: Listing, judging: Judging) -> list[Due]:
     ]
 
 
+def _to_fetch(listing: Listing, due: list[Due]) -> list[Due]:
+    """What is due and needs no object's bytes; the paths of the others are noted for fetching."""
+    kept = []
+    for one in due:
+        name, _, path = one.asset.asset_path.partition("/")
+        if one.way is Way.LOAD and path in listing.objects.get(name, {}):
+            listing.to_fetch.setdefault(name, []).append(path)
+        else:
+            kept.append(one)
+    return kept
+
+
+def _fetch(
+    listing: Listing, sources: Mapping[str, OpenDrop], judging: Judging, progress: Progress
+) -> list[Due]:
+    """Fetches and judges what has to be, and puts it among the assets; what is due besides."""
+    assets = {asset.asset_path: asset for asset in listing.assets}
+    rest: list[Due] = []
+    total, done = sum(len(paths) for paths in listing.to_fetch.values()), 0
+    for name, paths in listing.to_fetch.items():
+        entries = listing.objects[name]
+        for asset, due in sources[name].judged(
+            [entries[path] for path in sorted(set(paths))],
+            partial(judging.fetched, name, entries),
+        ):
+            assets[asset.asset_path] = asset
+            rest += [due] if due is not None else []
+            done += 1
+            listing.read += 1
+            progress("Fetching objects", done, total)
+    listing.assets = sorted(assets.values(), key=lambda asset: asset.asset_path)
+    return rest
+
+
+def _tell_listed(listing: Listing, drops: Iterable[str], tell: Tell) -> None:
+    files = Counter(path.partition("/")[0] for path in listing.paths())
+    unreachable = {one.drop for one in listing.unreachable}
+    for name in drops:
+        event = Event.DROP_UNREACHABLE if name in unreachable else Event.DROP_LISTED
+        tell(event, {"drop": name, "files": files[name]})
+
+
 def plan_of(listing: Listing, due: Sequence[Due]) -> list[str]:
     """What a scan is about to do, in sentences."""
-    files = len(listing.assets)
+    files = len(listing.paths())
     said = [f"{files:,} file{'' if files == 1 else 's'} in the drops; {listing.read:,} were read."]
+    coming = listing.coming()
+    if coming:
+        said.append(f"{coming:,} to be fetched from object storage.")
     by_way: dict[Way, Counter[str]] = {}
     for one in due:
         by_way.setdefault(one.way, Counter())[one.why] += 1
@@ -265,12 +335,15 @@ def _point_to(out: Path, scan_id: str) -> None:
     with suppress(OSError):
         if link.readlink() == target:
             return
-    new = out / f".{LATEST}.{os.getpid()}"
+    # Always of this name: what a scan that was cut off here left is replaced.
+    new = out / f".{LATEST}.new"
     try:
         new.unlink(missing_ok=True)
         new.symlink_to(target, target_is_directory=True)
         new.replace(link)
     except OSError as error:
+        with suppress(OSError):
+            new.unlink(missing_ok=True)
         raise DropError(
             f"{link} can't be made to lead to the scan's results ({error.strerror}); they are "
             f"whole in {out / target}."

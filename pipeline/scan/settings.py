@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
@@ -18,6 +20,7 @@ from pydantic import (
 )
 
 from pipeline.config import Config, load_config, refused
+from pipeline.places import Place, place
 from pipeline.problems import problems_of
 from pipeline.yaml_document import read_yaml
 
@@ -47,7 +50,7 @@ class Drop(_Section):
     """One folder that assets arrive in.
 
     Attributes:
-        path: the folder, relative to the configuration file.
+        path: the folder, relative to the configuration file, or s3://BUCKET/PREFIX.
         settle: when its files are ready.
         may_be_empty: whether the folder may lose all its files at once. If not, a drop that is
             suddenly empty is taken for one that is not mounted, and its rows stay as they were.
@@ -56,6 +59,37 @@ class Drop(_Section):
     path: str = Field(min_length=1)
     settle: Settle = Field(default_factory=Settle)
     may_be_empty: bool = False
+
+
+ENV = "env:"
+"""What stands before the name of an environment variable that holds a target."""
+
+
+def _target(text: str) -> str:
+    # The sentences do not repeat the value: it may hold a password.
+    if text.startswith(ENV):
+        if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", text.removeprefix(ENV)):
+            raise ValueError(f"after {ENV} stands the name of an environment variable")
+    elif "://" not in text:
+        raise ValueError(f"it must be an apprise URL such as json://host/path, or {ENV}NAME")
+    return text
+
+
+class Notify(_Section):
+    """Who is told of a scan's end; counts and a scan's id are sent, never what assets hold.
+
+    Attributes:
+        to: apprise URLs; `env:NAME` takes one from the environment, so that no secret need stand
+            in the file.
+        when: `changes`: if anything changed or there was a problem; `problems`: if a drop could
+            not be read, or anything came that was not screened in full; `always`. A scan that
+            failed is always told of.
+        timeout_seconds: how long a target has to take the message.
+    """
+
+    to: tuple[Annotated[str, AfterValidator(_target)], ...] = ()
+    when: Literal["changes", "always", "problems"] = "changes"
+    timeout_seconds: FiniteFloat = Field(default=20.0, gt=0, le=600)
 
 
 class ScanSettings(_Section):
@@ -70,6 +104,7 @@ class ScanSettings(_Section):
         drops: by name.
         keep_days: how long fingerprints of files that are gone, and tables of earlier scans, are
             kept.
+        notify: who is told of a scan's end.
     """
 
     version: Literal[1] = 1
@@ -78,6 +113,7 @@ class ScanSettings(_Section):
     screening: str | None = Field(default=None, min_length=1)
     drops: dict[DropName, Drop] = Field(min_length=1)
     keep_days: int = Field(default=90, ge=1, le=36_500)
+    notify: Notify = Field(default_factory=Notify)
 
     _folder: Path = PrivateAttr(default_factory=Path)
 
@@ -89,6 +125,15 @@ class ScanSettings(_Section):
                 raise ValueError(f"the drops {seen[drop.path]} and {name} are the same folder")
             seen[drop.path] = name
         return self
+
+    def drop_place(self, name: str) -> Place:
+        """Where a drop lies.
+
+        Raises:
+            DropError: if it is a URL of a kind that is not supported.
+        """
+        where = place(self.drops[name].path)
+        return self.place(str(where)) if isinstance(where, Path) else where
 
     def place(self, path: str) -> Path:
         """A path of the configuration, made absolute from the file's folder."""

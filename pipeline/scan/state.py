@@ -24,7 +24,7 @@ _TABLES = """
 create table scans (
     scan_id text primary key, started text not null, scan_key text not null,
     index_version integer not null, index_digest text not null, finished text, summary text
-) strict, without rowid;
+) strict;
 create table files (
     drop_name text not null, path text not null, stamp text, asset_id text, kind text not null,
     size integer, fault text, seen text not null, primary key (drop_name, path)
@@ -178,8 +178,8 @@ class State:
         self._db.execute("delete from scans where scan_id = ?", (scan_id,))
 
     def scans(self) -> list[KnownScan]:
-        """Every scan, the earliest first."""
-        rows = self._read("select * from scans order by started, scan_id")
+        """Every scan, the earliest first: in the order in which they were written down."""
+        rows = self._read("select * from scans order by rowid")
         return [KnownScan(*row) for row in rows]
 
     # Files

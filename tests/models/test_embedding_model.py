@@ -30,7 +30,7 @@ from pipeline.errors import ModelError, Reason
 from pipeline.judge import open_benches
 from pipeline.records import Band, Outcome
 from pipeline.register import add_works, create_index
-from pipeline.screen import judge_assets
+from pipeline.screening import judge_assets
 from pipeline.stages import clip_embedding
 from pipeline.stages.clip_embedding import LARGEST_SHARE, ClipEmbedding, Scale, measured_scale
 from pipeline.synthetic.pictures import picture

@@ -3,9 +3,12 @@
 import json
 import os
 import time
+from contextlib import ExitStack
 
 import pytest
 
+from pipeline.config import Config
+from pipeline.drops import opened
 from pipeline.errors import Reason
 from pipeline.progress import silent
 from pipeline.scan.listing import list_drops
@@ -39,9 +42,13 @@ def listing(place, scan_id="s1", now=None, **settings):
     (place / "n.yaml").write_text(json.dumps(text))
     state = State(place / "state.sqlite")
     try:
-        found = list_drops(
-            load_settings(place / "n.yaml"), state, scan_id, now or time.time(), silent
-        )
+        given = load_settings(place / "n.yaml")
+        with ExitStack() as stack:
+            sources = {
+                name: stack.enter_context(opened(given.drop_place(name), Config()))
+                for name in given.drops
+            }
+            found = list_drops(given, sources, state, scan_id, now or time.time(), 2**20, silent)
         with state.change():
             for name in "ab":
                 if name not in {one.drop for one in found.unreachable}:

@@ -4,7 +4,8 @@ import pytest
 
 from pipeline.config import configs_folder
 from pipeline.errors import ConfigError
-from pipeline.scan.settings import load_settings
+from pipeline.scan.delta import Change, Why, delta_schema
+from pipeline.scan.settings import Notify, ScanSettings, Settle, load_settings
 
 
 def settings(tmp_path, text):
@@ -52,3 +53,16 @@ def test_all_faults_at_once(tmp_path):
     with pytest.raises(ConfigError) as caught:
         settings(tmp_path, GOOD + "keep_days: x\nversion: 2\n")
     assert len(caught.value.problems) == 2
+
+
+def test_every_key_stands_in_the_docs():
+    page = (configs_folder().parent / "docs" / "nightly.md").read_text(encoding="utf-8")
+    keys = ["index", "screening", "out", "keep_days"]
+    keys += [f"drops.NAME.{name}" for name in ("path", "may_be_empty")]
+    keys += [f"drops.NAME.settle.{name}" for name in Settle.model_fields]
+    keys += [f"notify.{name}" for name in Notify.model_fields]
+    assert set(ScanSettings.model_fields) == {
+        "version", "index", "out", "screening", "drops", "keep_days", "notify",
+    }  # fmt: skip
+    for word in (*keys, *Change, *Why, *delta_schema().names):
+        assert f"`{word}`" in page, word

@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.config import Config, load_config
-from pipeline.discover import discover
+from pipeline.drops import opened
 from pipeline.errors import DropError
 from pipeline.fuse import in_part
 from pipeline.judge import Bench, judge_all, open_benches
-from pipeline.load import load
-from pipeline.load.ahead import load_ahead
+from pipeline.load.workers import load_all
 from pipeline.manifest import new_run_id, now
+from pipeline.object_results import results_folder
+from pipeline.places import Place, absolute, lies_in, name_of
 from pipeline.progress import Progress, silent
 from pipeline.records import Asset, Fault, LoadedScript, RiskRow
 from pipeline.report import ReportLimits, write_report
@@ -35,13 +36,13 @@ class ScreenedRun:
     """A run that completed.
 
     Attributes:
-        out: the folder of its results.
+        out: where its results lie.
         run: the contents of run.json.
         rows: the risk table's rows, by asset path.
         works: every work of the index, by work id.
     """
 
-    out: Path
+    out: Place
     run: dict[str, Any]
     rows: list[RiskRow]
     works: dict[str, Work]
@@ -72,33 +73,30 @@ class ScreenedRun:
         return dict(self.run["counts"])
 
 
-def check_places(drop: Path, index: Path, out: Path) -> None:
+def check_places(drop: Place, index: Path, out: Place) -> None:
     """Sees that results and index do not lie in the drop, where they would be screened, nor the
     results in the index.
 
     Raises:
         DropError: if they do, or if `out` is a file.
     """
-    root = drop.resolve()
-    for what, path in (("output folder", out), ("reference index", index)):
-        place = path.resolve()
-        if place == root or root in place.parents:
+    for what, where in (("output folder", out), ("reference index", index)):
+        if lies_in(where, drop):
             raise DropError(
-                f"The {what} {path} lies inside the drop {drop} and would be screened with it; "
+                f"The {what} {where} lies inside the drop {drop} and would be screened with it; "
                 "choose a place outside the drop."
             )
-    folder = index.resolve()
-    if folder == out.resolve() or folder in out.resolve().parents:
+    if lies_in(out, index):
         raise DropError(
             f"The output folder {out} lies inside the reference index {index}; choose a place "
             "outside it."
         )
-    if root in {(out / name).resolve() for name in NAMES}:
+    if absolute(drop) in {absolute(out / name) for name in NAMES}:
         raise DropError(
             f"The drop {drop} would be overwritten by the results of that name in {out}; choose "
             "another output folder."
         )
-    if out.exists() and not out.is_dir():
+    if isinstance(out, Path) and out.exists() and not out.is_dir():
         raise DropError(f"The output {out} is a file; name a folder.")
 
 
@@ -107,7 +105,7 @@ def judge_assets(
 ) -> Iterator[Judged]:
     """Every asset's row, in order; memory holds three chunks of assets at most."""
     rows = Rows(index, benches, config)
-    chunks = load_ahead(assets, lambda asset: load(asset, config.limits))
+    chunks = load_all(assets, config.limits, lambda asset: asset)
     for asset, loaded, found in judge_all(chunks, benches):
         outcomes = with_places(found, loaded) if isinstance(loaded, LoadedScript) else found
         row = rows.row(asset, facts_of(loaded), outcomes)
@@ -115,9 +113,9 @@ def judge_assets(
 
 
 def screen(
-    drop: Path,
+    drop: Place,
     index_path: Path,
-    out: Path,
+    out: Place,
     *,
     config: Path | Config | None = None,
     index_version: int | None = None,
@@ -127,7 +125,8 @@ def screen(
 
     Every file discovered becomes exactly one row. `index_version` names an earlier version of the
     index, to repeat a run. Results of an earlier run in `out` stay whole
-    until the new ones are complete.
+    until the new ones are complete. Drop and output may lie in object storage
+    (`pipeline.places.place` makes a place of an s3:// URL).
 
     Raises:
         DropError: if the drop or the output folder can't be used.
@@ -146,20 +145,26 @@ def screen(
             f"`clearance index verify {index_path}`, and restore it from a copy."
         )
     benches = open_benches(index, settings.stage_settings)
-    with ResultFiles(out) as files:
-        assets = []
-        for asset in discover(drop):
-            assets.append(asset)
-            progress("Reading the drop", len(assets), None)
+    with (
+        opened(drop, settings) as source,
+        results_folder(out, settings) as folder,
+        ResultFiles(folder) as files,
+    ):
+        entries = []
+        for entry in source.listed():
+            entries.append(entry)
+            progress("Listing the drop", len(entries), None)
         rows: list[RiskRow] = []
         shown = Shown(settings.report.max_rows if settings.report.thumbnails else 0)
-        for judged in judge_assets(assets, index, benches, settings):
+        for judged in source.judged(
+            entries, lambda assets: judge_assets(assets, index, benches, settings)
+        ):
             rows.append(judged.row)
             shown.take(judged)
-            progress("Screening", len(rows), len(assets))
-        info = run_info(new_run_id(), drop.resolve().name, started, index, settings)
+            progress("Screening", len(rows), len(entries))
+        info = run_info(new_run_id(), name_of(drop), started, index, settings)
         works = {work.work_id: work for work in index.works}
-        write_tables(files, rows, info, works, discovered=len(assets))
+        write_tables(files, rows, info, works, discovered=len(entries))
         write_report(
             files,
             run=info,
@@ -169,7 +174,7 @@ def screen(
             limits=ReportLimits(max_rows=settings.report.max_rows),
         )
         run = {
-            "drop": str(drop.resolve()),
+            "drop": absolute(drop),
             **run_manifest(info, index, settings, benches, len(rows), counts(rows)),
         }
         run["outputs"] = dict(files.digests)

@@ -1,0 +1,47 @@
+"""What programs and notebooks may rely on: `from pipeline import screen, load_run`.
+
+Everything else may change between versions. docs/api.md shows it at work.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pipeline.browse import Run, load_run
+
+__all__ = ["Run", "load_run", "screen"]
+
+
+def screen(
+    drop: str | Path,
+    index: str | Path,
+    out: str | Path,
+    *,
+    config: str | Path | None = None,
+    index_version: int | None = None,
+) -> Run:
+    """Screens a drop as `clearance screen` does, and opens its results.
+
+    Args:
+        drop: a folder of assets, one file, or s3://BUCKET/PREFIX.
+        index: the folder of the reference index.
+        out: where the results are written: a folder, or s3://BUCKET/PREFIX.
+        config: a configuration, such as configs/strict.yaml; the default one if not given.
+        index_version: an earlier version of the index, to repeat a run.
+
+    Raises:
+        ScreeningError: if it can't be done; its message says what is wrong, where, and how to mend
+            it. Its tree stands in `reference_index.errors.ScreeningError`.
+    """
+    from pipeline.places import place
+    from pipeline.screening import screen as run
+
+    target = place(out)
+    run(
+        place(drop),
+        Path(index),
+        target,
+        config=Path(config) if config is not None else None,
+        index_version=index_version,
+    )
+    return load_run(target)

@@ -1,0 +1,84 @@
+"""The program that screens a hostile drop, and watches itself: run by the tests in its own process.
+
+Arguments: the drop, the index, the folder of results, the configuration, and a file for what was
+seen. Files of the kind `gone_before_they_are_read` are taken away once the drop has been listed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import threading
+import time
+from pathlib import Path
+
+SEEN: dict[str, object] = {"connections": [], "peaks": {}, "written": []}
+_NETWORK = ("socket.connect", "socket.getaddrinfo", "socket.sendto", "urllib.Request")
+
+
+def audit(event, arguments):
+    if event in _NETWORK:
+        SEEN["connections"].append(f"{event} {arguments[1:]!r}")
+    elif event == "open" and isinstance(arguments[1], str) and set(arguments[1]) & set("wax+"):
+        SEEN["written"].append(str(arguments[0]))
+
+
+def watch(ends):
+    """The peak of every worker's resident memory, and of the processes that workers start."""
+    while not ends.is_set():
+        for folder in Path("/proc").iterdir():
+            if not folder.name.isdigit():
+                continue
+            try:
+                command = (folder / "cmdline").read_bytes()
+                if b"worker_process.py" not in command and b"pdf_process.py" not in command:
+                    continue
+                if f'"parent": {os.getpid()}'.encode() not in command and b"pdf_pro" not in command:
+                    continue  # another test's
+                fields = (folder / "status").read_text().split("VmHWM:")[1].split()
+                SEEN["peaks"][folder.name] = int(fields[0]) * 1024
+            except (OSError, IndexError):
+                continue
+        time.sleep(0.05)
+
+
+def change(drop):
+    for place, file in enumerate(sorted((drop / "gone_before_they_are_read").iterdir())):
+        match place % 4:
+            case 0:
+                file.unlink()
+            case 1:
+                file.write_bytes(b"It holds other words than it did when the drop was listed. " * 3)
+            case 2:
+                file.unlink()
+                file.mkdir()
+            case 3:
+                file.unlink()
+                file.symlink_to("/dev/zero")
+
+
+def main():
+    drop, index, out, config, seen = map(Path, sys.argv[1:])
+    ends = threading.Event()
+    threading.Thread(target=watch, args=(ends,), daemon=True).start()
+    sys.addaudithook(audit)
+    import pipeline.screen as chain
+
+    discover = chain.discover
+
+    def discovered(*arguments):
+        yield from discover(*arguments)
+        change(drop)
+
+    chain.discover = discovered
+    started = time.monotonic()
+    run = chain.screen(drop, index, out, config=config)
+    SEEN["seconds"] = time.monotonic() - started
+    SEEN["rows"] = len(run.rows)
+    ends.set()
+    seen.write_text(json.dumps(SEEN))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,258 @@
+"""A full disk, folders that can't be written to, two scans at once, and damage to what is kept."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+
+import pytest
+from scan_samples import Studio, bands, jpeg, png
+from typer.testing import CliRunner
+
+from pipeline.cli import app
+from pipeline.errors import DropError, ScanError
+from pipeline.load.workers import Workers
+from pipeline.results import read_run
+from pipeline.scan.run import HISTORY, LATEST, LOCK, STATE, scan_directory
+
+FLAGS = {
+    "a/copy.jpg": "escalate",
+    "a/none.png": "no_match",
+    "a/other.txt": "no_match",
+    "a/script.txt": "escalate",
+}
+
+
+@pytest.fixture
+def loads(monkeypatch):
+    """Paths of the assets that were decoded, in order."""
+    seen = []
+    load = Workers.load
+
+    def counted(self, asset):
+        seen.append(asset.asset_path)
+        return load(self, asset)
+
+    monkeypatch.setattr(Workers, "load", counted)
+    return seen
+
+
+def table(studio: Studio):
+    risk = studio.read().risk_rows
+    return risk.drop_columns(["run_id"])
+
+
+def command(studio: Studio, **more):
+    answer = CliRunner().invoke(app, ["scan", "--config", str(studio.config(**more))])
+    if answer.exception is not None and not isinstance(answer.exception, SystemExit):
+        raise answer.exception
+    return answer
+
+
+def limited(studio: Studio, most: int) -> subprocess.CompletedProcess[str]:
+    """The command in a process of which no file may grow beyond that many bytes."""
+    return subprocess.run(
+        [sys.executable, "-c", LIMITED, str(most), "scan", "--config", str(studio.config())],
+        capture_output=True,
+        text=True,
+    )
+
+
+LIMITED = """
+import resource, sys
+most = int(sys.argv.pop(1))
+resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
+from pipeline.cli import main
+main()
+"""
+
+
+def test_a_full_disk_is_a_sentence_and_costs_nothing_that_was_there(studio, monkeypatch):
+    studio.scan()
+    before = table(studio)
+    studio.put("later.jpg", jpeg(2))
+    # A file may grow no further than the state has: what is to be added to it finds no room.
+    answer = limited(studio, 20_000)
+    assert answer.returncode == 2, answer.stderr
+    assert "Traceback" not in answer.stderr
+    assert len(answer.stderr.strip().splitlines()[-1]) < 600
+    assert table(studio).equals(before)
+    done = studio.scan()
+    assert done.summary["changes"]["new"] == 1
+    assert bands(studio.read()) == {**FLAGS, "a/later.jpg": "escalate"}
+
+
+def test_results_that_find_no_room_are_a_sentence_and_the_next_scan_writes_them(
+    studio, monkeypatch
+):
+    studio.scan()
+    before = table(studio)
+    studio.put("later.jpg", jpeg(2))
+
+    def full(_table, _file):
+        raise OSError(28, "No space left on device")
+
+    from pipeline.scan import answer
+
+    with monkeypatch.context() as patched:
+        patched.setattr(answer, "write_csv", full)
+        failed = command(studio)
+    assert failed.exit_code == 2
+    assert "No space left on device" in failed.stderr
+    assert table(studio).equals(before)
+    assert studio.scan().summary["changes"]["new"] == 1
+    assert len(list((studio.out() / HISTORY).iterdir())) == 2
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write to any folder")
+def test_a_scan_directory_that_cannot_be_written_to_is_a_sentence(studio):
+    studio.scan()
+    out = studio.out()
+    for folder in (out, out / HISTORY):
+        folder.chmod(0o555)
+    try:
+        (out / LOCK).chmod(0o444)
+        answer = command(studio)
+    finally:
+        for folder in (out, out / HISTORY):
+            folder.chmod(0o755)
+    assert answer.exit_code == 2
+    assert "can't be written to" in answer.stderr
+
+
+def test_a_scan_directory_below_a_file_is_a_sentence(studio):
+    (studio.folder / "file").write_text("x")
+    config = studio.config()
+    config.write_text(config.read_text().replace('"out": "scan"', '"out": "file/scan"'))
+    answer = CliRunner().invoke(app, ["scan", "--config", str(config)])
+    assert answer.exit_code == 2
+    assert "can't be made" in answer.stderr
+
+
+def test_of_two_scans_at_once_the_second_says_who_holds_the_directory(studio):
+    studio.scan()
+    before = table(studio)
+    with scan_directory(studio.out()):
+        answer = subprocess.run(
+            [sys.executable, "-m", "pipeline", "scan", "--config", str(studio.config())],
+            capture_output=True,
+            text=True,
+        )
+    assert answer.returncode == 2
+    assert f"process {os.getpid()} on " in answer.stderr
+    assert "Another scan works in" in answer.stderr
+    assert table(studio).equals(before)
+    # And the lock that it left behind is none.
+    assert (studio.out() / LOCK).is_file()
+    studio.scan()
+
+
+def flip(studio: Studio, name: str) -> int:
+    """Flips a byte in the middle of each kept value of a table; how many there are."""
+    with closing(sqlite3.connect(studio.out() / STATE)) as opened, opened:
+        rows = opened.execute(f"select rowid, data from {name}").fetchall()  # noqa: S608
+        for row, data in rows:
+            damaged = bytearray(data)
+            damaged[len(damaged) // 2] ^= 0x10
+            opened.execute(
+                f"update {name} set data = ? where rowid = ?",  # noqa: S608
+                (bytes(damaged), row),
+            )
+    return len(rows)
+
+
+@pytest.mark.parametrize("names", [("outcomes",), ("answers",), ("outcomes", "answers")])
+def test_flipped_bytes_in_what_is_kept_are_never_believed(studio, names, loads):
+    studio.scan()
+    before = table(studio)
+    for name in names:
+        assert flip(studio, name)
+    loads.clear()
+    studio.works(four=png(70))
+    studio.put("later.png", png(70))
+    studio.scan()
+    assert bands(studio.read()) == {**FLAGS, "a/later.png": "escalate"}
+    (studio.drop / "later.png").unlink()
+    studio.scan()
+    columns = ["asset_path", "asset_id", "band", "work_id"]
+    assert table(studio).select(columns).equals(before.select(columns))
+    if names == ("outcomes", "answers"):
+        assert {"a/copy.jpg", "a/none.png", "a/script.txt", "a/other.txt"} <= set(loads)
+
+
+@pytest.mark.parametrize("size", [0.5, 0.02])
+def test_a_state_cut_short_is_one_sentence_with_the_way_out(studio, size):
+    studio.scan()
+    before = table(studio)
+    state = studio.out() / STATE
+    os.truncate(state, int(state.stat().st_size * size))
+    answer = command(studio)
+    assert answer.exit_code == 2
+    assert "move it away" in answer.stderr
+    assert "Traceback" not in answer.stderr
+    assert read_run(studio.out() / LATEST).risk_rows.drop_columns(["run_id"]).equals(before)
+    state.unlink()
+    studio.scan()
+    assert table(studio).equals(before)
+
+
+def test_a_state_that_is_no_database_is_one_sentence(studio):
+    studio.out().mkdir()
+    (studio.out() / STATE).write_bytes(b"not a database, and longer than a hundred bytes " * 9)
+    with pytest.raises(ScanError, match="move it away"):
+        studio.scan()
+
+
+@pytest.mark.parametrize("how", ["deleted", "damaged", "half renamed"])
+def test_lost_results_of_the_scan_before_are_told_and_every_file_is_new(studio, how):
+    last = studio.scan().folder
+    if how == "deleted":
+        shutil.rmtree(last)
+    elif how == "damaged":
+        (last / "risk_table.parquet").write_bytes(b"PAR1 no more")
+    else:
+        (last / "matches.parquet").unlink()
+    done = studio.scan()
+    [note] = done.notes
+    assert note.startswith("The results of the scan before are lost, so every file is new here: ")
+    assert done.summary["scan_id_before"] is None
+    assert done.summary["changes"]["new"] == len(FLAGS)
+    assert bands(studio.read()) == FLAGS
+    assert studio.scan().summary["changes"]["new"] == 0
+
+
+@pytest.mark.parametrize("how", ["file", "folder", "folder with files", "another link", "gone"])
+def test_latest_leads_to_the_results_again_or_the_scan_says_why_not(studio, how):
+    studio.scan()
+    latest = studio.out() / LATEST
+    latest.unlink()
+    if how == "file":
+        latest.write_text("x")
+    elif how == "another link":
+        latest.symlink_to("nowhere")
+    elif how != "gone":
+        latest.mkdir()
+        if how == "folder with files":
+            (latest / "mine.txt").write_text("x")
+    if how.startswith("folder"):
+        with pytest.raises(DropError, match="can't be made to lead to the scan's results"):
+            studio.scan()
+        assert not list(studio.out().glob(".latest*"))
+        shutil.rmtree(latest)
+    studio.scan()
+    assert bands(studio.read()) == FLAGS
+
+
+def test_a_scan_id_in_the_history_that_is_no_scans_is_left_alone(studio):
+    studio.scan()
+    mine = studio.out() / HISTORY / "notes"
+    mine.mkdir()
+    (mine / "a.txt").write_text("x")
+    studio.scan()
+    assert (mine / "a.txt").read_text() == "x"
+    assert json.loads((studio.out() / LATEST / "delta.json").read_text())["changes"]["new"] == 0

@@ -17,6 +17,7 @@ __all__ = [
     "ManifestError",
     "ModelError",
     "Reason",
+    "RecordError",
     "ReferenceIndexError",
     "RunError",
     "ScanError",
@@ -50,6 +51,10 @@ class RunError(ScreeningError):
 
 class ScanError(ScreeningError):
     """A nightly scan can't run, or its state can't be used."""
+
+
+class RecordError(ScreeningError):
+    """The record of decisions can't be opened, written or trusted, or refuses what was asked."""
 
 
 class Reason(StrEnum):

@@ -37,10 +37,14 @@ DELTA_CSV = "delta.csv"
 DELTA_HTML = "delta.html"
 DELTA_JSON = "delta.json"
 
+DECIDED = "risk_table_decided.parquet"
+DECIDED_CSV = "risk_table_decided.csv"
+
 NAMES = (
     RISK_TABLE, RISK_CSV, MATCHES, PASSAGES, REPORT, RUN, DELTA, DELTA_CSV, DELTA_HTML, DELTA_JSON,
+    DECIDED, DECIDED_CSV,
 )  # fmt: skip
-"""Every file that a run's or a nightly scan's results may hold."""
+"""Every file that a run's or a nightly scan's results, and decisions on them, may hold."""
 
 LOCK = ".clearance-run.lock"
 _JOURNAL = ".clearance-run.journal"

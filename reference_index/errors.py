@@ -26,7 +26,8 @@ class ScreeningError(Exception):
         ├── DropError                   pipeline.errors: drop or output folder unusable
         ├── ModelError                  pipeline.errors: weights missing, random or altered
         ├── RunError                    pipeline.errors: a stored run can't be read
-        └── ScanError                   pipeline.errors: a nightly scan can't run
+        ├── ScanError                   pipeline.errors: a nightly scan can't run
+        └── RecordError                 pipeline.errors: the record of decisions can't be used
     """
 
 

@@ -1,0 +1,1 @@
+"""What people decide on rows of the risk table, and the record of it (docs/record.md)."""

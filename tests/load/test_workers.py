@@ -264,7 +264,9 @@ def test_a_worker_that_can_t_be_started_is_one_error(pool, words, monkeypatch, p
 
 
 SLOW = """
-import os, sys, threading, time
+import os, signal, sys, threading, time
+# Where the tests run in the background of a shell, it is ignored.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 from pathlib import Path
 sys.path.insert(0, {root!r})
 from pipeline.discover import asset_of

@@ -18,7 +18,7 @@ for _name in (
     "pipeline.report",
     "pipeline.scan.run",
     "pipeline.scan_terminal",
-    "pipeline.screen",
+    "pipeline.screening",
     "pypdfium2",
     "torch",
 ):

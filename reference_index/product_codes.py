@@ -74,8 +74,9 @@ class ProductCodes:
             return np.zeros(shape, np.float32), np.zeros(shape, np.int64)
         products, entries = self._index.search_preassigned(
             np.ascontiguousarray(queries, np.float32),
-            count,
+            max(2, count),  # asked for one alone, FAISS lets sums of many parts overflow
             np.zeros((len(queries), 1), np.int64),
             np.zeros((len(queries), 1), np.float32),
         )
+        products, entries = products[:, :count], entries[:, :count]
         return np.where(entries < 0, -np.inf, products).astype(np.float32), entries

@@ -63,17 +63,17 @@ def main():
     ends = threading.Event()
     threading.Thread(target=watch, args=(ends,), daemon=True).start()
     sys.addaudithook(audit)
-    import pipeline.screen as chain
+    from pipeline import drops, screening
 
-    discover = chain.discover
+    listed = drops.listed
 
-    def discovered(*arguments):
-        yield from discover(*arguments)
+    def then_changed(*arguments):
+        yield from listed(*arguments)
         change(drop)
 
-    chain.discover = discovered
+    drops.listed = then_changed
     started = time.monotonic()
-    run = chain.screen(drop, index, out, config=config)
+    run = screening.screen(drop, index, out, config=config)
     SEEN["seconds"] = time.monotonic() - started
     SEEN["rows"] = len(run.rows)
     ends.set()

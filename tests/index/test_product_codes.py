@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from reference_index.brute_force import ProductCodesBruteForce
@@ -32,6 +32,8 @@ def rounding(words, queries):
 
 
 @settings(max_examples=40, deadline=None)
+@example(0, 1, 2, 2048, 1, 1, 1)
+@example(0, 50, 3, 2048, 4, 50, 1)
 @given(
     st.integers(0, 2**31),
     st.integers(0, 90),

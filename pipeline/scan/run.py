@@ -17,7 +17,7 @@ from typing import Any
 
 from pipeline.drops import OpenDrop, opened
 from pipeline.errors import DropError, RunError, ScanError
-from pipeline.judge import open_benches
+from pipeline.judge import open_benches, opening_keys
 from pipeline.manifest import new_run_id, now
 from pipeline.progress import Progress, silent
 from pipeline.results import StoredRun, read_run
@@ -95,7 +95,8 @@ def scan(
                 f"The index {index_path} is damaged and was not scanned against ({faults[0]}); run "
                 f"`clearance index verify {index_path}`, and restore it from a copy."
             )
-        benches = open_benches(index, config.stage_settings)
+        benches = open_benches(index, config.stage_settings, state.opened_before())
+        state.put_opened(opening_keys(benches))
         keys = keys_of(benches, config)
         state.begin(KnownScan(scan_id, started, keys.rows, index.version, index.digest))
         facts = {"index_version": index.version, "works": len(index.works)}

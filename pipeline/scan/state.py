@@ -17,7 +17,7 @@ from typing import Any
 
 from pipeline.errors import ScanError
 
-FORM = 1
+FORM = 2
 """Of the tables below; a file of another form is refused."""
 
 _TABLES = """
@@ -37,6 +37,7 @@ create table answers (
     content text not null, stage text not null, spec text not null, data blob not null,
     digest blob not null, primary key (content, stage)
 ) strict;
+create table opened (key text primary key) strict, without rowid;
 create table outcomes (
     content text primary key, search_key text not null, index_version integer not null,
     index_digest text not null, data blob not null, digest blob not null
@@ -121,6 +122,16 @@ class State:
                 f"The state {self.path} is of another version of Clearance (form {form}, this one "
                 f"reads {FORM}); scan with that version, or move the file away to begin anew."
             )
+
+    def opened_before(self) -> set[str]:
+        """The keys of stages that the last scan could open (`pipeline.judge.opening_keys`)."""
+        return {str(row[0]) for row in self._read("select key from opened")}
+
+    def put_opened(self, keys: Iterable[str]) -> None:
+        """Keeps those keys, and no others."""
+        with self.change():
+            self._db.execute("delete from opened")
+            self._db.executemany("insert into opened values (?)", ((key,) for key in keys))
 
     def _broken(self, error: sqlite3.Error) -> ScanError:
         return ScanError(

@@ -408,10 +408,10 @@ class ClipEmbedding(Stage):
         cosine = evidence.measures.get("clip_similarity")
         if not isinstance(cosine, float):
             raise TypeError("clip_embedding evidence has a similarity")
+        model = self._spec.parameters["model"]
         return (
-            "The picture as a whole is like it: the embeddings "
-            f"({self._spec.parameters['model']}) have a cosine similarity of {cosine:.2f}, where unrelated pictures seldom exceed "
-            f"{self._unrelated:.2f}."
+            f"The picture as a whole is like it: the embeddings ({model}) have a cosine similarity "
+            f"of {cosine:.2f}, where unrelated pictures seldom exceed {self._unrelated:.2f}."
         )
 
     def _dim(self) -> int:

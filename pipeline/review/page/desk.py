@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
+
+import pyarrow as pa
 
 from pipeline.errors import RunError
 from pipeline.records import Band
@@ -22,6 +24,8 @@ from pipeline.review.page.queue import Queue, QueuePage
 from pipeline.review.record import Record
 from pipeline.review.schema import Database
 from pipeline.review.state import Given, Items, ItemState, State
+
+_BASIS = [field.name for field in fields(Basis)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,8 +114,8 @@ class Desk:
             self._asset_numbers.setdefault(asset_id or f"path:{path}", []).append(number)
             self._path_numbers[path] = number
         self.refresh()
-        if self.record is not None:
-            self._set_rules(self.record)
+        if self._database.there:
+            self._set_rules(self.opened())
 
     def __len__(self) -> int:
         return int(self.stored.risk_rows.num_rows)
@@ -125,6 +129,13 @@ class Desk:
         if not 0 <= number < len(self):
             raise RunError(f"There is no row {number} in this run.")
         found: dict[str, Any] = self.stored.risk_rows.slice(number, 1).to_pylist()[0]
+        return found
+
+    def rows(self, numbers: Sequence[int]) -> list[dict[str, Any]]:
+        """Rows by their places, with what a decision is made on and no more."""
+        found: list[dict[str, Any]] = (
+            self.stored.risk_rows.select(_BASIS).take(pa.array(numbers, pa.int64())).to_pylist()
+        )
         return found
 
     def number_of(self, asset_path: str) -> int | None:

@@ -25,7 +25,7 @@ class Filters:
     Attributes:
         band, status, choice: any of these; empty for all.
         stage, outcome: rows of which that stage said that.
-        work, rightsholder, assignee: of these; `-` for rows without one; empty for all.
+        work_id, rightsholder, assignee: of these; `-` for rows without one; empty for all.
         folder: of this folder or below it.
         q: words that are all in the path, the work's id or title, or the rightsholder.
         sort, order: a name of `SORTS`; `asc` or `desc`.
@@ -36,7 +36,7 @@ class Filters:
     choice: tuple[str, ...] = ()
     stage: str = ""
     outcome: str = MATCHED
-    work: str = ""
+    work_id: str = ""
     rightsholder: str = ""
     folder: str = ""
     assignee: str = ""
@@ -58,7 +58,7 @@ class Filters:
             choice=_known(given.get("choice", ()), Choice),
             stage=one.get("stage", "") if one.get("stage") in STAGES else "",
             outcome=(_known([one.get("outcome", "")], Outcome) or (MATCHED,))[0],
-            work=one.get("work", ""),
+            work_id=one.get("work_id", ""),
             rightsholder=one.get("rightsholder", ""),
             folder=one.get("folder", "").strip("/"),
             assignee=one.get("assignee", ""),

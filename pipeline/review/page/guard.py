@@ -92,16 +92,12 @@ class GuardedRouter:
     def __init__(self) -> None:
         self.declared: list[Declared] = []
 
-    def get(
-        self, path: str, *, least: Role | None, **options: Any
-    ) -> Callable[[F], F]:
+    def get(self, path: str, *, least: Role | None, **options: Any) -> Callable[[F], F]:
         """Declares a route that changes nothing."""
         return self._declaring("GET", path, least, options)
 
-    def post(
-        self, path: str, *, least: Role | None, **options: Any
-    ) -> Callable[[F], F]:
-        """Declares a route that may change something: its requests must carry the session's word."""
+    def post(self, path: str, *, least: Role | None, **options: Any) -> Callable[[F], F]:
+        """Declares a route that may change something; its requests carry the session's word."""
         return self._declaring("POST", path, least, options)
 
     def _declaring(

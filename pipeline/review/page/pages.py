@@ -12,14 +12,14 @@ from fastapi import Request
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from pipeline.plain_words import BANDS, count, risk_number
+from pipeline.plain_words import BANDS, OUTCOMES, count, risk_number
 from pipeline.records import Band, Outcome
 from pipeline.review.events import Choice, Decision, Event, same_person
 from pipeline.review.page.access import Access, Session
 from pipeline.review.page.desk import Desk
-from pipeline.review.page.filters import Filters
-from pipeline.review.page.people import Person, Role
-from pipeline.review.page.wording import CHOICES, MEANINGS, STATES
+from pipeline.review.page.filters import NOBODY, Filters
+from pipeline.review.page.people import Person
+from pipeline.review.page.wording import CHOICES, FILTERS, MEANINGS, STATES
 from pipeline.review.state import State
 from pipeline.visible import visible
 
@@ -32,9 +32,7 @@ CONTENT_TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/sv
 THEMES = ("light", "dark")
 
 
-def page(
-    request: Request, template: str, *, status: int = 200, **context: Any
-) -> HTMLResponse:
+def page(request: Request, template: str, *, status: int = 200, **context: Any) -> HTMLResponse:
     """A page from a template that extends `base.html.j2`.
 
     Args:
@@ -88,6 +86,7 @@ def just_done(request: Request, desk: Desk, person: Person) -> dict[str, Any] | 
         "work_id": work_id,
         "sight": sight,
         "undone": wanted in sight.undone,
+        "evidence": desk.evidence(row, work_id),
     }
 
 
@@ -101,7 +100,7 @@ def deciding(
     rules = desk.rules
     state = desk.state(row, work_id)
     pairless = (work_id or row["work_id"]) is None or row["asset_id"] is None
-    asked = request.query_params.get("choice", "")
+    asked = request.query_params.get("choice_made", "")
     return {
         "number": number,
         "row": row,
@@ -139,19 +138,35 @@ def environment() -> Environment:
     )
     made.filters["shown"] = lambda text: visible(str(text), keep_newlines=True)
     made.filters["band"] = lambda name: BANDS[Band(name)]
-    made.filters["risk"] = lambda number: (
-        risk_number(None if number is None or number != number else float(number))
+    made.filters["risk"] = lambda number: risk_number(
+        None if number is None or number != number else float(number)
     )
     made.filters["state"] = lambda name: STATES[State(name)]
     made.filters["choice"] = lambda name: CHOICES[Choice(name)]
     made.filters["time"] = lambda time: f"{time[:10]} {time[11:16]} UTC"
     made.filters["stage"] = lambda name: str(name).replace("_", " ").capitalize()
+    made.filters["outcome"] = lambda name: OUTCOMES[Outcome(name)]
+    made.filters["filter_name"] = lambda name: FILTERS.get(name, name)
+    made.globals["filter_value"] = filter_value
+    made.globals["bands_word"] = lambda name: BANDS[Band(name)]
+    made.globals["states_word"] = lambda name: STATES[State(name)]
+    made.globals["choices_word"] = lambda name: CHOICES[Choice(name)]
     made.globals["static"] = static_url
     made.globals["count"] = count
     made.globals["is_decision"] = lambda event: isinstance(event.payload, Decision)
-    made.globals["Role"] = Role
     made.globals["OUTCOMES"] = [str(one) for one in Outcome]
     return made
+
+
+def filter_value(name: str, value: str) -> str:
+    """A filter's value in words."""
+    words: dict[str, dict[Any, str]] = {
+        "band": {str(one): word for one, word in BANDS.items()},
+        "status": {str(one): word for one, word in STATES.items()},
+        "choice": {str(one): word for one, word in CHOICES.items()},
+    }
+    found = words.get(name, {}).get(value, value)
+    return "none" if found == NOBODY else found
 
 
 @cache

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
@@ -70,20 +70,25 @@ def read_people(file: Path) -> dict[str, Account]:
         raise RecordError(f"The file of people {file} can't be read ({error}).") from error
     if os.name == "posix" and mode & 0o077:
         raise RecordError(f"Others can read the file of people {file}: chmod 600 it.")
+    found: dict[str, Account] = {}
     try:
-        found = {}
         for one in json.loads(text)["people"]:
-            account = Account(Person(person(one["name"]), Role(one["role"])), one["password"])
-            if any(same_person(name, account.person.name) for name in found):
-                raise ValueError(f"{account.person.name} is in it twice")
-            if not str(account.password).startswith("$argon2"):
-                raise ValueError(f"{account.person.name} has no argon2 hash")
+            account = _account(one, found)
             found[account.person.name] = account
     except (ValueError, KeyError, TypeError, RecursionError, RecordError) as error:
         raise RecordError(
             f"{file} is not a file of people as `clearance review-user` writes it ({error})."
         ) from error
     return found
+
+
+def _account(given: Mapping[str, Any], others: Iterable[str]) -> Account:
+    account = Account(Person(person(given["name"]), Role(given["role"])), given["password"])
+    if any(same_person(name, account.person.name) for name in others):
+        raise ValueError(f"{account.person.name} is in it twice")
+    if not str(account.password).startswith("$argon2"):
+        raise ValueError(f"{account.person.name} has no argon2 hash")
+    return account
 
 
 def set_person(file: Path, name: str, role: Role, password: str) -> bool:
@@ -136,9 +141,7 @@ def hasher() -> PasswordHasher:
     try:
         from argon2 import PasswordHasher
     except ImportError as error:
-        raise RecordError(
-            "Passwords need argon2-cffi: pip install 'clearance[review]'."
-        ) from error
+        raise RecordError("Passwords need argon2-cffi: pip install 'clearance[review]'.") from error
     return PasswordHasher()
 
 

@@ -252,7 +252,9 @@ class Queue:
         page = min(max(1, page), pages)
         start = (page - 1) * PAGE_ROWS
         shown = self._first(passing, filters, start + PAGE_ROWS)[start:]
-        works, more_works = self._listed(self._work, without("work"), filters.work, self._titles)
+        works, more_works = self._listed(
+            self._work, without("work_id"), filters.work_id, self._titles
+        )
         holders, more_holders = self._listed(
             self._holder, without("rightsholder"), filters.rightsholder
         )
@@ -295,8 +297,8 @@ class Queue:
             said = self._stages.get(filters.stage)
             outcome = _OUTCOMES.index(filters.outcome)
             masks["stage"] = np.zeros(self.size, bool) if said is None else said == outcome
-        if filters.work:
-            masks["work"] = self._work.is_(filters.work)
+        if filters.work_id:
+            masks["work_id"] = self._work.is_(filters.work_id)
         if filters.rightsholder:
             masks["rightsholder"] = self._holder.is_(filters.rightsholder)
         if filters.assignee:
@@ -429,7 +431,5 @@ def _counted(names: Sequence[str], counts: NDArray[np.int64]) -> tuple[Counted, 
 
 def _titles(table: pa.Table) -> dict[str, str]:
     """Each work's title, or its id where it has none."""
-    pairs = zip(
-        table.column("work_id").to_pylist(), table.column("title").to_pylist(), strict=True
-    )
+    pairs = zip(table.column("work_id").to_pylist(), table.column("title").to_pylist(), strict=True)
     return {work_id: title or work_id for work_id, title in pairs if work_id}

@@ -33,3 +33,10 @@ MEANINGS: Mapping[Choice, str] = {
     Choice.ESCALATE_TO_LEGAL: "Lawyers are to look at it.",
     Choice.FALSE_MATCH: "Not this work: the pair is suppressed in later scans, and can be revoked.",
 }
+
+FILTERS: Mapping[str, str] = {
+    "q": "search",
+    "work_id": "work",
+    "choice": "decision",
+}
+"""Names of filters where they are not what the query string calls them."""

@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from pipeline.plain_words import BANDS
 from pipeline.records import Band, Outcome
 from pipeline.results import StoredRun
 from pipeline.review.events import Choice
@@ -373,7 +374,7 @@ class Queue:
             work_id=cell("work_id"),
             title=cell("title"),
             rightsholder=cell("rightsholder"),
-            reason=(cell("reasons") or "").split("\n")[0],
+            reason=_without_band(cell("reasons") or ""),
             status=_STATES[self._status[number]],
             choices=tuple(name for bit, name in enumerate(_CHOICES) if bits >> bit & 1),
             assignee=self._assignee.values[assignee] if assignee >= 0 else "",
@@ -421,6 +422,15 @@ class Queue:
             Counted(name, name, int(((said == code) & mask).sum()))
             for name, said in self._stages.items()
         )
+
+
+def _without_band(reasons: str) -> str:
+    """The first sentence, without the band that stands in a column of its own."""
+    first = reasons.split("\n")[0]
+    band, colon, rest = first.partition(": ")
+    if not colon or band not in BANDS.values():
+        return first
+    return rest[:1].upper() + rest[1:]
 
 
 def _counted(names: Sequence[str], counts: NDArray[np.int64]) -> tuple[Counted, ...]:

@@ -175,6 +175,6 @@ def _split(pieces: Sequence[Piece]) -> tuple[tuple[Piece, ...], tuple[Piece, ...
 
 
 def fit_to_show(text: str) -> str:
-    """A stretch of a script as it is shown: line ends as line feeds, nothing that acts on a page."""
+    """A stretch of a script as it is shown: line ends as line feeds, and nothing in it acts."""
     plain = text.replace("\r\n", "\n").replace("\r", "\n").replace("\f", "\n")
     return visible(plain.expandtabs(4), keep_newlines=True)

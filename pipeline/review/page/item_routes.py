@@ -85,10 +85,10 @@ def work_picture(request: Request, number: int, work: Work = None) -> Response:
 
 
 @router.get("/item/{number}/laid.webp", least=Role.READER, **_PICTURE)
-def laid_picture(request: Request, number: int, work: Work = None) -> Response:
-    """The work laid onto the asset where it was verified to lie."""
+def laid_picture(request: Request, number: int, work: Work = None, even: bool = False) -> Response:
+    """The work laid onto the asset where it was verified to lie; `even`, as bright as the asset."""
     row, match = _pair(request, number, work)
-    return Response(_pictures(request).laid(row, match), media_type=CONTENT_TYPE)
+    return Response(_pictures(request).laid(row, match, even=even), media_type=CONTENT_TYPE)
 
 
 @router.get("/item/{number}/script", least=Role.READER, **_PAGE)

@@ -119,17 +119,20 @@ class Pictures:
         key = ("work", match["work_id"], work_file(match))
         return self._served(key, lambda: self._work(match))
 
-    def laid(self, row: Mapping[str, Any], match: Mapping[str, Any]) -> bytes:
+    def laid(
+        self, row: Mapping[str, Any], match: Mapping[str, Any], *, even: bool = False
+    ) -> bytes:
         """The work laid onto the asset as WebP, of the asset's size; transparent where it is not.
 
-        Of a negative the work is inverted, and where their brightness or contrast differs much,
-        the work is made as bright as the asset.
+        Args:
+            row, match: the pair. Where the asset is a negative the work is inverted.
+            even: whether the work is made as bright and as rich in contrast as the asset.
 
         Raises:
             RunError: if one of the two can't be shown, or no place of the work was verified.
         """
-        key = ("laid", row["asset_path"], match["work_id"])
-        return self._served(key, lambda: self._laid(row, match))
+        key = ("laid", row["asset_path"], match["work_id"], even)
+        return self._served(key, lambda: self._laid(row, match, even))
 
     def _served(self, key: tuple[object, ...], make: Callable[[], NDArray[np.uint8]]) -> bytes:
         with self._making:
@@ -165,12 +168,15 @@ class Pictures:
 
         return self._made(("work", match["work_id"], file), make)
 
-    def _laid(self, row: Mapping[str, Any], match: Mapping[str, Any]) -> NDArray[np.uint8]:
+    def _laid(
+        self, row: Mapping[str, Any], match: Mapping[str, Any], even: bool
+    ) -> NDArray[np.uint8]:
         overlap = overlap_of(match)
         placed = placement(overlap.transform) if overlap is not None else None
         if overlap is None or not isinstance(placed, Placement):
             raise RunError("No place of this work in the asset was verified that could be drawn.")
-        return laid_onto(self._asset(row, overlap), self._work(match), placed, overlap.negative)
+        asset, work = self._asset(row, overlap), self._work(match)
+        return laid_onto(asset, work, placed, negative=overlap.negative, even=even)
 
     def _made(self, key: tuple[object, ...], make: Callable[[], Picture]) -> Picture:
         found = self._pictures.get(key)
@@ -201,7 +207,7 @@ def work_file(match: Mapping[str, Any]) -> str | None:
 
 
 def laid_onto(
-    asset: Picture, work: Picture, placed: Placement, negative: bool
+    asset: Picture, work: Picture, placed: Placement, *, negative: bool, even: bool
 ) -> NDArray[np.uint8]:
     """The work laid onto the asset: (height, width, 4) of the asset, alpha 0 outside the work."""
     height, width = asset.shape[:2]
@@ -209,7 +215,8 @@ def laid_onto(
     inside = np.zeros((height, width), np.uint8)
     cv2.fillPoly(inside, [fixed_point(points)], 255, lineType=cv2.LINE_AA, shift=SHIFT)
     laid = warped(255 - work if negative else work, placed.matrix, width, height)
-    laid, _ = as_bright(laid, asset, inside > 127)
+    if even:
+        laid, _ = as_bright(laid, asset, inside > 127)
     return np.dstack([laid, inside])
 
 

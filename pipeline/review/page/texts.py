@@ -7,6 +7,7 @@ import re
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 from pipeline.excerpts import fit_to_show
@@ -18,6 +19,7 @@ WINDOW = 20_000
 """Characters of a whole text on one page."""
 
 _ROW = 180  # characters from which a line end begins a new row
+_LONGEST_CHANGE = 500  # characters of one change that are shown
 _CONTEXT = 160
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
 
@@ -77,96 +79,146 @@ def aligned(
     for text, (start, end) in ((asset, asset_span), (work, work_span)):
         if not 0 <= start < end <= len(text):
             return None
-    shown_end = min(asset_span[1], asset_span[0] + LONGEST)
     runs = sorted(agreeing) or _compared(asset, asset_span, work, work_span)
-    runs = [one for one in runs if one[0] >= asset_span[0] and one[1] <= shown_end]
-    cut = shown_end < asset_span[1]
-    if cut:
-        shown_end = runs[-1][1] if runs else shown_end
-    work_end = work_span[1] if not cut else (runs[-1][3] if runs else work_span[0])
-    rows = tuple(_rows(asset, (asset_span[0], shown_end), work, (work_span[0], work_end), runs))
+    runs = [run for run in runs if _lies_in(run, asset_span, work_span)]
+    shown_end, work_end = asset_span[1], work_span[1]
+    if asset_span[1] - asset_span[0] > LONGEST:
+        near = asset_span[0] + LONGEST
+        runs = [run for run in runs if run[1] <= near]
+        shown_end, work_end = (runs[-1][1], runs[-1][3]) if runs else (near, work_span[0])
+    whole = shown_end == asset_span[1]
+    rows = _Rows(asset, work)
+    rows.take(runs, (asset_span[0], shown_end), (work_span[0], work_end))
     return Aligned(
         before=(_context_before(asset, asset_span[0]), _context_before(work, work_span[0])),
-        rows=rows,
-        after=("", "")
-        if cut
-        else (_context_after(asset, asset_span[1]), _context_after(work, work_span[1])),
+        rows=tuple(rows.done),
+        after=(_context_after(asset, asset_span[1]), _context_after(work, work_span[1]))
+        if whole
+        else ("", ""),
         left_out=asset_span[1] - shown_end,
-        changed=(
-            _words_changed(piece for row in rows for piece in row.asset),
-            _words_changed(piece for row in rows for piece in row.work),
-        ),
+        changed=(rows.mine.changed, rows.theirs.changed),
     )
 
 
-def _rows(
-    asset: str,
-    asset_span: tuple[int, int],
-    work: str,
-    work_span: tuple[int, int],
-    runs: Sequence[Run],
-) -> Iterator[AlignedRow]:
-    mine: list[Piece] = []
-    theirs: list[Piece] = []
-    at_asset, at_work = asset_span[0], work_span[0]
-    moved = False
-    for asset_start, asset_end, work_start, work_end in runs:
-        if asset_start < at_asset:
-            continue  # runs that overlap: the first has these words already
-        if work_start < at_work:
-            # The work has these words before those shown last.
-            _between(mine, asset[at_asset:asset_start])
-            if mine or theirs:
-                yield AlignedRow(tuple(mine), tuple(theirs), moved)
-            mine, theirs, moved = [], [], True
-        else:
-            _between(mine, asset[at_asset:asset_start])
-            _between(theirs, work[at_work:work_start])
-        for one, other in _lines(asset[asset_start:asset_end], work[work_start:work_end]):
-            if sum(len(piece.text) for piece in mine) >= _ROW and _breaks(mine, one):
-                yield AlignedRow(tuple(mine), tuple(theirs), moved)
-                mine, theirs, moved = [], [], False
-            _put(mine, one, False)
-            _put(theirs, other, False)
-        at_asset, at_work = asset_end, work_end
-    _between(mine, asset[at_asset : asset_span[1]])
-    _between(theirs, work[at_work : max(at_work, work_span[1])])
-    if mine or theirs:
-        yield AlignedRow(tuple(mine), tuple(theirs), moved)
+def _lies_in(run: Run, asset_span: tuple[int, int], work_span: tuple[int, int]) -> bool:
+    in_asset = asset_span[0] <= run[0] < run[1] <= asset_span[1]
+    return in_asset and work_span[0] <= run[2] < run[3] <= work_span[1]
 
 
-def _breaks(before: Sequence[Piece], piece: str) -> bool:
-    """Whether a line of the asset's text ends between what is there and what comes."""
-    return piece.startswith(("\n", "\r")) or (bool(before) and before[-1].text.endswith("\n"))
+class _Side:
+    """One side of the row that is being made; `changed` counts words that the other has not."""
+
+    def __init__(self) -> None:
+        self.pieces: list[Piece] = []
+        self.length = 0
+        self.changed = 0
+
+    def same(self, text: str) -> None:
+        if text:
+            self.pieces.append(Piece(fit_to_show(text), False))
+            self.length += len(text)
+
+    def between(self, text: str) -> None:
+        """What lies between two runs: changed if it has a word, else it belongs to both."""
+        words = list(_WORD.finditer(text))
+        if not words:
+            self.same(text)
+            return
+        self.changed += len(words)
+        start, end = words[0].start(), words[-1].end()
+        self.same(text[:start])
+        inner = _shortened(text[start:end])
+        self.pieces.append(Piece(fit_to_show(inner), True))
+        self.length += len(inner)
+        self.same(text[end:])
+
+    def taken(self) -> tuple[Piece, ...]:
+        pieces, self.pieces, self.length = tuple(self.pieces), [], 0
+        return pieces
+
+    @property
+    def at_line_end(self) -> bool:
+        return bool(self.pieces) and self.pieces[-1].text.endswith("\n")
 
 
-def _between(pieces: list[Piece], text: str) -> None:
-    """Text between two runs: changed if it has a word, else it belongs to what is around it."""
-    _put(pieces, text, bool(_WORD.search(text)))
+def _shortened(text: str) -> str:
+    """A long change without its middle."""
+    if len(text) <= _LONGEST_CHANGE:
+        return text
+    half = _LONGEST_CHANGE // 2
+    first = text.rfind(" ", 0, half) + 1 or half
+    last = text.find(" ", len(text) - half)
+    last = last if last >= 0 else len(text) - half
+    return f"{text[:first]}[… {last - first:,} characters …]{text[last:]}"
 
 
-def _put(pieces: list[Piece], text: str, changed: bool) -> None:
-    if not text:
-        return
-    # Space around changed words is not marked.
-    if changed:
-        inner = text.strip()
-        at = text.index(inner)
-        for part, marked in (
-            (text[:at], False), (inner, True), (text[at + len(inner) :], False)
-        ):  # fmt: skip
-            if part:
-                pieces.append(Piece(fit_to_show(part), marked))
-        return
-    pieces.append(Piece(fit_to_show(text), False))
+class _Rows:
+    """Rows made from the runs that agree."""
+
+    def __init__(self, asset: str, work: str) -> None:
+        self.asset, self.work = asset, work
+        self.mine, self.theirs = _Side(), _Side()
+        self.done: list[AlignedRow] = []
+        self._moved = False
+
+    def take(
+        self, runs: Sequence[Run], asset_span: tuple[int, int], work_span: tuple[int, int]
+    ) -> None:
+        at_asset, at_work = asset_span[0], work_span[0]
+        for asset_start, asset_end, work_start, work_end in runs:
+            if asset_start < at_asset:
+                continue  # runs that overlap: the first has these words already
+            self.mine.between(self.asset[at_asset:asset_start])
+            if work_start < at_work:
+                # The work has these words before those shown last.
+                self._end_row()
+                self._moved = True
+            else:
+                self.theirs.between(self.work[at_work:work_start])
+            self._agree(self.asset[asset_start:asset_end], self.work[work_start:work_end])
+            at_asset, at_work = asset_end, work_end
+        self.mine.between(self.asset[at_asset : asset_span[1]])
+        self.theirs.between(self.work[at_work : max(at_work, work_span[1])])
+        self._end_row()
+
+    def _agree(self, one: str, other: str) -> None:
+        """A run. Words that are not compared, such as who speaks, may differ within it."""
+        mine, theirs = list(_WORD.finditer(one)), list(_WORD.finditer(other))
+        matcher = difflib.SequenceMatcher(None, _folded(mine), _folded(theirs), autojunk=False)
+        place, partner = 0, 0
+        for block in matcher.get_matching_blocks():
+            if not block.size:
+                break
+            start, partner_start = mine[block.a].start(), theirs[block.b].start()
+            self.mine.between(one[place:start])
+            self.theirs.between(other[partner:partner_start])
+            place, partner = (
+                mine[block.a + block.size - 1].end(),
+                theirs[block.b + block.size - 1].end(),
+            )
+            for line, partner_line in _lines(one[start:place], other[partner_start:partner]):
+                self._end_long_row(line)
+                self.mine.same(line)
+                self.theirs.same(partner_line)
+        self.mine.between(one[place:])
+        self.theirs.between(other[partner:])
+
+    def _end_long_row(self, comes: str) -> None:
+        if self.mine.length < _ROW:
+            return
+        if self.mine.at_line_end or comes.startswith(("\n", "\r")):
+            self._end_row()
+
+    def _end_row(self) -> None:
+        mine, theirs = self.mine.taken(), self.theirs.taken()
+        if mine or theirs:
+            self.done.append(AlignedRow(mine, theirs, self._moved))
+            self._moved = False
 
 
 def _lines(one: str, other: str) -> Iterator[tuple[str, str]]:
-    """Two texts of the same words, split together at the first one's line ends."""
+    """Two texts of the same number of words, split together at the first one's line ends."""
     words, partners = list(_WORD.finditer(one)), list(_WORD.finditer(other))
-    if len(words) != len(partners):
-        yield one, other
-        return
     start, partner_start = 0, 0
     for number in range(1, len(words)):
         end = one.find("\n", words[number - 1].end(), words[number].start())
@@ -180,6 +232,10 @@ def _lines(one: str, other: str) -> Iterator[tuple[str, str]]:
     yield one[start:], other[partner_start:]
 
 
+def _folded(words: Sequence[re.Match[str]]) -> list[str]:
+    return [word.group().casefold() for word in words]
+
+
 def _compared(
     asset: str, asset_span: tuple[int, int], work: str, work_span: tuple[int, int]
 ) -> list[Run]:
@@ -190,8 +246,8 @@ def _compared(
     theirs = list(_WORD.finditer(work, work_span[0], work_end))
     matcher = difflib.SequenceMatcher(
         None,
-        [word.group().casefold() for word in mine],
-        [word.group().casefold() for word in theirs],
+        _folded(mine),
+        _folded(theirs),
         autojunk=False,
     )
     return [
@@ -204,10 +260,6 @@ def _compared(
         for block in matcher.get_matching_blocks()
         if block.size
     ]
-
-
-def _words_changed(pieces: Iterator[Piece]) -> int:
-    return sum(len(_WORD.findall(piece.text)) for piece in pieces if piece.changed)
 
 
 def _context_before(text: str, start: int) -> str:
@@ -267,7 +319,7 @@ def whole_text(text: str, at: int, spans: Sequence[tuple[int, int]]) -> WholeTex
     ordered = sorted(cuts)
     starts = {first for first, _ in spans}
     pieces = []
-    for first, last in zip(ordered, ordered[1:], strict=False):
+    for first, last in pairwise(ordered):
         inside = next((n for n, span in enumerate(spans) if span[0] <= first < span[1]), None)
         begins = inside is not None and first in starts and spans[inside][0] == first
         pieces.append(Marked(fit_to_show(text[first:last]), inside, begins))

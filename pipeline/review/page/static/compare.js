@@ -15,6 +15,7 @@
   const LARGEST = 32;
   const BLINK_MS = 700;
   const STEP = 1.4;
+  const EDGE = 6; // pixels around a whole picture, so that an outline along its edge is seen
 
   const matrix = box.dataset.matrix ? box.dataset.matrix.split(" ").map(Number) : null;
   const size = (image) => [Number(image.getAttribute("width")), Number(image.getAttribute("height"))];
@@ -22,7 +23,7 @@
   const [workWide, workHigh] = size(workImage);
   const assetView = document.getElementById("view-asset");
   const workView = document.getElementById("view-work");
-  const source = document.getElementById("laid-source");
+  const even = document.getElementById("even");
   const said = document.getElementById("said");
   const ofMode = box.querySelector(".of-mode");
   const split = document.getElementById("split");
@@ -42,7 +43,7 @@
   const layer = assetView.querySelector(".layer");
   const over = element("img", "over", layer);
   over.alt = "";
-  over.src = (source || workImage).src;
+  over.src = box.dataset.laid || workImage.src;
   const canvas = element("canvas", "", layer);
   canvas.width = assetWide;
   canvas.height = assetHigh;
@@ -89,16 +90,18 @@
     return Number.isFinite(found) && found > 1e-6 ? found : 1;
   };
 
-  const fitting = (view, wide, high) => Math.min(view.clientWidth / wide, view.clientHeight / high);
+  const fitting = (view, wide, high) =>
+    Math.min((view.clientWidth - 2 * EDGE) / wide, (view.clientHeight - 2 * EDGE) / high);
 
   const place = (view, wide, high, scale, x, y) => {
     const target = view.querySelector(".layer");
     const left = view.clientWidth / 2 - x * wide * scale;
     const top = view.clientHeight / 2 - y * high * scale;
-    target.style.width = `${wide}px`;
-    target.style.height = `${high}px`;
-    target.style.transform = `translate(${left}px, ${top}px) scale(${scale})`;
-    view.classList.toggle("near", scale >= 3);
+    // Laid out at its size and not scaled, so that outlines keep their width.
+    target.style.width = `${wide * scale}px`;
+    target.style.height = `${high * scale}px`;
+    target.style.transform = `translate(${left}px, ${top}px)`;
+    view.classList.toggle("near", scale >= 8);
     return [left, scale];
   };
 
@@ -189,7 +192,7 @@
     pen.clip(squares);
     pen.drawImage(over, 0, 0, assetWide, assetHigh);
     pen.restore();
-    pen.strokeStyle = "rgb(255 214 10 / 0.35)";
+    pen.strokeStyle = "rgb(255 214 10 / 0.28)";
     pen.lineWidth = Math.max(1, assetWide / 1000);
     pen.stroke(borders);
     pen.restore();
@@ -202,6 +205,12 @@
           image.addEventListener("load", done, { once: true });
           image.addEventListener("error", failed, { once: true });
         });
+
+  const isMade = () => state.mode === "difference" || state.mode === "overlay";
+  const mix = () =>
+    Promise.all([loaded(assetImage), loaded(over)]).then(mixed, () => {
+      said.textContent = "The work laid onto it could not be loaded; load the page again.";
+    });
 
   const captions = {
     beside: outline ? "The line shows where the work lies in it." : "",
@@ -234,10 +243,9 @@
     for (const one of tools.querySelectorAll("[data-mode]")) {
       one.setAttribute("aria-pressed", String(one === button));
     }
-    const made = mode === "difference" || mode === "overlay";
+    const made = isMade();
     ofMode.hidden = mode === "beside";
     for (const part of ofMode.querySelectorAll("[data-for]")) part.hidden = part.dataset.for !== mode;
-    ofMode.querySelector("[data-laid]").hidden = mode === "beside";
     over.hidden = mode === "beside" || made;
     over.classList.remove("blinked-off");
     canvas.hidden = !made;
@@ -250,11 +258,7 @@
       blink();
     }
     tick();
-    if (made) {
-      Promise.all([loaded(assetImage), loaded(over)]).then(mixed, () => {
-        said.textContent = "The work laid onto it could not be loaded; load the page again.";
-      });
-    }
+    if (made) mix();
     draw();
     sessionStorage.setItem("clearance-compare", mode);
   };
@@ -352,6 +356,12 @@
     tick();
   };
   document.getElementById("swap").addEventListener("click", swap);
+  if (even) {
+    even.addEventListener("change", () => {
+      over.src = `${box.dataset.laid}${even.checked ? "&even=true" : ""}`;
+      if (isMade()) mix();
+    });
+  }
   const outlined = () => panes.classList.toggle("no-lines", Boolean(lines) && !lines.checked);
   if (lines) lines.addEventListener("change", outlined);
 

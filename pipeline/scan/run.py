@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import shutil
 import time
 from collections import Counter
@@ -20,7 +19,7 @@ from pipeline.errors import DropError, RunError, ScanError
 from pipeline.judge import open_benches
 from pipeline.manifest import new_run_id, now
 from pipeline.progress import Progress, silent
-from pipeline.results import StoredRun, read_run
+from pipeline.results import StoredRun
 from pipeline.run_record import run_info
 from pipeline.scan.answer import Context, unreachable_notes, write_answer
 from pipeline.scan.events import Event, Tell, untold
@@ -28,6 +27,7 @@ from pipeline.scan.index_change import IndexChanges
 from pipeline.scan.judging import Due, Judging, Way
 from pipeline.scan.keys import content_of, keys_of
 from pipeline.scan.listing import Listing, list_drops
+from pipeline.scan.past import began, earlier_and_later, left_notes, scan_results, taken_in
 from pipeline.scan.settings import ScanSettings
 from pipeline.scan.state import KnownScan, State
 from pipeline.screening import check_places
@@ -37,7 +37,6 @@ from reference_index.store import ReferenceIndex
 
 LOCK, STATE, HISTORY, LATEST = "scan.lock", "state.sqlite", "history", "latest"
 MARK = "clearance scan"
-_SCAN_ID = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{8}")
 
 Say = Callable[[str], None]
 """Told, in a sentence, what a scan is about to do."""
@@ -117,6 +116,7 @@ def scan(
         judging.run(due, progress)
         progress("Writing the answer", 0, None)
         before, note = _before(state, out)
+        left = left_notes(out / HISTORY, {one.scan_id for one in state.scans()})
         changes = IndexChanges(index)
         context = Context(
             state=state,
@@ -133,7 +133,7 @@ def scan(
                 else None
             ),
             drops=drops,
-            notes=(note,) if note else (),
+            notes=(*((note,) if note else ()), *left),
         )
         folder = out / HISTORY / scan_id
         summary = write_answer(context, folder)
@@ -177,16 +177,11 @@ def scan_directory(out: Path) -> Iterator[State]:
 
 def _put_right(state: State, out: Path) -> None:
     """Takes away what a scan that was cut off left, and takes in scans that a lost state forgot."""
-    scans = {one.scan_id: one for one in state.scans()}
-    begun = [one.scan_id for one in scans.values() if one.finished is None]
-    found = []
-    for folder in sorted((out / HISTORY).iterdir()):
-        if not _SCAN_ID.fullmatch(folder.name) or folder.name in scans:
-            continue
-        try:
-            found.append(_scan_of(read_run(folder)))
-        except RunError:
-            shutil.rmtree(folder, ignore_errors=True)
+    scans = state.scans()
+    begun = [one.scan_id for one in scans if one.finished is None]
+    found = taken_in(out / HISTORY, {one.scan_id for one in scans})
+    # One that came back from a backup must not pass for the last.
+    earlier, later = earlier_and_later(found, scans)
     # First their folders, which may hold whole results: the state forgets such a scan only when
     # nobody can take it for one that was finished.
     for scan_id in begun:
@@ -195,25 +190,15 @@ def _put_right(state: State, out: Path) -> None:
         for scan_id in begun:
             if not (out / HISTORY / scan_id).exists():
                 state.forget_scan(scan_id)
-        for one in found:
+        for one in reversed(earlier):
+            state.begin_in(one, before_all=True)
+        for one in later:
             state.begin_in(one)
+        for one in found:
             state.finish(one.scan_id, one.finished or one.started, "{}")
     finished = [one for one in state.scans() if one.finished is not None]
     if finished:
         _point_to(out, finished[-1].scan_id)
-
-
-def _scan_of(stored: StoredRun) -> KnownScan:
-    """A scan as its own results tell it."""
-    run = stored.run
-    try:
-        index = run["index"]
-        return KnownScan(
-            stored.folder.name, run["started"], "", index["version"], index["digest"],
-            run["finished"],
-        )  # fmt: skip
-    except (KeyError, TypeError) as error:
-        raise RunError(f"{stored.folder} is not the result of a scan.") from error
 
 
 def _due(listing: Listing, judging: Judging) -> list[Due]:
@@ -306,7 +291,7 @@ def _before(state: State, out: Path) -> tuple[StoredRun | None, str]:
     if not finished:
         return None, ""
     try:
-        return read_run(out / HISTORY / finished[-1].scan_id), ""
+        return scan_results(out / HISTORY / finished[-1].scan_id), ""
     except RunError as error:
         return None, f"The results of the scan before are lost, so every file is new here: {error}"
 
@@ -346,7 +331,7 @@ def _point_to(out: Path, scan_id: str) -> None:
             new.unlink(missing_ok=True)
         raise DropError(
             f"{link} can't be made to lead to the scan's results ({error.strerror}); they are "
-            f"whole in {out / target}."
+            f"whole in {out / target}. Move away what stands at {link}, and scan again."
         ) from error
 
 
@@ -354,15 +339,12 @@ def _forget_old(state: State, out: Path, keep_days: int) -> None:
     """Forgets scans older than that, and contents that none of the others saw."""
     scans = [one for one in state.scans() if one.finished is not None]
     oldest = datetime.now(UTC) - timedelta(days=keep_days)
-    old = [
-        one
-        for one in scans[:-1]
-        if datetime.strptime(one.started, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC) < oldest
-    ]
+    old = [one for one in scans[:-1] if (when := began(one)) is not None and when < oldest]
     gone = {one.scan_id for one in old}
+    # First their folders: a scan that the state has forgotten would be taken in again.
+    for one in old:
+        shutil.rmtree(out / HISTORY / one.scan_id, ignore_errors=True)
     with state.change():
         for one in old:
             state.forget_scan(one.scan_id)
         state.forget_contents([one.scan_id for one in scans if one.scan_id not in gone])
-    for one in old:
-        shutil.rmtree(out / HISTORY / one.scan_id, ignore_errors=True)

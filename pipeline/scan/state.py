@@ -202,6 +202,12 @@ class State:
         )
         return {row[0]: KnownFile(*row[1:]) for row in rows}
 
+    def look_again(self, drop: str, path: str) -> None:
+        """Forgets that a file is as it was, so that the next scan reads it."""
+        self._db.execute(
+            "update files set stamp = null where drop_name = ? and path = ?", (drop, path)
+        )
+
     def forget_files(self, drop: str, scan_id: str) -> None:
         """Forgets files of a drop that a scan did not see."""
         self._db.execute("delete from files where drop_name = ? and seen <> ?", (drop, scan_id))

@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.drops import OpenDrop, opened
-from pipeline.errors import DropError, RunError, ScanError
+from pipeline.errors import ConfigError, DropError, RunError, ScanBusyError, ScanError
 from pipeline.judge import open_benches
 from pipeline.manifest import new_run_id, now
+from pipeline.places import absolute
 from pipeline.progress import Progress, silent
 from pipeline.results import StoredRun
 from pipeline.run_record import run_info
@@ -80,8 +81,12 @@ def scan(
     """
     out, index_path = settings.place(settings.out), settings.place(settings.index)
     drops = {name: settings.drop_place(name) for name in settings.drops}
-    for where in drops.values():
+    by_place: dict[str, str] = {}
+    for name, where in drops.items():
         check_places(where, index_path, out)
+        other = by_place.setdefault(absolute(where), name)
+        if other != name:
+            raise ConfigError(f"The drops {other} and {name} are the same folder; leave one out.")
     config = settings.config()
     with scan_directory(out) as state, ExitStack() as stack:
         started, scan_id = now(), new_run_id()
@@ -150,7 +155,8 @@ def scan_directory(out: Path) -> Iterator[State]:
     left is put right.
 
     Raises:
-        ScanError: if another scan holds it, says which, or if it can't be used.
+        ScanBusyError: if another scan holds it; says which.
+        ScanError: if it can't be used.
     """
     try:
         (out / HISTORY).mkdir(parents=True, exist_ok=True)
@@ -167,7 +173,7 @@ def scan_directory(out: Path) -> Iterator[State]:
             finally:
                 state.close()
     except HeldError as error:
-        raise ScanError(
+        raise ScanBusyError(
             f"Another scan works in {out} ({error.holder}); wait for it to end. A scan that was "
             "killed holds nothing."
         ) from None

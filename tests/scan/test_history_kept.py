@@ -5,6 +5,7 @@ scan that is not.
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import sqlite3
 from contextlib import closing
@@ -13,9 +14,12 @@ import pyarrow.parquet as pq
 import pytest
 from scan_samples import jpeg, png
 
+from pipeline.errors import ScanError
 from pipeline.register import create_index
 from pipeline.scan import run as scan_run
+from pipeline.scan.history import history_of
 from pipeline.scan.run import HISTORY, LATEST, STATE
+from pipeline.scan.settings import load_settings
 
 
 class KilledError(Exception):
@@ -127,3 +131,15 @@ def test_an_index_made_anew_is_why_a_row_rose(studio):
     why = {row["asset_path"]: row["why"] for row in delta}
     assert why["a/none.png"] == "index changed"
     assert len(list((studio.out() / HISTORY).iterdir())) == 2
+
+
+def test_the_history_of_a_path_that_is_not_unicode(studio):
+    name = os.fsdecode(b"caf\xe9.png")
+    studio.put(name, png(2))
+    done = studio.scan()
+    settings = load_settings(studio.config())
+    [seen] = history_of(settings, name)
+    assert (seen.scan_id, seen.asset_path) == (done.folder.name, "a/caf\\xe9.png")
+    assert history_of(settings, "caf\\xe9.png") == [seen]
+    with pytest.raises(ScanError, match="No scan in"):
+        history_of(settings, os.fsdecode(b"\xff"))

@@ -335,6 +335,7 @@ class Judging:
             # What is known of the file may be wrong: the next scan reads it again.
             self._state.look_again(*due.asset.asset_path.split("/", 1))
             return
+        self.passing.pop(due.content, None)
         kind = due.asset.kind if isinstance(loaded, Fault) else kind_of(loaded)
         known = self.known(due.content)
         if known is None or known.load_key != self._keys.load:

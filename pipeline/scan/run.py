@@ -8,14 +8,14 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from pipeline.drops import OpenDrop, opened
-from pipeline.errors import ConfigError, DropError, RunError, ScanBusyError, ScanError
+from pipeline.errors import ConfigError, DropError, Reason, RunError, ScanBusyError, ScanError
 from pipeline.judge import open_benches
 from pipeline.manifest import new_run_id, now
 from pipeline.places import absolute
@@ -119,6 +119,7 @@ def scan(
             say(sentence)
         due += _fetch(listing, sources, judging, progress)
         judging.run(due, progress)
+        judging.run(_elsewhere(listing, judging, due), progress)
         progress("Writing the answer", 0, None)
         before, note = _before(state, out)
         left = left_notes(out / HISTORY, {one.scan_id for one in state.scans()})
@@ -222,6 +223,29 @@ def _due(listing: Listing, judging: Judging) -> list[Due]:
     return [
         one for one in due if not (one.way is Way.LOAD and one.asset.asset_path in listing.as_known)
     ]
+
+
+def _elsewhere(listing: Listing, judging: Judging, due: Sequence[Due]) -> list[Due]:
+    """Contents whose file was gone, or another, by the time it was loaded, as another file has
+    them: who takes one copy away must not keep the others from being judged.
+    """
+    gone = {
+        one.content: one
+        for one in due
+        if (passed := judging.passing.get(one.content)) is not None
+        and passed[0].fault is not None
+        and passed[0].fault.reason is Reason.UNREADABLE
+    }
+    found: dict[str, Due] = {}
+    for asset in listing.assets if gone else ():
+        content = content_of(asset)
+        one = gone.get(content or "")
+        if one is None or asset.asset_path == one.asset.asset_path:
+            continue
+        if asset.asset_path in listing.as_known or not Path(asset.file).exists():
+            continue
+        found.setdefault(one.content, replace(one, asset=asset))
+    return list(found.values())
 
 
 def _to_fetch(listing: Listing, due: list[Due]) -> list[Due]:

@@ -18,6 +18,7 @@ from pipeline.cli import app
 from pipeline.errors import DropError, ScanError
 from pipeline.load.workers import Workers
 from pipeline.results import read_run
+from pipeline.scan import run as scan_run
 from pipeline.scan.run import HISTORY, LATEST, LOCK, STATE, scan_directory
 
 FLAGS = {
@@ -306,3 +307,16 @@ def test_a_file_kept_under_a_wrong_digest_is_read_again_by_the_scan_after(studio
     assert bands(studio.read())["a/copy.jpg"] == "not_screened"
     studio.scan()
     assert bands(studio.read()) == FLAGS
+
+
+def test_a_copy_that_is_taken_away_during_a_scan_does_not_hide_the_other(studio, monkeypatch):
+    studio.put("zcopy.jpg", jpeg(1))
+    fetch = scan_run._fetch
+
+    def taken_away(*given):
+        (studio.drop / "copy.jpg").unlink()
+        return fetch(*given)
+
+    monkeypatch.setattr(scan_run, "_fetch", taken_away)
+    studio.scan()
+    assert bands(studio.read()) == {**FLAGS, "a/zcopy.jpg": "escalate"}

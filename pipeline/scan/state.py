@@ -170,11 +170,14 @@ class State:
         with self.change():
             self.begin_in(scan)
 
-    def begin_in(self, scan: KnownScan) -> None:
-        """The same, inside a change that is under way."""
+    def begin_in(self, scan: KnownScan, *, before_all: bool = False) -> None:
+        """The same, inside a change that is under way; with `before_all` as the earliest scan."""
+        [first] = self._db.execute("select min(rowid) from scans").fetchone()
+        row = first - 1 if before_all and first is not None else None
         self._db.execute(
-            "insert into scans values (?, ?, ?, ?, ?, null, null)",
-            (scan.scan_id, scan.started, scan.scan_key, scan.index_version, scan.index_digest),
+            "insert into scans (rowid, scan_id, started, scan_key, index_version, index_digest) "
+            "values (?, ?, ?, ?, ?, ?)",
+            (row, scan.scan_id, scan.started, scan.scan_key, scan.index_version, scan.index_digest),
         )
 
     def finish(self, scan_id: str, finished: str, summary: str) -> None:
@@ -189,7 +192,7 @@ class State:
         self._db.execute("delete from scans where scan_id = ?", (scan_id,))
 
     def scans(self) -> list[KnownScan]:
-        """Every scan, the earliest first: in the order in which they were written down."""
+        """Every scan, the earliest first: in the order in which they were made."""
         rows = self._read("select * from scans order by rowid")
         return [KnownScan(*row) for row in rows]
 
@@ -209,6 +212,12 @@ class State:
             (drop,),
         )
         return {row[0]: KnownFile(*row[1:]) for row in rows}
+
+    def look_again(self, drop: str, path: str) -> None:
+        """Forgets that a file is as it was, so that the next scan reads it."""
+        self._db.execute(
+            "update files set stamp = null where drop_name = ? and path = ?", (drop, path)
+        )
 
     def forget_files(self, drop: str, scan_id: str) -> None:
         """Forgets files of a drop that a scan did not see."""

@@ -78,6 +78,7 @@ def explain_stored(stored: StoredRun, row: Mapping[str, Any]) -> dict[str, Any]:
         "risk": row["risk"],
         "reasons": row.get("reasons") or "",
         "works_compared": row.get("works_compared"),
+        "suppressed_works": row.get("suppressed_works") or 0,
         "prior": prior,
         "outcomes": [_outcome(row, name, measures) for name in stages],
         "matches": [
@@ -222,6 +223,9 @@ def _match(
         "risk": row["risk"],
         "identical_file": row["identical_file"],
         "likeness_only": row["likeness_only"],
+        # A run of an earlier release has no such columns.
+        "band": row.get("band"),
+        "suppressed": bool(row.get("suppressed")),
         "contributions": contributions,
         "steps": [
             {"name": s.name, "added": s.added, "log_odds": s.log_odds, "risk": s.risk}

@@ -60,7 +60,10 @@ def _columns(state: ItemState) -> dict[str, str | None]:
 def decided_table(table: pa.Table, items: Items) -> pa.Table:
     """The risk table with `COLUMNS` at its end."""
     wanted = ["asset_path", "asset_id", "work_id", "risk", "band", "run_id", "index_version"]
-    rows = table.select([*wanted, "index_digest", "config_fingerprint"]).to_pylist()
+    wanted += ["index_digest", "config_fingerprint"]
+    if "suppressed_works" in table.column_names:  # a run of an earlier release has none
+        wanted.append("suppressed_works")
+    rows = table.select(wanted).to_pylist()
     added = decisions_for(items, rows)
     for name in COLUMNS:
         table = table.append_column(name, pa.array([one[name] for one in added], pa.string()))

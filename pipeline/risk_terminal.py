@@ -40,6 +40,9 @@ def print_run(done: ScreenedRun, console: Console, *, limit: int = 20) -> None:
     files = count(len(done.rows), "file")
     among = count(len(done.works), "work")
     console.print(shown(f"{files} screened against {among}: {', '.join(counts) or 'nothing'}."))
+    if done.suppressed:
+        pairs = count(done.suppressed, "match is", "matches are")
+        console.print(shown(f"{pairs} suppressed, because people agreed on that by the record."))
     for stage, why in done.run["not_run"].items():
         console.print(shown(f"{title_of(stage)} did not run: {why}", "yellow"))
     for stage in done.run["calibration"]["other_weights"]:

@@ -85,10 +85,24 @@ def write_decided(out: Path, record: Record) -> pa.Table:
         RecordError: if the record can't be read, or was altered.
         DropError: if the files can't be written.
     """
-    table = decided_table(read_run(out).risk_rows, record.items())
+    risk = read_run(out).risk_rows
     with ResultFiles(out) as files:
-        with files.new(DECIDED) as file:
-            write_parquet(table, file)
-        with files.new(DECIDED_CSV) as file:
-            write_csv(table, file)
+        return write_decided_table(files, risk, record.items())
+
+
+def write_decided_table(files: ResultFiles, risk: pa.Table, items: Items) -> pa.Table:
+    """Writes both files among a run's results; the table that was written.
+
+    They are no part of the run, since later decisions replace them: `run.json` holds no digest.
+
+    Raises:
+        DropError: if they can't be written.
+    """
+    table = decided_table(risk, items)
+    with files.new(DECIDED) as file:
+        write_parquet(table, file)
+    with files.new(DECIDED_CSV) as file:
+        write_csv(table, file)
+    for name in (DECIDED, DECIDED_CSV):
+        del files.digests[name]
     return table

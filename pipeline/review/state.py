@@ -275,8 +275,7 @@ class Items:
             if item.work_id is not None
             and (state := self.state(item)).state is not State.OPEN
             and any(
-                isinstance(event.payload, Decision)
-                and event.payload.choice is Choice.FALSE_MATCH
+                isinstance(event.payload, Decision) and event.payload.choice is Choice.FALSE_MATCH
                 for event in state.events
             )
         ]

@@ -20,9 +20,10 @@ from pipeline.errors import DropError, RunError, ScanError
 from pipeline.judge import open_benches
 from pipeline.manifest import new_run_id, now
 from pipeline.progress import Progress, silent
+from pipeline.recorded import Recorded, record_if_sound
 from pipeline.results import StoredRun, read_run
 from pipeline.run_record import run_info
-from pipeline.scan.answer import Context, unreachable_notes, write_answer
+from pipeline.scan.answer import Context, record_notes, unreachable_notes, write_answer
 from pipeline.scan.events import Event, Tell, untold
 from pipeline.scan.index_change import IndexChanges
 from pipeline.scan.judging import Due, Judging, Way
@@ -117,6 +118,11 @@ def scan(
         judging.run(due, progress)
         progress("Writing the answer", 0, None)
         before, note = _before(state, out)
+        recorded = record_if_sound(
+            settings.record_place(), before.run if before is not None else None
+        )
+        _tell_recorded(recorded, tell)
+        notes = (*([note] if note else []), *record_notes(recorded))
         changes = IndexChanges(index)
         context = Context(
             state=state,
@@ -133,7 +139,8 @@ def scan(
                 else None
             ),
             drops=drops,
-            notes=(note,) if note else (),
+            recorded=recorded,
+            notes=notes,
         )
         folder = out / HISTORY / scan_id
         summary = write_answer(context, folder)
@@ -273,6 +280,11 @@ def _tell_listed(listing: Listing, drops: Iterable[str], tell: Tell) -> None:
     for name in drops:
         event = Event.DROP_UNREACHABLE if name in unreachable else Event.DROP_LISTED
         tell(event, {"drop": name, "files": files[name]})
+
+
+def _tell_recorded(recorded: Recorded, tell: Tell) -> None:
+    facts = {"state": recorded.use.value, "events": recorded.events}
+    tell(Event.RECORD, {**facts, "false_matches": len(recorded.suppressions)})
 
 
 def plan_of(listing: Listing, due: Sequence[Due]) -> list[str]:

@@ -38,7 +38,8 @@ class Recorded:
         head: hash of the last of them.
         items: where everything stands; nothing if it was not read.
         suppressions: the false matches that people agreed on; none if it was not read.
-        why: a sentence, why it could not be used.
+        why: what a reader must know: why it could not be used, or that it is another one than
+            before.
     """
 
     use: RecordUse
@@ -90,7 +91,9 @@ def read_record(place: str | Path, witness: Mapping[str, Any] | None = None) -> 
             "it was written anew. See what clearance audit verify says, and restore it from a copy."
         )
     found = tuple(items.suppressions())
-    return Recorded(RecordUse.READ, record.name, items.at, head, items, found)
+    other = witness is not None and witness.get("record") not in (None, "", record.name)
+    why = f"The record {record.database.name} is another one than the run before read."
+    return Recorded(RecordUse.READ, record.name, items.at, head, items, found, why if other else "")
 
 
 def record_if_sound(place: str | Path, before: Mapping[str, Any] | None) -> Recorded:

@@ -305,14 +305,20 @@ def suppressed_notes(said: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def record_notes(recorded: Recorded) -> tuple[str, ...]:
-    """A sentence if the record of decisions could not be used."""
-    if recorded.use is not RecordUse.UNUSABLE:
-        return ()
-    return (
-        f"No match was suppressed, because the record of decisions could not be used: "
-        f"{visible(recorded.why)}",
-    )
+def record_notes(recorded: Recorded, named: bool) -> tuple[str, ...]:
+    """What a reader must know of the record of decisions.
+
+    Args:
+        recorded: what was taken from it.
+        named: whether somebody named it, and so takes it to be there.
+    """
+    if recorded.use is RecordUse.UNUSABLE:
+        said = "No match was suppressed, because the record of decisions could not be used"
+        return (f"{said}: {visible(recorded.why)}",)
+    if recorded.use is RecordUse.NONE and named:
+        return ("The record of decisions that was named is not there yet; the first decision "
+                "makes it.",)  # fmt: skip
+    return (visible(recorded.why),) if recorded.why else ()
 
 
 def _line(row: Mapping[str, Any]) -> ChangeLine:

@@ -122,7 +122,7 @@ def scan(
             settings.record_place(), before.run if before is not None else None
         )
         _tell_recorded(recorded, tell)
-        notes = (*([note] if note else []), *record_notes(recorded))
+        notes = (*([note] if note else []), *record_notes(recorded, settings.record_is_named))
         changes = IndexChanges(index)
         context = Context(
             state=state,

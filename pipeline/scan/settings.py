@@ -154,6 +154,16 @@ class ScanSettings(_Section):
             return self.record if is_url(self.record) else self.place(self.record)
         return os.environ.get(RECORD_VARIABLE) or self.place(self.out)
 
+    @property
+    def record_from_environment(self) -> bool:
+        """Whether it is the environment that names the record."""
+        return self.record is None and bool(os.environ.get(RECORD_VARIABLE))
+
+    @property
+    def record_is_named(self) -> bool:
+        """Whether a record is named, so that somebody takes it to be there."""
+        return self.record is not None or self.record_from_environment
+
     def config(self) -> Config:
         """How assets are judged.
 

@@ -285,6 +285,7 @@ def notes_of(schedule: Schedule) -> list[str]:
     if schedule.secrets and not schedule.environment.is_file():
         notes.append(
             f"Set the variables that notify names, and {RECORD_VARIABLE} if it is set here: for "
-            f"systemd in {schedule.environment}, a line NAME=value each, readable by nobody else; for cron in lines above this one."
+            f"systemd in {schedule.environment}, a line NAME=value each, readable "
+            "by nobody else; for cron in lines above this one."
         )
     return notes

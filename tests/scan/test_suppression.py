@@ -26,7 +26,7 @@ from pipeline.scan.run import scan
 from pipeline.scan.settings import load_settings
 
 QUICK = {
-    "bands": {"escalate": 0.9999, "review": 0.5},
+    "bands": {"escalate": 0.99, "review": 0.5},
     "stages": {
         name: {"enabled": False} for name in ("clip_embedding", "local_features", "perceptual_hash")
     },

@@ -33,7 +33,8 @@ class Recorded:
 
     Attributes:
         use: whether it used it.
-        name: the record's own name; empty if it was not read.
+        name: the record's own name; empty if it was not read. Of one that could not be used, this
+            and the next two are what an earlier run saw of it.
         events: how many it held.
         head: hash of the last of them.
         items: where everything stands; nothing if it was not read.
@@ -63,6 +64,10 @@ class Recorded:
 NO_RECORD = Recorded(RecordUse.NONE)
 
 
+class _LostError(RecordError):
+    """Events that an earlier run saw are not there any more."""
+
+
 def read_record(place: str | Path, witness: Mapping[str, Any] | None = None) -> Recorded:
     """Everything of the record at a place; each event is checked against its hash.
 
@@ -85,7 +90,7 @@ def read_record(place: str | Path, witness: Mapping[str, Any] | None = None) -> 
         head = event.hash
         met = met or (event.seq == seen["events"] and event.hash == seen.get("head"))
     if not met:
-        raise RecordError(
+        raise _LostError(
             f"The record {record.database.name} lacks events that the run before saw in it "
             f"({seen['events']:,}, the last with hash {seen.get('head')}): its end was cut off, or "
             "it was written anew. See what clearance audit verify says, and restore it from a copy."
@@ -100,22 +105,32 @@ def record_if_sound(place: str | Path, before: Mapping[str, Any] | None) -> Reco
     """As `read_record`, for a run that goes on whatever becomes of the record.
 
     A record that is not there is none, unless the run before read one. Of one that can't be used
-    nothing is taken: no match is suppressed by what can't be trusted.
+    nothing is taken: no match is suppressed by what can't be trusted. That events were lost is told
+    once, so that whoever put a record back from a copy need do no more.
 
     Args:
         place: as `Record.open`.
         before: run.json of the run before; None if there was none.
     """
     said = before.get("record") if before is not None else None
-    witness: Mapping[str, Any] = said if isinstance(said, Mapping) else {}
+    known = isinstance(said, Mapping) and isinstance(said.get("events"), int)
+    witness: Mapping[str, Any] = said if known else {}
     try:
         if not _is_there(place):
-            if witness.get("state") == RecordUse.READ:
-                raise RecordError("The record that the run before read is not there.")  # noqa: TRY301
+            if witness.get("record"):
+                raise _LostError("The record that the run before read is not there.")  # noqa: TRY301
             return NO_RECORD
         return read_record(place, witness)
-    except (RecordError, OSError) as error:
+    except _LostError as error:
         return Recorded(RecordUse.UNUSABLE, why=str(error))
+    except (RecordError, OSError) as error:
+        return Recorded(
+            RecordUse.UNUSABLE,
+            str(witness.get("record") or ""),
+            int(witness.get("events") or 0),
+            str(witness.get("head") or ""),
+            why=str(error),
+        )
 
 
 def _is_there(place: str | Path) -> bool:

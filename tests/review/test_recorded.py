@@ -34,6 +34,20 @@ def test_a_record_without_what_was_seen_in_it_is_not_used(place, change):
     assert record_if_sound(place, {"record": found.to_json()}).use is RecordUse.READ
 
 
+def test_what_was_seen_is_remembered_while_the_record_cannot_be_read(tmp_path):
+    some_record(tmp_path)
+    file = tmp_path / "record.sqlite"
+    seen = {**read_record(tmp_path).to_json(), "events": 12}
+    kept = file.read_bytes()
+    file.write_bytes(b"junk" * 1000)
+    found = record_if_sound(tmp_path, {"record": seen})
+    assert found.to_json() == {**seen, "state": "unusable"}
+    file.write_bytes(kept)
+    assert "lacks events" in record_if_sound(tmp_path, {"record": found.to_json()}).why
+    file.unlink()
+    assert "is not there" in record_if_sound(tmp_path, {"record": found.to_json()}).why
+
+
 def test_another_record_is_used_and_told(place):
     some_record(place)
     seen = {**read_record(place).to_json(), "record": "f" * 32}

@@ -113,8 +113,9 @@ def record_if_sound(place: str | Path, before: Mapping[str, Any] | None) -> Reco
         before: run.json of the run before; None if there was none.
     """
     said = before.get("record") if before is not None else None
-    known = isinstance(said, Mapping) and isinstance(said.get("events"), int)
-    witness: Mapping[str, Any] = said if known else {}
+    witness: Mapping[str, Any] = {}
+    if isinstance(said, Mapping) and isinstance(said.get("events"), int):
+        witness = said
     try:
         if not _is_there(place):
             if witness.get("record"):

@@ -111,7 +111,8 @@ class Run:
             matches = [match for match in matches if match["work_id"] == work_id]
             if not matches:
                 raise RunError(f"{asset} has no evidence with a work {work_id}.")
-        return RowView(self._stored, row, explanation, matches[0] if matches else None)
+        counted = [match for match in matches if not match["suppressed"]]
+        return RowView(self._stored, row, explanation, next(iter(counted or matches), None))
 
     def gallery(self, rows: pd.DataFrame | None = None, limit: int = GALLERY_ROWS) -> Gallery:
         """Rows with thumbnails, in their order.

@@ -468,6 +468,14 @@ def screen(
         int | None,
         typer.Option(metavar="N", help="An earlier version of the index, to repeat a run."),
     ] = None,
+    record: Annotated[
+        str | None,
+        typer.Option(
+            "--record",
+            metavar="RECORD",
+            help="A record of decisions: what people agreed is a false match is suppressed.",
+        ),
+    ] = None,
     _log_json: LogJson = False,
     as_json: Json = False,
 ) -> int:
@@ -481,7 +489,13 @@ def screen(
     log = _LOG.get()
     with shown(stderr()) if log is None else nullcontext(log.progress) as progress:
         done = run(
-            source, index, target, config=config, index_version=index_version, progress=progress
+            source,
+            index,
+            target,
+            config=config,
+            index_version=index_version,
+            record=record,
+            progress=progress,
         )
     status = exit_status(done.counts, fail_on, done.flagged_in_part)
     if log is not None:
@@ -595,7 +609,8 @@ def scan_exit_status(summary: dict[str, Any], fail_on: FailOn | None) -> int:
     if any(anew[band] for band in over):
         return EXIT_FAIL_ON
     unsure = counts["not_screened"] or counts["partly_screened"] or summary["flagged_in_part"]
-    return EXIT_NOT_SCREENED if unsure or summary["unreachable"] else EXIT_OK
+    unread = summary["unreachable"] or summary["record"] == "unusable"
+    return EXIT_NOT_SCREENED if unsure or unread else EXIT_OK
 
 
 ScanConfig = Annotated[

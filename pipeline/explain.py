@@ -87,6 +87,7 @@ def explain_stored(
         "risk": row["risk"],
         "reasons": row.get("reasons") or "",
         "works_compared": row.get("works_compared"),
+        "suppressed_works": row.get("suppressed_works") or 0,
         "prior": prior,
         "outcomes": [_outcome(row, name, measures) for name in stages],
         "matches": [
@@ -231,6 +232,9 @@ def _match(
         "risk": row["risk"],
         "identical_file": row["identical_file"],
         "likeness_only": row["likeness_only"],
+        # A run of an earlier release has no such columns.
+        "band": row.get("band"),
+        "suppressed": bool(row.get("suppressed")),
         "contributions": contributions,
         "steps": [
             {"name": s.name, "added": s.added, "log_odds": s.log_odds, "risk": s.risk}

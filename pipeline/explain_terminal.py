@@ -15,6 +15,7 @@ from pipeline.overlap import MEASURES
 from pipeline.plain_words import (
     BANDS,
     OUTCOMES,
+    SUPPRESSED,
     count,
     percent,
     risk_in_words,
@@ -54,14 +55,17 @@ def print_explanation(explanation: Mapping[str, Any], console: Console) -> None:
     """Prints what `pipeline.explain.explain_json` gives."""
     console.print(shown(explanation["asset_path"], "bold"))
     matches = explanation["matches"]
-    added = matches[0]["contributions"] if matches else {}
+    counted = [match for match in matches if not match["suppressed"]]
+    added = counted[0]["contributions"] if counted else {}
     risk = explanation["risk"]
     words = risk_in_words(
         risk,
         identical="identical_file" in added,
-        evidence=bool(matches),
+        evidence=bool(counted),
         counted=any(added.values()),
     )
+    if matches and not counted:
+        words = "no figure, because every match is suppressed"
     said = f"risk {risk_number(risk)}: {words}" if risk is not None else f"risk: {words}"
     console.print(Text.assemble(band_text(explanation["band"]), f"  {said}"))
     _print_facts(explanation, console)
@@ -120,6 +124,8 @@ def _print_match(match: Mapping[str, Any], console: Console) -> None:
     held = ", ".join(text for text in (match["rightsholder"], match["rights"]) if text)
     if held:
         _indented(shown(held), console)
+    if match["suppressed"]:
+        _indented(shown(f"{SUPPRESSED[:1].upper()}{SUPPRESSED[1:]}.", "bold"), console)
     if match["identical_file"]:
         _indented(shown("The file is, byte for byte, a registered file of this work."), console)
     if match["likeness_only"]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pipeline.calibration import Calibration, KindModel, risk_of
 from pipeline.config import Bands
@@ -25,6 +25,7 @@ from pipeline.records import (
     Value,
 )
 from pipeline.stages import Stage
+from pipeline.suppression import FalseMatches
 from reference_index.interface import Work
 
 IDENTICAL_FILE = "identical_file"
@@ -86,6 +87,7 @@ def fuse(
     not_counted: Mapping[str, Collection[str]] | None = None,
     notes: Sequence[str] = (),
     whole: bool = True,
+    false_matches: FalseMatches | None = None,
 ) -> RiskRow:
     """One row of the risk table.
 
@@ -101,6 +103,7 @@ def fuse(
         not_counted: by stage, rights (lower case) of works whose evidence adds nothing.
         notes: sentences on what loading had to do or leave out.
         whole: whether loading left out nothing that is content.
+        false_matches: matches that people agreed are false; those still covered decide nothing.
 
     Raises:
         KeyError: if evidence names a work or a stage that is not given.
@@ -120,23 +123,37 @@ def fuse(
             j.match.work_id,
         ),
     )
-    band = (
-        judged[0].band if judged else _band_without_evidence(asset, outcomes, works_compared, whole)
+    rulings = (
+        false_matches.rulings(asset, ((j.match.work_id, j.match.risk, j.band) for j in judged))
+        if false_matches is not None
+        else {}
     )
-    if judged:
-        risk: float | None = judged[0].match.risk
+    suppressed = {work_id for work_id, ruling in rulings.items() if ruling.suppresses}
+    counted = [j for j in judged if j.match.work_id not in suppressed]
+    risk: float | None = None
+    if counted:
+        band, risk = counted[0].band, counted[0].match.risk
+    elif judged:
+        # Evidence was found, so it is never no_match; no figure is true of it.
+        band = Band.INFO
     else:
+        band = _band_without_evidence(asset, outcomes, works_compared, whole)
         # Where a stage could not judge, nothing found says nothing: no figure is better than one.
         risk = risk_of(model.prior) if band is Band.NO_MATCH and model is not None else None
     return RiskRow(
         asset=asset,
         band=band,
         risk=risk,
-        reasons=reasons(asset, band, outcomes, judged, works, works_compared, stages, notes),
+        reasons=reasons(
+            asset, band, outcomes, judged, works, works_compared, stages, notes, rulings
+        ),
         outcomes=tuple(outcomes),
-        matches=tuple(j.match for j in judged),
+        matches=tuple(
+            replace(j.match, band=j.band, suppressed=j.match.work_id in suppressed) for j in judged
+        ),
         works_compared=works_compared,
         whole=whole,
+        lapsed=tuple(work_id for work_id in rulings if work_id not in suppressed),
     )
 
 

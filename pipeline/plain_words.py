@@ -26,6 +26,9 @@ OUTCOMES: Mapping[Outcome, str] = {
 }
 
 
+SUPPRESSED = "suppressed: people agreed that the match is false, and it decides nothing"
+
+
 def risk_number(risk: float | None) -> str:
     """A risk to two places, never rounded up to 1 or down to 0; a dash if there is none."""
     if risk is None:

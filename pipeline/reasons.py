@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pipeline.errors import Reason
 from pipeline.records import Asset, Band, Evidence, Kind, Match, Outcome, StageOutcome
 from pipeline.stages import STAGES, Stage
+from pipeline.suppression import Ruling
 from pipeline.visible import visible
 from reference_index.interface import Work
 
@@ -45,12 +46,19 @@ def reasons(
     works_compared: int,
     stages: Mapping[str, Stage],
     notes: Sequence[str],
+    rulings: Mapping[str, Ruling] | None = None,
 ) -> tuple[str, ...]:
-    """The sentences of one row. Arguments as in `pipeline.fuse.fuse`; `judged` strongest first."""
+    """The sentences of one row. Arguments as in `pipeline.fuse.fuse`; `judged` strongest first,
+    `rulings` by work id.
+    """
     said: list[str] = []
+    rulings = rulings or {}
     if judged:
-        said += _of_match(judged[0], works[judged[0].match.work_id], stages)
-        said += _of_others(judged[1:], works)
+        counted = [j for j in judged if not _suppressed(j, rulings)]
+        if counted:
+            said += _of_match(counted[0], works[counted[0].match.work_id], stages)
+            said += _of_others(counted[1:], works)
+        said += _of_rulings(judged, works, rulings)
         fault = _fault(asset, outcomes)
         if fault is not None:
             said.append(f"The file itself was not screened: {fault}.")
@@ -108,6 +116,23 @@ def _of_match(judgement: Judgement, work: Work, stages: Mapping[str, Stage]) -> 
             "this use is for a person to judge."
         )
     return said
+
+
+def _suppressed(judgement: Judgement, rulings: Mapping[str, Ruling]) -> bool:
+    ruling = rulings.get(judgement.match.work_id)
+    return ruling is not None and ruling.suppresses
+
+
+def _of_rulings(
+    judged: Sequence[Judgement], works: Mapping[str, Work], rulings: Mapping[str, Ruling]
+) -> list[str]:
+    """A sentence for each match that people said is false, those that came back first."""
+    spoken = [j for j in judged if j.match.work_id in rulings]
+    spoken.sort(key=lambda j: _suppressed(j, rulings))
+    return [
+        rulings[j.match.work_id].sentence(_title(works[j.match.work_id]), j.match.risk, j.band)
+        for j in spoken
+    ]
 
 
 def _of_others(judged: Sequence[Judgement], works: Mapping[str, Work]) -> list[str]:

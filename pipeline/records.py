@@ -271,6 +271,8 @@ class Match:
         passages: of all stages.
         identical_file: whether a file of the work has the asset's very bytes.
         likeness_only: whether no stage found evidence of copying, only of likeness.
+        band: in which the match alone would put the row; None if not known.
+        suppressed: whether people agreed that it is false, so that it decides nothing.
     """
 
     work_id: str
@@ -281,14 +283,17 @@ class Match:
     passages: tuple[Passage, ...] = ()
     identical_file: bool = False
     likeness_only: bool = False
+    band: Band | None = None
+    suppressed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class RiskRow:
     """One row of the risk table: one discovered file, judged.
 
-    `matches` are all works with evidence, strongest first; `reasons` are sentences. `whole` is
-    False if a part of the file was not looked at.
+    `matches` are all works with evidence, strongest first, suppressed ones among them; `reasons`
+    are sentences. `whole` is False if a part of the file was not looked at. `lapsed` are works
+    whose match people said is false, which does not cover it any more.
     """
 
     asset: Asset
@@ -300,3 +305,14 @@ class RiskRow:
     works_compared: int
     whole: bool = True
     extra: Mapping[str, Any] = field(default_factory=dict)
+    lapsed: tuple[str, ...] = ()
+
+    @property
+    def strongest(self) -> Match | None:
+        """The match that decides the row: the strongest that is not suppressed."""
+        return next((match for match in self.matches if not match.suppressed), None)
+
+    @property
+    def suppressed(self) -> int:
+        """How many matches are suppressed."""
+        return sum(match.suppressed for match in self.matches)

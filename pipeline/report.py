@@ -17,7 +17,7 @@ from pipeline.errors import Reason
 from pipeline.fuse import in_part
 from pipeline.plain_words import BANDS, count, risk_number
 from pipeline.records import Band, Outcome, RiskRow
-from pipeline.report_card import Card, Content, card, shown_work
+from pipeline.report_card import Card, Content, card, shown_match, shown_work
 from pipeline.report_overlay import OVERLAYS
 from pipeline.results import REPORT, RISK_CSV, ResultFiles, RunInfo
 from pipeline.table import counts, flagged, urgency
@@ -256,7 +256,8 @@ def _band_meanings(run: RunInfo) -> list[tuple[str, str, str]]:
              " reaches no higher"),
             (
                 Band.INFO,
-                f"weak evidence{below}, or a passage not counted for the rights of its work",
+                f"weak evidence{below}, a passage not counted for the rights of its work, or"
+                " matches that people agreed are false",
             ),
             (Band.PARTLY_SCREENED, "nothing found in what could be judged, but not all could"),
             (Band.NOT_SCREENED, "could not be judged at all"),
@@ -272,7 +273,7 @@ def _glance(number: int, row: RiskRow, works: Mapping[str, Work]) -> Glance:
         band=row.band.value,
         band_title=BANDS[row.band],
         path=visible(row.asset.asset_path),
-        work=shown_work(works[row.matches[0].work_id]),
+        work=shown_work(works[shown_match(row).work_id]),
         risk=risk_number(row.risk),
     )
 

@@ -14,6 +14,7 @@ from pipeline.overlay import KeptFrame
 from pipeline.plain_words import (
     BANDS,
     OUTCOMES,
+    SUPPRESSED,
     percent,
     risk_in_words,
     risk_number,
@@ -104,11 +105,12 @@ class ShownOutcome:
 
 @dataclass(frozen=True, slots=True)
 class OtherWork:
-    """A further work with evidence."""
+    """A further work with evidence; `suppressed` if people agreed that its match is false."""
 
     work: Work
     risk: str
     figures: str
+    suppressed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +118,7 @@ class Card:
     """Everything that the page shows of one flagged row. All text is fit to show, not escaped.
 
     `overlap` is of the strongest match that has one, `other_overlaps` are of further ones.
+    `suppressed` if people agreed that every match of the row is false.
     """
 
     number: int
@@ -140,6 +143,7 @@ class Card:
     more_others: int
     overlap: ShownOverlap | None
     other_overlaps: tuple[ShownOverlap, ...]
+    suppressed: bool = False
 
     @property
     def overlay_bytes(self) -> int:
@@ -170,7 +174,7 @@ def card(
         max_passages, max_others, max_overlays: how many of each.
         overlay_room: bytes that overlays may still take in the page.
     """
-    match = row.matches[0]
+    match = shown_match(row)
     path, found = row.asset.asset_path, _evidence(row, match)
     bars, ticks = (
         waterfall(explain_contributions(prior[row.asset.kind], match.contributions))
@@ -178,7 +182,7 @@ def card(
         else ((), ())
     )
     passages = sorted(_passages(found), key=lambda p: -p[0].words)
-    others = row.matches[1:]
+    others = [one for one in row.matches if one is not match]
     overlaps = _overlaps(row, works, content, max_overlays, overlay_room)
     return Card(
         number=number,
@@ -188,7 +192,9 @@ def card(
         asset_id=row.asset.asset_id or "",
         is_image=row.asset.kind is Kind.IMAGE,
         risk=risk_number(row.risk),
-        risk_words=risk_in_words(
+        risk_words=SUPPRESSED
+        if match.suppressed
+        else risk_in_words(
             row.risk,
             identical=IDENTICAL_FILE in match.contributions,
             counted=any(match.contributions.values()),
@@ -208,14 +214,25 @@ def card(
         more_passages=max(0, len(passages) - max_passages),
         others=tuple(
             OtherWork(
-                shown_work(works[other.work_id]), risk_number(other.risk), _figures_line(other)
+                shown_work(works[other.work_id]),
+                risk_number(other.risk),
+                _figures_line(other),
+                other.suppressed,
             )
             for other in others[:max_others]
         ),
         more_others=max(0, len(others) - max_others),
         overlap=overlaps[0] if overlaps else None,
         other_overlaps=overlaps[1:],
+        suppressed=match.suppressed,
     )
+
+
+def shown_match(row: RiskRow) -> Match:
+    """The match that a flagged row is shown with: the one that decides it, or the strongest if
+    all are suppressed.
+    """
+    return row.strongest or row.matches[0]
 
 
 def _overlaps(

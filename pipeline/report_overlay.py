@@ -121,7 +121,7 @@ def shown_overlap(
         note = "This page holds only so many overlays; clearance explain --overlay draws this one."
     return ShownOverlap(
         title=visible(title),
-        strongest=match is row.matches[0],
+        strongest=match is (row.strongest or row.matches[0]),
         sentence=overlap_sentence(overlap),
         panels=panels,
         note=note,

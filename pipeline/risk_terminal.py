@@ -40,6 +40,9 @@ def print_run(done: ScreenedRun, console: Console, *, limit: int = 20) -> None:
     files = count(len(done.rows), "file")
     among = count(len(done.works), "work")
     console.print(shown(f"{files} screened against {among}: {', '.join(counts) or 'nothing'}."))
+    if done.suppressed:
+        pairs = count(done.suppressed, "match is", "matches are")
+        console.print(shown(f"{pairs} suppressed, because people agreed on that by the record."))
     for stage, why in done.run["not_run"].items():
         console.print(shown(f"{title_of(stage)} did not run: {why}", "yellow"))
     for stage in done.run["calibration"]["other_weights"]:
@@ -76,7 +79,8 @@ def print_table(
     table.add_column("Strongest match, and why", ratio=3)
     ordered = sorted(rows, key=urgency)
     for row in ordered[:limit]:
-        work_id = row.matches[0].work_id if row.matches else ""
+        top = row.strongest
+        work_id = top.work_id if top is not None else ""
         work = (works or {}).get(work_id)
         table.add_row(
             band_text(row.band),
@@ -102,7 +106,8 @@ def _why(row: RiskRow) -> str:
     """
     if not row.reasons:
         return ""
-    if row.matches and row.matches[0].identical_file:
+    top = row.strongest
+    if top is not None and top.identical_file:
         return "The file is, byte for byte, a registered file."
-    first = row.band is Band.NO_MATCH or len(row.reasons) == 1
+    first = row.band is Band.NO_MATCH or len(row.reasons) == 1 or (row.matches and top is None)
     return textwrap.shorten(row.reasons[0 if first else 1], REASON_CHARACTERS, placeholder=" …")

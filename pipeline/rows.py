@@ -9,6 +9,8 @@ from pipeline.config import Config
 from pipeline.fuse import fuse
 from pipeline.judge import Bench, works_compared
 from pipeline.records import Asset, Fault, Loaded, RiskRow, StageOutcome
+from pipeline.review.state import Suppression
+from pipeline.suppression import FalseMatches
 from reference_index.store import ReferenceIndex
 
 
@@ -42,9 +44,16 @@ class Rows:
         index: what was searched.
         benches: the stages that searched it.
         config: calibration and bands.
+        suppressions: false matches that people agreed on.
     """
 
-    def __init__(self, index: ReferenceIndex, benches: Sequence[Bench], config: Config) -> None:
+    def __init__(
+        self,
+        index: ReferenceIndex,
+        benches: Sequence[Bench],
+        config: Config,
+        suppressions: Sequence[Suppression] = (),
+    ) -> None:
         self._works = {work.work_id: work for work in index.works}
         gathered: dict[str, set[str]] = {}
         for file in index.files:
@@ -54,6 +63,9 @@ class Rows:
         self._stages = {bench.name: bench.stage for bench in benches if bench.stage is not None}
         self._not_counted = {bench.name: bench.settings.not_counted for bench in benches}
         self._config = config
+        self._false_matches = FalseMatches(
+            suppressions, index.version, index.digest, config.fingerprint()
+        )
 
     def row(self, asset: Asset, facts: Facts, outcomes: Sequence[StageOutcome]) -> RiskRow:
         """An asset's row; its outcomes are one of each bench."""
@@ -69,5 +81,6 @@ class Rows:
             not_counted=self._not_counted,
             notes=facts.notes,
             whole=facts.whole,
+            false_matches=self._false_matches,
         )
         return row if facts.format is None else replace(row, extra={"format": facts.format})

@@ -13,7 +13,7 @@ from pipeline.explain_terminal import band_text, shown
 from pipeline.plain_words import BANDS, count, risk_number
 from pipeline.records import Band, Outcome
 from pipeline.results import DELTA, DELTA_HTML, RISK_TABLE
-from pipeline.scan.answer import TITLES
+from pipeline.scan.answer import TITLES, suppressed_notes
 from pipeline.scan.delta import Change
 from pipeline.scan.history import Seen
 from pipeline.scan.run import Scanned
@@ -39,6 +39,8 @@ def print_scan(done: Scanned, console: Console) -> None:
     )
     files, works = count(said["files"], "file"), count(said["works"], "work")
     console.print(shown(f"All of it: {files} against {works}: {counts or 'nothing'}."))
+    for note in suppressed_notes(said):
+        console.print(shown(note))
     stages = stages_line(said["stages"])
     if stages:
         console.print(shown(stages))

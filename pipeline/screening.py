@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,9 +17,11 @@ from pipeline.manifest import new_run_id, now
 from pipeline.object_results import results_folder
 from pipeline.places import Place, absolute, lies_in, name_of
 from pipeline.progress import Progress, silent
+from pipeline.recorded import NO_RECORD, read_record, write_decisions
 from pipeline.records import Asset, Fault, LoadedScript, RiskRow
 from pipeline.report import ReportLimits, write_report
 from pipeline.results import NAMES, RUN, ResultFiles
+from pipeline.review.state import Suppression
 from pipeline.rows import Rows, facts_of
 from pipeline.run_record import run_info, run_manifest
 from pipeline.script_places import with_places
@@ -54,6 +56,7 @@ class ScreenedRun:
             "files": self.run["files"],
             "counts": self.counts,
             "flagged_in_part": self.flagged_in_part,
+            "suppressed": self.suppressed,
             "works": len(self.works),
             "index_version": self.run["index"]["version"],
             "config_fingerprint": self.run["config_fingerprint"],
@@ -66,6 +69,11 @@ class ScreenedRun:
     def flagged_in_part(self) -> int:
         """How many flagged rows were not screened in full: other evidence may be missing."""
         return sum(in_part(row) for row in self.rows if row.band in FLAGGED)
+
+    @property
+    def suppressed(self) -> int:
+        """How many matches are suppressed, because people agreed that they are false."""
+        return sum(row.suppressed for row in self.rows)
 
     @property
     def counts(self) -> dict[str, int]:
@@ -101,10 +109,14 @@ def check_places(drop: Place, index: Path, out: Place) -> None:
 
 
 def judge_assets(
-    assets: Iterable[Asset], index: ReferenceIndex, benches: list[Bench], config: Config
+    assets: Iterable[Asset],
+    index: ReferenceIndex,
+    benches: list[Bench],
+    config: Config,
+    suppressions: Sequence[Suppression] = (),
 ) -> Iterator[Judged]:
     """Every asset's row, in order; memory holds three chunks of assets at most."""
-    rows = Rows(index, benches, config)
+    rows = Rows(index, benches, config, suppressions)
     chunks = load_all(assets, config.limits, lambda asset: asset)
     for asset, loaded, found in judge_all(chunks, benches):
         outcomes = with_places(found, loaded) if isinstance(loaded, LoadedScript) else found
@@ -119,6 +131,7 @@ def screen(
     *,
     config: Path | Config | None = None,
     index_version: int | None = None,
+    record: str | Path | None = None,
     progress: Progress = silent,
 ) -> ScreenedRun:
     """Screens every file of `drop` against the index and writes the results to `out`.
@@ -126,15 +139,18 @@ def screen(
     Every file discovered becomes exactly one row. `index_version` names an earlier version of the
     index, to repeat a run. Results of an earlier run in `out` stay whole
     until the new ones are complete. Drop and output may lie in object storage
-    (`pipeline.places.place` makes a place of an s3:// URL).
+    (`pipeline.places.place` makes a place of an s3:// URL). `record` is a record of decisions:
+    matches that people agreed are false are suppressed by it.
 
     Raises:
         DropError: if the drop or the output folder can't be used.
         ConfigError: if the configuration can't be used.
         ReferenceIndexError: if the index can't be read, or not with what is installed.
+        RecordError: if there is no such record, it can't be read, or it was altered.
     """
     started = now()
     settings = config if isinstance(config, Config) else load_config(config)
+    recorded = read_record(record) if record is not None else NO_RECORD
     index = ReferenceIndex.open(index_path, index_version)
     check_places(drop, index_path, out)
     faults = index.verify()
@@ -157,14 +173,16 @@ def screen(
         rows: list[RiskRow] = []
         shown = Shown(settings.report.max_rows if settings.report.thumbnails else 0)
         for judged in source.judged(
-            entries, lambda assets: judge_assets(assets, index, benches, settings)
+            entries,
+            lambda assets: judge_assets(assets, index, benches, settings, recorded.suppressions),
         ):
             rows.append(judged.row)
             shown.take(judged)
             progress("Screening", len(rows), len(entries))
         info = run_info(new_run_id(), name_of(drop), started, index, settings)
         works = {work.work_id: work for work in index.works}
-        write_tables(files, rows, info, works, discovered=len(entries))
+        built = write_tables(files, rows, info, works, discovered=len(entries))
+        write_decisions(files, built.risk, recorded)
         write_report(
             files,
             run=info,
@@ -175,6 +193,7 @@ def screen(
         )
         run = {
             "drop": absolute(drop),
+            "record": {**recorded.to_json(), "suppressed": sum(row.suppressed for row in rows)},
             **run_manifest(info, index, settings, benches, len(rows), counts(rows)),
         }
         run["outputs"] = dict(files.digests)

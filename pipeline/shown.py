@@ -10,6 +10,7 @@ from pipeline.load.images import thumbnail
 from pipeline.overlay import KeptFrame
 from pipeline.records import Loaded, LoadedImage, RiskRow
 from pipeline.report import Content
+from pipeline.report_card import shown_match
 from pipeline.report_overlay import kept_frames
 from pipeline.table import urgency
 from pipeline.table_checks import FLAGGED
@@ -65,7 +66,7 @@ def content_of(rows: Sequence[RiskRow], index: ReferenceIndex, shown: Shown) -> 
         for outcome in row.outcomes
         for evidence in outcome.evidence
         if row.matches
-        and evidence.work_id in {row.matches[0].work_id, *shown.frames[row.asset.asset_path]}
+        and evidence.work_id in {shown_match(row).work_id, *shown.frames[row.asset.asset_path]}
     }
     thumbnails = {}
     for file_id in sorted(wanted):

@@ -77,6 +77,7 @@ def risk_table_schema() -> pa.Schema:
             _column("rights", "str"),
             _column("reasons", "str", always=True),
             _column("other_works", "int", always=True),
+            _column("suppressed_works", "int", always=True),
             *stages,
             *outcomes,
             *(_column(f"contribution_{name}", "float") for name in contribution_names()),
@@ -110,6 +111,8 @@ def match_schema() -> pa.Schema:
             _column("rightsholder", "str", always=True),
             _column("rights", "str", always=True),
             _column("rank", "int", always=True),
+            _column("band", "str"),
+            _column("suppressed", "bool", always=True),
         ]
     )
 
@@ -223,7 +226,7 @@ def tables_in_order(
 def _risk_record(
     row: RiskRow, run: RunInfo, works: Mapping[str, Work], cells: Cells
 ) -> dict[str, object]:
-    asset, top = row.asset, row.matches[0] if row.matches else None
+    asset, top = row.asset, row.strongest
     work = works.get(top.work_id) if top else None
     record: dict[str, object] = {
         "asset_path": cells.text("asset_path", asset.asset_path),
@@ -234,9 +237,12 @@ def _risk_record(
         "work_id": cells.text("work_id", top.work_id if top else None),
         **_work_columns(work, cells),
         "reasons": cells.text("reasons", " ".join(row.reasons)),
-        "other_works": max(0, len(row.matches) - 1),
+        "other_works": max(0, len(row.matches) - row.suppressed - 1),
+        "suppressed_works": row.suppressed,
         # Of bytes that could not be read, nobody knows whether they are a registered file's.
-        "identical_file": None if asset.asset_id is None else bool(top and top.identical_file),
+        "identical_file": None
+        if asset.asset_id is None
+        else any(match.identical_file for match in row.matches),
         "likeness_only": top.likeness_only if top else None,
         "works_compared": row.works_compared,
         "format": cells.text("format", row.extra.get("format")),
@@ -297,6 +303,8 @@ def _match_record(
         "likeness_only": match.likeness_only,
         **_work_columns(works.get(match.work_id), cells),
         "rank": rank,
+        "band": str(match.band) if match.band is not None else None,
+        "suppressed": match.suppressed,
         **_match_columns(match, cells),
         **{f"work_file_{stage}": cells.text("", file) for stage, file in match.work_files.items()},
     }

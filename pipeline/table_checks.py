@@ -87,14 +87,22 @@ def _band_faults(row: RiskRow) -> list[str]:
         return [f"has the unknown band {row.band!r}"]
     if row.risk is not None and not 0.0 <= row.risk <= 1.0:
         said.append(f"has the risk {row.risk!r}, which is not between 0 and 1")
-    if row.risk is None and row.band in (*FLAGGED, Band.NO_MATCH):
+    top = row.strongest
+    none_counts = bool(row.matches) and top is None
+    if none_counts and (row.band is not Band.INFO or row.risk is not None):
+        said.append(
+            f"is {row.band} at the risk {row.risk!r}, and each of its matches is suppressed"
+        )
+    if row.risk is None and row.band in (*FLAGGED, Band.NO_MATCH) and not none_counts:
         said.append(f"is {row.band} and has no risk")
     if row.risk is not None and row.band is Band.NOT_SCREENED:
         said.append("is not screened and has a risk")
     if (row.band in FLAGGED) != bool(row.matches):
         said.append(f"is {row.band} and has {len(row.matches)} matches")
-    if row.matches and row.risk != row.matches[0].risk:
-        said.append(f"has the risk {row.risk!r}, its strongest match {row.matches[0].risk!r}")
+    if top is not None and row.risk != top.risk:
+        said.append(f"has the risk {row.risk!r}, its strongest match {top.risk!r}")
+    if top is not None and top.band is not None and row.band is not top.band:
+        said.append(f"is {row.band}, its strongest match {top.band}")
     if row.band is Band.NO_MATCH:
         applying = [o for o in row.outcomes if o.outcome is not Outcome.NOT_APPLICABLE]
         unsaid = [f"{o.stage} {o.outcome}" for o in applying if o.outcome is not Outcome.NO_MATCH]

@@ -30,6 +30,9 @@ from pipeline.records import (
     StageOutcome,
     Value,
 )
+from pipeline.review.basis import Basis
+from pipeline.review.state import Suppression
+from pipeline.suppression import FalseMatches
 from reference_index.interface import Work
 
 ASSET = Asset(Path("a.png"), "a.png", "a" * 64, Kind.IMAGE, 10)
@@ -379,3 +382,73 @@ def test_more_evidence_never_lowers_the_risk(nats, more):
         [matched(HASH, evidence(HASH, nats=nats)), matched(CLIP, evidence(CLIP, nats=more))]
     )
     assert strong.risk >= weak.risk
+
+
+def said_false(work_id: str, band: Band, *by: str, asset_id: str = ASSET.asset_id) -> Suppression:
+    basis = Basis(asset_id, "elsewhere.png", work_id, 1, "d", "c", 0.5, band, "run")
+    return Suppression(
+        asset_id, work_id, by or ("anna",), "2030-02-03T04:05:06Z", "", ("e",), basis
+    )
+
+
+def with_word(found, *said: Suppression, **more):
+    return run(found, false_matches=FalseMatches(said, 2, "e", "c"), **more)
+
+
+TWO_WORKS = [
+    matched(HASH, evidence(HASH, "w1", nats_for(0.95)), evidence(HASH, "w2", nats_for(0.5))),
+    no_match(CLIP),
+]
+
+
+def test_the_next_strongest_match_decides_when_the_strongest_is_suppressed():
+    row = with_word(TWO_WORKS, said_false("w1", Band.ESCALATE, "anna", "bob"))
+    assert (row.band, row.risk) == (Band.REVIEW, pytest.approx(0.5))
+    assert [(one.work_id, one.suppressed, one.band) for one in row.matches] == [
+        ("w1", True, Band.ESCALATE), ("w2", False, Band.REVIEW),
+    ]  # fmt: skip
+    assert row.strongest is row.matches[1]
+    assert row.reasons == (
+        "Needs review: evidence of copying from “Title w2” (w2), held by Holder & Sons.",
+        "The outlines agree.",
+        "anna and bob said on 2030-02-03 that the match with “Title w1” (w1) is false; it would "
+        "stand at risk 0.95 in band “Escalate” otherwise.",
+    )
+
+
+@given(
+    st.lists(st.floats(0.001, 0.999), min_size=1, max_size=4),
+    st.sets(st.integers(0, 3)),
+    st.lists(st.sampled_from([Band.ESCALATE, Band.REVIEW, Band.INFO]), min_size=4, max_size=4),
+)
+def test_suppression_hides_nothing_and_a_pair_in_another_band_counts(risks, spoken, decided):
+    works = [f"w{n + 1}" for n in range(len(risks))]
+    given_ = [evidence(HASH, work, nats_for(r)) for work, r in zip(works, risks, strict=True)]
+    found = [matched(HASH, *given_), no_match(CLIP)]
+    plain = run(found)
+    row = with_word(found, *(said_false(f"w{n + 1}", decided[n]) for n in spoken))
+    assert [replace(one, suppressed=False) for one in row.matches] == list(plain.matches)
+    own = {one.work_id: one.band for one in plain.matches}
+    covered = {f"w{n + 1}" for n in spoken if own.get(f"w{n + 1}") is decided[n]}
+    assert {one.work_id for one in row.matches if one.suppressed} == covered
+    assert set(row.lapsed) == {f"w{n + 1}" for n in spoken if f"w{n + 1}" in own} - covered
+    left = [one for one in plain.matches if one.work_id not in covered]
+    assert (row.band, row.risk) == ((left[0].band, left[0].risk) if left else (Band.INFO, None))
+    for work_id in (*covered, *row.lapsed):
+        assert sum(f"({work_id}) is false" in sentence for sentence in row.reasons) == 1
+
+
+def test_an_identical_file_may_be_suppressed_and_is_still_said_to_be_one():
+    row = with_word(
+        [no_match(HASH), no_match(CLIP)],
+        said_false("w1", Band.ESCALATE),
+        file_ids={"w1": frozenset({ASSET.asset_id})},
+    )
+    assert (row.band, row.risk, row.matches[0].identical_file) == (Band.INFO, None, True)
+
+
+def test_word_of_other_bytes_or_of_bytes_that_were_not_read_suppresses_nothing():
+    other = said_false("w1", Band.ESCALATE, asset_id="b" * 64)
+    assert with_word(TWO_WORKS, other).suppressed == 0
+    unread = replace(ASSET, asset_id=None)
+    assert with_word(TWO_WORKS, said_false("w1", Band.ESCALATE), asset=unread).suppressed == 0

@@ -212,6 +212,22 @@ FAULTY = {
         replace(flagged_row("a"), band=Band.NO_MATCH),
         "1 matches",
     ),
+    "another band than its match's": (
+        with_match(flagged_row("a"), band=Band.REVIEW),
+        "match review",
+    ),
+    "a risk though every match is suppressed": (
+        replace(with_match(flagged_row("a"), suppressed=True), band=Band.INFO),
+        "each of its matches is suppressed",
+    ),
+    "a band though every match is suppressed": (
+        replace(with_match(flagged_row("a"), suppressed=True), risk=None),
+        "each of its matches is suppressed",
+    ),
+    "no_match with a suppressed match": (
+        replace(with_match(flagged_row("a"), suppressed=True), risk=None, band=Band.NO_MATCH),
+        "1 matches",
+    ),
     "unknown work": (with_match(flagged_row("a"), work_id="w9"), "no work of the index"),
     "other contributions": (with_match(flagged_row("a"), contributions={}), "contributions make"),
     "unknown contribution": (

@@ -68,8 +68,9 @@ class Basis:
 
         Args:
             row: of the risk table, by column, as `to_pylist` gives it.
-            match: of matches.parquet, for another work than the row's strongest: work and risk are
-                then the match's, and the band is the row's.
+            match: of matches.parquet, for another work than the row's strongest: work, risk and
+                band are then the match's own, and the row's band where it tells none. So a decision
+                on it stands whatever becomes of the row's other matches.
         """
         of = row if match is None else match
         return cls(
@@ -80,7 +81,7 @@ class Basis:
             index_digest=row["index_digest"],
             config_fingerprint=row["config_fingerprint"],
             risk=None if of["risk"] is None else float(of["risk"]),
-            band=Band(row["band"]),
+            band=Band(of.get("band") or row["band"]),
             run_id=row["run_id"],
         )
 

@@ -60,7 +60,10 @@ def _columns(state: ItemState) -> dict[str, str | None]:
 def decided_table(table: pa.Table, items: Items) -> pa.Table:
     """The risk table with `COLUMNS` at its end."""
     wanted = ["asset_path", "asset_id", "work_id", "risk", "band", "run_id", "index_version"]
-    rows = table.select([*wanted, "index_digest", "config_fingerprint"]).to_pylist()
+    wanted += ["index_digest", "config_fingerprint"]
+    if "suppressed_works" in table.column_names:  # a run of an earlier release has none
+        wanted.append("suppressed_works")
+    rows = table.select(wanted).to_pylist()
     added = decisions_for(items, rows)
     for name in COLUMNS:
         table = table.append_column(name, pa.array([one[name] for one in added], pa.string()))
@@ -82,10 +85,24 @@ def write_decided(out: Path, record: Record) -> pa.Table:
         RecordError: if the record can't be read, or was altered.
         DropError: if the files can't be written.
     """
-    table = decided_table(read_run(out).risk_rows, record.items())
+    risk = read_run(out).risk_rows
     with ResultFiles(out) as files:
-        with files.new(DECIDED) as file:
-            write_parquet(table, file)
-        with files.new(DECIDED_CSV) as file:
-            write_csv(table, file)
+        return write_decided_table(files, risk, record.items())
+
+
+def write_decided_table(files: ResultFiles, risk: pa.Table, items: Items) -> pa.Table:
+    """Writes both files among a run's results; the table that was written.
+
+    They are no part of the run, since later decisions replace them: `run.json` holds no digest.
+
+    Raises:
+        DropError: if they can't be written.
+    """
+    table = decided_table(risk, items)
+    with files.new(DECIDED) as file:
+        write_parquet(table, file)
+    with files.new(DECIDED_CSV) as file:
+        write_csv(table, file)
+    for name in (DECIDED, DECIDED_CSV):
+        del files.digests[name]
     return table

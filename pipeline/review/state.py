@@ -196,6 +196,7 @@ class Items:
     def __init__(self, events: Iterable[Event] = ()) -> None:
         self._events: dict[Item, list[Event]] = {}
         self._of_path: dict[str, dict[Item, None]] = {}
+        self._of_asset: dict[str, dict[Item, None]] = {}
         self._at = 0
         for event in events:
             self.take(event)
@@ -213,6 +214,7 @@ class Items:
         self._events.setdefault(event.item, []).append(event)
         if isinstance(event.payload, Decision):
             self._of_path.setdefault(event.payload.basis.asset_path, {})[event.item] = None
+            self._of_asset.setdefault(event.item.asset, {})[event.item] = None
 
     def __iter__(self) -> Iterator[Item]:
         return iter(self._events)
@@ -230,11 +232,15 @@ class Items:
         If nobody has decided on its asset and work, but somebody has on what stood at the same path
         before (other bytes, or another work), it is `reopened` and says why; if all that was
         decided there is that a match was false which the row does not name any more, `suppressed`.
+        Of a row whose every match was suppressed when it was written (`suppressed_works`), it is
+        where those decisions stand: `suppressed`, until one of them is taken back.
         """
         now = Basis.of_row(row)
         own = self.state(now.item, now)
         if own.state is not State.OPEN:
             return own
+        if now.work_id is None and row.get("suppressed_works"):
+            return self._of_suppressed(now.item.asset, int(row["suppressed_works"])) or own
         suppressed, before = None, None
         for item in self._of_path.get(now.asset_path, ()):
             was = self.state(item)
@@ -258,6 +264,26 @@ class Items:
                 events=tuple(sorted((*own.events, *again.events), key=lambda one: one.seq)),
             )
         return suppressed if suppressed is not None and now.work_id is None else own
+
+    def _of_suppressed(self, asset: str, works: int) -> ItemState | None:
+        """Where the false matches stand that suppressed all of a row's works, so many of them: the
+        newest one, or the newest that does not suppress any more, if one was taken back since.
+        """
+        spoken = [
+            state
+            for item in self._of_asset.get(asset, ())
+            if item.work_id is not None
+            and (state := self.state(item)).state is not State.OPEN
+            and any(
+                isinstance(event.payload, Decision) and event.payload.choice is Choice.FALSE_MATCH
+                for event in state.events
+            )
+        ]
+        spoken.sort(key=lambda state: state.given[-1].event.seq)
+        good = [state for state in spoken if state.state is State.SUPPRESSED]
+        other = [state for state in spoken if state.state is not State.SUPPRESSED]
+        chosen = good if len(good) >= works else other
+        return chosen[-1] if chosen else None
 
     def suppressions(self) -> list[Suppression]:
         """The false matches that people agreed on and that nobody took back, oldest first."""

@@ -17,6 +17,7 @@ from pipeline.judge import Bench, judge_with
 from pipeline.load.workers import load_apart
 from pipeline.places import Place, absolute
 from pipeline.plain_words import BANDS, count, risk_number
+from pipeline.recorded import Recorded, RecordUse, write_decisions
 from pipeline.records import Asset, Band, Fault, Outcome, RiskRow
 from pipeline.report import ChangeLine, Changes, ReportLimits, write_report
 from pipeline.results import (
@@ -32,7 +33,7 @@ from pipeline.results import (
 from pipeline.rows import Facts, Rows
 from pipeline.run_record import run_manifest
 from pipeline.scan import codec
-from pipeline.scan.delta import Change, change_counts, delta_of
+from pipeline.scan.delta import Change, Suppressed, change_counts, delta_of, suppressed_works
 from pipeline.scan.index_change import IndexChange
 from pipeline.scan.judging import Judging
 from pipeline.scan.keys import content_of
@@ -74,12 +75,16 @@ class Context:
     before: StoredRun | None
     change: IndexChange | None
     drops: Mapping[str, Place]
+    recorded: Recorded
     notes: tuple[str, ...]
 
 
 def rows_of(context: Context, assets: Sequence[Asset]) -> Iterator[RiskRow]:
-    """Rows of assets, in their order, from what is kept of their contents."""
-    rows = Rows(context.index, context.benches, context.config)
+    """Rows of assets, in their order, from what is kept of their contents.
+
+    What is kept was judged without suppression, which is applied here.
+    """
+    rows = Rows(context.index, context.benches, context.config, context.recorded.suppressions)
     for asset in assets:
         content = content_of(asset)
         passing = context.judging.passing.get(content or "")
@@ -115,31 +120,51 @@ def write_answer(context: Context, folder: Path) -> dict[str, Any]:
     assets, info = context.listing.assets, context.info
     with ResultFiles(folder) as files:
         partly = 0
+        lapsed: dict[str, frozenset[str]] = {}
         stages = {bench.name: Counter[str]() for bench in context.benches}
 
         def counted() -> Iterator[RiskRow]:
             nonlocal partly
             for row in rows_of(context, assets):
                 partly += row.band in FLAGGED and in_part(row)
+                if row.lapsed:
+                    lapsed[row.asset.asset_path] = frozenset(row.lapsed)
                 for outcome in row.outcomes:
                     stages[outcome.stage][outcome.outcome] += 1
                 yield row
 
         built = tables_in_order(counted(), info, works, discovered=len(assets))
         write_built(files, built)
-        delta = _delta(context, built.risk)
+        write_decisions(files, built.risk, context.recorded)
+        suppressed = Suppressed(
+            suppressed_works(built.matches),
+            suppressed_works(context.before.match_rows) if context.before is not None else {},
+            lapsed,
+            unusable=context.recorded.use is RecordUse.UNUSABLE,
+        )
+        delta = _delta(context, built.risk, suppressed)
         with files.new(DELTA) as file:
             write_parquet(delta, file)
         with files.new(DELTA_CSV) as file:
             write_csv(delta, file)
         bands = Counter(built.risk.column("band").to_pylist())
         counts = {band.value: bands[band.value] for band in Band}
-        said = {**_said(context, counts, delta, partly), "stages": stage_counts(stages)}
+        pairs, again = (
+            sum(map(len, works.values())) for works in (suppressed.now, suppressed.lapsed)
+        )
+        said = {
+            **_said(context, counts, delta, partly),
+            "suppressed": pairs,
+            "no_longer_suppressed": again,
+            "record": context.recorded.use.value,
+            "stages": stage_counts(stages),
+        }
         files.write_json(DELTA_JSON, said)
-        _write_page(context, files, delta, counts)
+        _write_page(context, files, delta, counts, suppressed_notes(said))
         run = {
             "drops": {name: absolute(where) for name, where in context.drops.items()},
             "unreachable": [one.drop for one in context.listing.unreachable],
+            "record": {**context.recorded.to_json(), "suppressed": pairs},
             **run_manifest(
                 info, context.index, context.config, context.benches, len(assets), counts
             ),
@@ -149,7 +174,7 @@ def write_answer(context: Context, folder: Path) -> dict[str, Any]:
     return said
 
 
-def _delta(context: Context, risk: pa.Table) -> pa.Table:
+def _delta(context: Context, risk: pa.Table, suppressed: Suppressed) -> pa.Table:
     before, change = context.before, context.change
     added: frozenset[str] = frozenset()
     if change is not None:
@@ -162,6 +187,7 @@ def _delta(context: Context, risk: pa.Table) -> pa.Table:
         before.run["run_id"] if before is not None else None,
         added=added.__contains__,
         removed=removed.__contains__,
+        suppressed=suppressed,
     )
 
 
@@ -215,7 +241,11 @@ def stage_counts(stages: Mapping[str, Mapping[str, int]]) -> dict[str, dict[str,
 
 
 def _write_page(
-    context: Context, files: ResultFiles, delta: pa.Table, counts: Mapping[str, int]
+    context: Context,
+    files: ResultFiles,
+    delta: pa.Table,
+    counts: Mapping[str, int],
+    suppressed: tuple[str, ...],
 ) -> None:
     limit = context.config.report.max_rows
     lines = [_line(row) for row in delta.slice(0, limit).to_pylist()]
@@ -243,7 +273,7 @@ def _write_page(
             ),
             lines=tuple(lines),
             hidden=delta.num_rows - len(lines),
-            notes=(*unreachable_notes(context.listing), *context.notes),
+            notes=(*unreachable_notes(context.listing), *context.notes, *suppressed),
         ),
         name=DELTA_HTML,
     )
@@ -262,6 +292,39 @@ def unreachable_notes(listing: Listing) -> tuple[str, ...]:
         for path, files in listing.shut.items()
     )
     return (*drops, *folders)
+
+
+def suppressed_notes(said: Mapping[str, Any]) -> tuple[str, ...]:
+    """Sentences on matches that people agreed are false, from a scan's summary."""
+    pairs, again = said["suppressed"], said["no_longer_suppressed"]
+    notes = []
+    if pairs:
+        notes.append(
+            f"{count(pairs, 'match is', 'matches are')} suppressed, because people agreed that "
+            f"{'it is' if pairs == 1 else 'they are'} false."
+        )
+    if again:
+        notes.append(
+            f"{count(again, 'match counts', 'matches count')} again, because the band is another "
+            "one than people decided on."
+        )
+    return tuple(notes)
+
+
+def record_notes(recorded: Recorded, named: bool) -> tuple[str, ...]:
+    """What a reader must know of the record of decisions.
+
+    Args:
+        recorded: what was taken from it.
+        named: whether somebody named it, and so takes it to be there.
+    """
+    if recorded.use is RecordUse.UNUSABLE:
+        said = "No match was suppressed, because the record of decisions could not be used"
+        return (f"{said}: {visible(recorded.why)}",)
+    if recorded.use is RecordUse.NONE and named:
+        return ("The record of decisions that was named is not there yet; the first decision "
+                "makes it.",)  # fmt: skip
+    return (visible(recorded.why),) if recorded.why else ()
 
 
 def _line(row: Mapping[str, Any]) -> ChangeLine:

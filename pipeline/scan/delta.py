@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
@@ -41,8 +42,50 @@ class Why(StrEnum):
     WORK_REMOVED = "work removed"
     CONFIGURATION = "configuration changed"
     INDEX = "index changed"
+    SUPPRESSED = "false match suppressed"
+    TAKEN_BACK = "false match taken back"
+    LAPSED = "false match no longer covers it"
+    RECORD = "the record of decisions could not be used"
     UNREAD = "the file could be read in one of the two scans only"
     AGAIN = "judged again"
+
+
+Works = Mapping[str, frozenset[str]]
+"""Works of rows, by asset path; a row without any is not there."""
+
+
+@dataclass(frozen=True)
+class Suppressed:
+    """Works whose match with an asset is suppressed, and what may have ended that.
+
+    Attributes:
+        now, before: those of the two scans.
+        lapsed: works that people spoke of, whose band is another one now.
+        unusable: whether the record of decisions could not be used this time.
+    """
+
+    now: Works = field(default_factory=dict)
+    before: Works = field(default_factory=dict)
+    lapsed: Works = field(default_factory=dict)
+    unusable: bool = False
+
+    def of(self, path: str) -> tuple[frozenset[str], frozenset[str]]:
+        """The works of one row: now, and before."""
+        return self.now.get(path, _NONE), self.before.get(path, _NONE)
+
+
+_NONE: frozenset[str] = frozenset()
+
+
+def suppressed_works(matches: pa.Table) -> Works:
+    """The suppressed works of matches.parquet; none in that of an earlier release."""
+    if "suppressed" not in matches.column_names:
+        return {}
+    columns = matches.filter(matches.column("suppressed")).select(["asset_path", "work_id"])
+    found: dict[str, set[str]] = {}
+    for row in columns.to_pylist():
+        found.setdefault(row["asset_path"], set()).add(row["work_id"])
+    return {path: frozenset(works) for path, works in found.items()}
 
 
 def delta_schema() -> pa.Schema:
@@ -85,6 +128,7 @@ def delta_of(
     *,
     added: Callable[[str], bool],
     removed: Callable[[str], bool],
+    suppressed: Suppressed | None = None,
 ) -> pa.Table:
     """Rows of the table that are other than before, the most urgent changes first.
 
@@ -93,11 +137,12 @@ def delta_of(
         before: that of the scan before; None if there was none.
         scan_id, scan_before: names of the two scans.
         added, removed: whether a work, by id, came to the index since, or lost a file or went.
+        suppressed: the matches that were suppressed in either scan.
 
     Returns:
         In `delta_schema()`, sorted by change, then band, risk and path.
     """
-    columns = list(COMPARED)
+    columns, suppressed = list(COMPARED), suppressed or Suppressed()
     rows = {row["asset_path"]: row for row in risk.select(columns).to_pylist()}
     old = (
         {row["asset_path"]: row for row in before.select(columns).to_pylist()}
@@ -109,7 +154,13 @@ def delta_of(
         was = old.get(path)
         change = Change.NEW if was is None else _change(row, was)
         if change is not None:
-            why = Why.NEW_FILE if was is None else _why(row, was, added, removed)
+            why = (
+                Why.NEW_FILE
+                if was is None
+                else _why_in_file(row, was)
+                or _why_suppressed(change, row, was, added, suppressed)
+                or _why_in_index(row, was, added, removed, suppressed)
+            )
             found.append(_record(change, why, row, was, scan_id, scan_before))
     for path, was in old.items():
         if path not in rows:
@@ -131,15 +182,20 @@ def _change(row: Mapping[str, Any], was: Mapping[str, Any]) -> Change | None:
         return Change.NEWLY_FLAGGED
     if band in _OPEN and before not in _OPEN:
         return Change.NEWLY_NOT_SCREENED
-    if band in _FLAGGED and _URGENCY[band] < _URGENCY[before]:
+    if band in _FLAGGED and _weight(row) < _weight(was):
         return Change.RISEN
-    if before in _FLAGGED and _URGENCY[band] > _URGENCY[before]:
+    if before in _FLAGGED and _weight(row) > _weight(was):
         return Change.FALLEN
     if before in _OPEN and band not in _OPEN:
         return Change.NEWLY_SCREENED
     if band in _FLAGGED and row["work_id"] != was["work_id"]:
         return Change.ANOTHER_WORK
     return Change.OTHER_BYTES if _other_bytes(row, was) else None
+
+
+def _weight(row: Mapping[str, Any]) -> tuple[int, bool]:
+    """The less, the more urgent. A flagged row without a work has suppressed matches alone."""
+    return _URGENCY[row["band"]], row["work_id"] is None
 
 
 def _other_bytes(row: Mapping[str, Any], was: Mapping[str, Any]) -> bool:
@@ -150,19 +206,48 @@ def _other_bytes(row: Mapping[str, Any], was: Mapping[str, Any]) -> bool:
     )
 
 
-def _why(
-    row: Mapping[str, Any],
-    was: Mapping[str, Any],
-    added: Callable[[str], bool],
-    removed: Callable[[str], bool],
-) -> Why:
+def _why_in_file(row: Mapping[str, Any], was: Mapping[str, Any]) -> Why | None:
     if _other_bytes(row, was):
         return Why.OTHER_BYTES
     if (row["asset_id"] is None) is not (was["asset_id"] is None):
         return Why.UNREAD
-    if row["work_id"] is not None and added(row["work_id"]):
+    return None
+
+
+def _why_suppressed(
+    change: Change,
+    row: Mapping[str, Any],
+    was: Mapping[str, Any],
+    added: Callable[[str], bool],
+    suppressed: Suppressed,
+) -> Why | None:
+    """What came of people's word; None if the change came of something else."""
+    now, before = suppressed.of(row["asset_path"])
+    work, work_before = row["work_id"], was["work_id"]
+    if work_before in now - before and (change is Change.FALLEN or not (work and added(work))):
+        return Why.SUPPRESSED
+    if change is Change.FALLEN or work not in before - now:
+        return None
+    if suppressed.unusable:
+        return Why.RECORD
+    lapsed = work in suppressed.lapsed.get(row["asset_path"], _NONE)
+    return Why.LAPSED if lapsed else Why.TAKEN_BACK
+
+
+def _why_in_index(
+    row: Mapping[str, Any],
+    was: Mapping[str, Any],
+    added: Callable[[str], bool],
+    removed: Callable[[str], bool],
+    suppressed: Suppressed,
+) -> Why:
+    now, before = suppressed.of(row["asset_path"])
+    # A row whose every match is suppressed names no work, and rests on all of them.
+    works = {row["work_id"]} if row["work_id"] is not None else now
+    works_before = {was["work_id"]} if was["work_id"] is not None else before
+    if any(added(work) for work in works):
         return Why.WORK_ADDED
-    if was["work_id"] is not None and removed(was["work_id"]):
+    if any(removed(work) for work in works_before):
         return Why.WORK_REMOVED
     if row["config_fingerprint"] != was["config_fingerprint"]:
         return Why.CONFIGURATION

@@ -15,6 +15,7 @@ class Event(StrEnum):
     DROP_LISTED = "drop_listed"
     DROP_UNREACHABLE = "drop_unreachable"
     PLAN = "plan"
+    RECORD = "record_read"
     WRITTEN = "results_written"
 
 

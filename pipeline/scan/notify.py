@@ -13,8 +13,9 @@ from typing import Any
 from pipeline.errors import ConfigError
 from pipeline.failures import failure_in_words
 from pipeline.plain_words import BANDS, count
+from pipeline.recorded import RecordUse
 from pipeline.records import Band
-from pipeline.scan.answer import TITLES
+from pipeline.scan.answer import TITLES, suppressed_notes
 from pipeline.scan.delta import Change
 from pipeline.scan.settings import ENV, Notify
 
@@ -149,8 +150,11 @@ def _resolved(target: str) -> tuple[str | None, str]:
 
 
 def is_problem(summary: Mapping[str, Any]) -> bool:
-    """Whether a drop could not be read, or anything came that was not screened in full."""
-    return bool(summary["unreachable"]) or summary["not_screened_anew"] > 0
+    """Whether a drop or the record could not be read, or anything came that was not screened in
+    full.
+    """
+    unread = summary["unreachable"] or summary["record"] == RecordUse.UNUSABLE
+    return bool(unread) or summary["not_screened_anew"] > 0
 
 
 def _asked(when: str, summary: Mapping[str, Any]) -> bool:
@@ -177,6 +181,9 @@ def completed_message(summary: Mapping[str, Any], status: int) -> Message:
     body.append(f"All of it: {files} against {works}: {bands or 'nothing'}.")
     if summary["unreachable"]:
         body.append(f"{count(len(summary['unreachable']), 'drop')} could not be read.")
+    body += suppressed_notes(summary)
+    if summary["record"] == RecordUse.UNUSABLE:
+        body.append("The record of decisions could not be used, so no match was suppressed.")
     body.append(f"Scan {summary['scan_id']}, exit status {status}.")
     return Message(title, "\n".join(body), "warning" if is_problem(summary) else "info")
 

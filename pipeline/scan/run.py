@@ -20,9 +20,10 @@ from pipeline.judge import open_benches, opening_keys
 from pipeline.manifest import new_run_id, now
 from pipeline.places import absolute
 from pipeline.progress import Progress, silent
+from pipeline.recorded import Recorded, record_if_sound
 from pipeline.results import StoredRun
 from pipeline.run_record import run_info
-from pipeline.scan.answer import Context, unreachable_notes, write_answer
+from pipeline.scan.answer import Context, record_notes, unreachable_notes, write_answer
 from pipeline.scan.events import Event, Tell, untold
 from pipeline.scan.index_change import IndexChanges
 from pipeline.scan.judging import Due, Judging, Way
@@ -124,6 +125,15 @@ def scan(
         progress("Writing the answer", 0, None)
         before, note = _before(state, out)
         left = left_notes(out / HISTORY, {one.scan_id for one in state.scans()})
+        recorded = record_if_sound(
+            settings.record_place(), before.run if before is not None else None
+        )
+        _tell_recorded(recorded, tell)
+        notes = (
+            *([note] if note else []),
+            *left,
+            *record_notes(recorded, settings.record_is_named),
+        )
         changes = IndexChanges(index)
         context = Context(
             state=state,
@@ -140,7 +150,8 @@ def scan(
                 else None
             ),
             drops=drops,
-            notes=(*((note,) if note else ()), *left),
+            recorded=recorded,
+            notes=notes,
         )
         folder = out / HISTORY / scan_id
         summary = write_answer(context, folder)
@@ -289,6 +300,11 @@ def _tell_listed(listing: Listing, drops: Iterable[str], tell: Tell) -> None:
     for name in drops:
         event = Event.DROP_UNREACHABLE if name in unreachable else Event.DROP_LISTED
         tell(event, {"drop": name, "files": files[name]})
+
+
+def _tell_recorded(recorded: Recorded, tell: Tell) -> None:
+    facts = {"state": recorded.use.value, "events": recorded.events}
+    tell(Event.RECORD, {**facts, "false_matches": len(recorded.suppressions)})
 
 
 def plan_of(listing: Listing, due: Sequence[Due]) -> list[str]:

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.errors import ConfigError, ScanError
-from pipeline.scan.settings import ENV, ScanSettings
+from pipeline.review.places import is_url
+from pipeline.scan.settings import ENV, RECORD_VARIABLE, ScanSettings
 
 CRON_CHARACTERS = 998
 """What cron takes of a command; it cuts off the rest and says nothing."""
@@ -56,7 +57,7 @@ class Schedule:
 
     @property
     def environment(self) -> Path:
-        """The file in which variables that `notify` names can be set."""
+        """The file in which variables that `notify` names, and the record's, can be set."""
         return self.config.with_suffix(".env")
 
 
@@ -78,6 +79,7 @@ def schedule_of(settings: ScanSettings, config: Path, at: str) -> Schedule:
         raise ConfigError(f"{at} is no time of day; write it as 02:30, with hours up to 23.")
     file = config.resolve()
     places = [settings.drop_place(name) for name in settings.drops]
+    record = settings.record_place()
     drops = tuple(where.resolve() for where in places if isinstance(where, Path))
     out, index = settings.place(settings.out).resolve(), settings.place(settings.index).resolve()
     command = (*entry_point(), "scan", "--config", str(file), "--log-json")
@@ -94,8 +96,9 @@ def schedule_of(settings: ScanSettings, config: Path, at: str) -> Schedule:
         hour=int(time[1]),
         minute=int(time[2]),
         user=_user(),
-        network=bool(settings.notify.to) or len(drops) < len(places),
-        secrets=any(target.startswith(ENV) for target in settings.notify.to),
+        network=bool(settings.notify.to) or len(drops) < len(places) or is_url(record),
+        secrets=settings.record_from_environment
+        or any(target.startswith(ENV) for target in settings.notify.to),
     )
 
 
@@ -281,7 +284,8 @@ def notes_of(schedule: Schedule) -> list[str]:
         notes.append(f"Make the scan directory first: mkdir -p {shlex.quote(str(schedule.out))}")
     if schedule.secrets and not schedule.environment.is_file():
         notes.append(
-            f"Set the variables that notify names: for systemd in {schedule.environment}, a line "
-            "NAME=value each, readable by nobody else; for cron in lines above this one."
+            f"Set the variables that notify names, and {RECORD_VARIABLE} if it is set here: for "
+            f"systemd in {schedule.environment}, a line NAME=value each, readable "
+            "by nobody else; for cron in lines above this one."
         )
     return notes

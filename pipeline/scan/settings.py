@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -22,6 +23,7 @@ from pydantic import (
 from pipeline.config import Config, load_config, refused
 from pipeline.places import Place, place
 from pipeline.problems import problems_of
+from pipeline.review.places import is_url
 from pipeline.yaml_document import read_yaml
 
 
@@ -94,6 +96,9 @@ def _some(drops: dict[str, Drop]) -> dict[str, Drop]:
     return drops
 
 
+RECORD_VARIABLE = "CLEARANCE_RECORD"
+"""The environment variable that may name the record, so that no password stands in a file."""
+
 ENV = "env:"
 """What stands before the name of an environment variable that holds a target."""
 
@@ -137,6 +142,9 @@ class ScanSettings(_Section):
         drops: by name.
         keep_days: how long fingerprints of files that are gone, and tables of earlier scans, are
             kept.
+        record: of decisions: its file or folder, relative to the configuration file, or a
+            postgresql:// URL. None for CLEARANCE_RECORD in the environment, or else the scan
+            directory.
         notify: who is told of a scan's end.
     """
 
@@ -146,6 +154,7 @@ class ScanSettings(_Section):
     screening: LocalPath | None = None
     drops: Annotated[dict[DropName, Drop], AfterValidator(_some)]
     keep_days: int = Field(default=90, ge=1, le=36_500)
+    record: str | None = Field(default=None, min_length=1)
     notify: Notify = Field(default_factory=Notify)
 
     _folder: Path = PrivateAttr(default_factory=Path)
@@ -171,6 +180,22 @@ class ScanSettings(_Section):
     def place(self, path: str) -> Path:
         """A path of the configuration, made absolute from the file's folder."""
         return self._folder / Path(path).expanduser()
+
+    def record_place(self) -> str | Path:
+        """Where the record of decisions lies, if there is one."""
+        if self.record is not None:
+            return self.record if is_url(self.record) else self.place(self.record)
+        return os.environ.get(RECORD_VARIABLE) or self.place(self.out)
+
+    @property
+    def record_from_environment(self) -> bool:
+        """Whether it is the environment that names the record."""
+        return self.record is None and bool(os.environ.get(RECORD_VARIABLE))
+
+    @property
+    def record_is_named(self) -> bool:
+        """Whether a record is named, so that somebody takes it to be there."""
+        return self.record is not None or self.record_from_environment
 
     def config(self) -> Config:
         """How assets are judged.

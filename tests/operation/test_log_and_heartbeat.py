@@ -23,7 +23,8 @@ def test_a_log_has_counts_and_ids_and_nothing_of_what_assets_hold(night):
     assert done.status == 3
     events = [line["event"] for line in done.lines]
     assert [one for one in events if one != "progress"] == [
-        "scan_started", "index_opened", "drop_listed", "plan", "results_written", "scan_finished",
+        "scan_started", "index_opened", "drop_listed", "plan", "record_read", "results_written",
+        "scan_finished",
     ]  # fmt: skip
     nothing_telling(done.stderr)
     for line in done.lines:

@@ -158,23 +158,27 @@ def test_apprise_itself_says_nothing(night, webhook):
 
 
 def test_when_it_is_told():
-    quiet = {"unreachable": {}, "not_screened_anew": 0, "changes": {"new": 0, "gone": 0}}
+    quiet = {
+        "unreachable": {}, "not_screened_anew": 0, "record": "none",
+        "changes": {"new": 0, "gone": 0},
+    }  # fmt: skip
     changed = {**quiet, "changes": {"new": 0, "gone": 2}}
     unread = {**quiet, "unreachable": {"vendor-a": 3}}
     unsure = {**changed, "not_screened_anew": 1}
+    untrusted = {**quiet, "record": "unusable"}
     from pipeline.scan.notify import _asked
 
     told = {
-        when: [_asked(when, said) for said in (quiet, changed, unread, unsure)]
+        when: [_asked(when, said) for said in (quiet, changed, unread, unsure, untrusted)]
         for when in ("always", "changes", "problems")
     }
     assert told == {
-        "always": [True] * 4,
-        "changes": [False, True, True, True],
-        "problems": [False, False, True, True],
+        "always": [True] * 5,
+        "changes": [False, True, True, True, True],
+        "problems": [False, False, True, True, True],
     }
-    assert [is_problem(said) for said in (quiet, changed, unread, unsure)] == [
-        False, False, True, True,
+    assert [is_problem(said) for said in (quiet, changed, unread, unsure, untrusted)] == [
+        False, False, True, True, True,
     ]  # fmt: skip
 
 
@@ -202,7 +206,8 @@ def test_without_anyone_to_tell_the_extra_is_not_needed(monkeypatch):
 
 SUMMARY = {
     "scan_id": "s", "changes": {}, "flagged_anew": {}, "counts": {}, "files": 0, "works": 1,
-    "unreachable": {}, "not_screened_anew": 0,
+    "unreachable": {}, "not_screened_anew": 0, "suppressed": 0, "no_longer_suppressed": 0,
+    "record": "none",
 }  # fmt: skip
 
 

@@ -12,7 +12,14 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import ConfigError, ScanError
-from pipeline.scan.schedule import Schedule, cron_line, entry_point, schedule_of, systemd_units
+from pipeline.scan.schedule import (
+    Schedule,
+    cron_line,
+    entry_point,
+    notes_of,
+    schedule_of,
+    systemd_units,
+)
 from pipeline.scan.settings import load_settings
 
 ODD = "wé %h $HOME ${x} \"q\" 'a' \\b; #c"
@@ -124,6 +131,28 @@ def test_a_service_that_notifies_may_reach_the_network_and_reads_its_secrets():
     service = systemd_units(made)["clearance-nightly.service"]
     assert not value(service, "PrivateNetwork")
     assert value(service, "EnvironmentFile") == ["-/etc/a b/50%%.env"]
+
+
+def test_a_record_in_a_database_is_reached_and_its_variable_is_set(tmp_path, monkeypatch):
+    config = tmp_path / "nightly.yaml"
+    text = "index: i\nout: s\ndrops: {a: {path: d}}\n"
+
+    def made(more=""):
+        config.write_text(text + more)
+        found = schedule_of(load_settings(config), config, "02:30")
+        return found.network, found.secrets
+
+    assert made() == (False, False)
+    assert made("record: beside/record.sqlite\n") == (False, False)
+    assert made("record: postgresql://db/clearance\n") == (True, False)
+    monkeypatch.setenv("CLEARANCE_RECORD", "postgresql://db/clearance")
+    assert made() == (True, True)
+    assert made("record: beside/record.sqlite\n") == (False, False)
+    schedule = schedule_of(load_settings(config), config, "02:30")
+    assert not any("CLEARANCE_RECORD" in note for note in notes_of(schedule))
+    config.write_text(text)
+    schedule = schedule_of(load_settings(config), config, "02:30")
+    assert any("CLEARANCE_RECORD" in note for note in notes_of(schedule))
 
 
 def test_cron_s_line_is_run_by_a_shell_as_it_was_meant(tmp_path):

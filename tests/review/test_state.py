@@ -163,6 +163,44 @@ def test_false_matches_are_suppressed_and_can_be_revoked():
     assert Items(said.events).suppressions() == []
 
 
+def test_a_row_with_suppressed_matches_alone_is_where_those_decisions_stand():
+    said = Said()
+    none = replace(BASIS, work_id=None, band=Band.INFO, risk=None, asset_path="copy.png")
+    bare = {**row(none), "suppressed_works": 1}
+    other = replace(BASIS, asset_id="e" * 64, asset_path="copy.png")
+    said.decide("anna", Choice.NO_ISSUE, other)  # of other bytes, at the path that it is at now
+    said.decide("bob", Choice.NO_ISSUE, other)
+    for who in ("anna", "bob"):
+        last = said.decide(who, Choice.FALSE_MATCH, reason="another cat")
+    assert Items(said.events).of_row(bare).state is State.SUPPRESSED
+    assert Items(said.events).of_row({**bare, "suppressed_works": 0}).state is State.REOPENED
+    decided = said.decide("carol", Choice.NEEDS_LICENCE)
+    assert Items(said.events).of_row(bare).state is State.CONTESTED
+    said.undo("carol", decided)
+    assert Items(said.events).of_row(bare).state is State.SUPPRESSED
+    said.undo("dora", last)  # since the row was written
+    assert Items(said.events).of_row(bare).state is State.FIRST_GIVEN
+    said.undo("dora", said.events[2])
+    assert Items(said.events).of_row(bare).state is State.OPEN
+    said.decide("dora", Choice.NO_ISSUE, none)
+    assert Items(said.events).of_row(bare).state is State.AGREED
+
+
+def test_a_row_of_two_suppressed_works_wants_both_decisions():
+    said = Said()
+    two = replace(REVIEW, work_id="w2")
+    bare = {**row(replace(REVIEW, work_id=None, band=Band.INFO)), "suppressed_works": 2}
+    said.decide("anna", Choice.FALSE_MATCH, REVIEW)
+    later = said.decide("anna", Choice.FALSE_MATCH, two)
+    found = Items(said.events).of_row(bare)
+    assert (found.state, found.item.work_id) == (State.SUPPRESSED, "w2")
+    said.decide("anna", Choice.REPLACE, REVIEW)
+    found = Items(said.events).of_row(bare)
+    assert (found.state, found.item.work_id) == (State.AGREED, "w1")
+    said.undo("anna", later)
+    assert Items(said.events).of_row(bare).state is State.AGREED
+
+
 steps = st.lists(
     st.one_of(
         st.tuples(st.just("decide"), st.sampled_from(PEOPLE), st.sampled_from(list(Choice)),
@@ -211,3 +249,5 @@ def test_items_and_bases_survive_json():
         assert Item.of_json(one.item.to_json()) == one.item
     match = {"work_id": "w9", "risk": 0.2}
     assert Basis.of_row(row(BASIS), match) == replace(BASIS, work_id="w9", risk=0.2)
+    of_its_own = replace(BASIS, work_id="w9", risk=0.2, band=Band.INFO)
+    assert Basis.of_row(row(BASIS), {**match, "band": "info"}) == of_its_own

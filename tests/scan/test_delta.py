@@ -4,7 +4,15 @@ import pyarrow as pa
 import pytest
 
 from pipeline.records import Band
-from pipeline.scan.delta import Change, Why, change_counts, delta_of, delta_schema
+from pipeline.scan.delta import (
+    Change,
+    Suppressed,
+    Why,
+    change_counts,
+    delta_of,
+    delta_schema,
+    suppressed_works,
+)
 
 E, R, I, P, N, O = (  # noqa: E741 - bands, most urgent first
     "escalate", "review", "info", "partly_screened", "not_screened", "no_match",
@@ -31,13 +39,13 @@ SCHEMA = pa.schema(
 )
 
 
-def delta(now, before, added=(), removed=()):
+def delta(now, before, added=(), removed=(), suppressed=None):
     def table(rows):
         return None if rows is None else pa.Table.from_pylist(rows, schema=SCHEMA)
 
     found = delta_of(
         table(now), table(before), "new", None if before is None else "old",
-        added=set(added).__contains__, removed=set(removed).__contains__,
+        added=set(added).__contains__, removed=set(removed).__contains__, suppressed=suppressed,
     )  # fmt: skip
     assert found.schema.equals(delta_schema())
     return [(r["asset_path"], r["change"], r["why"]) for r in found.to_pylist()]
@@ -115,3 +123,76 @@ def test_the_most_urgent_changes_stand_first_and_all_kinds_are_counted():
     assert list(counts) == [change.value for change in Change]
     assert counts["newly_flagged"] == 3
     assert counts["gone"] == counts["newly_not_screened"] == 1
+
+
+NONE_COUNTS = {"band": I, "work_id": None, "risk": None}
+
+
+@pytest.mark.parametrize(
+    ("now", "before", "change"),
+    [
+        ({"band": I}, NONE_COUNTS, Change.RISEN),
+        ({"band": E}, NONE_COUNTS, Change.RISEN),
+        (NONE_COUNTS, {"band": I}, Change.FALLEN),
+        (NONE_COUNTS, {"band": E}, Change.FALLEN),
+        ({"band": O}, NONE_COUNTS, Change.FALLEN),
+        (NONE_COUNTS, {"band": O}, Change.NEWLY_FLAGGED),
+        ({"band": N}, NONE_COUNTS, Change.NEWLY_NOT_SCREENED),
+        (NONE_COUNTS, NONE_COUNTS, None),
+    ],
+)
+def test_a_row_with_suppressed_matches_alone_is_the_least_of_the_flagged(now, before, change):
+    found = delta([row(**now)], [row(**before)])
+    assert [one[1] for one in found] == ([change] if change else [])
+
+
+def works(*ids):
+    return {"a": frozenset(ids)}
+
+
+@pytest.mark.parametrize(
+    ("now", "before", "suppressed", "why"),
+    [
+        (NONE_COUNTS, {"band": E}, Suppressed(now=works("w1")), Why.SUPPRESSED),
+        ({"band": R, "work_id": "w2"}, {"band": E}, Suppressed(now=works("w1")), Why.SUPPRESSED),
+        ({"band": E, "work_id": "w2"}, {"band": E}, Suppressed(now=works("w1")), Why.SUPPRESSED),
+        # Another one than had decided the row was suppressed, and it fell of itself.
+        ({"band": R}, {"band": E}, Suppressed(now=works("w2")), Why.AGAIN),
+        ({"band": E}, NONE_COUNTS, Suppressed(before=works("w1")), Why.TAKEN_BACK),
+        ({"band": E}, NONE_COUNTS, Suppressed({}, works("w1"), works("w1")), Why.LAPSED),
+        ({"band": E}, NONE_COUNTS, Suppressed({}, works("w1"), works("w2")), Why.TAKEN_BACK),
+        ({"band": E}, NONE_COUNTS, Suppressed({}, works("w1"), unusable=True), Why.RECORD),
+        # It rose for another work than the one that had been suppressed.
+        ({"band": E}, {"band": R, "work_id": "w2"}, Suppressed(works("w3"), works("w3")),
+         Why.AGAIN),
+        ({"band": E, "asset_id": "2" * 64}, NONE_COUNTS, Suppressed(before=works("w1")),
+         Why.OTHER_BYTES),
+    ],
+)  # fmt: skip
+def test_why_of_suppressed_matches(now, before, suppressed, why):
+    [(_, _, said)] = delta([row(**now)], [row(**before)], suppressed=suppressed)
+    assert said == why
+
+
+def test_an_added_work_is_the_cause_unless_the_row_fell():
+    suppressed = Suppressed(now=works("w1"))
+    for band, why in ((E, Why.WORK_ADDED), (R, Why.SUPPRESSED)):
+        found = delta(
+            [row(band=band, work_id="w2")], [row(band=E)], added=["w2"], suppressed=suppressed
+        )
+        assert [one[2] for one in found] == [why]
+
+
+def test_a_removed_work_that_was_suppressed_is_the_cause():
+    found = delta(
+        [row(band=O)], [row(**NONE_COUNTS)], removed=["w1"],
+        suppressed=Suppressed(before=works("w1")),
+    )  # fmt: skip
+    assert [one[1:] for one in found] == [(Change.FALLEN, Why.WORK_REMOVED)]
+
+
+def test_matches_of_an_earlier_release_tell_of_no_suppression():
+    table = pa.table({"asset_path": ["a", "a", "b"], "work_id": ["w1", "w2", "w1"]})
+    assert suppressed_works(table) == {}
+    table = table.append_column("suppressed", pa.array([True, True, False]))
+    assert suppressed_works(table) == works("w1", "w2")

@@ -68,12 +68,12 @@ def test_all_faults_at_once(tmp_path):
 
 def test_every_key_stands_in_the_docs():
     page = (configs_folder().parent / "docs" / "nightly.md").read_text(encoding="utf-8")
-    keys = ["index", "screening", "out", "keep_days"]
+    keys = ["index", "screening", "out", "keep_days", "record"]
     keys += [f"drops.NAME.{name}" for name in ("path", "may_be_empty")]
     keys += [f"drops.NAME.settle.{name}" for name in Settle.model_fields]
     keys += [f"notify.{name}" for name in Notify.model_fields]
     assert set(ScanSettings.model_fields) == {
-        "version", "index", "out", "screening", "drops", "keep_days", "notify",
+        "version", "index", "out", "screening", "drops", "keep_days", "record", "notify",
     }  # fmt: skip
     for word in (*keys, *Change, *Why, *delta_schema().names):
         assert f"`{word}`" in page, word

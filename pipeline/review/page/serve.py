@@ -83,6 +83,7 @@ def serve(asked: Asked, say: Callable[[str], None]) -> None:
         from pipeline.review.page.access import Access
         from pipeline.review.page.app import create_app
         from pipeline.review.page.desk import Desk
+        from pipeline.review.page.item_routes import warm
         from pipeline.review.page.people import Person, Role, read_people
     except ImportError as error:
         raise RecordError(
@@ -121,8 +122,10 @@ def serve(asked: Asked, say: Callable[[str], None]) -> None:
             cookie=f"clearance_review_{port}",
         )
         url = address_of(asked, port, access.token)
+        app = create_app(desk, access)
+        threading.Thread(target=warm, args=(app,), daemon=True).start()
         config = uvicorn.Config(
-            create_app(desk, access),
+            app,
             log_level="warning",
             access_log=False,  # it would hold the token
             server_header=False,

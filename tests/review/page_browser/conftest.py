@@ -16,9 +16,10 @@ import pytest
 
 pytest.importorskip("fastapi")
 pytest.importorskip("argon2")
-playwright = pytest.importorskip("playwright.sync_api")
+pytest.importorskip("playwright")
 
-from browser_samples import CHROMIUM, Screened, Visit, make_screened, serving
+from browser_samples import CHROMIUM, Screened, Visit, make_screened, password, serving
+from playwright.sync_api import sync_playwright
 
 from pipeline.review.page.people import Role, set_person
 
@@ -42,7 +43,7 @@ def chromium() -> Iterator[Any]:
     """One browser for a module, since Playwright's event loop is in the way of others'."""
     if CHROMIUM is None:
         pytest.skip("no chromium (on Debian: apt-get install chromium)")
-    with playwright.sync_playwright() as driver:
+    with sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         yield browser
         browser.close()
@@ -58,8 +59,6 @@ def shots() -> Path:
 @pytest.fixture(scope="session")
 def people(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A file of people, each with the password that `browser_samples.password` says."""
-    from browser_samples import password
-
     file = tmp_path_factory.mktemp("people") / "people.json"
     for name, role in (
         ("Anna Berg", Role.REVIEWER), ("Bob", Role.REVIEWER), ("Dora Vance", Role.APPROVER),

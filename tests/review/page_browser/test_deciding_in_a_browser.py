@@ -150,9 +150,7 @@ def test_a_decision_reopens_when_the_file_is_another(chromium, screened, out, tm
         smaller = stars.resize((stars.width - 8, stars.height - 8))
     try:
         smaller.save(screened.drop / STARS)
-        clearance(
-            "screen", screened.drop, "--index", screened.index, "--out", out, status=3
-        )
+        clearance("screen", screened.drop, "--index", screened.index, "--out", out, status=3)
         with serving(out) as server, Visit(chromium, server) as visit:
             visit.page.goto(f"{server.url}/enter?token={server.access.token}")
             visit.page.goto(f"{server.url}/?status=reopened")

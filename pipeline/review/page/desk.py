@@ -303,6 +303,12 @@ class Desk:
             self.refresh()
             return self._queue.page(filters, page)
 
+    def count(self, filters: Filters) -> int:
+        """How many rows pass."""
+        with self._lock:
+            self.refresh()
+            return self._queue.count(filters)
+
     def numbers(self, filters: Filters) -> list[int]:
         """The rows that pass, in the order of the queue."""
         with self._lock:

@@ -133,14 +133,14 @@ def serve(asked: Asked, say: Callable[[str], None]) -> None:
         )
         rows = f"{len(desk):,} rows of run {stored.run.get('run_id', '')}"
         who = f"as {starter}" if access.token is not None else f"for the people in {asked.users}"
-        say(f"The review page has {rows}, {who}:")
-        say(f"  {url}")
-        say("Ctrl-C ends it; decisions are on the disk as soon as they are given.")
-        with tempfile.TemporaryDirectory(prefix="clearance-review-") as folder:
+        folders = tempfile.TemporaryDirectory(prefix="clearance-review-")
+        with suppress(KeyboardInterrupt), folders as folder:
+            say(f"The review page has {rows}, {who}:")
+            say(f"  {url}")
+            say("Ctrl-C ends it; decisions are on the disk as soon as they are given.")
             if asked.open_browser and _has_browser():
                 threading.Timer(0.5, _open, (url, Path(folder))).start()
-            with suppress(KeyboardInterrupt):
-                uvicorn.Server(config).run(sockets=[listening])
+            uvicorn.Server(config).run(sockets=[listening])
 
 
 def address_of(asked: Asked, port: int, token: str | None) -> str:
@@ -193,7 +193,7 @@ def is_wildcard(host: str) -> bool:
 
 
 def bound(host: str, port: int | None) -> socket.socket:
-    """A listening socket.
+    """A socket that listens.
 
     Raises:
         RecordError: if the address or the port can't be had.
@@ -205,6 +205,7 @@ def bound(host: str, port: int | None) -> socket.socket:
         try:
             listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listening.bind((host, number))
+            listening.listen(128)  # whoever comes before the server is ready waits
         except (OSError, OverflowError) as error:
             listening.close()
             if number != tried[-1]:

@@ -51,7 +51,6 @@ def test_what_cant_be_served_is_one_sentence(out, tmp_path):
 
 def test_a_port_that_is_taken(out):
     with serve.bound("127.0.0.1", 0) as taken:
-        taken.listen()
         port = taken.getsockname()[1]
         assert str(port) in refused(out, "--port", port)
 

@@ -81,7 +81,7 @@ class Access:
         self._hashing = threading.BoundedSemaphore(2)  # each takes 64 MiB and a core
         self._read: tuple[tuple[int, int, int], dict[str, Account]] | None = None
         if people is not None:
-            self._accounts()
+            read_people(people)
 
     @property
     def passwords(self) -> bool:

@@ -7,6 +7,7 @@ from urllib.parse import quote
 from fastapi import FastAPI, HTTPException, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, RedirectResponse, Response
+from fastapi.telemetry import TelemetryConfig
 from starlette.exceptions import HTTPException as PlainHTTPException
 from starlette.types import ASGIApp
 
@@ -16,6 +17,16 @@ from pipeline.review.page.access import Access
 from pipeline.review.page.desk import Desk
 from pipeline.review.page.guard import Outside, refuse_unguarded
 from pipeline.review.page.pages import page
+
+NO_TELEMETRY: TelemetryConfig = {
+    "tracing": False,
+    "metrics": False,
+    "logs": False,
+    "operation_spans": False,
+    "auto_configure": False,
+}
+"""FastAPI can report requests to wherever the environment says. Addresses and errors hold names of
+unreleased files, so nothing of it is on."""
 
 DEFECT = "This is a defect in Clearance. Nothing was written; the terminal says more."
 
@@ -27,7 +38,13 @@ def create_app(desk: Desk, access: Access) -> FastAPI:
         desk: the run with its record.
         access: who may come in, and under which names the server may be asked.
     """
-    app = FastAPI(title="Clearance review", openapi_url=None, docs_url=None, redoc_url=None)
+    app = FastAPI(
+        title="Clearance review",
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        telemetry=NO_TELEMETRY,
+    )
     app.state.desk = desk
     app.state.access = access
     for module in (queue_routes, item_routes, decisions, bulk):

@@ -111,7 +111,7 @@ def ask_bulk(request: Request) -> Response:
     """The form for a bulk decision on the filter in the query string."""
     desk: Desk = request.app.state.desk
     filters = Filters.of_query(request.query_params.multi_items())
-    total = desk.page(filters).total
+    total = desk.count(filters)
     return page(request, "bulk.html.j2", **_context(filters, total=total))
 
 

@@ -193,9 +193,24 @@ class Desk:
         with self._lock:
             self.refresh()
             if work_id is None or work_id == (row["work_id"] or None):
-                return self._items.of_row(row)
+                return self._of_row(row)
             basis = self.basis(row, work_id)
             return self._items.state(basis.item, basis)
+
+    def _of_row(self, row: dict[str, Any]) -> ItemState:
+        """As the record has it, but that what was decided on another work of this very row, in this
+        very run, does not reopen it: nothing changed under that decision."""
+        found = self._items.of_row(row)
+        beside = found.given and all(
+            one.decision.basis.run_id == row["run_id"]
+            and one.decision.basis.asset_id == row["asset_id"]
+            and one.decision.basis.work_id != row["work_id"]
+            for one in found.given
+        )
+        if found.state is State.REOPENED and beside:
+            now = Basis.of_row(row)
+            return self._items.state(now.item, now)
+        return found
 
     def sees(self, row: dict[str, Any], person: Person, work_id: str | None = None) -> Sight:
         """What a person may see of where a row stands: the one place where that is settled."""
@@ -268,7 +283,7 @@ class Desk:
                 self._items.take(event)
                 touched.update(self._touched(event))
             for number in touched:
-                state = self._items.of_row(self.row(number))
+                state = self._of_row(self.row(number))
                 self._queue.put(number, state, sealed=unfinished(state))
 
     def _touched(self, event: Event) -> Iterable[int]:
@@ -287,6 +302,12 @@ class Desk:
         with self._lock:
             self.refresh()
             return self._queue.page(filters, page)
+
+    def count(self, filters: Filters) -> int:
+        """How many rows pass."""
+        with self._lock:
+            self.refresh()
+            return self._queue.count(filters)
 
     def numbers(self, filters: Filters) -> list[int]:
         """The rows that pass, in the order of the queue."""

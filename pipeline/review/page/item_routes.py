@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from fastapi import Depends, Query, Request
+from fastapi import Depends, FastAPI, Query, Request
 from fastapi.responses import HTMLResponse, Response
 
 from pipeline.errors import RunError
@@ -167,12 +167,24 @@ def _refuse_other_kind(row: Mapping[str, Any]) -> None:
 
 
 def _pictures(request: Request) -> Pictures:
-    state = request.app.state
-    if not hasattr(state, "pictures"):
-        desk: Desk = state.desk
-        state.pictures = Pictures(desk.stored.run)
-    found: Pictures = state.pictures
+    return _pictures_of(request.app)
+
+
+def _pictures_of(app: FastAPI) -> Pictures:
+    if not hasattr(app.state, "pictures"):
+        desk: Desk = app.state.desk
+        app.state.pictures = Pictures(desk.stored.run)
+    found: Pictures = app.state.pictures
     return found
+
+
+def warm(app: FastAPI) -> None:
+    """Opens the index and starts a decoder, so that whoever opens the first item need not wait."""
+    desk: Desk = app.state.desk
+    place = pc.index(desk.stored.risk_rows.column("kind"), "image").as_py()
+    if place >= 0:
+        row = desk.row(place)
+        _pictures_of(app).sides(row, next(iter(desk.matches(row)), None))
 
 
 def _assets_of_work(

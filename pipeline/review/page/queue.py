@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from pipeline.plain_words import BANDS
@@ -22,6 +23,7 @@ from pipeline.review.page.filters import NOBODY, Filters
 from pipeline.review.state import ItemState, State
 
 PAGE_ROWS = 50
+KEPT_SEARCHES = 32
 FACET_VALUES = 200
 """How many works, rightsholders and folders are offered to choose from, those with most rows."""
 
@@ -183,14 +185,12 @@ class Queue:
         self._status = np.zeros(self.size, dtype=np.int8)
         self._choices = np.zeros(self.size, dtype=np.int16)  # a bit for each that may be told
         self._assignee = Coded([None] * self.size)
-        self._texts = [
-            "\n".join(filter(None, texts)).casefold()
-            for texts in zip(
-                self._paths,
-                *(table.column(name).to_pylist() for name in ("work_id", "title", "rightsholder")),
-                strict=True,
-            )
-        ]
+        searched = ("asset_path", "work_id", "title", "rightsholder")
+        texts = zip(*(table.column(name).to_pylist() for name in searched), strict=True)
+        self._texts = pa.array(
+            ("\n".join(filter(None, found)).casefold() for found in texts), pa.large_string()
+        )
+        self._searches: dict[str, Mask] = {}
         self._path_rank = np.empty(self.size)
         self._path_rank[sorted(range(self.size), key=self._paths.__getitem__)] = np.arange(
             self.size
@@ -218,6 +218,10 @@ class Queue:
         told = () if sealed else state.choices
         self._choices[number] = sum(1 << _CHOICES.index(str(choice)) for choice in told)
         self._assignee.put(number, state.assignee)
+
+    def count(self, filters: Filters) -> int:
+        """How many rows pass."""
+        return int(self._passing(filters).sum())
 
     def numbers(self, filters: Filters) -> list[int]:
         """The rows that pass, in order."""
@@ -309,10 +313,19 @@ class Queue:
             within = [f == filters.folder or f.startswith(below) for f in self._folder.values]
             masks["folder"] = np.array([*within, False])[self._folder.codes]
         if filters.q:
-            wanted = filters.q.casefold().split()
-            found = (all(word in text for word in wanted) for text in self._texts)
-            masks["q"] = np.fromiter(found, bool, self.size)
+            masks["q"] = self._searched(filters.q)
         return masks
+
+    def _searched(self, words: str) -> Mask:
+        """Kept for a few searches: whoever turns pages asks the same again, and texts stay."""
+        if words not in self._searches:
+            while len(self._searches) >= KEPT_SEARCHES:
+                self._searches.pop(next(iter(self._searches)))
+            self._searches[words] = self._all(
+                pc.match_substring(self._texts, word).to_numpy(zero_copy_only=False)
+                for word in dict.fromkeys(words.casefold().split())
+            )
+        return self._searches[words]
 
     def _all(self, masks: Iterable[Mask]) -> Mask:
         passing = np.ones(self.size, bool)

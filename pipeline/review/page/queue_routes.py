@@ -39,7 +39,7 @@ def queue(request: Request, person: Who) -> Response:
     found = desk.page(filters, wanted)
     if _wants_json(request):
         return JSONResponse(asdict(found))
-    mine = desk.page(filters.but(assignee=person.name, status=(), band=())).total
+    mine = desk.count(filters.but(assignee=person.name, status=(), band=()))
     return page(
         request, "queue.html.j2", filters=filters, found=found, sorts=SORTS, mine=mine,
         query=filters.query(),

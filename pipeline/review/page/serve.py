@@ -10,6 +10,7 @@ import tempfile
 import threading
 import webbrowser
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
@@ -82,7 +83,8 @@ def serve(asked: Asked, say: Callable[[str], None]) -> None:
         from pipeline.review.page.access import Access
         from pipeline.review.page.app import create_app
         from pipeline.review.page.desk import Desk
-        from pipeline.review.page.people import Person, Role
+        from pipeline.review.page.item_routes import warm
+        from pipeline.review.page.people import Person, Role, read_people
     except ImportError as error:
         raise RecordError(
             f"The review page needs {error.name}: pip install 'clearance[review]'."
@@ -109,39 +111,44 @@ def serve(asked: Asked, say: Callable[[str], None]) -> None:
         raise RecordError(f"{asked.out} is object storage, where no record can lie: give --record.")
     starter = person(asked.name if asked.name is not None else _login(), what="--as")
     desk = Desk(stored, where, second_person=asked.second_person, starter=starter)
-    listening = bound(asked.host, asked.port)
-    port = int(listening.getsockname()[1])
-    access = Access(
-        local=None if asked.users is not None else Person(starter, Role.APPROVER),
-        people=asked.users,
-        hosts=hosts_of(asked.host, port, asked.allow_hosts),
-        cookie=f"clearance_review_{port}",
-    )
-    shown = asked.allow_hosts[0] if is_wildcard(asked.host) else asked.host
-    shown = f"[{shown}]" if ":" in shown and not shown.startswith("[") else shown
-    base = f"http://{shown}:{port}/"
-    url = base if access.token is None else f"{base}enter?token={access.token}"
-    config = uvicorn.Config(
-        create_app(desk, access),
-        log_level="warning",
-        access_log=False,  # it would hold the token
-        server_header=False,
-        timeout_graceful_shutdown=5,
-    )
-    rows = f"{len(desk):,} rows of run {stored.run.get('run_id', '')}"
-    who = f"as {starter}" if access.token is not None else f"for the people in {asked.users}"
-    say(f"The review page has {rows}, {who}:")
-    say(f"  {url}")
-    say("Ctrl-C ends it; decisions are on the disk as soon as they are given.")
-    with tempfile.TemporaryDirectory(prefix="clearance-review-") as folder:
-        if asked.open_browser and _has_browser():
-            threading.Timer(0.5, _open, (url, Path(folder))).start()
-        try:
+    if asked.users is not None:
+        read_people(asked.users)
+    with bound(asked.host, asked.port) as listening:
+        port = int(listening.getsockname()[1])
+        access = Access(
+            local=None if asked.users is not None else Person(starter, Role.APPROVER),
+            people=asked.users,
+            hosts=hosts_of(asked.host, port, asked.allow_hosts),
+            cookie=f"clearance_review_{port}",
+        )
+        url = address_of(asked, port, access.token)
+        app = create_app(desk, access)
+        threading.Thread(target=warm, args=(app,), daemon=True).start()
+        config = uvicorn.Config(
+            app,
+            log_level="warning",
+            access_log=False,  # it would hold the token
+            server_header=False,
+            timeout_graceful_shutdown=5,
+        )
+        rows = f"{len(desk):,} rows of run {stored.run.get('run_id', '')}"
+        who = f"as {starter}" if access.token is not None else f"for the people in {asked.users}"
+        folders = tempfile.TemporaryDirectory(prefix="clearance-review-")
+        with suppress(KeyboardInterrupt), folders as folder:
+            say(f"The review page has {rows}, {who}:")
+            say(f"  {url}")
+            say("Ctrl-C ends it; decisions are on the disk as soon as they are given.")
+            if asked.open_browser and _has_browser():
+                threading.Timer(0.5, _open, (url, Path(folder))).start()
             uvicorn.Server(config).run(sockets=[listening])
-        except KeyboardInterrupt:
-            pass
-        finally:
-            listening.close()
+
+
+def address_of(asked: Asked, port: int, token: str | None) -> str:
+    """What to open: under the first name that was allowed, where the address itself is none."""
+    shown = asked.allow_hosts[0] if is_wildcard(asked.host) else asked.host
+    shown = f"[{shown}]" if ":" in shown and is_address(shown) else shown
+    base = f"http://{shown}/" if _has_port(shown) else f"http://{shown}:{port}/"
+    return base if token is None else f"{base}enter?token={token}"
 
 
 def hosts_of(host: str, port: int, allowed: Sequence[str]) -> frozenset[str]:
@@ -157,7 +164,16 @@ def hosts_of(host: str, port: int, allowed: Sequence[str]) -> frozenset[str]:
 
 
 def _has_port(name: str) -> bool:
-    return name.rpartition(":")[2].isdigit() and not name.endswith("]")
+    return ":" in name and name.rpartition(":")[2].isdigit() and not is_address(name)
+
+
+def is_address(host: str) -> bool:
+    """Whether that is an address and not a name."""
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
 def is_loopback(host: str) -> bool:
@@ -177,7 +193,7 @@ def is_wildcard(host: str) -> bool:
 
 
 def bound(host: str, port: int | None) -> socket.socket:
-    """A listening socket.
+    """A socket that listens.
 
     Raises:
         RecordError: if the address or the port can't be had.
@@ -189,6 +205,7 @@ def bound(host: str, port: int | None) -> socket.socket:
         try:
             listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listening.bind((host, number))
+            listening.listen(128)  # whoever comes before the server is ready waits
         except (OSError, OverflowError) as error:
             listening.close()
             if number != tried[-1]:

@@ -311,7 +311,7 @@ def whole_text(text: str, at: int, spans: Sequence[tuple[int, int]]) -> WholeTex
     """
     at = min(max(at, 0), max(0, len(text) - 1))
     bounds = _windows(text)
-    place = bisect_right(bounds, at) - 1
+    place = min(bisect_right(bounds, at) - 1, len(bounds) - 2)
     start, end = bounds[place], bounds[place + 1]
     cuts = {start, end}
     for first, last in spans:

@@ -58,6 +58,7 @@ for (const select of filters.querySelectorAll("select")) {
 // An address without what is empty is one that can be read, kept and passed on.
 filters.addEventListener("submit", () => {
   for (const field of filters.querySelectorAll("input, select")) field.disabled = !field.value;
+  if (!document.getElementById("f-stage").value) document.getElementById("f-outcome").disabled = true;
 });
 window.addEventListener("pageshow", () => {
   for (const field of filters.querySelectorAll(":disabled")) field.disabled = false;

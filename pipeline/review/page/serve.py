@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 
-from pipeline.errors import RecordError
+from pipeline.errors import RecordError, ScreeningError
 from pipeline.places import Place, place
 from pipeline.records import Band
 from pipeline.results import RUN, read_run
@@ -123,7 +123,7 @@ def serve(asked: Asked, say: Callable[[str], None]) -> None:
         )
         url = address_of(asked, port, access.token)
         app = create_app(desk, access)
-        threading.Thread(target=warm, args=(app,), daemon=True).start()
+        threading.Thread(target=_warmed, args=(lambda: warm(app),), daemon=True).start()
         config = uvicorn.Config(
             app,
             log_level="warning",
@@ -216,6 +216,12 @@ def bound(host: str, port: int | None) -> socket.socket:
             ) from error
         return listening
     raise AssertionError  # the loop returns or raises
+
+
+def _warmed(warm: Callable[[], None]) -> None:
+    """What can't be opened ahead is told on the item that needs it."""
+    with suppress(ScreeningError, OSError):
+        warm()
 
 
 def _login() -> str:

@@ -27,8 +27,9 @@ help: ## list these commands
 demo: $(STAMP) ## index real works, screen a real drop, print the table, write demo/out/report.html
 	@$(RUN) pipeline demo $(ARGS)
 
-test: $(STAMP) ## run every test
-	$(RUN) pytest $(ARGS)
+# A file's tests stay together: they share what they set up.
+test: $(STAMP) ## run every test, on all processors
+	$(RUN) pytest -n auto --dist loadfile $(ARGS)
 
 lint: $(STAMP) ## check style and types
 	$(RUN) ruff check

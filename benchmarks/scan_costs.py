@@ -41,13 +41,13 @@ def write(material: Material, folder: Path, first: int, count: int) -> list[Path
 
 
 def register(index: Path, folder: Path, files: Sequence[Path]) -> None:
-    """Each file as a work of its own."""
+    """Each file as a work of its own, but for those too plain to be told from others."""
     manifest = folder / "works.csv"
     with manifest.open("w", newline="", encoding="utf-8") as out:
         rows = csv.writer(out)
         rows.writerow(["work_id", "title", "rightsholder", "rights", "path"])
         rows.writerows([file.stem, file.stem, "An Owner", "protected", file.name] for file in files)
-    add_works(index, manifest)
+    add_works(index, manifest, skip_bad=True)
 
 
 def timed_scan(config: Path) -> tuple[float, dict[str, int]]:

@@ -204,6 +204,20 @@ def load_model(name: str) -> EmbeddingModel:
     return _load(name, _stamp(local) + _stamp(source.config))
 
 
+def weights_stamp(name: str) -> str | None:
+    """Changes when the local weights of a model, or their configuration, do.
+
+    None if they are not local, or not there.
+    """
+    try:
+        source = parse(name)
+        if source.local is None:
+            return None
+        return json.dumps([_stamp(source.local), _stamp(source.config)])
+    except (ModelError, OSError):
+        return None
+
+
 def _stamp(path: Path | None) -> tuple[tuple[str, int, int], ...]:
     """Changes when local weights or their configuration do, so that the cache is not of former
     ones.

@@ -20,6 +20,7 @@ __all__ = [
     "RecordError",
     "ReferenceIndexError",
     "RunError",
+    "ScanBusyError",
     "ScanError",
     "ScreeningError",
 ]
@@ -51,6 +52,10 @@ class RunError(ScreeningError):
 
 class ScanError(ScreeningError):
     """A nightly scan can't run, or its state can't be used."""
+
+
+class ScanBusyError(ScanError):
+    """Another scan holds the scan directory."""
 
 
 class RecordError(ScreeningError):

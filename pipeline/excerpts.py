@@ -130,7 +130,7 @@ def _cut(text: str | None, span: tuple[int, int]) -> _Cut | None:
 def _excerpt(cut: _Cut, shared: set[int]) -> Excerpt:
     pieces = _pieces(cut.shown, shared)
     opening, rest = _split(pieces)
-    return Excerpt(_shown(cut.before), opening, rest, _shown(cut.after), cut.left_out)
+    return Excerpt(fit_to_show(cut.before), opening, rest, fit_to_show(cut.after), cut.left_out)
 
 
 def _pieces(text: str, shared: set[int]) -> list[Piece]:
@@ -151,7 +151,7 @@ def _pieces(text: str, shared: set[int]) -> list[Piece]:
             merged[-1] = (merged[-1][0], end, is_shared)
         elif end > start:
             merged.append((start, end, is_shared))
-    return [Piece(_shown(text[start:end]), is_shared) for start, end, is_shared in merged]
+    return [Piece(fit_to_show(text[start:end]), is_shared) for start, end, is_shared in merged]
 
 
 def _split(pieces: Sequence[Piece]) -> tuple[tuple[Piece, ...], tuple[Piece, ...]]:
@@ -174,6 +174,7 @@ def _split(pieces: Sequence[Piece]) -> tuple[tuple[Piece, ...], tuple[Piece, ...
     return tuple(pieces), ()
 
 
-def _shown(text: str) -> str:
+def fit_to_show(text: str) -> str:
+    """A stretch of a script as it is shown: line ends as line feeds, and nothing in it acts."""
     plain = text.replace("\r\n", "\n").replace("\r", "\n").replace("\f", "\n")
     return visible(plain.expandtabs(4), keep_newlines=True)

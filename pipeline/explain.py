@@ -62,12 +62,21 @@ def explain_json(out: Place, asset: str) -> dict[str, Any]:
     return explain_stored(stored, find_row(stored, asset))
 
 
-def explain_stored(stored: StoredRun, row: Mapping[str, Any]) -> dict[str, Any]:
-    """As `explain_json`, of a row of a run's risk table."""
+def explain_stored(
+    stored: StoredRun, row: Mapping[str, Any], *, work_id: str | None = None, texts: bool = True
+) -> dict[str, Any]:
+    """As `explain_json`, of a row of a run's risk table.
+
+    Args:
+        stored, row: the run and the row.
+        work_id: its match with this work alone; None for all.
+        texts: whether the texts of passages are fetched.
+    """
     stages = _stages(stored.risk_rows)
     prior = _prior(stored.run, row["kind"])
     measures = {m.name: m for stage in STAGES.values() for m in stage.measures}
-    texts = StoredTexts(stored.run, row)
+    of_work = {} if work_id is None else {"work_id": work_id}
+    source = StoredTexts(stored.run, row) if texts else None
     return {
         "asset_path": row["asset_path"],
         "asset_id": row["asset_id"],
@@ -82,8 +91,8 @@ def explain_stored(stored: StoredRun, row: Mapping[str, Any]) -> dict[str, Any]:
         "prior": prior,
         "outcomes": [_outcome(row, name, measures) for name in stages],
         "matches": [
-            _match(match, stored, stages, prior, measures, texts)
-            for match in rows_of(stored.match_rows, asset_path=row["asset_path"])
+            _match(match, stored, stages, prior, measures, source)
+            for match in rows_of(stored.match_rows, asset_path=row["asset_path"], **of_work)
         ],
         "run": {
             name: row.get(name)
@@ -201,7 +210,7 @@ def _match(
     stages: list[str],
     prior: float | None,
     measures: Mapping[str, Measure],
-    texts: StoredTexts,
+    texts: StoredTexts | None,
 ) -> dict[str, Any]:
     contributions = {
         column.removeprefix(_CONTRIBUTION): value

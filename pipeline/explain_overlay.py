@@ -85,7 +85,7 @@ def draw_overlay(
     """
     match, overlap = _chosen(stored, row, work_id)
     frame = _asset_frame(stored.run, row, overlap)
-    work, missing = _work_picture(stored.run, match["work_id"], match.get(f"work_file_{STAGE}"))
+    work, missing = kept_picture(stored.run, match["work_id"], match.get(f"work_file_{STAGE}"))
     drawn = overlay(frame, work, overlap.transform, overlap.negative)
     if not drawn.panels:
         raise RunError(f"{visible(row['asset_path'])}: {drawn.note}")
@@ -146,7 +146,7 @@ def asset_picture(run: Mapping[str, Any], row: Mapping[str, Any], edge: int = SH
     Raises:
         RunError: if the file is gone, has other content than was screened, or can't be decoded.
     """
-    return _png(_asset_image(run, row).frames[0], edge)
+    return _png(asset_image(run, row).frames[0], edge)
 
 
 def work_picture(
@@ -155,7 +155,7 @@ def work_picture(
     """What the index keeps of a file of a work, by its path there, as a PNG; None and a sentence
     if there is nothing.
     """
-    picture, why = _work_picture(run, work_id, file)
+    picture, why = kept_picture(run, work_id, file)
     if picture is None:
         return None, why or "The index keeps no picture of the work."
     return _png(picture, edge), ""
@@ -169,8 +169,12 @@ def _png(picture: Picture, edge: int) -> bytes:
     return buffer.getvalue()
 
 
-def _asset_image(run: Mapping[str, Any], row: Mapping[str, Any]) -> LoadedImage:
-    """The asset of a row, from the file that was screened."""
+def asset_image(run: Mapping[str, Any], row: Mapping[str, Any]) -> LoadedImage:
+    """The decoded picture of a row, from the file that was screened.
+
+    Raises:
+        RunError: if the file is gone, has other content than was screened, or can't be decoded.
+    """
     path: str = row["asset_path"]
     file = asset_place(run, path)
     if file is None:
@@ -204,7 +208,7 @@ def _asset_image(run: Mapping[str, Any], row: Mapping[str, Any]) -> LoadedImage:
 
 def _asset_frame(run: Mapping[str, Any], row: Mapping[str, Any], overlap: Overlap) -> Picture:
     """The frame that the overlap speaks of, from the file that was screened."""
-    frame = frame_of(_asset_image(run, row), overlap.frame)
+    frame = frame_of(asset_image(run, row), overlap.frame)
     if frame is None:
         raise RunError(
             f"The picture can't be drawn: frame {overlap.frame + 1:,} of "
@@ -222,7 +226,7 @@ def _limits(run: Mapping[str, Any]) -> Limits:
         return Limits()  # limits of another version of the program
 
 
-def _work_picture(
+def kept_picture(
     run: Mapping[str, Any], work_id: str, path: str | None
 ) -> tuple[Picture | None, str]:
     """The picture kept of the work's file, or None and why there is none."""

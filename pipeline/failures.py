@@ -8,12 +8,14 @@ from pipeline.errors import (
     ModelError,
     ReferenceIndexError,
     RunError,
+    ScanBusyError,
     ScanError,
 )
 
 _WORDS: tuple[tuple[type[BaseException], str], ...] = (
     (ConfigError, "its configuration can't be used"),
-    (ScanError, "another scan holds the scan directory, or it can't be used"),
+    (ScanBusyError, "another scan holds the scan directory"),
+    (ScanError, "the scan directory can't be used"),
     (DropError, "a drop, or the place of the results, can't be used"),
     (ReferenceIndexError, "the reference index can't be used"),
     (ModelError, "the embedding model can't be used"),

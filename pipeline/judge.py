@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import NamedTuple, TypeVar
@@ -67,8 +67,17 @@ class Bench:
     works: frozenset[str] = frozenset()
 
 
-def open_benches(index: ReferenceIndex, settings: Mapping[str, StageSettings]) -> list[Bench]:
+def open_benches(
+    index: ReferenceIndex,
+    settings: Mapping[str, StageSettings],
+    opened_before: Collection[str] = (),
+) -> list[Bench]:
     """Every registered stage against `index`, made from the index's own specs.
+
+    Args:
+        index: what to compare with.
+        settings: of every stage, by name.
+        opened_before: what `opening_keys` gave when the same stages were opened earlier.
 
     Raises:
         SpecMismatchError: if the installed code can't fingerprint as the index was made, or the
@@ -80,10 +89,27 @@ def open_benches(index: ReferenceIndex, settings: Mapping[str, StageSettings]) -
             f"the index {index.path} holds fingerprints by {', '.join(unknown)}, which this "
             "version of Clearance does not know; screen with the version that made the index."
         )
-    return [_open_bench(index, stage, settings[name]) for name, stage in STAGES.items()]
+    return [
+        _open_bench(index, stage, settings[name], opened_before) for name, stage in STAGES.items()
+    ]
 
 
-def _open_bench(index: ReferenceIndex, stage_type: type[Stage], settings: StageSettings) -> Bench:
+def opening_keys(benches: Iterable[Bench]) -> set[str]:
+    """What to give as `opened_before` next time, of stages that could be opened."""
+    keys = (
+        type(bench.stage).opening_key(bench.stage.spec)
+        for bench in benches
+        if bench.stage is not None
+    )
+    return {key for key in keys if key is not None}
+
+
+def _open_bench(
+    index: ReferenceIndex,
+    stage_type: type[Stage],
+    settings: StageSettings,
+    opened_before: Collection[str],
+) -> Bench:
     name, kind = stage_type.name, stage_type.kind
 
     def absent(reason: Reason, detail: str) -> Bench:
@@ -96,8 +122,10 @@ def _open_bench(index: ReferenceIndex, stage_type: type[Stage], settings: StageS
             Reason.NOT_IN_INDEX,
             "the index was made without it; create a new index and add the works again",
         )
+    spec = index.specs[name]
     try:
-        stage = stage_type.from_spec(index.specs[name])
+        known = stage_type.opening_key(spec) in opened_before
+        stage = stage_type.opened_before(spec) if known else stage_type.from_spec(spec)
     except ModelError as error:
         return absent(Reason.NO_WEIGHTS, str(error))
     entries = index.entries(name)

@@ -98,8 +98,7 @@ def _text(path: Path) -> str:
         return path.read_bytes().decode("utf-8-sig")
     except FileNotFoundError as error:
         raise ConfigError(
-            f"There is no configuration file {path}; name one that exists, or leave it out to use "
-            "the defaults."
+            f"There is no configuration file {path}; name one that exists."
         ) from error
     except IsADirectoryError as error:
         raise ConfigError(f"{path} is a folder; name a configuration file.") from error

@@ -27,6 +27,7 @@ class ScreeningError(Exception):
         ├── ModelError                  pipeline.errors: weights missing, random or altered
         ├── RunError                    pipeline.errors: a stored run can't be read
         ├── ScanError                   pipeline.errors: a nightly scan can't run
+        │   └── ScanBusyError           another scan holds the scan directory
         └── RecordError                 pipeline.errors: the record of decisions can't be used
     """
 

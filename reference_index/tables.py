@@ -1,4 +1,4 @@
-"""The Lance tables of an index, through lancedb: the only module that touches either library.
+"""The Lance tables of an index: the only module that touches lancedb and lance.
 
 A table is read at the version that a version record names, never at its newest, so what a writer
 has put into it meanwhile is not seen. Old versions are never cleaned up: records name them.
@@ -140,7 +140,7 @@ def open_dataset(index: Path, name: str, state: TableState) -> Any:
         IndexCorruptError: if it is missing, unreadable, or has another number of rows.
     """
     with reading(index, name):
-        dataset = _table(index, name, state.version).to_lance()
+        dataset = _dataset(index, name, state.version)
         count = dataset.count_rows()
     if count != state.rows:
         raise IndexCorruptError(
@@ -257,13 +257,15 @@ def _connect(index: Path) -> Any:
     return lancedb.connect((index / "tables").absolute())
 
 
-def _table(index: Path, name: str, version: int) -> Any:
-    # lancedb would make the missing folder.
-    if not (index / "tables" / f"{name}.lance").is_dir():
+def _dataset(index: Path, name: str, version: int) -> Any:
+    # Reading goes without lancedb, whose import takes as long as opening an index and what needs no
+    # more than that.
+    import lance
+
+    folder = index / "tables" / f"{name}.lance"
+    if not folder.is_dir():
         raise FileNotFoundError("it is missing")
-    table = _connect(index).open_table(name)
-    table.checkout(version)
-    return table
+    return lance.dataset(folder.absolute(), version=version)
 
 
 def _data_files(index: Path) -> set[str]:

@@ -91,7 +91,7 @@ def rows_of(context: Context, assets: Sequence[Asset]) -> Iterator[RiskRow]:
         if passing is not None:
             yield rows.row(asset, *passing)
             continue
-        known = context.state.content(content) if content is not None else None
+        known = context.judging.known(content) if content is not None else None
         outcomes = context.state.outcomes(content) if content is not None else None
         if known is not None and outcomes is not None:
             facts = codec.facts_from_json(known.facts)
@@ -280,12 +280,18 @@ def _write_page(
 
 
 def unreachable_notes(listing: Listing) -> tuple[str, ...]:
-    """A sentence for each drop that could not be read."""
-    return tuple(
+    """A sentence for each drop, and each folder of one, that could not be read."""
+    drops = (
         f"The drop {one.drop} could not be read: {visible(one.why)} Its "
         f"{count(one.files, 'file')} stand as they were last seen."
         for one in listing.unreachable
     )
+    folders = (
+        f"The folder {visible(path)} could not be read; its {count(files, 'file')} stand as they "
+        "were last seen."
+        for path, files in listing.shut.items()
+    )
+    return (*drops, *folders)
 
 
 def suppressed_notes(said: Mapping[str, Any]) -> tuple[str, ...]:

@@ -147,6 +147,6 @@ def facts_from_json(text: str) -> Facts:
     try:
         fault, file_format, notes, whole = json.loads(text)
         found = Fault(Reason(fault[0]), fault[1]) if fault else None
-    except (TypeError, IndexError) as error:
+        return Facts(found, file_format, tuple(notes), whole)
+    except (TypeError, KeyError, IndexError) as error:
         raise ValueError("kept facts are of another form") from error
-    return Facts(found, file_format, tuple(notes), whole)

@@ -113,10 +113,11 @@ def delta_schema() -> pa.Schema:
     )
 
 
-_COLUMNS = (
+COMPARED = (
     "asset_path", "asset_id", "band", "risk", "work_id", "title", "reasons", "index_version",
-    "config_fingerprint",
+    "index_digest", "config_fingerprint",
 )  # fmt: skip
+"""Columns of the risk table that the answer is made from."""
 
 
 def delta_of(
@@ -141,7 +142,7 @@ def delta_of(
     Returns:
         In `delta_schema()`, sorted by change, then band, risk and path.
     """
-    columns, suppressed = list(_COLUMNS), suppressed or Suppressed()
+    columns, suppressed = list(COMPARED), suppressed or Suppressed()
     rows = {row["asset_path"]: row for row in risk.select(columns).to_pylist()}
     old = (
         {row["asset_path"]: row for row in before.select(columns).to_pylist()}
@@ -250,7 +251,8 @@ def _why_in_index(
         return Why.WORK_REMOVED
     if row["config_fingerprint"] != was["config_fingerprint"]:
         return Why.CONFIGURATION
-    return Why.INDEX if row["index_version"] != was["index_version"] else Why.AGAIN
+    # Another index may have the same number of versions.
+    return Why.INDEX if row["index_digest"] != was["index_digest"] else Why.AGAIN
 
 
 def _record(

@@ -9,9 +9,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from pipeline.discover import text_of_path
 from pipeline.errors import ScanError
 from pipeline.results import RISK_TABLE
 from pipeline.scan.settings import ScanSettings
+from pipeline.visible import visible
 
 _COLUMNS = ["asset_path", "asset_id", "band", "risk", "work_id", "index_version", "run_id"]
 
@@ -43,6 +45,10 @@ def history_of(settings: ScanSettings, asset: str) -> list[Seen]:
     """
     from pipeline.scan.run import HISTORY
 
+    try:
+        asset.encode()
+    except UnicodeEncodeError:
+        asset = text_of_path(asset)  # a path that is not UTF-8, as the tables have it
     folder = settings.place(settings.out) / HISTORY
     tables = sorted(folder.glob(f"*/{RISK_TABLE}"), reverse=True)
     if not tables:
@@ -50,8 +56,8 @@ def history_of(settings: ScanSettings, asset: str) -> list[Seen]:
     found = [seen for table in tables for seen in _rows(table, asset)]
     if not found:
         raise ScanError(
-            f"No scan in {folder.parent} knows {asset}; name a path as in risk_table.csv, the end "
-            "of one, or the beginning of a SHA-256."
+            f"No scan in {folder.parent} knows {visible(asset)}; name a path as in risk_table.csv, "
+            "the end of one, or the beginning of a SHA-256."
         )
     return found
 

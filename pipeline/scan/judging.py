@@ -115,9 +115,17 @@ class Judging:
         self._changes = IndexChanges(index)
         self.passing: dict[str, tuple[Facts, tuple[StageOutcome, ...]]] = {}
 
+    def known(self, content: str) -> KnownContent | None:
+        """How a content loaded; None if that is not known, or damaged."""
+        known = self._state.content(content)
+        with suppress(ValueError):
+            if known is not None and Kind(known.kind) and codec.facts_from_json(known.facts):
+                return known
+        return None
+
     def due(self, content: str, asset: Asset) -> Due:
         """What has to be done for a content."""
-        known = self._state.content(content)
+        known = self.known(content)
         if known is None:
             return Due(content, asset, Way.LOAD, "new files")
         if known.load_key != self._keys.load:
@@ -324,10 +332,13 @@ class Judging:
     def _put_loaded(self, due: Due, loaded: Loaded | Fault, answered: Answered) -> None:
         if isinstance(loaded, Fault) and loaded.reason in PASSING:
             self.passing[due.content] = facts_of(loaded), answered.outcomes
+            # What is known of the file may be wrong: the next scan reads it again.
+            self._state.look_again(*due.asset.asset_path.split("/", 1))
             return
+        self.passing.pop(due.content, None)
         kind = due.asset.kind if isinstance(loaded, Fault) else kind_of(loaded)
-        known = self._state.content(due.content)
-        if known is not None and known.load_key != self._keys.load:
+        known = self.known(due.content)
+        if known is None or known.load_key != self._keys.load:
             self._state.drop_answers(due.content)
         facts = codec.facts_to_json(facts_of(loaded))
         self._state.put_content(
@@ -354,7 +365,7 @@ class Judging:
         """
         if isinstance(loaded, Fault):
             return {}
-        known = self._state.content(content)
+        known = self.known(content)
         if known is None or known.load_key != self._keys.load:
             return {}
         answers: dict[str, Answer] = {}

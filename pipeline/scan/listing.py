@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
@@ -38,7 +40,8 @@ class Listing:
             drop's name.
         unreachable: drops that could not be listed. Their files are among the assets as they were
             known.
-        as_known: paths of those files.
+        as_known: paths of those files, and of those below folders that could not be listed.
+        shut: such folders, by their paths, with how many files are known below each.
         markers: how many marker files were met, which are no assets.
         read: how many files were read.
         objects: of drops in object storage, by drop and path, every entry that can be fetched.
@@ -49,6 +52,7 @@ class Listing:
     assets: list[Asset] = field(default_factory=list)
     unreachable: list[Unreachable] = field(default_factory=list)
     as_known: set[str] = field(default_factory=set)
+    shut: dict[str, int] = field(default_factory=dict)
     markers: int = 0
     read: int = 0
     objects: dict[str, dict[str, Listed]] = field(default_factory=dict)
@@ -92,9 +96,19 @@ def list_drops(
         try:
             entries = _entries(root, sources[name], drop, known)
         except DropError as error:
-            _stay(found, name, root, known, str(error))
+            _stay(found, name, root, known)
+            found.unreachable.append(Unreachable(name, str(error), len(known)))
             continue
         _look(found, name, drop, entries, known, state, scan_id, now, max_bytes, progress)
+        below = _below(entries, known)
+        _stay(found, name, root, below)
+        with state.change():
+            for path, file in below.items():
+                state.saw_file(name, path, file, scan_id)
+        for one in entries if below else ():
+            if isinstance(one, ListedFile) and one.fault is not None:
+                number = sum(path.startswith(f"{one.asset_path}/") for path in below)
+                found.shut[f"{name}/{one.asset_path}"] = number
     found.assets.sort(key=lambda asset: asset.asset_path)
     return found
 
@@ -112,14 +126,25 @@ def _entries(
     return entries
 
 
-def _stay(found: Listing, name: str, root: Place, known: Mapping[str, KnownFile], why: str) -> None:
-    """The files of an unreachable drop, as they were known."""
+def _stay(found: Listing, name: str, root: Place, known: Mapping[str, KnownFile]) -> None:
+    """Files that could not be looked for, as they were known."""
     for path, file in known.items():
         place = root / path if isinstance(root, Path) else Path(path)
         asset = _asset_of(place, f"{name}/{path}", file)
         found.assets.append(asset)
         found.as_known.add(asset.asset_path)
-    found.unreachable.append(Unreachable(name, why, len(known)))
+
+
+def _below(entries: Sequence[Listed], known: Mapping[str, KnownFile]) -> dict[str, KnownFile]:
+    """Known files below folders that could not be listed: nobody can tell that they are gone."""
+    shut = {one.asset_path for one in entries if isinstance(one, ListedFile) and one.fault}
+    if not shut:
+        return {}
+    return {
+        path: file
+        for path, file in known.items()
+        if not shut.isdisjoint(str(parent) for parent in PurePosixPath(path).parents)
+    }
 
 
 def _look(
@@ -149,10 +174,10 @@ def _look(
             continue
         before = known.get(entry.asset_path)
         path = f"{name}/{entry.asset_path}"
-        fault = _arriving(entry, drop.settle, markers, now)
+        fault = _arriving(entry, drop.settle, markers, now, before)
         if fault is not None:
             asset = Asset(_file_of(entry), path, None, Kind.OTHER, entry.size, fault)
-            file = KnownFile(None, None, str(asset.kind), entry.size, _fault_json(fault))
+            file = KnownFile(entry.stamp, None, str(asset.kind), entry.size, _fault_json(fault))
         elif before is not None and _same(entry, before):
             asset, file = _asset_of(_file_of(entry), path, before), before
         elif isinstance(entry, ListedFile):
@@ -192,15 +217,38 @@ def _file_of(entry: Listed) -> Path:
 
 
 def _same(entry: Listed, before: KnownFile) -> bool:
-    return entry.stamp is not None and entry.stamp == before.stamp and before.asset_id is not None
+    """Whether an entry is what it was when it was read, by a record of that which is sound."""
+    return (
+        entry.stamp is not None
+        and entry.stamp == before.stamp
+        and before.asset_id is not None
+        and _known_asset(Path(), "", before) is not None
+    )
 
 
 def _asset_of(file: Path, path: str, known: KnownFile) -> Asset:
-    fault = None
-    if known.fault is not None:
-        reason, detail = json.loads(known.fault)
-        fault = Fault(Reason(reason), detail)
-    return Asset(file, path, known.asset_id, Kind(known.kind), known.size, fault)
+    asset = _known_asset(file, path, known)
+    return asset if asset is not None else Asset(file, path, None, Kind.OTHER, None, _DAMAGED)
+
+
+def _known_asset(file: Path, path: str, known: KnownFile) -> Asset | None:
+    """A file as it was known; None if what is kept of it is damaged."""
+    with suppress(ValueError, TypeError):
+        fault = None
+        if known.fault is not None:
+            reason, detail = json.loads(known.fault)
+            fault = Fault(Reason(reason), str(detail))
+        if known.asset_id is None or _SHA256.fullmatch(known.asset_id):
+            return Asset(file, path, known.asset_id, Kind(known.kind), known.size, fault)
+    return None
+
+
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_DAMAGED = Fault(
+    Reason.UNREADABLE,
+    "it could not be looked for, and what is kept of it is damaged; the next scan that reads it "
+    "judges it",
+)
 
 
 def _fault_json(fault: Fault) -> str:
@@ -215,7 +263,13 @@ def _marked(entries: list[Listed], marker: str | None) -> set[str] | None:
     return {str(path.parent) for path in paths if path.name == marker}
 
 
-def _arriving(entry: Listed, settle: Settle, marked: set[str] | None, now: float) -> Fault | None:
+def _arriving(
+    entry: Listed,
+    settle: Settle,
+    marked: set[str] | None,
+    now: float,
+    before: KnownFile | None,
+) -> Fault | None:
     """Why a file is not judged yet."""
     if marked is not None:
         folders = {str(parent) for parent in PurePosixPath(entry.asset_path).parents}
@@ -225,10 +279,21 @@ def _arriving(entry: Listed, settle: Settle, marked: set[str] | None, now: float
                 f"its folder is still arriving: no {settle.marker} is in it or in a folder above; "
                 "the scan after that file's arrival judges it",
             )
-    if settle.seconds and entry.changed is not None and now - entry.changed < settle.seconds:
+    if not settle.seconds or entry.changed is None or now - entry.changed >= settle.seconds:
+        return None
+    same = before is not None and entry.stamp is not None and entry.stamp == before.stamp
+    if before is not None and same and before.asset_id is not None:
+        return None  # it was at rest before, whatever the clock says now
+    if entry.changed <= now:
         return Fault(
             Reason.ARRIVING,
             f"it was changed less than {settle.seconds:g} seconds before the scan and may still be "
             "arriving; the next scan judges it",
         )
-    return None
+    if same:
+        return None
+    return Fault(
+        Reason.ARRIVING,
+        "the time of its last change lies in the future, so it may still be arriving; the next "
+        "scan judges it if it is the same then",
+    )

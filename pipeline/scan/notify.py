@@ -54,6 +54,8 @@ class Notifier:
                 f"`notify` needs the extra {EXTRA}, which is not installed: run "
                 f"`pip install 'clearance[{EXTRA}]'`, or take `notify` out of the configuration."
             ) from None
+        # What it has to say is told in a note; its own lines name hosts.
+        logging.getLogger("apprise").propagate = False
         logging.getLogger("apprise").addHandler(logging.NullHandler())
         problems = []
         with warnings.catch_warnings():

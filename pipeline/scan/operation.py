@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from pipeline.errors import ScanBusyError
 from pipeline.interruption import Interrupted, interruptible
 from pipeline.json_log import JsonLog
 from pipeline.progress import Progress, together
@@ -90,7 +91,9 @@ def operate(
     except Exception as error:
         status = statuses.failed(error)
         heart.end("failed", status)
-        warn(notifier.failed(scan_ids[-1] if scan_ids else None, error, status))
+        # The scan that is at work tells of its own end.
+        if not isinstance(error, ScanBusyError):
+            warn(notifier.failed(scan_ids[-1] if scan_ids else None, error, status))
         raise
     status = statuses.completed(done.summary)
     heart.end("finished", status)

@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 import json
-import re
 import shutil
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from pipeline.drops import OpenDrop, opened
-from pipeline.errors import DropError, RunError, ScanError
-from pipeline.judge import open_benches
+from pipeline.errors import ConfigError, DropError, Reason, RunError, ScanBusyError, ScanError
+from pipeline.judge import open_benches, opening_keys
 from pipeline.manifest import new_run_id, now
+from pipeline.places import absolute
 from pipeline.progress import Progress, silent
 from pipeline.recorded import Recorded, record_if_sound
-from pipeline.results import StoredRun, read_run
+from pipeline.results import StoredRun
 from pipeline.run_record import run_info
 from pipeline.scan.answer import Context, record_notes, unreachable_notes, write_answer
 from pipeline.scan.events import Event, Tell, untold
@@ -29,6 +29,7 @@ from pipeline.scan.index_change import IndexChanges
 from pipeline.scan.judging import Due, Judging, Way
 from pipeline.scan.keys import content_of, keys_of
 from pipeline.scan.listing import Listing, list_drops
+from pipeline.scan.past import began, earlier_and_later, left_notes, scan_results, taken_in
 from pipeline.scan.settings import ScanSettings
 from pipeline.scan.state import KnownScan, State
 from pipeline.screening import check_places
@@ -38,7 +39,6 @@ from reference_index.store import ReferenceIndex
 
 LOCK, STATE, HISTORY, LATEST = "scan.lock", "state.sqlite", "history", "latest"
 MARK = "clearance scan"
-_SCAN_ID = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{8}")
 
 Say = Callable[[str], None]
 """Told, in a sentence, what a scan is about to do."""
@@ -82,8 +82,12 @@ def scan(
     """
     out, index_path = settings.place(settings.out), settings.place(settings.index)
     drops = {name: settings.drop_place(name) for name in settings.drops}
-    for where in drops.values():
+    by_place: dict[str, str] = {}
+    for name, where in drops.items():
         check_places(where, index_path, out)
+        other = by_place.setdefault(absolute(where), name)
+        if other != name:
+            raise ConfigError(f"The drops {other} and {name} are the same folder; leave one out.")
     config = settings.config()
     with scan_directory(out) as state, ExitStack() as stack:
         started, scan_id = now(), new_run_id()
@@ -96,7 +100,8 @@ def scan(
                 f"The index {index_path} is damaged and was not scanned against ({faults[0]}); run "
                 f"`clearance index verify {index_path}`, and restore it from a copy."
             )
-        benches = open_benches(index, config.stage_settings)
+        benches = open_benches(index, config.stage_settings, state.opened_before())
+        state.put_opened(opening_keys(benches))
         keys = keys_of(benches, config)
         state.begin(KnownScan(scan_id, started, keys.rows, index.version, index.digest))
         facts = {"index_version": index.version, "works": len(index.works)}
@@ -116,13 +121,19 @@ def scan(
             say(sentence)
         due += _fetch(listing, sources, judging, progress)
         judging.run(due, progress)
+        judging.run(_elsewhere(listing, judging, due), progress)
         progress("Writing the answer", 0, None)
         before, note = _before(state, out)
+        left = left_notes(out / HISTORY, {one.scan_id for one in state.scans()})
         recorded = record_if_sound(
             settings.record_place(), before.run if before is not None else None
         )
         _tell_recorded(recorded, tell)
-        notes = (*([note] if note else []), *record_notes(recorded, settings.record_is_named))
+        notes = (
+            *([note] if note else []),
+            *left,
+            *record_notes(recorded, settings.record_is_named),
+        )
         changes = IndexChanges(index)
         context = Context(
             state=state,
@@ -157,7 +168,8 @@ def scan_directory(out: Path) -> Iterator[State]:
     left is put right.
 
     Raises:
-        ScanError: if another scan holds it, says which, or if it can't be used.
+        ScanBusyError: if another scan holds it; says which.
+        ScanError: if it can't be used.
     """
     try:
         (out / HISTORY).mkdir(parents=True, exist_ok=True)
@@ -174,7 +186,7 @@ def scan_directory(out: Path) -> Iterator[State]:
             finally:
                 state.close()
     except HeldError as error:
-        raise ScanError(
+        raise ScanBusyError(
             f"Another scan works in {out} ({error.holder}); wait for it to end. A scan that was "
             "killed holds nothing."
         ) from None
@@ -184,16 +196,11 @@ def scan_directory(out: Path) -> Iterator[State]:
 
 def _put_right(state: State, out: Path) -> None:
     """Takes away what a scan that was cut off left, and takes in scans that a lost state forgot."""
-    scans = {one.scan_id: one for one in state.scans()}
-    begun = [one.scan_id for one in scans.values() if one.finished is None]
-    found = []
-    for folder in sorted((out / HISTORY).iterdir()):
-        if not _SCAN_ID.fullmatch(folder.name) or folder.name in scans:
-            continue
-        try:
-            found.append(_scan_of(read_run(folder)))
-        except RunError:
-            shutil.rmtree(folder, ignore_errors=True)
+    scans = state.scans()
+    begun = [one.scan_id for one in scans if one.finished is None]
+    found = taken_in(out / HISTORY, {one.scan_id for one in scans})
+    # One that came back from a backup must not pass for the last.
+    earlier, later = earlier_and_later(found, scans)
     # First their folders, which may hold whole results: the state forgets such a scan only when
     # nobody can take it for one that was finished.
     for scan_id in begun:
@@ -202,25 +209,15 @@ def _put_right(state: State, out: Path) -> None:
         for scan_id in begun:
             if not (out / HISTORY / scan_id).exists():
                 state.forget_scan(scan_id)
-        for one in found:
+        for one in reversed(earlier):
+            state.begin_in(one, before_all=True)
+        for one in later:
             state.begin_in(one)
+        for one in found:
             state.finish(one.scan_id, one.finished or one.started, "{}")
     finished = [one for one in state.scans() if one.finished is not None]
     if finished:
         _point_to(out, finished[-1].scan_id)
-
-
-def _scan_of(stored: StoredRun) -> KnownScan:
-    """A scan as its own results tell it."""
-    run = stored.run
-    try:
-        index = run["index"]
-        return KnownScan(
-            stored.folder.name, run["started"], "", index["version"], index["digest"],
-            run["finished"],
-        )  # fmt: skip
-    except (KeyError, TypeError) as error:
-        raise RunError(f"{stored.folder} is not the result of a scan.") from error
 
 
 def _due(listing: Listing, judging: Judging) -> list[Due]:
@@ -238,6 +235,29 @@ def _due(listing: Listing, judging: Judging) -> list[Due]:
     return [
         one for one in due if not (one.way is Way.LOAD and one.asset.asset_path in listing.as_known)
     ]
+
+
+def _elsewhere(listing: Listing, judging: Judging, due: Sequence[Due]) -> list[Due]:
+    """Contents whose file was gone, or another, by the time it was loaded, as another file has
+    them: who takes one copy away must not keep the others from being judged.
+    """
+    gone = {
+        one.content: one
+        for one in due
+        if (passed := judging.passing.get(one.content)) is not None
+        and passed[0].fault is not None
+        and passed[0].fault.reason is Reason.UNREADABLE
+    }
+    found: dict[str, Due] = {}
+    for asset in listing.assets if gone else ():
+        content = content_of(asset)
+        one = gone.get(content or "")
+        if one is None or asset.asset_path == one.asset.asset_path:
+            continue
+        if asset.asset_path in listing.as_known or not Path(asset.file).exists():
+            continue
+        found.setdefault(one.content, replace(one, asset=asset))
+    return list(found.values())
 
 
 def _to_fetch(listing: Listing, due: list[Due]) -> list[Due]:
@@ -318,7 +338,7 @@ def _before(state: State, out: Path) -> tuple[StoredRun | None, str]:
     if not finished:
         return None, ""
     try:
-        return read_run(out / HISTORY / finished[-1].scan_id), ""
+        return scan_results(out / HISTORY / finished[-1].scan_id), ""
     except RunError as error:
         return None, f"The results of the scan before are lost, so every file is new here: {error}"
 
@@ -358,7 +378,7 @@ def _point_to(out: Path, scan_id: str) -> None:
             new.unlink(missing_ok=True)
         raise DropError(
             f"{link} can't be made to lead to the scan's results ({error.strerror}); they are "
-            f"whole in {out / target}."
+            f"whole in {out / target}. Move away what stands at {link}, and scan again."
         ) from error
 
 
@@ -366,15 +386,12 @@ def _forget_old(state: State, out: Path, keep_days: int) -> None:
     """Forgets scans older than that, and contents that none of the others saw."""
     scans = [one for one in state.scans() if one.finished is not None]
     oldest = datetime.now(UTC) - timedelta(days=keep_days)
-    old = [
-        one
-        for one in scans[:-1]
-        if datetime.strptime(one.started, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC) < oldest
-    ]
+    old = [one for one in scans[:-1] if (when := began(one)) is not None and when < oldest]
     gone = {one.scan_id for one in old}
+    # First their folders: a scan that the state has forgotten would be taken in again.
+    for one in old:
+        shutil.rmtree(out / HISTORY / one.scan_id, ignore_errors=True)
     with state.change():
         for one in old:
             state.forget_scan(one.scan_id)
         state.forget_contents([one.scan_id for one in scans if one.scan_id not in gone])
-    for one in old:
-        shutil.rmtree(out / HISTORY / one.scan_id, ignore_errors=True)

@@ -26,12 +26,39 @@ from pipeline.problems import problems_of
 from pipeline.review.places import is_url
 from pipeline.yaml_document import read_yaml
 
-DropName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+
+def _drop_name(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", text):
+        raise ValueError("a drop's name has letters, digits, and . _ - after the first, 64 at most")
+    return text
+
+
+DropName = Annotated[str, AfterValidator(_drop_name)]
 """What a drop is called in tables: `vendor-a` in `vendor-a/shots/001.png`."""
 
 
 class _Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+def _path(text: str) -> str:
+    if "\x00" in text:
+        raise ValueError("a path can't hold the character NUL")
+    try:
+        Path(text).expanduser()
+    except RuntimeError:
+        raise ValueError(f"nobody's home folder is known for {text.partition('/')[0]}") from None
+    return text
+
+
+def _local(text: str) -> str:
+    if re.match(r"[A-Za-z][A-Za-z0-9+.-]+://", text):
+        raise ValueError("it must be a path on this machine; a drop alone may be in s3://")
+    return _path(text)
+
+
+AnyPath = Annotated[str, StringConstraints(min_length=1), AfterValidator(_path)]
+LocalPath = Annotated[str, StringConstraints(min_length=1), AfterValidator(_local)]
 
 
 class Settle(_Section):
@@ -58,9 +85,15 @@ class Drop(_Section):
             suddenly empty is taken for one that is not mounted, and its rows stay as they were.
     """
 
-    path: str = Field(min_length=1)
+    path: AnyPath
     settle: Settle = Field(default_factory=Settle)
     may_be_empty: bool = False
+
+
+def _some(drops: dict[str, Drop]) -> dict[str, Drop]:
+    if not drops:
+        raise ValueError("name a drop at least, as in configs/nightly.yaml")
+    return drops
 
 
 RECORD_VARIABLE = "CLEARANCE_RECORD"
@@ -116,10 +149,10 @@ class ScanSettings(_Section):
     """
 
     version: Literal[1] = 1
-    index: str = Field(min_length=1)
-    out: str = Field(min_length=1)
-    screening: str | None = Field(default=None, min_length=1)
-    drops: dict[DropName, Drop] = Field(min_length=1)
+    index: LocalPath
+    out: LocalPath
+    screening: LocalPath | None = None
+    drops: Annotated[dict[DropName, Drop], AfterValidator(_some)]
     keep_days: int = Field(default=90, ge=1, le=36_500)
     record: str | None = Field(default=None, min_length=1)
     notify: Notify = Field(default_factory=Notify)

@@ -17,7 +17,7 @@ from typing import Any
 
 from pipeline.errors import ScanError
 
-FORM = 1
+FORM = 2
 """Of the tables below; a file of another form is refused."""
 
 _TABLES = """
@@ -37,6 +37,7 @@ create table answers (
     content text not null, stage text not null, spec text not null, data blob not null,
     digest blob not null, primary key (content, stage)
 ) strict;
+create table opened (key text primary key) strict, without rowid;
 create table outcomes (
     content text primary key, search_key text not null, index_version integer not null,
     index_digest text not null, data blob not null, digest blob not null
@@ -122,6 +123,16 @@ class State:
                 f"reads {FORM}); scan with that version, or move the file away to begin anew."
             )
 
+    def opened_before(self) -> set[str]:
+        """The keys of stages that the last scan could open (`pipeline.judge.opening_keys`)."""
+        return {str(row[0]) for row in self._read("select key from opened")}
+
+    def put_opened(self, keys: Iterable[str]) -> None:
+        """Keeps those keys, and no others."""
+        with self.change():
+            self._db.execute("delete from opened")
+            self._db.executemany("insert into opened values (?)", ((key,) for key in keys))
+
     def _broken(self, error: sqlite3.Error) -> ScanError:
         return ScanError(
             f"The state {self.path} can't be used ({error}). If the disk is full or not writable, "
@@ -159,11 +170,14 @@ class State:
         with self.change():
             self.begin_in(scan)
 
-    def begin_in(self, scan: KnownScan) -> None:
-        """The same, inside a change that is under way."""
+    def begin_in(self, scan: KnownScan, *, before_all: bool = False) -> None:
+        """The same, inside a change that is under way; with `before_all` as the earliest scan."""
+        [first] = self._db.execute("select min(rowid) from scans").fetchone()
+        row = first - 1 if before_all and first is not None else None
         self._db.execute(
-            "insert into scans values (?, ?, ?, ?, ?, null, null)",
-            (scan.scan_id, scan.started, scan.scan_key, scan.index_version, scan.index_digest),
+            "insert into scans (rowid, scan_id, started, scan_key, index_version, index_digest) "
+            "values (?, ?, ?, ?, ?, ?)",
+            (row, scan.scan_id, scan.started, scan.scan_key, scan.index_version, scan.index_digest),
         )
 
     def finish(self, scan_id: str, finished: str, summary: str) -> None:
@@ -178,7 +192,7 @@ class State:
         self._db.execute("delete from scans where scan_id = ?", (scan_id,))
 
     def scans(self) -> list[KnownScan]:
-        """Every scan, the earliest first: in the order in which they were written down."""
+        """Every scan, the earliest first: in the order in which they were made."""
         rows = self._read("select * from scans order by rowid")
         return [KnownScan(*row) for row in rows]
 
@@ -198,6 +212,12 @@ class State:
             (drop,),
         )
         return {row[0]: KnownFile(*row[1:]) for row in rows}
+
+    def look_again(self, drop: str, path: str) -> None:
+        """Forgets that a file is as it was, so that the next scan reads it."""
+        self._db.execute(
+            "update files set stamp = null where drop_name = ? and path = ?", (drop, path)
+        )
 
     def forget_files(self, drop: str, scan_id: str) -> None:
         """Forgets files of a drop that a scan did not see."""

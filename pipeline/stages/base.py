@@ -105,6 +105,21 @@ class Stage(ABC):
             ModelError: if the model's weights can't be found or have another SHA-256.
         """
 
+    @classmethod
+    def opening_key(cls, spec: FingerprintSpec) -> str | None:  # noqa: ARG003
+        """What `from_spec` depends on, told without opening anything: while it stays the same,
+        what was opened once can be opened again. None, for a stage that does not define this, or
+        if it can't be told.
+        """
+        return None
+
+    @classmethod
+    def opened_before(cls, spec: FingerprintSpec) -> Self:
+        """As `from_spec`, for a spec whose `opening_key` is as it was when it was opened before:
+        what is slow to open may be left until the first fingerprint, with the same checks.
+        """
+        return cls.from_spec(spec)
+
     @property
     @abstractmethod
     def spec(self) -> FingerprintSpec:

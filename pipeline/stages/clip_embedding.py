@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import base64
+import hashlib
+import json
 from collections.abc import Sequence
+from threading import Lock
 from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
@@ -12,8 +15,9 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from pipeline.detail import canary_picture, has_detail
-from pipeline.embedding_model import MINI, EmbeddingModel, canonical, load_model
+from pipeline.embedding_model import MINI, EmbeddingModel, canonical, load_model, weights_stamp
 from pipeline.errors import ModelError, Reason
+from pipeline.manifest import code_digest
 from pipeline.records import (
     WORKING_EDGE,
     Abstention,
@@ -35,6 +39,7 @@ from reference_index.errors import SpecMismatchError
 from reference_index.interface import StageEntries
 from reference_index.spec import FingerprintSpec
 
+_LIBRARIES = ("open-clip-torch", "torch", "torchvision", "timm", "opencv-python-headless")
 BATCH = 16
 SCALE_PICTURES = 48
 SCALE_SIDE = 224
@@ -102,7 +107,8 @@ class ClipEmbedding(Stage):
     )  # fmt: skip
 
     def __init__(self, model: EmbeddingModel, unrelated_cosine: float, copy_cosine: float) -> None:
-        self._model = model
+        self._opened: EmbeddingModel | None = model
+        self._opening = Lock()
         self._unrelated = unrelated_cosine
         self._spec = FingerprintSpec(
             stage=self.name,
@@ -116,9 +122,7 @@ class ClipEmbedding(Stage):
                 "copy_cosine": copy_cosine,
             },
             weights_sha256=model.weights_sha256,
-            libraries=library_versions(
-                "open-clip-torch", "torch", "torchvision", "timm", "opencv-python-headless"
-            ),
+            libraries=library_versions(*_LIBRARIES),
             canary=base64.b64encode(_stored(model.embed([canary_picture()], BATCH))[0]).decode(),
         )
 
@@ -163,19 +167,38 @@ class ClipEmbedding(Stage):
                 f"{model.weights_sha256[:16]}…). Put the former weights back, or make a new index "
                 "with `clearance index create` and add the works again."
             )
-        scale = [spec.parameters.get(key) for key in ("unrelated_cosine", "copy_cosine")]
-        if not all(isinstance(value, float) for value in scale) or not (
-            -1 <= scale[0] < 1 and scale[0] < scale[1] <= 1  # type: ignore[operator]
-        ):
-            raise SpecMismatchError(
-                f"The index can't be used for {cls.name}: its unrelated_cosine and copy_cosine "
-                "are not cosines. Make a new index with `clearance index create`."
-            )
-        stage = cls(model, *map(float, scale))  # type: ignore[arg-type]
+        stage = cls(model, *_cosines(spec))
         refuse_other_spec(
             stage.spec, spec, canary_agrees=vector_canaries_agree(stage.spec.canary, spec.canary)
         )
         return stage
+
+    @classmethod
+    def opening_key(cls, spec: FingerprintSpec) -> str | None:
+        """Of the spec, the installed code and libraries, and local weights as they lie there."""
+        stamp = weights_stamp(str(spec.parameters.get("model")))
+        if stamp is None:
+            return None
+        parts = [spec.digest(), code_digest(), library_versions(*_LIBRARIES), stamp]
+        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+    @classmethod
+    def opened_before(cls, spec: FingerprintSpec) -> Self:
+        """The stage without its model, which takes seconds to load and is not asked for where
+        nothing is fingerprinted; it is loaded, and compared with the spec, at the first picture.
+        """
+        stage = cls.__new__(cls)
+        stage._opened, stage._opening = None, Lock()
+        stage._unrelated, _ = _cosines(spec)
+        stage._spec = spec
+        return stage
+
+    @property
+    def _model(self) -> EmbeddingModel:
+        with self._opening:
+            if self._opened is None:
+                self._opened = type(self).from_spec(self._spec)._model
+            return self._opened
 
     @property
     def spec(self) -> FingerprintSpec:
@@ -385,14 +408,31 @@ class ClipEmbedding(Stage):
         cosine = evidence.measures.get("clip_similarity")
         if not isinstance(cosine, float):
             raise TypeError("clip_embedding evidence has a similarity")
+        model = self._spec.parameters["model"]
         return (
-            f"The picture as a whole is like it: the embeddings ({self._model.name}) have a "
-            f"cosine similarity of {cosine:.2f}, where unrelated pictures seldom exceed "
-            f"{self._unrelated:.2f}."
+            f"The picture as a whole is like it: the embeddings ({model}) have a cosine similarity "
+            f"of {cosine:.2f}, where unrelated pictures seldom exceed {self._unrelated:.2f}."
         )
 
     def _dim(self) -> int:
         return len(base64.b64decode(self._spec.canary)) // 2
+
+
+def _cosines(spec: FingerprintSpec) -> tuple[float, float]:
+    """A spec's unrelated_cosine and copy_cosine.
+
+    Raises:
+        SpecMismatchError: if they are not cosines, or not in that order.
+    """
+    scale = [spec.parameters.get(key) for key in ("unrelated_cosine", "copy_cosine")]
+    if not all(isinstance(value, float) for value in scale) or not (
+        -1 <= scale[0] < 1 and scale[0] < scale[1] <= 1  # type: ignore[operator]
+    ):
+        raise SpecMismatchError(
+            f"The index can't be used for {spec.stage}: its unrelated_cosine and copy_cosine "
+            "are not cosines. Make a new index with `clearance index create`."
+        )
+    return float(scale[0]), float(scale[1])  # type: ignore[arg-type]
 
 
 class Scale(NamedTuple):

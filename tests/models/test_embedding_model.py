@@ -27,7 +27,7 @@ from pipeline.embedding_model import (
     parse,
 )
 from pipeline.errors import ModelError, Reason
-from pipeline.judge import open_benches
+from pipeline.judge import open_benches, opening_keys
 from pipeline.records import Band, Outcome
 from pipeline.register import add_works, create_index
 from pipeline.screening import judge_assets
@@ -539,6 +539,64 @@ def test_other_weights_than_the_indexs_are_refused_by_name(tiny_index):
     save(random_model(VIT, 1), file)
     with pytest.raises(SpecMismatchError, match=r"other weights of tiny:.*index create"):
         open_benches(ReferenceIndex.open(index), load_config().stage_settings)
+
+
+def benches_as_before(index):
+    """Benches opened by what an earlier opening left, and those of the embedding stage alone."""
+    settings = load_config().stage_settings
+    opened = ReferenceIndex.open(index)
+    keys = opening_keys(open_benches(opened, settings))
+    assert len(keys) == 1
+
+    def again():
+        benches = open_benches(opened, settings, keys)
+        return benches, next(one for one in benches if one.name == "clip_embedding")
+
+    return again
+
+
+def test_what_was_opened_before_is_loaded_at_the_first_picture_and_says_the_same(
+    tiny_index, tmp_path, monkeypatch
+):
+    row = judged(tiny_index[0], tmp_path, 9100)
+    again = benches_as_before(tiny_index[0])
+    loads = []
+    load = clip_embedding.load_model
+    monkeypatch.setattr(clip_embedding, "load_model", lambda name: loads.append(name) or load(name))
+    benches, bench = again()
+    assert bench.stage.spec == ReferenceIndex.open(tiny_index[0]).specs["clip_embedding"]
+    assert not loads
+    file = tmp_path / "again.bmp"
+    Image.fromarray(picture(9100, 160)).save(file)
+    asset = asset_of(file, file.name)
+    [done] = judge_assets([asset], ReferenceIndex.open(tiny_index[0]), benches, load_config())
+    assert len(loads) == 1
+    assert outcome(done.row).evidence == outcome(row).evidence
+
+
+@pytest.mark.parametrize("change", ["other weights", "no weights"])
+def test_weights_that_changed_are_seen_by_who_opened_them_before(tiny_index, change):
+    index, file = tiny_index
+    again = benches_as_before(index)
+    if change == "no weights":
+        file.unlink()
+        assert again()[1].absent.reason is Reason.NO_WEIGHTS
+        return
+    save(random_model(VIT, 1), file)
+    with pytest.raises(SpecMismatchError, match="other weights of tiny:"):
+        again()
+
+
+def test_weights_lost_after_opening_are_a_stage_that_broke(tiny_index, tmp_path):
+    index, file = tiny_index
+    benches, _ = benches_as_before(index)()
+    file.unlink()
+    load_model.__globals__["_load"].cache_clear()
+    asset_file = tmp_path / "asset.bmp"
+    Image.fromarray(picture(9100, 160)).save(asset_file)
+    asset = asset_of(asset_file, asset_file.name)
+    [done] = judge_assets([asset], ReferenceIndex.open(index), benches, load_config())
+    assert outcome(done.row).outcome is Outcome.FAILED
 
 
 def test_without_the_weights_the_stage_is_skipped_and_the_row_is_partly_screened(

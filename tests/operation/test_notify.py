@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import logging
 import socketserver
 import sys
 import threading
@@ -15,6 +17,7 @@ from telling import nothing_telling
 
 from pipeline.errors import ConfigError
 from pipeline.scan.notify import Notifier, completed_message, is_problem
+from pipeline.scan.run import scan_directory
 from pipeline.scan.settings import Notify, load_settings
 
 pytest.importorskip("apprise")
@@ -127,6 +130,31 @@ def test_a_failed_scan_is_told_of_without_a_path(night, webhook, monkeypatch):
         f"Clearance could not complete scan {night.beat['scan_id']}: the system refused something "
         "(No space left on device) (exit status 2)."
     )
+
+
+def test_a_scan_that_finds_another_at_work_tells_nobody(night, webhook):
+    notify(night, webhook.url, "  when: always\n")
+    with scan_directory(night.scan):
+        refused = night.run()
+    assert refused.status == 2
+    assert "Another scan works in" in refused.stderr
+    assert not webhook.got
+    night.run()
+    assert len(webhook.got) == 1
+
+
+def test_apprise_itself_says_nothing(night, webhook):
+    webhook.server.server_close()
+    notify(night, webhook.url)
+    said = io.StringIO()
+    # As a library does that sets up logging for all.
+    handler = logging.StreamHandler(said)
+    logging.getLogger().addHandler(handler)
+    try:
+        night.run()
+    finally:
+        logging.getLogger().removeHandler(handler)
+    assert not said.getvalue()
 
 
 def test_when_it_is_told():

@@ -18,6 +18,7 @@ from pipeline.cli import app
 from pipeline.errors import DropError, ScanError
 from pipeline.load.workers import Workers
 from pipeline.results import read_run
+from pipeline.scan import run as scan_run
 from pipeline.scan.run import HISTORY, LATEST, LOCK, STATE, scan_directory
 
 FLAGS = {
@@ -256,3 +257,66 @@ def test_a_scan_id_in_the_history_that_is_no_scans_is_left_alone(studio):
     studio.scan()
     assert (mine / "a.txt").read_text() == "x"
     assert json.loads((studio.out() / LATEST / "delta.json").read_text())["changes"]["new"] == 0
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "update contents set facts = '{'",
+        "update contents set facts = '[]'",
+        "update contents set facts = '[[\"zz\"], null, [], true]'",
+        "update contents set kind = 'zz'",
+        "update files set fault = '{'",
+        "update files set kind = 'zz'",
+        "update files set asset_id = 'zz'",
+        "update scans set started = 'never'",
+    ],
+)
+def test_values_of_the_state_that_make_no_sense_are_made_anew(studio, change):
+    os.mkfifo(studio.drop / "pipe")
+    studio.scan()
+    before = table(studio)
+    with closing(sqlite3.connect(studio.out() / STATE)) as opened, opened:
+        opened.execute(change)
+    answer = command(studio)
+    assert answer.exit_code == 3, answer.output
+    assert table(studio).equals(before)
+
+
+def test_a_drop_that_is_away_keeps_a_row_for_each_file_whatever_became_of_the_state(studio):
+    studio.scan()
+    studio.drop.rename(studio.folder / "away")
+    for change in (
+        "update contents set facts = '{' where kind = 'image'",
+        "update files set kind = 'zz' where path like '%.txt'",
+    ):
+        with closing(sqlite3.connect(studio.out() / STATE)) as opened, opened:
+            opened.execute(change)
+    assert command(studio).exit_code == 3
+    assert bands(studio.read()) == dict.fromkeys(FLAGS, "not_screened")
+    (studio.folder / "away").rename(studio.drop)
+    assert command(studio).exit_code == 0
+    assert bands(studio.read()) == FLAGS
+
+
+def test_a_file_kept_under_a_wrong_digest_is_read_again_by_the_scan_after(studio):
+    studio.scan()
+    with closing(sqlite3.connect(studio.out() / STATE)) as opened, opened:
+        opened.execute("update files set asset_id = ? where path = 'copy.jpg'", ("0" * 64,))
+    studio.scan()
+    assert bands(studio.read())["a/copy.jpg"] == "not_screened"
+    studio.scan()
+    assert bands(studio.read()) == FLAGS
+
+
+def test_a_copy_that_is_taken_away_during_a_scan_does_not_hide_the_other(studio, monkeypatch):
+    studio.put("zcopy.jpg", jpeg(1))
+    fetch = scan_run._fetch
+
+    def taken_away(*given):
+        (studio.drop / "copy.jpg").unlink()
+        return fetch(*given)
+
+    monkeypatch.setattr(scan_run, "_fetch", taken_away)
+    studio.scan()
+    assert bands(studio.read()) == {**FLAGS, "a/zcopy.jpg": "escalate"}

@@ -25,7 +25,8 @@ def row(path="a", band=O, **changes):
     given = {
         "asset_path": path, "asset_id": "1" * 64, "band": band, "risk": 0.5 if flagged else None,
         "work_id": "w1" if flagged else None, "title": "The Cat" if flagged else None,
-        "reasons": "Because.", "index_version": 2, "config_fingerprint": "c",
+        "reasons": "Because.", "index_version": 2, "index_digest": "d2",
+        "config_fingerprint": "c",
     }  # fmt: skip
     return {**given, **changes}
 
@@ -94,7 +95,7 @@ def test_what_is_gone_stands_last_and_keeps_its_band():
         ({"band": E, "asset_id": "2" * 64}, {}, {"added": ["w1"]}, Why.OTHER_BYTES),
         ({"band": E}, {"asset_id": None, "band": N}, {}, Why.UNREAD),
         ({"band": E, "config_fingerprint": "d"}, {}, {}, Why.CONFIGURATION),
-        ({"band": E, "index_version": 3}, {}, {}, Why.INDEX),
+        ({"band": E, "index_version": 3, "index_digest": "d3"}, {}, {}, Why.INDEX),
         ({"band": E}, {"band": N}, {}, Why.AGAIN),
         ({"band": O}, {"band": E}, {"removed": ["w1"]}, Why.WORK_REMOVED),
     ],

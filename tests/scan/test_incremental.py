@@ -11,6 +11,7 @@ from pipeline.load.workers import Workers
 from pipeline.register import create_index
 from pipeline.scan.run import scan
 from pipeline.scan.settings import load_settings
+from pipeline.stages import clip_embedding
 from reference_index.store import ReferenceIndex
 
 RUN = ["run_id"]
@@ -50,6 +51,17 @@ def test_nothing_changed_nothing_is_done(studio, loads):
     assert done.summary["read"] == 0
     assert not any(done.summary["changes"].values())
     assert studio.read().risk_rows.drop_columns(RUN).equals(before)
+
+
+def test_an_unchanged_drop_is_scanned_without_loading_a_model(studio, monkeypatch):
+    studio.scan()
+
+    def refused(name):
+        raise AssertionError(f"{name} was loaded")
+
+    monkeypatch.setattr(clip_embedding, "load_model", refused)
+    studio.scan()
+    assert bands(studio.read())["a/copy.jpg"] == "escalate"
 
 
 def test_other_bands_are_cut_without_looking_at_files(studio, loads):

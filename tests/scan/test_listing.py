@@ -138,3 +138,63 @@ def test_what_is_no_file_is_looked_at_every_time(place):
     for scan_id in ("s1", "s2"):
         [asset] = listing(place, scan_id).assets
         assert asset.fault.reason is Reason.NOT_A_FILE
+
+
+def test_a_judged_file_stays_judged_when_the_clock_is_set_back(place):
+    put(place / "a" / "x.txt")
+    now = time.time()
+    [before] = listing(place, now=now + 61, settle={"seconds": 60}).assets
+    [after] = listing(place, "s2", now=now - 86_400, settle={"seconds": 60}).assets
+    assert after.asset_id == before.asset_id is not None
+    put(place / "a" / "x.txt", b"other")
+    [changed] = listing(place, "s3", now=now - 86_400, settle={"seconds": 60}).assets
+    assert changed.fault.reason is Reason.ARRIVING
+
+
+def test_a_time_of_change_in_the_future_is_waited_out_for_one_scan(place):
+    file = put(place / "a" / "x.txt", when=LONG_AGO * 2)
+    [first] = listing(place, settle={"seconds": 60}).assets
+    assert first.fault.reason is Reason.ARRIVING
+    assert "lies in the future" in first.fault.detail
+    put(file, b"more", LONG_AGO * 2)
+    [still] = listing(place, "s2", settle={"seconds": 60}).assets
+    assert still.fault.reason is Reason.ARRIVING
+    [at_rest] = listing(place, "s3", settle={"seconds": 60}).assets
+    assert at_rest.fault is None
+    assert at_rest.asset_id is not None
+
+
+def test_a_young_file_is_not_ready_for_being_the_same_in_two_scans(place):
+    put(place / "a" / "x.txt")
+    now = time.time()
+    for scan_id, later in (("s1", 1), ("s2", 59.0)):
+        [asset] = listing(place, scan_id, now=now + later, settle={"seconds": 60}).assets
+        assert asset.fault.reason is Reason.ARRIVING
+
+
+def test_files_below_a_folder_that_cannot_be_listed_stay_as_they_were(place, monkeypatch):
+    for name in ("sub/x.txt", "sub/deep/y.txt", "subtle.txt", "gone.txt"):
+        put(place / "a" / name)
+    before = {asset.asset_path: asset.asset_id for asset in listing(place).assets}
+    (place / "a" / "gone.txt").unlink()
+    scandir = os.scandir
+
+    def refused(folder):
+        if os.fspath(folder).endswith("/sub"):
+            raise OSError(5, "Input/output error", folder)
+        return scandir(folder)
+
+    for scan_id in ("s2", "s3"):
+        with monkeypatch.context() as patched:
+            patched.setattr(os, "scandir", refused)
+            found = listing(place, scan_id)
+        [folder] = [asset for asset in found.assets if asset.asset_path == "a/sub"]
+        assert folder.fault is not None
+        stood = {a.asset_path: a.asset_id for a in found.assets if a is not folder}
+        assert stood == {path: one for path, one in before.items() if path != "a/gone.txt"}
+        assert found.as_known == {"a/sub/x.txt", "a/sub/deep/y.txt"}
+        assert found.shut == {"a/sub": 2}
+        assert not found.unreachable
+    again = listing(place, "s4")
+    assert again.read == 0
+    assert not again.shut

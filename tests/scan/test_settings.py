@@ -46,6 +46,13 @@ def test_paths_are_relative_to_the_file(tmp_path):
         (GOOD + "  b: {path: d}\n", "same folder"),
         (GOOD + "keep_days: 0\n", "keep_days"),
         ("", "index"),
+        (GOOD.replace("out: o", "out: s3://bucket/o"), "out: it must be a path on this machine"),
+        (GOOD.replace("index: i", "index: s3://bucket/i"), "index: it must be a path on this"),
+        (GOOD.replace("out: o", 'out: "o\\0x"'), "NUL"),
+        (GOOD.replace("{path: d}", '{path: "d\\0"}'), "NUL"),
+        (GOOD.replace("out: o", "out: ~nobody-at-all/o"), "home folder"),
+        (GOOD.replace("  a:", '  "a b":'), "a drop's name has letters"),
+        (GOOD.replace("  a: {path: d}", "  {}"), "name a drop at least"),
     ],
 )
 def test_faults_are_named(tmp_path, text, said):
@@ -91,3 +98,10 @@ def test_every_default_stands_in_the_docs():
 def test_every_event_stands_in_the_docs():
     page = (configs_folder().parent / "docs" / "nightly.md").read_text(encoding="utf-8")
     assert [event for event in Event if f"`{event}`" not in page] == []
+
+
+def test_one_folder_under_two_names_is_refused(studio):
+    (studio.folder / "link").symlink_to(studio.drop)
+    drops = {name: {"path": path} for name, path in (("a", "drop"), ("b", "link"))}
+    with pytest.raises(ConfigError, match="The drops a and b are the same folder"):
+        studio.scan(drops=drops)

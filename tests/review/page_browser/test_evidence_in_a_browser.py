@@ -1,0 +1,203 @@
+"""What the item page shows of pictures and scripts, measured in a real browser."""
+
+from __future__ import annotations
+
+import base64
+import io
+
+import numpy as np
+import pytest
+from browser_samples import CROPPED, LIFTED, MIRRORED, STARS
+from PIL import Image
+
+pytestmark = pytest.mark.slow
+
+
+def seen(visit, selector: str = "#view-asset") -> np.ndarray:
+    """What an element looks like."""
+    png = visit.page.locator(selector).screenshot()
+    with Image.open(io.BytesIO(png)) as image:
+        return np.asarray(image.convert("RGB"), dtype=int)
+
+
+def drawn(visit) -> np.ndarray:
+    """The canvas's own pixels, (height, width, 4)."""
+    png = visit.page.evaluate(
+        "() => document.querySelector('#view-asset canvas').toDataURL('image/png')"
+    )
+    with Image.open(io.BytesIO(base64.b64decode(png.partition(",")[2]))) as image:
+        return np.asarray(image.convert("RGBA"), dtype=int)
+
+
+def boxes(visit) -> tuple[dict, dict]:
+    asset = visit.page.locator("#asset").bounding_box()
+    work = visit.page.locator("#work").bounding_box()
+    return asset, work
+
+
+def test_side_by_side_has_one_zoom_and_pan(alone):
+    alone.item(MIRRORED)
+    before_asset, _ = boxes(alone)
+    alone.keys("+", "+", "+")
+    asset, work = boxes(alone)
+    grown = asset["width"] / before_asset["width"]
+    assert grown == pytest.approx(1.4**3, rel=0.02)
+    # The work has another size in pixels, and the same content is as large beside it.
+    assert work["width"] == pytest.approx(asset["width"], rel=0.03)
+    # The asset is a mirror image: what moves to the right there moves to the left here.
+    alone.page.focus("#view-asset")
+    alone.keys("ArrowRight")
+    moved_asset, moved_work = boxes(alone)
+    assert moved_asset["x"] < asset["x"] - 20
+    assert moved_work["x"] > work["x"] + 20
+    alone.keys("0")
+    again, _ = boxes(alone)
+    assert again["width"] == pytest.approx(before_asset["width"], abs=1)
+
+
+def test_a_cropped_asset_and_the_work_are_looked_at_at_the_same_place(alone):
+    alone.item(CROPPED)
+    alone.keys("+", "+", "+", "+")
+    asset, work = seen(alone, "#view-asset"), seen(alone, "#view-work")
+    high, wide = (min(a, b) for a, b in zip(asset.shape[:2], work.shape[:2], strict=True))
+    middle = np.s_[high // 4 : -high // 4, wide // 4 : -wide // 4]
+    one, other = asset[:high, :wide][middle].mean(axis=2), work[:high, :wide][middle].mean(axis=2)
+    assert np.corrcoef(one.ravel(), other.ravel())[0, 1] > 0.9
+
+
+def test_dragging_pans_both(alone):
+    alone.item(CROPPED)
+    alone.keys("+", "+", "+")
+    asset, work = boxes(alone)
+    view = alone.page.locator("#view-work").bounding_box()
+    x, y = view["x"] + view["width"] / 2, view["y"] + view["height"] / 2
+    alone.page.mouse.move(x, y)
+    alone.page.mouse.down()
+    alone.page.mouse.move(x + 50, y + 30)
+    alone.page.mouse.up()
+    moved_asset, moved_work = boxes(alone)
+    assert moved_work["x"] - work["x"] == pytest.approx(50, abs=3)
+    assert moved_work["y"] - work["y"] == pytest.approx(30, abs=3)
+    assert moved_asset["x"] - asset["x"] == pytest.approx(50, abs=6)
+
+
+def test_blinking_shows_the_work_in_the_assets_place_and_can_be_stopped(alone):
+    alone.item(MIRRORED)
+    alone.keys("2", "b")
+    first = alone.page.inner_text(".tag")
+    one = seen(alone)
+    alone.keys("x")
+    assert alone.page.inner_text(".tag") != first
+    other = seen(alone)
+    # The same picture in the same place, softer: the index keeps a small one.
+    assert np.abs(one - other)[60:].mean() < 12
+    alone.page.wait_for_timeout(1700)
+    assert alone.page.inner_text(".tag") != first
+
+
+def test_the_slider_uncovers_the_work_from_the_right(alone):
+    alone.item(CROPPED)
+    alone.keys("3")
+    alone.page.locator("#split").fill("100")
+    alone.page.wait_for_timeout(100)
+    asset = seen(alone)
+    alone.page.locator("#split").fill("50")
+    alone.page.wait_for_timeout(100)
+    half = seen(alone)
+    wide = asset.shape[1]
+    assert np.abs(asset - half)[:, : wide // 2 - 10].max() == 0
+    assert np.abs(asset - half)[:, wide // 2 + 10 :].max() > 0
+
+
+def test_the_difference_is_dark_where_the_two_are_one_picture(alone):
+    alone.item(MIRRORED)
+    alone.keys("4")
+    alone.page.wait_for_timeout(400)
+    pixels = drawn(alone)
+    assert pixels[..., 3].min() == 255
+    assert pixels[..., :3].mean() < 20
+    alone.page.select_option("#gain", "8")
+    alone.page.wait_for_timeout(200)
+    assert drawn(alone)[..., :3].mean() > pixels[..., :3].mean()
+
+
+def test_the_overlay_draws_the_verified_overlap_on_both(alone):
+    alone.item(CROPPED)
+    assert alone.page.locator(".outline polygon").count() == 4
+    points = alone.page.locator("#view-work .outline polygon").first.get_attribute("points")
+    x, y = np.array([point.split(",") for point in points.split()], dtype=float).T
+    # The crop leaves a sixth of the work out on the left and an eighth on top.
+    assert (x.min(), y.min()) == pytest.approx((1 / 6, 1 / 8), abs=0.03)
+    assert (x.max(), y.max()) == pytest.approx((1, 1), abs=0.03)
+    outline = alone.page.locator("#view-work .outline").bounding_box()
+    work = alone.page.locator("#work").bounding_box()
+    assert outline == pytest.approx(work, abs=1)
+    alone.keys("5")
+    alone.page.wait_for_timeout(400)
+    pixels = drawn(alone)
+    assert pixels[..., 3].min() == 255
+    assert pixels[..., :3].std() > 20
+    alone.keys("o")
+    assert not alone.page.locator("#view-asset .outline").is_visible()
+
+
+def test_a_picture_without_a_match_is_shown_alone(alone):
+    alone.item(STARS)
+    assert alone.page.locator("#asset").evaluate("one => one.naturalWidth") > 0
+    assert alone.page.locator("#work").count() == 0
+    assert alone.page.locator(".tools").count() == 0
+    assert "No match found" in alone.page.inner_text(".head")
+
+
+def test_passages_are_aligned_with_changed_words_marked(alone):
+    alone.item(LIFTED)
+    page = alone.page
+    asset = page.locator(".aligned td:first-child mark").all_inner_texts()
+    work = page.locator(".aligned td:last-child mark").all_inner_texts()
+    assert "ship" in asset
+    assert "boat" in work
+    assert "pier" in asset
+    assert "causeway" in work
+    assert asset.count("IVY") >= 2
+    assert work.count("MARTA") >= 2
+    # What is the same stands at the same height.
+    for row in page.locator(".aligned tbody tr:not(.context)").all():
+        one, other = row.locator("td").all()
+        assert one.bounding_box()["y"] == other.bounding_box()["y"]
+
+
+@pytest.mark.parametrize("side", ["asset", "work"])
+def test_a_passage_leads_to_its_place_in_the_whole_text(alone, side):
+    alone.item(LIFTED)
+    column = 1 if side == "asset" else 2
+    alone.page.click(f".aligned th:nth-child({column}) a")
+    alone.page.wait_for_selector("#at")
+    box = alone.page.locator("#at").bounding_box()
+    assert 0 <= box["y"] < 900
+    assert "wick" in alone.page.inner_text("#at") + alone.page.inner_text(".running")
+    alone.page.click("text=Back to the item")
+    alone.page.wait_for_selector("#decide")
+
+
+def test_every_stage_says_what_it_did_and_why_not(alone):
+    alone.item("pictures/blank.png")
+    said = alone.page.inner_text(".outcomes")
+    assert "could not judge it" in said
+    assert "does not apply" in said
+    assert "detail" in said
+
+
+def test_it_works_without_scripts(chromium, out):
+    from browser_samples import Visit, serving
+
+    with serving(out) as server, Visit(chromium, server, java_script_enabled=False) as visit:
+        visit.page.goto(f"{server.url}/enter?token={server.access.token}")
+        visit.page.goto(server.item(MIRRORED))
+        visit.page.wait_for_load_state("networkidle")
+        asset, work = boxes(visit)
+        assert asset["width"] > 100
+        assert work["x"] > asset["x"] + asset["width"] - 5
+        visit.page.check("input[value=replace]")
+        visit.page.fill("#reason", "without scripts")
+        visit.page.click("text=Decide and stay")
+        assert "Recorded" in visit.page.inner_text(".done")

@@ -134,9 +134,17 @@ class Desk:
     def rows(self, numbers: Sequence[int]) -> list[dict[str, Any]]:
         """Rows by their places, with what a decision is made on and no more."""
         found: list[dict[str, Any]] = (
-            self.stored.risk_rows.select(_BASIS).take(pa.array(numbers, pa.int64())).to_pylist()
+            self.stored.risk_rows.select(self._decided_on)
+            .take(pa.array(numbers, pa.int64()))
+            .to_pylist()
         )
         return found
+
+    @cached_property
+    def _decided_on(self) -> list[str]:
+        # Where a row's every match is suppressed stands in a column that earlier releases lack.
+        suppressed = {"suppressed_works"} & {*self.stored.risk_rows.column_names}
+        return [*_BASIS, *suppressed]
 
     def number_of(self, asset_path: str) -> int | None:
         """The row of a path."""
@@ -215,7 +223,7 @@ class Desk:
     def sees(self, row: dict[str, Any], person: Person, work_id: str | None = None) -> Sight:
         """What a person may see of where a row stands: the one place where that is settled."""
         state = self.state(row, work_id)
-        persons = self.rules.persons(Band(row["band"]))
+        persons = self.rules.persons(self.basis(row, work_id).band)
         givers = tuple(one.actor for one in state.given)
         own = next((one for one in state.standing if same_person(one.actor, person.name)), None)
         sealed = unfinished(state) and not any(same_person(one, person.name) for one in givers)

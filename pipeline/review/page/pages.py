@@ -96,7 +96,7 @@ def deciding(
     """What `decide.html.j2` needs: put it into the context of the page that includes it."""
     desk: Desk = request.app.state.desk
     access: Access = request.app.state.access
-    band = Band(row["band"])
+    band = desk.basis(row, work_id).band
     rules = desk.rules
     state = desk.state(row, work_id)
     pairless = (work_id or row["work_id"]) is None or row["asset_id"] is None

@@ -19,6 +19,7 @@ def screen(
     *,
     config: str | Path | None = None,
     index_version: int | None = None,
+    record: str | Path | None = None,
 ) -> Run:
     """Screens a drop as `clearance screen` does, and opens its results.
 
@@ -28,6 +29,8 @@ def screen(
         out: where the results are written: a folder, or s3://BUCKET/PREFIX.
         config: a configuration, such as configs/strict.yaml; the default one if not given.
         index_version: an earlier version of the index, to repeat a run.
+        record: a record of decisions (docs/record.md): what people agreed is a false match is
+            suppressed.
 
     Raises:
         ScreeningError: if it can't be done; its message says what is wrong, where, and how to mend
@@ -43,5 +46,6 @@ def screen(
         target,
         config=Path(config) if config is not None else None,
         index_version=index_version,
+        record=record,
     )
     return load_run(target)

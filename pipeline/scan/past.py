@@ -16,6 +16,7 @@ from pipeline.scan.state import KnownScan
 from pipeline.visible import visible
 
 _SCAN_ID = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{8}")
+_GONE = ".gone"
 _TIME = "%Y-%m-%dT%H:%M:%SZ"
 
 
@@ -85,7 +86,7 @@ def taken_in(history: Path, known: Container[str]) -> list[KnownScan]:
             found.append(told_by(read_run(folder)))
         except RunError:
             if _cut_off(folder):
-                shutil.rmtree(folder, ignore_errors=True)
+                erase(folder)
     return found
 
 
@@ -101,6 +102,23 @@ def left_notes(history: Path, known: Container[str]) -> tuple[str, ...]:
                 f"is; move it away, or restore it. {visible(str(error))}"
             )
     return tuple(notes)
+
+
+def erase(folder: Path) -> None:
+    """Deletes the results of a scan. Killed on the way, it leaves nothing that looks like results:
+    what is half deleted has another name by then, and `finish_erasing` knows it.
+    """
+    gone = folder.with_name(f".{folder.name}{_GONE}")
+    with suppress(OSError):
+        folder.rename(gone)
+    shutil.rmtree(gone, ignore_errors=True)
+
+
+def finish_erasing(history: Path) -> None:
+    """Deletes what an `erase` that was cut off left."""
+    for folder in history.glob(f".*{_GONE}"):
+        if _SCAN_ID.fullmatch(folder.name[1 : -len(_GONE)]):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _cut_off(folder: Path) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -29,7 +28,15 @@ from pipeline.scan.index_change import IndexChanges
 from pipeline.scan.judging import Due, Judging, Way
 from pipeline.scan.keys import content_of, keys_of
 from pipeline.scan.listing import Listing, list_drops
-from pipeline.scan.past import began, earlier_and_later, left_notes, scan_results, taken_in
+from pipeline.scan.past import (
+    began,
+    earlier_and_later,
+    erase,
+    finish_erasing,
+    left_notes,
+    scan_results,
+    taken_in,
+)
 from pipeline.scan.settings import ScanSettings
 from pipeline.scan.state import KnownScan, State
 from pipeline.screening import check_places
@@ -196,6 +203,7 @@ def scan_directory(out: Path) -> Iterator[State]:
 
 def _put_right(state: State, out: Path) -> None:
     """Takes away what a scan that was cut off left, and takes in scans that a lost state forgot."""
+    finish_erasing(out / HISTORY)
     scans = state.scans()
     begun = [one.scan_id for one in scans if one.finished is None]
     found = taken_in(out / HISTORY, {one.scan_id for one in scans})
@@ -204,7 +212,7 @@ def _put_right(state: State, out: Path) -> None:
     # First their folders, which may hold whole results: the state forgets such a scan only when
     # nobody can take it for one that was finished.
     for scan_id in begun:
-        shutil.rmtree(out / HISTORY / scan_id, ignore_errors=True)
+        erase(out / HISTORY / scan_id)
     with state.change():
         for scan_id in begun:
             if not (out / HISTORY / scan_id).exists():
@@ -388,10 +396,10 @@ def _forget_old(state: State, out: Path, keep_days: int) -> None:
     oldest = datetime.now(UTC) - timedelta(days=keep_days)
     old = [one for one in scans[:-1] if (when := began(one)) is not None and when < oldest]
     gone = {one.scan_id for one in old}
-    # First their folders: a scan that the state has forgotten would be taken in again.
-    for one in old:
-        shutil.rmtree(out / HISTORY / one.scan_id, ignore_errors=True)
     with state.change():
         for one in old:
             state.forget_scan(one.scan_id)
         state.forget_contents([one.scan_id for one in scans if one.scan_id not in gone])
+    # Then their folders: killed in between, the next scan takes them in again, as old as they are.
+    for one in old:
+        erase(out / HISTORY / one.scan_id)

@@ -6,6 +6,7 @@ import pytest
 from scan_samples import bands, jpeg
 
 from pipeline.results import read_run
+from pipeline.scan import past
 from pipeline.scan import run as scan_run
 from pipeline.scan.run import HISTORY, scan_directory
 
@@ -31,7 +32,7 @@ def test_results_of_a_scan_that_was_not_finished_are_never_taken_for_those_of_on
     assert len(list((studio.out() / HISTORY).iterdir())) == 2
     # The next one is cut off while it puts that right.
     with monkeypatch.context() as patched:
-        patched.setattr(scan_run.shutil, "rmtree", cut_off)
+        patched.setattr(past.shutil, "rmtree", cut_off)
         with pytest.raises(CutOffError), scan_directory(studio.out()):
             pass
     assert read_run(studio.out() / "latest").run["run_id"] == first.folder.name
@@ -51,3 +52,17 @@ def test_a_scan_cut_off_while_it_forgets_old_ones_is_complete(studio, monkeypatc
     second = studio.read().run["run_id"]
     assert second != first.folder.name
     assert studio.scan().summary["scan_id_before"] == second
+
+
+def test_what_was_half_deleted_is_deleted_by_the_next_scan(studio):
+    studio.scan()
+    history = studio.out() / HISTORY
+    [scan_id] = [folder.name for folder in history.iterdir()]
+    half, foreign = history / f".{scan_id}.gone", history / ".notes.gone"
+    for folder in (half, foreign):
+        folder.mkdir()
+        (folder / "risk_table.csv").write_text("half", encoding="utf-8")
+    done = studio.scan()
+    assert not half.exists()
+    assert foreign.exists(), "not Clearance's own"
+    assert not any(done.notes)

@@ -14,6 +14,7 @@ import pytest
 from scan_samples import Studio, words
 from typer.testing import CliRunner
 
+from pipeline import screen
 from pipeline.cli import app, scan_exit_status
 from pipeline.register import add_works
 from pipeline.results import DECIDED
@@ -351,6 +352,8 @@ def test_screening_with_a_record_and_explaining_it(studio, tmp_path):
     assert (said["suppressed"], said["counts"]["escalate"]) == (2, 0)
     assert (out / DECIDED).exists()
     assert "2 matches are suppressed" in clearance(*asked, "--record", studio.out())
+    run = screen(studio.drop, studio.index, out, config=config, record=studio.out())
+    assert (run.table["suppressed_works"] > 0).sum() == 2
     text = " ".join(clearance("explain", out, one.name).split())
     assert "no figure, because every match is suppressed" in text
     assert "anna and bob said on" in text

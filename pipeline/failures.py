@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pipeline.errors import (
     ConfigError,
+    DecodingError,
     DropError,
     ModelError,
     ReferenceIndexError,
@@ -19,13 +20,16 @@ _WORDS: tuple[tuple[type[BaseException], str], ...] = (
     (DropError, "a drop, or the place of the results, can't be used"),
     (ReferenceIndexError, "the reference index can't be used"),
     (ModelError, "the embedding model can't be used"),
+    (DecodingError, "no process could be started to decode files in"),
     (RunError, "stored results can't be read"),
     (UnicodeError, "a path holds bytes that are not UTF-8"),
     (MemoryError, "memory ran out"),
 )
 
-_OWN = (ConfigError, ScanError, ModelError)
-"""Errors whose messages speak of the configuration, the scan directory and the model alone."""
+_OWN = (ConfigError, DecodingError, ScanError, ModelError)
+"""Errors whose messages speak of the configuration, the scan directory, the model and the machine
+alone.
+"""
 
 
 def failure_in_words(error: BaseException) -> str:

@@ -11,6 +11,7 @@ import pytest
 from telling import nothing_telling
 
 from pipeline import json_log
+from pipeline.errors import DecodingError
 from pipeline.json_log import JsonLog
 from pipeline.pace import Pace, duration_in_words, pace_in_words
 from pipeline.progress import shown
@@ -79,6 +80,18 @@ def test_a_defect_is_logged_by_its_place_and_has_a_status_of_its_own(night, monk
     nothing_telling(done.stderr)
     assert done.lines[-1]["where"].startswith("scan/")
     assert (night.beat["state"], night.beat["exit_status"]) == ("failed", 70)
+
+
+def test_a_machine_that_starts_no_worker_is_no_defect(night, monkeypatch):
+    def refuse(*_args, **_options):
+        raise DecodingError("No process could be started to decode files in; free memory.")
+
+    monkeypatch.setattr("pipeline.scan.run.write_answer", refuse)
+    failed = night.run("--log-json")
+    assert failed.status == 2
+    [end] = [line for line in failed.lines if line["event"] == "scan_failed"]
+    assert end["why"] == "no process could be started to decode files in"
+    assert end["message"].endswith("free memory.")
 
 
 def test_a_wrong_configuration_is_logged_with_its_message(night):

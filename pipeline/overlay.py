@@ -162,6 +162,16 @@ def jpeg(picture: Picture, quality: int = _JPEG_QUALITY) -> bytes:
     return buffer.getvalue()
 
 
+def small_jpeg(jpeg_bytes: bytes, edge: int) -> bytes | None:
+    """A JPEG's picture with its longer side at most `edge` pixels, without metadata; None if it is
+    no JPEG.
+    """
+    picture = picture_of(jpeg_bytes)
+    if picture is None or max(picture.shape[:2]) <= edge:
+        return None if picture is None else jpeg_bytes
+    return jpeg(_sized(picture, edge))
+
+
 def strip(drawn: Overlay) -> bytes:
     """The panels side by side with their captions beneath, as a PNG without metadata.
 

@@ -12,7 +12,7 @@ import pyarrow as pa
 from pipeline.discover import asset_of
 from pipeline.errors import ConfigError, ManifestError
 from pipeline.judge import fingerprint_all, kind_of
-from pipeline.load.images import thumbnail
+from pipeline.load.images import WORK_PICTURE_EDGE, thumbnail
 from pipeline.load.limits import Limits
 from pipeline.load.workers import load_all
 from pipeline.progress import Progress, silent
@@ -238,6 +238,8 @@ class _Run:
                 note,
             ),
             found,
-            thumbnail(loaded) if isinstance(loaded, LoadedImage) and self.keep_content else None,
+            thumbnail(loaded, WORK_PICTURE_EDGE)
+            if isinstance(loaded, LoadedImage) and self.keep_content
+            else None,
             None if picture or not self.keep_content else loaded.text,  # type: ignore[union-attr]
         )

@@ -9,8 +9,9 @@ from math import log
 
 from pipeline.excerpts import Excerpt, excerpt_pair
 from pipeline.fuse import IDENTICAL_FILE, Step, explain_contributions
+from pipeline.load.images import THUMBNAIL_EDGE
 from pipeline.overlap import overlap_of, overlap_sentence
-from pipeline.overlay import KeptFrame
+from pipeline.overlay import KeptFrame, small_jpeg
 from pipeline.plain_words import (
     BANDS,
     OUTCOMES,
@@ -316,7 +317,7 @@ def _work_thumbnail(
     if match.identical_file and row.asset.asset_id:
         ids.insert(0, row.asset.asset_id)
     kept = (content.work_thumbnails.get(file_id) for file_id in ids)
-    return next((thumbnail for thumbnail in kept if thumbnail), None)
+    return next((small_jpeg(picture, THUMBNAIL_EDGE) for picture in kept if picture), None)
 
 
 def _data_uri(jpeg: bytes | None) -> str | None:

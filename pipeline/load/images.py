@@ -46,6 +46,11 @@ _SEQUENTIAL = frozenset({"PNG", "WEBP", "GIF"})
 
 _ORIENTATION, _ICC_PROFILE = 0x0112, 34675
 _AVIF_SIZE = re.compile(rb"ispe\0{4}(.{4})(.{4})", re.DOTALL)
+THUMBNAIL_EDGE = 240
+"""Longer side, in pixels, of a picture in the report."""
+WORK_PICTURE_EDGE = 640
+"""Longer side, in pixels, of what an index keeps of a work's picture: enough to compare details by
+eye, and far less than the work."""
 _THUMBNAIL_QUALITY = 82
 
 SHORTEST_EDGE = 256
@@ -87,7 +92,7 @@ def load_image(stream: BinaryIO, image_format: str, limits: Limits) -> LoadedIma
         raise _refusal(error, image_format) from error
 
 
-def thumbnail(image: LoadedImage, edge: int = 240) -> bytes:
+def thumbnail(image: LoadedImage, edge: int = THUMBNAIL_EDGE) -> bytes:
     """The first frame as a JPEG without metadata, its longer side at most `edge` pixels.
 
     The same frame gives the same bytes. Small pictures are not enlarged.

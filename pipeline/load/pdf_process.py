@@ -6,12 +6,13 @@ over as standard input, and reads lines of JSON from its standard output: {"page
 page, and one last line with the counts or with what was wrong.
 
 It starts for every PDF, so it imports the standard library and pypdfium2, and nothing of this
-package.
+package but the file beside it that puts columns in order.
 """
 
 from __future__ import annotations
 
 import ctypes
+import importlib.util
 import json
 import math
 import os
@@ -20,6 +21,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
 _BAD_PASSWORD = 4  # FPDF_ERR_PASSWORD, fpdfview.h
@@ -137,10 +139,11 @@ def _read(stream: BinaryIO, out: BinaryIO, max_pages: int, max_characters: int) 
     count = len(document)
     if count > max_pages:
         raise Refusal(fault="pages", size=count)
+    columns = _columns()
     characters = unread = pictures = 0
     for number in range(count):
         try:
-            page = _page(document, number)
+            page = _page(document, number, columns)
         except pypdfium2.PdfiumError as error:
             what = f"page {number + 1} of the PDF"
             raise Refusal(fault="corrupt", what=what, said=str(error)) from error
@@ -153,15 +156,29 @@ def _read(stream: BinaryIO, out: BinaryIO, max_pages: int, max_characters: int) 
     return {"count": count, "unread": unread, "pictures": pictures}
 
 
-def _page(document: Any, number: int) -> Page:
+def _columns() -> Any:
+    """`pipeline.load.pdf_columns`, by its path: no folder of this package is searched for modules."""
+    place = Path(__file__).with_name("pdf_columns.py")
+    spec = importlib.util.spec_from_file_location("pdf_columns", place)
+    if spec is None or spec.loader is None:
+        raise ImportError(str(place))
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def _page(document: Any, number: int, columns: Any) -> Page:
     import pypdfium2.raw as raw
 
     page = document[number]
     try:
         layer = page.get_textpage()
         try:
+            text = layer.get_text_range()
+            if columns.may_have_columns(raw, layer.raw, text):
+                text = columns.in_columns(raw, layer.raw, text)
             # Line ends come as \r\n, and U+FFFE stands where a hyphen parted a word.
-            text = layer.get_text_range().replace("\r\n", "\n").replace("\ufffe", "")
+            text = text.replace("\r\n", "\n").replace("\ufffe", "")
         finally:
             layer.close()
         drawn = raw.FPDFPage_CountObjects(page.raw) > 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import itertools
+import re
 import struct
 import zipfile
 import zlib
@@ -197,9 +198,8 @@ def pages_of_runs(*pages, font=b"Courier"):
     for runs in pages:
         said = [b"BT /F1 12 Tf"]
         for x, y, text in runs:
-            for special in "\\()":
-                text = text.replace(special, "\\" + special)
-            said.append(b"1 0 0 1 %d %d Tm (%s) Tj" % (x, y, text.encode("cp1252")))
+            coded = re.sub(rb"([\\()])", rb"\\\1", text.encode("cp1252"))
+            said.append(b"1 0 0 1 %d %d Tm (%s) Tj" % (x, y, coded))
         contents.append(b"\n".join([*said, b"ET"]))
     return pdf(contents, font=font, box=b"0 0 612 792")
 
@@ -210,7 +210,7 @@ FILE_ID = bytes(range(16))
 _PADDING = bytes.fromhex("28bf4e5e4e758a4164004e56fffa01082e2e00b6d0683e802f0ca9fe6453697a")
 
 
-def pdf(  # noqa: PLR0913
+def pdf(
     pages,
     user_password=None,
     owner_password="owner",  # noqa: S107

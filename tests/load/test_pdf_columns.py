@@ -75,7 +75,7 @@ def right_first(left, right):
     return [*right, *left]
 
 
-ORDERS = [across, backwards, in_one_piece, cues_first, columns_first, right_first]
+ORDERS = [across, backwards, in_one_piece, cues_first, columns_first]
 
 
 def words_of(text):
@@ -97,18 +97,19 @@ def test_columns_come_one_after_the_other(read, order, indent, left, right):
     page = [*before, *order(*dual(left=left, right=right, indent=indent)), *after]
     script = read("a.pdf", pages_of_runs(page))
     assert content(script) == [
-        "\n".join(
-            ["They look at the lamp.", "JOHN", *left, "MARY", *right, "He leaves at once."]
-        )
+        "\n".join(["They look at the lamp.", "JOHN", *left, "MARY", *right, "He leaves at once."])
     ]
+
+
+def test_a_right_column_that_comes_whole_stays_first(read):
+    script = read("a.pdf", pages_of_runs(right_first(*dual())))
+    assert script.text.split("\n") == ["MARY", *LONG, "JOHN", *SHORT]
 
 
 @pytest.mark.parametrize("order", ORDERS)
 def test_cues_of_columns_are_cues(read, order):
     script = read("a.pdf", pages_of_runs(order(*dual())))
-    assert [
-        (span.element, script.text[span.start : span.end]) for span in elements_of(script)
-    ] == [
+    assert [(span.element, script.text[span.start : span.end]) for span in elements_of(script)] == [
         ("character", "JOHN"),
         ("dialogue", "\n".join(SHORT)),
         ("character", "MARY"),
@@ -233,7 +234,12 @@ def test_what_is_no_column_stays_in_its_line(read, name, joined):
 WORD = st.text("abcdefghijklmnopqrstuvwxyz", min_size=1, max_size=9)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck), phases=[Phase.explicit, Phase.generate])
+@settings(
+    max_examples=40,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+    phases=[Phase.explicit, Phase.generate],
+)
 @given(
     st.lists(WORD, min_size=1, max_size=40),
     st.lists(WORD, min_size=1, max_size=40),

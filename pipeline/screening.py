@@ -22,7 +22,7 @@ from pipeline.report import ReportLimits, write_report
 from pipeline.results import NAMES, RUN, ResultFiles
 from pipeline.rows import Rows, facts_of
 from pipeline.run_record import run_info, run_manifest
-from pipeline.script_places import with_places
+from pipeline.script_places import WorkPlaces, with_places
 from pipeline.shown import Judged, Shown, content_of
 from pipeline.table import counts, write_tables
 from pipeline.table_checks import FLAGGED
@@ -105,9 +105,10 @@ def judge_assets(
 ) -> Iterator[Judged]:
     """Every asset's row, in order; memory holds three chunks of assets at most."""
     rows = Rows(index, benches, config)
+    works = WorkPlaces(index)
     chunks = load_all(assets, config.limits, lambda asset: asset)
     for asset, loaded, found in judge_all(chunks, benches):
-        outcomes = with_places(found, loaded) if isinstance(loaded, LoadedScript) else found
+        outcomes = with_places(found, loaded, works) if isinstance(loaded, LoadedScript) else found
         row = rows.row(asset, facts_of(loaded), outcomes)
         yield Judged(row, None if isinstance(loaded, Fault) else loaded)
 

@@ -34,7 +34,7 @@ _PICTURE_SHARE = 0.1  # smaller pictures are logos and ornaments
 _MAX_DEPTH = 12  # of forms inside forms
 _PARENT_CHECK_SECONDS = 1.0
 _HUGE = 1e9
-_LINE = re.compile(r"\S.*\S")
+_LINE = re.compile(r"\S(?:.*\S)?")
 _MARGINS = re.compile(r"(?:\d+[A-Z]?[.)]?\s+)?(.*?)(?:\s+\d+[A-Z]?[.)]?)?")
 _FIRST_LINES = 4  # of a page, where columns may go on that began on the page before
 _GAP = 1.5  # of the height of letters
@@ -223,7 +223,8 @@ def _spread(raw: Any, layer: Any, start: int, words: str, boxes: list[Box]) -> b
     raw.FPDFText_GetCharOrigin(layer, at, here, y)
     raw.FPDFText_GetCharOrigin(layer, at + 1, there, y)
     ((left, right, _, _),) = boxes
-    return right - left > (len(words) + 1.5) * (there.value - here.value)
+    step = there.value - here.value
+    return step > 0 and right - left > (len(words) + 1.5) * step
 
 
 def _followed(

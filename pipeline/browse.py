@@ -221,7 +221,7 @@ def _data_uri(data: bytes, kind: str) -> str:
 def _template() -> Template:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-    from pipeline.plain_words import BANDS, risk_number
+    from pipeline.plain_words import BANDS, risk_number, stands_at
     from pipeline.records import Band
     from pipeline.visible import visible
 
@@ -237,4 +237,5 @@ def _template() -> Template:
     environment.filters["risk"] = lambda number: (
         "" if number is None or number != number else risk_number(float(number))
     )
+    environment.globals["stands_at"] = stands_at
     return environment.get_template("notebook.html.j2")

@@ -20,6 +20,7 @@ from pipeline.plain_words import (
     percent,
     risk_in_words,
     risk_number,
+    stands_at,
     value_in_words,
 )
 from pipeline.reasons import title_of
@@ -188,10 +189,11 @@ def _print_passage(passage: Mapping[str, Any], console: Console) -> None:
         f"{passage['work_start']:,}–{passage['work_end']:,} of {passage['work_file']}"
     )
     _indented(shown(head), console)
-    stands = [f"page {passage['asset_page']:,}"] if passage.get("asset_page") else []
-    stands += [f"scene {passage['asset_scene']}"] if passage.get("asset_scene") else []
-    if stands:
-        _indented(shown(f"In the asset: {', '.join(stands)}", "dim"), console)
+    for side in ("asset", "work"):
+        # A run of an earlier release has no such columns.
+        stands = stands_at(passage.get(f"{side}_page"), passage.get(f"{side}_scene"))
+        if stands:
+            _indented(shown(f"In the {side}: {stands}", "dim"), console)
     for label in ("asset", "work"):
         pieces = passage[f"{label}_pieces"]
         if pieces is not None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from pipeline.records import Band, Outcome, Value
 from pipeline.stages.base import Measure
+from pipeline.visible import visible
 
 BANDS: Mapping[Band, str] = {
     Band.ESCALATE: "Escalate",
@@ -99,3 +100,10 @@ def percent(share: float, *, whole: float = 1.0) -> str:
 def count(number: int, noun: str, plural: str = "") -> str:
     """`1 file`, `2 files`, `1,204 files`."""
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
+def stands_at(page: int | None, scene: str | None) -> str:
+    """Where in a script a passage begins: `page 12, scene INT. KITCHEN`; may be empty."""
+    said = [f"page {page:,}"] if page is not None else []
+    said += [f"scene {visible(scene)}"] if scene else []
+    return ", ".join(said)

@@ -208,6 +208,7 @@ class Passage:
             What lies between them in either text was changed, put in or left out.
         asset_scene: heading of the scene of the asset in which it begins; None if it has none.
         asset_page: page of the asset on which it begins, from 1; None if it has none.
+        work_scene, work_page: the same of the work's file, where what the index keeps tells them.
     """
 
     work_file: str
@@ -225,6 +226,8 @@ class Passage:
     agreeing: tuple[tuple[int, int, int, int], ...] = ()
     asset_scene: str | None = None
     asset_page: int | None = None
+    work_scene: str | None = None
+    work_page: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

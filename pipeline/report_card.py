@@ -19,6 +19,7 @@ from pipeline.plain_words import (
     percent,
     risk_in_words,
     risk_number,
+    stands_at,
     value_in_words,
 )
 from pipeline.reasons import title_of
@@ -80,7 +81,8 @@ class Bar:
 class ShownPassage:
     """A passage with its offsets in words and both excerpts, where the texts are kept.
 
-    `stands` names the page and scene of the asset on which it begins; it may be empty.
+    `stands` and `work_stands` name the page and scene of asset and work on which it begins; they
+    may be empty.
     """
 
     words: int
@@ -89,6 +91,7 @@ class ShownPassage:
     work_offsets: str
     work_file: str
     stands: str
+    work_stands: str
     asset: Excerpt | None
     work: Excerpt | None
 
@@ -379,17 +382,11 @@ def _shown_passage(passage: Passage, asset_text: str | None, work_text: str | No
         asset_offsets=f"{passage.asset_start:,}–{passage.asset_end:,}",
         work_offsets=f"{passage.work_start:,}–{passage.work_end:,}",
         work_file=visible(passage.work_file),
-        stands=_stands(passage),
+        stands=stands_at(passage.asset_page, passage.asset_scene),
+        work_stands=stands_at(passage.work_page, passage.work_scene),
         asset=asset,
         work=work,
     )
-
-
-def _stands(passage: Passage) -> str:
-    """Where in the asset a passage begins: `page 12, scene INT. KITCHEN`; may be empty."""
-    said = [f"page {passage.asset_page:,}"] if passage.asset_page is not None else []
-    said += [f"scene {visible(passage.asset_scene)}"] if passage.asset_scene else []
-    return ", ".join(said)
 
 
 def _capital(text: str) -> str:

@@ -24,7 +24,7 @@ from pipeline.results import NAMES, RUN, ResultFiles
 from pipeline.review.state import Suppression
 from pipeline.rows import Rows, facts_of
 from pipeline.run_record import run_info, run_manifest
-from pipeline.script_places import with_places
+from pipeline.script_places import WorkPlaces, with_places
 from pipeline.shown import Judged, Shown, content_of
 from pipeline.table import counts, write_tables
 from pipeline.table_checks import FLAGGED
@@ -117,9 +117,10 @@ def judge_assets(
 ) -> Iterator[Judged]:
     """Every asset's row, in order; memory holds three chunks of assets at most."""
     rows = Rows(index, benches, config, suppressions)
+    works = WorkPlaces(index)
     chunks = load_all(assets, config.limits, lambda asset: asset)
     for asset, loaded, found in judge_all(chunks, benches):
-        outcomes = with_places(found, loaded) if isinstance(loaded, LoadedScript) else found
+        outcomes = with_places(found, loaded, works) if isinstance(loaded, LoadedScript) else found
         row = rows.row(asset, facts_of(loaded), outcomes)
         yield Judged(row, None if isinstance(loaded, Fault) else loaded)
 

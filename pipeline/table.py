@@ -139,6 +139,8 @@ def passage_schema() -> pa.Schema:
             pa.field("agreeing", pa.list_(_AGREEING), nullable=False),
             _column("asset_scene", "str"),
             _column("asset_page", "int"),
+            _column("work_scene", "str"),
+            _column("work_page", "int"),
         ]
     )
 
@@ -331,6 +333,8 @@ def _passage_records(row: RiskRow, match: Match, cells: Cells) -> list[dict[str,
             "agreeing": [dict(zip(_PLACES, run, strict=True)) for run in passage.agreeing],
             "asset_scene": cells.text("asset_scene", passage.asset_scene),
             "asset_page": cells.whole("asset_page", passage.asset_page),
+            "work_scene": cells.text("work_scene", passage.work_scene),
+            "work_page": cells.whole("work_page", passage.work_page),
         }
         for passage in match.passages
     ]

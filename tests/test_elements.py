@@ -152,6 +152,30 @@ def test_running_heads_of_pages(pages, told_apart):
     assert furniture == (heads if told_apart else [])
 
 
+DUAL = """JOHN
+Hello there.
+
+{cue}
+(at once)
+Good bye, I say.
+
+He leaves.
+"""
+
+
+@pytest.mark.parametrize("cue", ["MARY ^", "MARY^", "MARY (O.S.) ^", "@Mary ^", "@McAvoy^"])
+def test_dual_dialogue_of_fountain(cue):
+    name = cue.strip("@^ ")
+    assert listed(script(DUAL.format(cue=cue), "fountain")) == [
+        ("character", "JOHN"),
+        ("dialogue", "Hello there."),
+        ("character", name),
+        ("parenthetical", "(at once)"),
+        ("dialogue", "Good bye, I say."),
+        ("action", "He leaves."),
+    ]
+
+
 def test_named_elements_are_taken_as_they_are():
     spans = (Span(0, 4, "character"), Span(5, 9, "dialogue"))
     assert elements_of(LoadedScript("ANNA\nTea.", spans, "fdx")) == spans

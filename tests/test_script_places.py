@@ -7,13 +7,34 @@ from row_samples import RUN, WORKS, flagged_row
 
 from pipeline.records import Kind, LoadedScript, Passage, Span
 from pipeline.report import report_html
-from pipeline.script_places import ScriptPlaces, with_places
+from pipeline.script_places import ScriptPlaces, WorkPlaces, stored_script, with_places
+from reference_index.errors import IndexCorruptError
+from reference_index.interface import WorkFile
+from reference_index.store import KeptContent
 
 TEXT = "Rain.\n\nINT. HALL - DAY\n\nANNA\nTea?\n\nEXT.  GARDEN\n\nMore rain.\n"
 
 
-def passage(start):
-    return Passage("w1.file", start, start + 4, 0, 4, 1, 1.0)
+WORK = "Snow.\n\nINT. ATTIC - NIGHT\n\nCARL\nTea?\n"
+
+
+class Index:
+    """As much of an index as places need; `kept` are the texts that it keeps."""
+
+    def __init__(self, text=WORK, script_format="fountain"):
+        self.files = (WorkFile("w1", "w1.file", "0" * 64, "script", script_format, 9),)
+        self.text = text
+        self.read = 0
+
+    def content(self, file):
+        self.read += 1
+        if isinstance(self.text, Exception):
+            raise self.text
+        return KeptContent(None, self.text)
+
+
+def passage(start, work_start=0):
+    return Passage("w1.file", start, start + 4, work_start, work_start + 4, 1, 1.0)
 
 
 @pytest.mark.parametrize(
@@ -46,7 +67,7 @@ def test_passages_are_placed():
     row = flagged_row("a", kind=Kind.SCRIPT, passages=(passage(TEXT.index("Tea")), passage(0)))
     found = [
         one
-        for outcome in with_places(row.outcomes, script)
+        for outcome in with_places(row.outcomes, script, WorkPlaces(Index()))
         for evidence in outcome.evidence
         for one in evidence.passages
     ]
@@ -58,7 +79,56 @@ def test_passages_are_placed():
 
 def test_the_report_says_where_a_passage_stands():
     script = LoadedScript(TEXT, (Span(0, len(TEXT)),), "pdf", pages=(7,))
-    row = flagged_row("a", kind=Kind.SCRIPT, passages=(passage(TEXT.index("Tea")),))
-    placed = replace(row, outcomes=with_places(row.outcomes, script))
+    there = passage(TEXT.index("Tea"), WORK.index("Tea"))
+    row = flagged_row("a", kind=Kind.SCRIPT, passages=(there,))
+    placed = replace(row, outcomes=with_places(row.outcomes, script, WorkPlaces(Index())))
     page = "".join(report_html(run=RUN, rows=[placed], works=WORKS))
-    assert "in the asset: page 7, scene INT. HALL - DAY" in page
+    assert (
+        "in the asset: page 7, scene INT. HALL - DAY; in the work: scene INT. ATTIC - NIGHT" in page
+    )
+
+
+@pytest.mark.parametrize(
+    ("script_format", "text"),
+    [
+        ("fountain", WORK),
+        ("txt", WORK),
+        ("fdx", WORK.replace("\n\n", "\n")),
+        ("pdf", WORK.replace("\n\n", "\n")),
+        ("docx", WORK.replace("\n\n", "\n")),
+    ],
+)
+def test_the_scene_of_a_work_is_read_from_its_stored_text(script_format, text):
+    places = WorkPlaces(Index(text, script_format)).of("w1", "w1.file")
+    assert places.scene(text.index("Tea")) == "INT. ATTIC - NIGHT"
+    assert places.scene(0) is None
+    assert places.page(text.index("Tea")) is None
+
+
+def test_a_heading_that_is_struck_out_of_a_work_heads_nothing():
+    text = "INT. ATTIC\n\nSnow.\n\n/* INT. CELLAR\n\n*/\n\nTea.\n"
+    places = ScriptPlaces(stored_script(text, "fountain"))
+    assert places.scene(text.index("Tea")) == "INT. ATTIC"
+
+
+@pytest.mark.parametrize("kept", [None, IndexCorruptError("broken"), OSError("gone")])
+def test_a_work_without_a_text_that_can_be_read_has_no_places(kept):
+    works = WorkPlaces(Index(kept))
+    assert works.of("w1", "w1.file") is None
+    assert works.of("w2", "w1.file") is None
+    script = LoadedScript(TEXT, (Span(0, len(TEXT)),), "fountain")
+    row = flagged_row("a", kind=Kind.SCRIPT, passages=(passage(TEXT.index("Tea")),))
+    found = [
+        one
+        for outcome in with_places(row.outcomes, script, works)
+        for evidence in outcome.evidence
+        for one in evidence.passages
+    ]
+    assert [(one.asset_scene, one.work_scene) for one in found] == [("INT. HALL - DAY", None)]
+
+
+def test_a_work_is_read_once():
+    index = Index()
+    works = WorkPlaces(index)
+    assert works.of("w1", "w1.file") is works.of("w1", "w1.file")
+    assert index.read == 1

@@ -130,6 +130,8 @@ def test_every_row_and_every_value_is_there():
             "agreeing": [],
             "asset_scene": None,
             "asset_page": None,
+            "work_scene": None,
+            "work_page": None,
         }
     ]
 

@@ -6,20 +6,25 @@ over as standard input, and reads lines of JSON from its standard output: {"page
 page, and one last line with the counts or with what was wrong.
 
 It starts for every PDF, so it imports the standard library and pypdfium2, and nothing of this
-package.
+package but the file beside it that puts columns in order, where a page may have some.
 """
 
 from __future__ import annotations
 
 import ctypes
+import functools
+import importlib.util
+import itertools
 import json
 import math
 import os
+import re
 import signal
 import sys
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
 _BAD_PASSWORD = 4  # FPDF_ERR_PASSWORD, fpdfview.h
@@ -29,6 +34,14 @@ _PICTURE_SHARE = 0.1  # smaller pictures are logos and ornaments
 _MAX_DEPTH = 12  # of forms inside forms
 _PARENT_CHECK_SECONDS = 1.0
 _HUGE = 1e9
+_LINE = re.compile(r"\S(?:.*\S)?")
+_MARGINS = re.compile(r"(?:\d+[A-Z]?[.)]?\s+)?(.*?)(?:\s+\d+[A-Z]?[.)]?)?")
+_FIRST_LINES = 4  # of a page, where columns may go on that began on the page before
+_GAP = 1.5  # of the height of letters
+_CLOSE = 2.5  # the same, between the middles of two lines
+
+Box = tuple[float, float, float, float]
+"""Left, right, bottom, top."""
 
 Matrix = tuple[float, float, float, float, float, float]
 _IDENTITY: Matrix = (1.0, 0.0, 0.0, 1.0, 0.0, 0.0)
@@ -153,6 +166,91 @@ def _read(stream: BinaryIO, out: BinaryIO, max_pages: int, max_characters: int) 
     return {"count": count, "unread": unread, "pictures": pictures}
 
 
+def _may_have_columns(raw: Any, layer: Any, text: str) -> bool:
+    """Whether a page is worth reading word by word.
+
+    A cheap look: at the rectangles of lines that may be two cues, and of the first ones, where
+    columns of the page before may go on.
+    """
+    lines = [(found.start(), found.group()) for found in _LINE.finditer(text)]
+    before = led_before = False
+    for number, (start, words) in enumerate(lines):
+        led = words.partition("(")[0].isupper()
+        if number < _FIRST_LINES or (led and (led_before or " " in words)):
+            boxes = _boxes(raw, layer, start, words)
+            apart = _apart(boxes) or (len(boxes) == 1 and _spread(raw, layer, start, words, boxes))
+            if led and led_before and not apart:
+                # PDFium makes two lines of what stands very far apart.
+                apart = _apart([*_boxes(raw, layer, *lines[number - 1]), *boxes])
+            if apart and (before or (led and _followed(raw, layer, lines, number, boxes))):
+                return True
+            before = apart and number < _FIRST_LINES
+        led_before = led
+    return False
+
+
+def _boxes(raw: Any, layer: Any, start: int, words: str) -> list[Box]:
+    """The rectangles around a line's pieces, without numbers in its margins."""
+    found = _MARGINS.fullmatch(words)
+    if found is not None:
+        start, words = start + found.start(1), found.group(1)
+    sides = [ctypes.c_double() for _ in range(4)]
+    boxes = []
+    for number in range(raw.FPDFText_CountRects(layer, start, len(words))):
+        raw.FPDFText_GetRect(layer, number, *sides)
+        left, top, right, bottom = (side.value for side in sides)
+        boxes.append((left, right, bottom, top))
+    return boxes
+
+
+def _apart(boxes: list[Box]) -> bool:
+    """Whether two of the rectangles stand beside each other with a wide gap."""
+    ordered = sorted(boxes)
+    return any(
+        other[0] - one[1] > _GAP * max(one[3] - one[2], other[3] - other[2])
+        and min(one[3], other[3]) > max(one[2], other[2])
+        for one, other in itertools.pairwise(ordered)
+    )
+
+
+def _spread(raw: Any, layer: Any, start: int, words: str, boxes: list[Box]) -> bool:
+    """Whether a line in one piece is wider than its letters.
+
+    PDFium leaves one space of many, by which a typewriter's columns are parted.
+    """
+    at = start + words.find(words.lstrip("0123456789. ")[:2])
+    here, there, y = (ctypes.c_double() for _ in range(3))
+    raw.FPDFText_GetCharOrigin(layer, at, here, y)
+    raw.FPDFText_GetCharOrigin(layer, at + 1, there, y)
+    ((left, right, _, _),) = boxes
+    step = there.value - here.value
+    return step > 0 and right - left > (len(words) + 1.5) * step
+
+
+def _followed(
+    raw: Any, layer: Any, lines: list[tuple[int, str]], number: int, boxes: list[Box]
+) -> bool:
+    """Whether the line of `boxes` has one close above or below it."""
+    _, _, bottom, top = boxes[0]
+    for other in (number + 1, number - 1):
+        near = _boxes(raw, layer, *lines[other]) if 0 <= other < len(lines) else []
+        if near and 0 < abs(near[0][3] + near[0][2] - top - bottom) / 2 < _CLOSE * (top - bottom):
+            return True
+    return False
+
+
+@functools.cache
+def _columns() -> Any:
+    """`pipeline.load.pdf_columns`, by its path: this package's folder is not searched."""
+    place = Path(__file__).with_name("pdf_columns.py")
+    spec = importlib.util.spec_from_file_location("pdf_columns", place)
+    if spec is None or spec.loader is None:
+        raise ImportError(str(place))
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
 def _page(document: Any, number: int) -> Page:
     import pypdfium2.raw as raw
 
@@ -160,8 +258,11 @@ def _page(document: Any, number: int) -> Page:
     try:
         layer = page.get_textpage()
         try:
+            text = layer.get_text_range()
+            if _may_have_columns(raw, layer.raw, text):
+                text = _columns().in_columns(raw, layer.raw, text)
             # Line ends come as \r\n, and U+FFFE stands where a hyphen parted a word.
-            text = layer.get_text_range().replace("\r\n", "\n").replace("\ufffe", "")
+            text = text.replace("\r\n", "\n").replace("\ufffe", "")
         finally:
             layer.close()
         drawn = raw.FPDFPage_CountObjects(page.raw) > 0

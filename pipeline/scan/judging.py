@@ -35,7 +35,7 @@ from pipeline.scan.index_change import IndexChange, IndexChanges, benches_of
 from pipeline.scan.keys import Keys, content_of
 from pipeline.scan.listing import file_of
 from pipeline.scan.state import KnownContent, KnownOutcomes, State
-from pipeline.script_places import with_places
+from pipeline.script_places import WorkPlaces, with_places
 from reference_index.store import ReferenceIndex
 
 BATCH = 64
@@ -113,6 +113,7 @@ class Judging:
         self._keys = keys
         self._scan_id = scan_id
         self._changes = IndexChanges(index)
+        self._works = WorkPlaces(index)
         self.passing: dict[str, tuple[Facts, tuple[StageOutcome, ...]]] = {}
 
     def known(self, content: str) -> KnownContent | None:
@@ -305,7 +306,14 @@ class Judging:
         """Outcomes with scenes and pages; a script with passages is read again for them."""
         if not any(one.passages for outcome in outcomes for one in outcome.evidence):
             return outcomes
-        return _with_places(outcomes, load_apart(asset, self._config.limits))
+        return self._with_places(outcomes, load_apart(asset, self._config.limits))
+
+    def _with_places(
+        self, outcomes: tuple[StageOutcome, ...], loaded: Loaded | Fault
+    ) -> tuple[StageOutcome, ...]:
+        if not isinstance(loaded, LoadedScript):
+            return outcomes
+        return with_places(outcomes, loaded, self._works)
 
     # Loading
 
@@ -350,7 +358,7 @@ class Judging:
             if (packed := codec.answer_to_bytes(answer)) is not None
         }
         self._state.put_answers(due.content, self._keys.specs, data)
-        self._put_outcomes(due.content, kind, _with_places(answered.outcomes, loaded))
+        self._put_outcomes(due.content, kind, self._with_places(answered.outcomes, loaded))
 
     def _put_outcomes(self, content: str, kind: Kind, outcomes: Sequence[StageOutcome]) -> None:
         version, digest = self._at
@@ -383,12 +391,6 @@ def _is_loaded(due: Due | None, loaded: Loaded | Fault) -> TypeGuard[Due]:
 
 
 _Chunk = tuple[list[tuple[Due, Loaded | Fault]], list[dict[str, Answer]]]
-
-
-def _with_places(
-    outcomes: tuple[StageOutcome, ...], loaded: Loaded | Fault
-) -> tuple[StageOutcome, ...]:
-    return with_places(outcomes, loaded) if isinstance(loaded, LoadedScript) else outcomes
 
 
 def _mentions(stored: KnownOutcomes, works: frozenset[str]) -> bool:

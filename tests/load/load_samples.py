@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import itertools
+import re
 import struct
 import zipfile
 import zlib
@@ -191,13 +192,32 @@ def words_at(*lines):
     return b"BT /F1 12 Tf 20 300 Td %s ET" % shown
 
 
+def pages_of_runs(*pages, font=b"Courier"):
+    """A PDF of pages of (x, y, text), which are written one by one in their order, 12 points."""
+    contents = []
+    for runs in pages:
+        said = [b"BT /F1 12 Tf"]
+        for x, y, text in runs:
+            coded = re.sub(rb"([\\()])", rb"\\\1", text.encode("cp1252"))
+            said.append(b"1 0 0 1 %d %d Tm (%s) Tj" % (x, y, coded))
+        contents.append(b"\n".join([*said, b"ET"]))
+    return pdf(contents, font=font, box=b"0 0 612 792")
+
+
 SQUARE = b"10 10 50 50 re f"
 PERMISSIONS = -44
 FILE_ID = bytes(range(16))
 _PADDING = bytes.fromhex("28bf4e5e4e758a4164004e56fffa01082e2e00b6d0683e802f0ca9fe6453697a")
 
 
-def pdf(pages, user_password=None, owner_password="owner", to_unicode=None):  # noqa: S107
+def pdf(
+    pages,
+    user_password=None,
+    owner_password="owner",  # noqa: S107
+    to_unicode=None,
+    font=b"Helvetica",
+    box=b"0 0 400 400",
+):
     """A PDF by hand of content streams; encrypted with 40-bit RC4 if it is given a password.
 
     An empty user password makes a file that anybody can open, but not change: very common.
@@ -206,7 +226,7 @@ def pdf(pages, user_password=None, owner_password="owner", to_unicode=None):  # 
     if user_password is not None:
         key, encrypt_entry = _security(user_password.encode(), owner_password.encode())
     kids = b" ".join(b"%d 0 R" % (4 + 2 * place) for place in range(len(pages)))
-    font = b"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>"
+    font = b"<< /Type /Font /Subtype /Type1 /BaseFont /%s /Encoding /WinAnsiEncoding >>" % font
     if to_unicode is not None:
         font = font[:-2] + b"/ToUnicode %d 0 R >>" % (4 + 2 * len(pages))
     objects = [
@@ -217,8 +237,8 @@ def pdf(pages, user_password=None, owner_password="owner", to_unicode=None):  # 
     for page in pages:
         number = len(objects) + 2
         objects.append(
-            b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 400 400] "
-            b"/Resources << /Font << /F1 3 0 R >> >> /Contents %d 0 R >>" % number
+            b"<< /Type /Page /Parent 2 0 R /MediaBox [%s] "
+            b"/Resources << /Font << /F1 3 0 R >> >> /Contents %d 0 R >>" % (box, number)
         )
         data = page if key is None else _rc4(_object_key(key, number), page)
         objects.append(_stream(data))

@@ -56,6 +56,25 @@ def test_dual_dialogue(read):
     assert read("a.fdx", final_draft(dual)).text == TEXT
 
 
+def test_speeches_of_dual_dialogue_keep_their_elements_and_their_order(read):
+    speech = (
+        '<Paragraph Type="Character"><Text>{}</Text></Paragraph>'
+        '<Paragraph Type="Dialogue"><Text>{}</Text></Paragraph>'
+    )
+    both = speech.format("JOHN", "Hello.") + speech.format("MARY", "Good bye.")
+    before, after = (f'<Paragraph Type="Action"><Text>{one}</Text></Paragraph>' for one in "AB")
+    dual = f"{before}<Paragraph><DualDialogue>{both}</DualDialogue></Paragraph>{after}"
+    script = read("a.fdx", final_draft(dual))
+    assert [(span.element, script.text[span.start : span.end]) for span in script.spans] == [
+        ("action", "A"),
+        ("character", "JOHN"),
+        ("dialogue", "Hello."),
+        ("character", "MARY"),
+        ("dialogue", "Good bye."),
+        ("action", "B"),
+    ]
+
+
 def test_what_stands_around_the_script_is_left_out(read):
     body = (
         '<Paragraph Type="Scene Heading"><SceneProperties><Summary><Paragraph><Text>A summary'

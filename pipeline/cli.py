@@ -1050,9 +1050,20 @@ def review(
     no_open: Annotated[
         bool, typer.Option("--no-open", help="Print the address and open no browser.")
     ] = False,
+    as_json: Json = False,
 ) -> int:
     """Serve the review page: look at rows side by side with works, and decide."""
-    from pipeline.review.page.serve import Asked, serve
+    from dataclasses import asdict
+
+    from pipeline.review.page.serve import Asked, Served, serve
+
+    def tell(served: Served) -> None:
+        if as_json:
+            emit(asdict(served))
+        else:
+            for sentence in served.sentences():
+                say(sentence)
+        sys.stdout.flush()
 
     bands = None
     if second_person is not None:
@@ -1071,7 +1082,7 @@ def review(
             open_browser=not no_open,
             allow_hosts=tuple(allow_host or ()),
         ),
-        say,
+        tell,
     )
     return EXIT_OK
 

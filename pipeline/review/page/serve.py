@@ -64,12 +64,42 @@ def results_of(out: str) -> Place:
     return found
 
 
-def serve(asked: Asked, say: Callable[[str], None]) -> None:
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A page that answers.
+
+    Attributes:
+        url: what to open; it holds the token, if there is one.
+        port: where it listens.
+        rows: of the run.
+        run_id: of the run.
+        name: who decides there; None if people sign in.
+        users: the file of people who may sign in.
+    """
+
+    url: str
+    port: int
+    rows: int
+    run_id: str
+    name: str | None
+    users: Path | None
+
+    def sentences(self) -> list[str]:
+        """For a terminal."""
+        who = f"as {self.name}" if self.name is not None else f"for the people in {self.users}"
+        return [
+            f"The review page has {self.rows:,} rows of run {self.run_id}, {who}:",
+            f"  {self.url}",
+            "Ctrl-C ends it; decisions are on the disk as soon as they are given.",
+        ]
+
+
+def serve(asked: Asked, tell: Callable[[Served], None]) -> None:
     """Serves the review page until it is interrupted.
 
     Args:
         asked: what the command was asked for.
-        say: prints a line to the person who started it.
+        tell: called when the page listens.
 
     Raises:
         RecordError: if the record, the file of people, or the address can't be used, or the extra
@@ -131,13 +161,13 @@ def serve(asked: Asked, say: Callable[[str], None]) -> None:
             server_header=False,
             timeout_graceful_shutdown=5,
         )
-        rows = f"{len(desk):,} rows of run {stored.run.get('run_id', '')}"
-        who = f"as {starter}" if access.token is not None else f"for the people in {asked.users}"
+        served = Served(
+            url, port, len(desk), str(stored.run.get("run_id", "")),
+            starter if access.token is not None else None, asked.users,
+        )  # fmt: skip
         folders = tempfile.TemporaryDirectory(prefix="clearance-review-")
         with suppress(KeyboardInterrupt), folders as folder:
-            say(f"The review page has {rows}, {who}:")
-            say(f"  {url}")
-            say("Ctrl-C ends it; decisions are on the disk as soon as they are given.")
+            tell(served)
             if asked.open_browser and _has_browser():
                 threading.Timer(0.5, _open, (url, Path(folder))).start()
             uvicorn.Server(config).run(sockets=[listening])

@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 from fastapi import Depends, HTTPException, Request
 from fastapi.responses import JSONResponse, RedirectResponse, Response
 
+from pipeline.review import asked
 from pipeline.review.events import Event
 from pipeline.review.page import guard
 from pipeline.review.page.bodies import ANSWERS, Assign, Decide, Say, TakeBack, body_of, taken
@@ -31,15 +32,11 @@ def decide(
     guard.refuse_decision(person, desk.state(row, work_id), body.choice)
     # Found before the decision takes the row out of what is filtered.
     after = desk.around(body.number, Filters.of_string(body.query)).after
-    event = desk.opened().decide(
-        person.name,
-        desk.basis(row, work_id),
-        body.choice,
-        reason=body.reason,
-        note=body.note,
-        assignee=body.assignee,
-        event_id=body.event_id,
-    )
+    basis = desk.basis(row, work_id)
+    said = {"reason": body.reason, "note": body.note, "assignee": body.assignee}
+    if desk.record is None:  # what is refused must not make a record
+        asked.decision(desk.rules, basis, body.choice, **said)
+    event = desk.opened().decide(person.name, basis, body.choice, **said, event_id=body.event_id)
     return _answer(request, desk, body, event, person, after)
 
 
@@ -67,12 +64,10 @@ def assign(
     """Gives an item to a person to look at, or takes it from whoever has it."""
     desk: Desk = request.app.state.desk
     row, work_id = looked_at(desk, body)
+    item = desk.basis(row, work_id).item
+    asked.assignment(item, body.assignee, body.note)  # what is refused must not make a record
     event = desk.opened().assign(
-        person.name,
-        desk.basis(row, work_id).item,
-        body.assignee,
-        body.note,
-        event_id=body.event_id,
+        person.name, item, body.assignee, body.note, event_id=body.event_id
     )
     return _answer(request, desk, body, event, person)
 
@@ -83,6 +78,7 @@ def comment(request: Request, person: Who, body: Annotated[Say, Depends(taken(Sa
     desk: Desk = request.app.state.desk
     row, work_id = looked_at(desk, body)
     item = desk.basis(row, work_id).item
+    asked.comment(item, body.text)  # what is refused must not make a record
     event = desk.opened().comment(person.name, item, body.text, event_id=body.event_id)
     return _answer(request, desk, body, event, person)
 

@@ -77,7 +77,7 @@ def test_the_filter_is_carried_to_the_next_row(office):
     html = shown(office, ANNA, CAT, "?band=escalate&sort=path")
     after = office.number(DOG)
     assert f'id="after" href="/item/{after}?band=escalate&amp;sort=path"' in html
-    assert "1 of 2 in this filter" in html
+    assert '1 of 2<span class="wide"> in this filter' in html
 
 
 def test_a_first_decision_is_not_told_on_the_page_of_another_asset_of_the_work(office):

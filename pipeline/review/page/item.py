@@ -259,6 +259,8 @@ def _figures_line(match: Mapping[str, Any]) -> str:
         said.append(f"{count(words, 'word')} in common")
     if match["likeness_only"]:
         said.append("likeness only")
+    if match.get("suppressed"):
+        said.append("suppressed")
     return "; ".join(said)
 
 

@@ -14,6 +14,7 @@ from pipeline.records import Kind
 from pipeline.report_card import Bar, waterfall
 from pipeline.results import StoredRun
 from pipeline.review.page.pictures import Pictures, Sides, work_file
+from pipeline.review.page.sentences import sentences
 from pipeline.review.page.texts import Aligned, aligned, runs_of
 from pipeline.stages import STAGES
 from pipeline.stored_texts import StoredTexts
@@ -136,7 +137,7 @@ class ItemView:
     row: Mapping[str, Any]
     match: Mapping[str, Any] | None
     strongest: bool
-    reasons: str
+    reasons: tuple[str, ...]
     risk: float | None
     risk_words: str
     bars: tuple[Bar, ...]
@@ -176,7 +177,10 @@ def item_view(
         row=row,
         match=chosen,
         strongest=chosen is None or chosen["work_id"] == row["work_id"],
-        reasons=row.get("reasons") or "",
+        reasons=sentences(
+            row.get("reasons") or "",
+            (one[name] for one in matches for name in ("title", "rightsholder", "rights")),
+        ),
         risk=risk,
         risk_words=risk_in_words(
             risk,
@@ -255,6 +259,8 @@ def _figures_line(match: Mapping[str, Any]) -> str:
         said.append(f"{count(words, 'word')} in common")
     if match["likeness_only"]:
         said.append("likeness only")
+    if match.get("suppressed"):
+        said.append("suppressed")
     return "; ".join(said)
 
 

@@ -138,13 +138,17 @@ def script(
 
 
 def _match(matches: list[dict[str, Any]], work_id: str | None) -> dict[str, Any] | None:
-    """The match with a work, the strongest if none is named; None if there is no match at all.
+    """The match with a work; None if there is no match at all.
+
+    If none is named, it is the strongest that is not suppressed, as in the risk table, or the
+    strongest of all where every one is.
 
     Raises:
         RunError: if the row has no evidence with that work.
     """
     if not work_id:
-        return matches[0] if matches else None
+        counted = (one for one in matches if not one.get("suppressed"))
+        return next(counted, matches[0] if matches else None)
     for one in matches:
         if one["work_id"] == work_id:
             return one

@@ -15,7 +15,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from pipeline.plain_words import BANDS
 from pipeline.records import Band, Outcome
 from pipeline.results import StoredRun
 from pipeline.review.events import Choice
@@ -23,6 +22,7 @@ from pipeline.review.page import facets
 from pipeline.review.page.coded import Coded, Mask, fixed
 from pipeline.review.page.facets import Counted
 from pipeline.review.page.filters import Filters
+from pipeline.review.page.sentences import in_a_line
 from pipeline.review.state import ItemState, State
 
 PAGE_ROWS = 50
@@ -321,20 +321,11 @@ class Queue:
             work_id=cell("work_id"),
             title=cell("title"),
             rightsholder=cell("rightsholder"),
-            reason=_without_band(cell("reasons") or ""),
+            reason=in_a_line(cell("reasons") or "", (cell("title"), cell("rightsholder"))),
             status=_STATES[self._status[number]],
             choices=tuple(name for bit, name in enumerate(_CHOICES) if bits >> bit & 1),
             assignee=self._assignee.values[assignee] if assignee >= 0 else "",
         )
-
-
-def _without_band(reasons: str) -> str:
-    """The first sentence, without the band that stands in a column of its own."""
-    first = reasons.split("\n")[0]
-    band, colon, rest = first.partition(": ")
-    if not colon or band not in BANDS.values():
-        return first
-    return rest[:1].upper() + rest[1:]
 
 
 def _titles(table: pa.Table) -> dict[str, str]:

@@ -73,11 +73,31 @@ def test_each_of_the_rows_works_has_its_own_page(office):
     assert "no evidence with that work" in other.text
 
 
+def test_a_suppressed_match_is_not_what_the_page_opens_with(office, monkeypatch):
+    given = office.desk.matches
+
+    def suppressing(many):
+        def found(row):
+            return [{**one, "suppressed": place < many} for place, one in enumerate(given(row))]
+
+        monkeypatch.setattr(office.desk, "matches", found)
+
+    first, second = [one["work_id"] for one in given(office.desk.row(office.number(CAT)))][:2]
+    assert f'name="work_id" value="{first}"' in shown(office, ANNA, CAT)
+    suppressing(1)
+    assert f'name="work_id" value="{second}"' in shown(office, ANNA, CAT)
+    assert "Suppressed match" in shown(office, ANNA, CAT, f"?work={first}")
+    suppressing(100)
+    html = shown(office, ANNA, CAT)
+    assert f'name="work_id" value="{first}"' in html
+    assert "Suppressed match" in html
+
+
 def test_the_filter_is_carried_to_the_next_row(office):
     html = shown(office, ANNA, CAT, "?band=escalate&sort=path")
     after = office.number(DOG)
     assert f'id="after" href="/item/{after}?band=escalate&amp;sort=path"' in html
-    assert "1 of 2 in this filter" in html
+    assert '1 of 2<span class="wide"> in this filter' in html
 
 
 def test_a_first_decision_is_not_told_on_the_page_of_another_asset_of_the_work(office):

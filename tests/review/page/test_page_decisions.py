@@ -52,6 +52,21 @@ def test_a_decision_is_an_event_with_its_evidence(office):
     assert office.state("copy of two.png") == "agreed"
 
 
+def test_who_said_what_and_why_stands_beside_the_form_once_it_may_be_seen(office):
+    decide(office, ANNA, ESCALATE, "needs_licence", reason=WHISKERS)
+    number = office.number(ESCALATE)
+
+    def form(person):
+        html = office.browser(person).get(f"/item/{number}").text
+        return re.sub(r"<[^>]+>", "", html[html.index('id="decide"') :].partition("<form")[0])
+
+    assert WHISKERS not in form(BOB)
+    decide(office, BOB, ESCALATE, "replace", reason="a tail")
+    said = " ".join(form(READER).split())
+    assert f"Needs licence by Anna Berg {WHISKERS}" in said
+    assert f"Replace by {BOB.name} a tail" in said
+
+
 def test_what_is_refused_makes_no_record(office):
     browser = office.browser(ANNA)
     for path, given in (

@@ -35,6 +35,55 @@ def boxes(visit) -> tuple[dict, dict]:
     return asset, work
 
 
+def test_pictures_and_every_reason_are_seen_without_scrolling(alone):
+    alone.item(CROPPED)
+    page = alone.page
+    assert page.locator("#view-asset").bounding_box()["y"] < 220
+    said = page.locator(".reasons li")
+    assert said.count() >= 2
+    for sentence in said.all():
+        box = sentence.bounding_box()
+        assert box["y"] + box["height"] < 900
+        assert box["height"] < 24, "a sentence has a line of its own"
+    # The way through the queue stays when the page is scrolled.
+    page.evaluate("scrollTo(0, 1e6)")
+    assert page.locator(".around").bounding_box()["y"] >= 0
+    # What the keyboard reaches is not under the head, which stays.
+    page.locator("#view-asset").focus()
+    page.keyboard.press("Shift+Tab")
+    head = page.locator(".top").bounding_box()
+    found = page.evaluate("document.activeElement.getBoundingClientRect().top")
+    assert found >= head["height"]
+
+
+def test_a_view_is_no_higher_than_its_pictures(alone):
+    alone.item(CROPPED)
+    view, asset = alone.page.locator("#view-asset").bounding_box(), boxes(alone)
+    assert view["height"] - max(one["height"] for one in asset) < 20
+
+
+@pytest.mark.parametrize("wide", [390, 820])
+def test_nothing_is_wider_than_a_narrow_window(alone, wide):
+    page = alone.page
+    page.set_viewport_size({"width": wide, "height": 844})
+    places = ("/", "/bulk", f"{alone.server.item(LIFTED)}/script")
+    for place in (*places, *(alone.server.item(path) for path in (CROPPED, LIFTED, STARS))):
+        page.goto(place if place.startswith("http") else f"{alone.server.url}{place}")
+        page.wait_for_load_state("networkidle")
+        over = page.evaluate(
+            """() => [...document.querySelectorAll('main *, .top *')].filter((one) =>
+              one.checkVisibility() && !one.closest('.unseen, .layer, svg, thead, .skip')
+              && one.getBoundingClientRect().right > innerWidth + 1).map((one) => one.outerHTML)"""
+        )
+        assert over == [], place
+    page.goto(alone.server.item(CROPPED))
+    page.click(".to-decide")
+    assert 0 < page.locator("#decide-form").bounding_box()["y"] < 844
+    page.goto(alone.server.url)
+    page.click(".to-filters")
+    assert 0 < page.locator("#search").bounding_box()["y"] < 844
+
+
 def test_side_by_side_has_one_zoom_and_pan(alone):
     alone.item(MIRRORED)
     before_asset, _ = boxes(alone)
@@ -168,15 +217,16 @@ def test_passages_are_aligned_with_changed_words_marked(alone):
 
 @pytest.mark.parametrize("side", ["asset", "work"])
 def test_a_passage_leads_to_its_place_in_the_whole_text(alone, side):
-    alone.item(LIFTED)
+    alone.item(LIFTED, q="lifted")
     column = 1 if side == "asset" else 2
     alone.page.click(f".aligned th:nth-child({column}) a")
     alone.page.wait_for_selector("#at")
     box = alone.page.locator("#at").bounding_box()
     assert 0 <= box["y"] < 900
     assert "wick" in alone.page.inner_text("#at") + alone.page.inner_text(".running")
-    alone.page.click("text=Back to the item")
+    alone.keys("g", "i")
     alone.page.wait_for_selector("#decide")
+    assert "q=lifted" in alone.page.url
 
 
 def test_every_stage_says_what_it_did_and_why_not(alone):

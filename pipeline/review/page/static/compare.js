@@ -108,7 +108,18 @@
   let assetLeft = 0;
   let assetScale = 1;
 
+  // No higher than the pictures are in the width there is, so that what stands below comes up.
+  const needs = (view, wide, high) => ((view.clientWidth - 2 * EDGE) * high) / wide + 2 * EDGE;
+  const fit = () => {
+    const asset = needs(assetView, assetWide, assetHigh);
+    const work = state.mode === "beside" ? needs(workView, workWide, workHigh) : 0;
+    const stacked = assetView.getBoundingClientRect().left === workView.getBoundingClientRect().left;
+    assetView.style.setProperty("--needs", `${stacked ? asset : Math.max(asset, work)}px`);
+    workView.style.setProperty("--needs", `${stacked ? work : Math.max(asset, work)}px`);
+  };
+
   const draw = () => {
+    fit();
     // Whole, a picture is in the middle; nearer, the centre is where the person put it.
     const near = clamp((state.zoom - 1) / 0.5, 0, 1);
     const middle = (value) => 0.5 + (value - 0.5) * near;

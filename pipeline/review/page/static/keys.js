@@ -52,6 +52,8 @@ document.addEventListener("keydown", (event) => {
     return;
   } else if (key === "q" && event.timeStamp - after_g < 1500) {
     done = follow("to-queue");
+  } else if (key === "i" && event.timeStamp - after_g < 1500) {
+    done = follow("to-item");
   } else if (key === "u") {
     done = openUndo();
   } else if (key === "n") {

@@ -8,13 +8,14 @@ from urllib.parse import urlencode
 from fastapi import Depends, HTTPException, Request
 from fastapi.responses import JSONResponse, RedirectResponse, Response
 
-from pipeline.review.events import Event
+from pipeline.review.events import Event, Payload
 from pipeline.review.page import guard
 from pipeline.review.page.bodies import ANSWERS, Assign, Decide, Say, TakeBack, body_of, taken
 from pipeline.review.page.desk import Desk
 from pipeline.review.page.filters import Filters
 from pipeline.review.page.guard import page_router
 from pipeline.review.page.people import Person, Role
+from pipeline.review.state import ItemState, item_state
 
 router = page_router()
 Who = Annotated[Person, Depends(guard.person)]
@@ -29,6 +30,10 @@ def decide(
     desk: Desk = request.app.state.desk
     row, work_id = looked_at(desk, body)
     guard.refuse_decision(person, desk.state(row, work_id), body.choice)
+
+    def check(state: ItemState, _: Payload) -> None:
+        guard.refuse_decision(person, state, body.choice)
+
     # Found before the decision takes the row out of what is filtered.
     after = desk.around(body.number, Filters.of_string(body.query)).after
     event = desk.opened().decide(
@@ -39,6 +44,7 @@ def decide(
         note=body.note,
         assignee=body.assignee,
         event_id=body.event_id,
+        check=guard.still(request, check),
     )
     return _answer(request, desk, body, event, person, after)
 
@@ -56,7 +62,20 @@ def undo(
     if decided is None or desk.record is None:
         raise HTTPException(404, "There is no such decision to take back.")
     guard.refuse_undo(person, state, decided)
-    event = desk.record.undo(person.name, body.of, body.reason, event_id=body.event_id)
+    basis = desk.basis(row, work_id)
+
+    def check(state: ItemState, _: Payload) -> None:
+        # Of a row whose item is another one (other bytes before), what stands is that one's.
+        now = basis if state.item == basis.item else None
+        guard.refuse_undo(person, item_state(state.item, state.events, now), decided)
+
+    event = desk.record.undo(
+        person.name,
+        body.of,
+        body.reason,
+        event_id=body.event_id,
+        check=guard.still(request, check),
+    )
     return _answer(request, desk, body, event, person)
 
 
@@ -73,6 +92,7 @@ def assign(
         body.assignee,
         body.note,
         event_id=body.event_id,
+        check=guard.still(request),
     )
     return _answer(request, desk, body, event, person)
 
@@ -83,7 +103,9 @@ def comment(request: Request, person: Who, body: Annotated[Say, Depends(taken(Sa
     desk: Desk = request.app.state.desk
     row, work_id = looked_at(desk, body)
     item = desk.basis(row, work_id).item
-    event = desk.opened().comment(person.name, item, body.text, event_id=body.event_id)
+    event = desk.opened().comment(
+        person.name, item, body.text, event_id=body.event_id, check=guard.still(request)
+    )
     return _answer(request, desk, body, event, person)
 
 

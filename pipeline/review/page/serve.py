@@ -158,6 +158,8 @@ def serve(asked: Asked, tell: Callable[[Served], None]) -> None:
             app,
             log_level="warning",
             access_log=False,  # it would hold the token
+            http="h11",  # it bounds what comes before a body, which another installed one may not
+            ws="none",
             server_header=False,
             timeout_graceful_shutdown=5,
         )

@@ -12,12 +12,11 @@ from typing import Self
 
 from pipeline.errors import RecordError
 from pipeline.records import Band
+from pipeline.review import asked
 from pipeline.review.basis import Basis, Item
 from pipeline.review.events import (
     FIRST,
-    Assignment,
     Choice,
-    Comment,
     Decision,
     Event,
     EventKind,
@@ -122,26 +121,10 @@ class Record:
             RecordError: if a reason is missing where the rules want one, or `false_match` is said
                 of a row without a work or whose bytes could not be read.
         """
-        choice, kept = Choice(choice), words(reason, "reason")
-        if choice is Choice.FALSE_MATCH and (basis.work_id is None or basis.asset_id is None):
-            raise RecordError(
-                "false_match is said of a file and a work together, and this row lacks one of them."
-            )
 
         def payload(connection: sa.Connection) -> Decision:
             rules = self._rules(connection)
-            if not kept and rules.wants_reason(choice, basis.band):
-                raise RecordError(
-                    f"A decision {choice} on a row in band {basis.band} needs a reason."
-                )
-            return Decision(
-                basis,
-                choice,
-                kept,
-                words(note, "note"),
-                person(assignee, what="The assignee") if assignee else "",
-                rules.persons(basis.band),
-            )
+            return asked.decision(rules, basis, choice, reason=reason, note=note, assignee=assignee)
 
         return self._append(actor, payload, event_id, check)
 
@@ -200,8 +183,7 @@ class Record:
         check: Check | None = None,
     ) -> Event:
         """Gives an item to a person to look at; an empty `assignee` takes it from them."""
-        whom = person(assignee, what="The assignee") if assignee else ""
-        payload = Assignment(item, whom, words(note, "note"))
+        payload = asked.assignment(item, assignee, note)
         return self._append(actor, lambda _: payload, event_id, check)
 
     def comment(
@@ -218,9 +200,7 @@ class Record:
         Raises:
             RecordError: if there are none.
         """
-        payload = Comment(item, words(text, "comment"))
-        if not payload.text:
-            raise RecordError("A comment without words was not written.")
+        payload = asked.comment(item, text)
         return self._append(actor, lambda _: payload, event_id, check)
 
     def set_rules(self, actor: str, rules: Rules, *, event_id: str | None = None) -> Event:

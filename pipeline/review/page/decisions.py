@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 from fastapi import Depends, HTTPException, Request
 from fastapi.responses import JSONResponse, RedirectResponse, Response
 
+from pipeline.review import asked
 from pipeline.review.events import Event, Payload
 from pipeline.review.page import guard
 from pipeline.review.page.bodies import ANSWERS, Assign, Decide, Say, TakeBack, body_of, taken
@@ -36,13 +37,15 @@ def decide(
 
     # Found before the decision takes the row out of what is filtered.
     after = desk.around(body.number, Filters.of_string(body.query)).after
+    basis = desk.basis(row, work_id)
+    said = {"reason": body.reason, "note": body.note, "assignee": body.assignee}
+    if desk.record is None:  # what is refused must not make a record
+        asked.decision(desk.rules, basis, body.choice, **said)
     event = desk.opened().decide(
         person.name,
-        desk.basis(row, work_id),
+        basis,
         body.choice,
-        reason=body.reason,
-        note=body.note,
-        assignee=body.assignee,
+        **said,
         event_id=body.event_id,
         check=guard.still(request, check),
     )
@@ -86,9 +89,11 @@ def assign(
     """Gives an item to a person to look at, or takes it from whoever has it."""
     desk: Desk = request.app.state.desk
     row, work_id = looked_at(desk, body)
+    item = desk.basis(row, work_id).item
+    asked.assignment(item, body.assignee, body.note)  # what is refused must not make a record
     event = desk.opened().assign(
         person.name,
-        desk.basis(row, work_id).item,
+        item,
         body.assignee,
         body.note,
         event_id=body.event_id,
@@ -103,6 +108,7 @@ def comment(request: Request, person: Who, body: Annotated[Say, Depends(taken(Sa
     desk: Desk = request.app.state.desk
     row, work_id = looked_at(desk, body)
     item = desk.basis(row, work_id).item
+    asked.comment(item, body.text)  # what is refused must not make a record
     event = desk.opened().comment(
         person.name, item, body.text, event_id=body.event_id, check=guard.still(request)
     )

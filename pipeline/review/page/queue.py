@@ -1,12 +1,12 @@
 """The queue: filtering, sorting, counting and paging over hundreds of thousands of rows.
 
-Columns are held as small integers (numpy), so that a filter is a comparison and a count is a
-`bincount`. Nothing here is guarded: `Desk` takes its lock before it asks.
+Columns are held as small integers (`coded`). Nothing here is guarded: `Desk` takes
+its lock before it asks.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,16 +19,14 @@ from pipeline.plain_words import BANDS
 from pipeline.records import Band, Outcome
 from pipeline.results import StoredRun
 from pipeline.review.events import Choice
-from pipeline.review.page.filters import NOBODY, Filters
+from pipeline.review.page import facets
+from pipeline.review.page.coded import Coded, Mask, fixed
+from pipeline.review.page.facets import Counted
+from pipeline.review.page.filters import Filters
 from pipeline.review.state import ItemState, State
 
 PAGE_ROWS = 50
 KEPT_SEARCHES = 32
-FACET_VALUES = 200
-"""How many works, rightsholders and folders are offered to choose from, those with most rows."""
-
-Mask = NDArray[np.bool_]
-Codes = NDArray[np.int32]
 
 _BANDS = [str(band) for band in Band]
 _STATES = [
@@ -41,15 +39,6 @@ _STATES = [
 _CHOICES = [str(choice) for choice in Choice]
 _OUTCOMES = [str(outcome) for outcome in Outcome]
 _OUTCOME = "outcome_"
-
-
-@dataclass(frozen=True, slots=True)
-class Counted:
-    """A value to filter by, and how many rows it leaves beside the other filters."""
-
-    value: str
-    name: str
-    rows: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,58 +94,6 @@ class QueuePage:
     more_folders: int
 
 
-class Coded:
-    """A column of texts as codes. `codes` are places in `values`, -1 for none."""
-
-    def __init__(self, column: pa.ChunkedArray | Sequence[str | None]) -> None:
-        array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
-        encoded = pa.array(array, pa.string()).dictionary_encode()
-        self.values: list[str] = encoded.dictionary.to_pylist()
-        self.codes: Codes = encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False)
-        self.codes = self.codes.astype(np.int32)
-        self._of = {value: code for code, value in enumerate(self.values)}
-
-    def code(self, value: str) -> int | None:
-        """The code of a value; None if no row has it."""
-        return self._of.get(value)
-
-    def is_(self, value: str) -> Mask:
-        """The rows that have a value; `-` for those without any."""
-        code = -1 if value == NOBODY else self._of.get(value, -2)
-        found: Mask = self.codes == code
-        return found
-
-    def put(self, number: int, value: str) -> None:
-        """Gives a row another value; empty for none."""
-        code = -1
-        if value:
-            code = self._of.setdefault(value, len(self.values))
-            if code == len(self.values):
-                self.values.append(value)
-        self.codes[number] = code
-
-    def ranks(self, key: Callable[[str], Any] = str.casefold) -> NDArray[np.float64]:
-        """Each row's place in the order of values; infinite for none."""
-        order = sorted(range(len(self.values)), key=lambda code: (key(self.values[code]), code))
-        ranks = np.empty(len(self.values) + 1)
-        ranks[order] = np.arange(len(order))
-        ranks[-1] = np.inf
-        found: NDArray[np.float64] = ranks[self.codes]
-        return found
-
-    def counts(self, mask: Mask) -> NDArray[np.int64]:
-        """How many rows of the mask have each value; the last, how many have none."""
-        counted = np.bincount(self.codes[mask] + 1, minlength=len(self.values) + 1)
-        return np.roll(counted, -1)
-
-
-def _fixed(column: pa.ChunkedArray, names: Sequence[str]) -> NDArray[np.int8]:
-    coded = Coded(column)
-    places = np.array([names.index(value) for value in coded.values] + [-1], dtype=np.int8)
-    found: NDArray[np.int8] = places[coded.codes]
-    return found
-
-
 class Queue:
     """The rows of a run, ready to be filtered.
 
@@ -168,7 +105,7 @@ class Queue:
         table = stored.risk_rows
         self._table = table
         self.size = int(table.num_rows)
-        self._band = _fixed(table.column("band"), _BANDS)
+        self._band = fixed(table.column("band"), _BANDS)
         risk = table.column("risk").combine_chunks().fill_null(np.nan)
         self._risk: NDArray[np.float64] = risk.to_numpy(zero_copy_only=False)
         self._paths: list[str] = table.column("asset_path").to_pylist()
@@ -177,7 +114,7 @@ class Queue:
         self._titles = _titles(table)
         self._holder = Coded(table.column("rightsholder"))
         self._stages = {
-            name.removeprefix(_OUTCOME): _fixed(table.column(name), _OUTCOMES)
+            name.removeprefix(_OUTCOME): fixed(table.column(name), _OUTCOMES)
             for name in table.column_names
             if name.startswith(_OUTCOME)
             and not name.startswith(("outcome_reason_", "outcome_detail_"))
@@ -257,15 +194,15 @@ class Queue:
         page = min(max(1, page), pages)
         start = (page - 1) * PAGE_ROWS
         shown = self._first(passing, filters, start + PAGE_ROWS)[start:]
-        works, more_works = self._listed(
+        works, more_works = facets.values(
             self._work, without("work_id"), filters.work_id, self._titles
         )
-        holders, more_holders = self._listed(
+        holders, more_holders = facets.values(
             self._holder, without("rightsholder"), filters.rightsholder
         )
-        folders, more_folders = self._folders(without("folder"), filters.folder)
-        assignees, _ = self._listed(self._assignee, without("assignee"), filters.assignee)
-        chosen = without("choice")
+        folders, more_folders = facets.folders(self._folder, without("folder"), filters.folder)
+        assignees, _ = facets.values(self._assignee, without("assignee"), filters.assignee)
+        outcome = _OUTCOMES.index(filters.outcome)
         return QueuePage(
             lines=tuple(self._line(int(number)) for number in shown),
             page=page,
@@ -273,13 +210,10 @@ class Queue:
             first=start + 1 if total else 0,
             total=total,
             table=self.size,
-            bands=_counted(_BANDS, np.bincount(self._band[without("band")], minlength=6)),
-            statuses=_counted(_STATES, np.bincount(self._status[without("status")], minlength=6)),
-            choices=tuple(
-                Counted(name, name, int(((self._choices >> bit & 1).astype(bool) & chosen).sum()))
-                for bit, name in enumerate(_CHOICES)
-            ),
-            stages=self._stage_counts(without("stage"), filters.outcome),
+            bands=facets.places(_BANDS, self._band, without("band")),
+            statuses=facets.places(_STATES, self._status, without("status")),
+            choices=facets.bits(_CHOICES, self._choices, without("choice")),
+            stages=facets.saying(self._stages, outcome, without("stage")),
             works=works,
             rightsholders=holders,
             folders=folders,
@@ -393,49 +327,6 @@ class Queue:
             assignee=self._assignee.values[assignee] if assignee >= 0 else "",
         )
 
-    def _listed(
-        self, column: Coded, mask: Mask, chosen: str, names: dict[str, str] | None = None
-    ) -> tuple[tuple[Counted, ...], int]:
-        """The values with most rows, in the order of their names, and how many are left out."""
-        counts = column.counts(mask)
-        there = np.flatnonzero(counts[:-1])
-        kept = there[np.argsort(-counts[there], kind="stable")][:FACET_VALUES].tolist()
-        code = column.code(chosen)
-        if code is not None and code not in kept:
-            kept.append(code)
-        found = []
-        for one in kept:
-            value = column.values[one]
-            found.append(Counted(value, names[value] if names else value, int(counts[one])))
-        found.sort(key=lambda counted: counted.name.casefold())
-        if counts[-1]:
-            found.append(Counted(NOBODY, "", int(counts[-1])))
-        return tuple(found), max(0, len(there) - len(kept))
-
-    def _folders(self, mask: Mask, chosen: str) -> tuple[tuple[Counted, ...], int]:
-        """The folders right below the chosen one, each with all that is below it."""
-        counts = self._folder.counts(mask)
-        start = len(chosen) + 1 if chosen else 0
-        children: dict[str, int] = {}
-        for code in np.flatnonzero(counts[:-1]):
-            folder = self._folder.values[code]
-            if not folder or (chosen and not folder.startswith(chosen + "/")):
-                continue
-            end = folder.find("/", start)
-            child = folder if end < 0 else folder[:end]
-            children[child] = children.get(child, 0) + int(counts[code])
-        most = sorted(children.items(), key=lambda one: -one[1])[:FACET_VALUES]
-        listed = [Counted(path, path[start:], rows) for path, rows in most]
-        listed.sort(key=lambda counted: counted.name.casefold())
-        return tuple(listed), len(children) - len(listed)
-
-    def _stage_counts(self, mask: Mask, outcome: str) -> tuple[Counted, ...]:
-        code = _OUTCOMES.index(outcome)
-        return tuple(
-            Counted(name, name, int(((said == code) & mask).sum()))
-            for name, said in self._stages.items()
-        )
-
 
 def _without_band(reasons: str) -> str:
     """The first sentence, without the band that stands in a column of its own."""
@@ -444,12 +335,6 @@ def _without_band(reasons: str) -> str:
     if not colon or band not in BANDS.values():
         return first
     return rest[:1].upper() + rest[1:]
-
-
-def _counted(names: Sequence[str], counts: NDArray[np.int64]) -> tuple[Counted, ...]:
-    return tuple(
-        Counted(name, name, int(number)) for name, number in zip(names, counts, strict=True)
-    )
 
 
 def _titles(table: pa.Table) -> dict[str, str]:

@@ -21,6 +21,7 @@ WINDOW = 20_000
 _ROW = 180  # characters from which a line end begins a new row
 _LONGEST_CHANGE = 500  # characters of one change that are shown
 _CONTEXT = 160
+_CONTEXT_LINES = 4
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
 
 Run = tuple[int, int, int, int]
@@ -51,7 +52,8 @@ class Aligned:
         before, after: of the asset and of the work.
         rows: in the asset's order.
         left_out: characters of the asset's passage that are not among them.
-        changed: words of the asset's side that the work does not have there, and the reverse.
+        changed: words of the asset's side that the work does not have there, and the reverse, in
+            what is not left out.
     """
 
     before: tuple[str, str]
@@ -84,7 +86,11 @@ def aligned(
     shown_end, work_end = asset_span[1], work_span[1]
     if asset_span[1] - asset_span[0] > LONGEST:
         near = asset_span[0] + LONGEST
-        runs = [run for run in runs if run[1] <= near]
+        runs = [
+            cut
+            for run in runs
+            if run[0] < near and (cut := run if run[1] <= near else _cut(asset, work, run, near))
+        ]
         shown_end, work_end = (runs[-1][1], runs[-1][3]) if runs else (near, work_span[0])
     whole = shown_end == asset_span[1]
     rows = _Rows(asset, work)
@@ -97,6 +103,30 @@ def aligned(
         else ("", ""),
         left_out=asset_span[1] - shown_end,
         changed=(rows.mine.changed, rows.theirs.changed),
+    )
+
+
+def _cut(asset: str, work: str, run: Run, near: int) -> Run | None:
+    """A run up to the last of its words that ends before `near` in the asset and is in both."""
+    start, end, work_start, work_end = run
+    mine = list(_WORD.finditer(asset, start, min(end, near)))
+    if near < end and mine and mine[-1].end() == near:
+        mine.pop()  # it may go on
+    theirs: list[re.Match[str]] = []
+    for word in _WORD.finditer(work, work_start, work_end):
+        if len(theirs) == len(mine):
+            break
+        theirs.append(word)
+    matcher = difflib.SequenceMatcher(None, _folded(mine), _folded(theirs), autojunk=False)
+    blocks = [block for block in matcher.get_matching_blocks() if block.size]
+    if not blocks:
+        return None
+    last = blocks[-1]
+    return (
+        start,
+        mine[last.a + last.size - 1].end(),
+        work_start,
+        theirs[last.b + last.size - 1].end(),
     )
 
 
@@ -265,13 +295,15 @@ def _compared(
 def _context_before(text: str, start: int) -> str:
     part = text[max(0, start - _CONTEXT) : start]
     cut = part.find(" ") + 1 if start > _CONTEXT else 0
-    return fit_to_show(part[cut:])
+    lines = part[cut:].splitlines(keepends=True)
+    return fit_to_show("".join(lines[-_CONTEXT_LINES:]))
 
 
 def _context_after(text: str, end: int) -> str:
     part = text[end : end + _CONTEXT]
     cut = part.rfind(" ") if end + _CONTEXT < len(text) else len(part)
-    return fit_to_show(part[: cut if cut > 0 else len(part)])
+    lines = part[: cut if cut > 0 else len(part)].splitlines(keepends=True)
+    return fit_to_show("".join(lines[: _CONTEXT_LINES + 1]))  # the first is that of the passage
 
 
 @dataclass(frozen=True, slots=True)

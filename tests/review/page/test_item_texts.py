@@ -56,6 +56,33 @@ def test_stored_runs_are_followed_and_what_differs_within_them_is_marked():
     assert marked(found, "work") == ["CARA", "DAVE"]
 
 
+@pytest.mark.parametrize("runs", [True, False], ids=["stored runs", "compared anew"])
+def test_a_long_passage_that_agrees_word_for_word_has_no_word_marked(runs):
+    text = "".join(
+        f"Line {number} of a long scene that was lifted whole.\n" for number in range(900)
+    )
+    work = f"Before it.\n{text}"
+    lies = (len(work) - len(text), len(work))
+    stored = [(0, len(text), *lies)] if runs else []
+    found = aligned(text, (0, len(text)), work, lies, stored)
+    assert found is not None
+    assert found.left_out > 0
+    assert found.changed == (0, 0)
+    assert marked(found, "asset") == marked(found, "work") == []
+    assert both(found, "asset") == both(found, "work") == text[: len(text) - found.left_out]
+    assert len(text) - found.left_out > LONGEST - 100
+
+
+def test_a_long_run_with_names_changed_is_cut_at_the_same_words_on_both_sides():
+    """A run may go over words that are not compared; here one side has more of them."""
+    asset = "".join(f"ANNA\nLine {number} is said.\n" for number in range(900))
+    work = "".join(f"OLD CARA LEE\nLine {number} is said.\n" for number in range(900))
+    found = aligned(asset, (0, len(asset)), work, (0, len(work)), [(0, len(asset), 0, len(work))])
+    assert found is not None
+    assert set(marked(found, "asset")) == {"ANNA"}
+    assert both(found, "work").count("OLD CARA LEE") == both(found, "work").count("Line")
+
+
 def test_what_the_work_has_in_another_order_is_a_row_that_says_so():
     asset = "first part of it. second part of it."
     work = "second part of it. first part of it."

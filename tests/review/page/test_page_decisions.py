@@ -52,6 +52,20 @@ def test_a_decision_is_an_event_with_its_evidence(office):
     assert office.state("copy of two.png") == "agreed"
 
 
+def test_what_is_refused_makes_no_record(office):
+    browser = office.browser(ANNA)
+    for path, given in (
+        ("/decide", {"choice": "false_match"}),
+        ("/decide", {"choice": "no_issue", "assignee": "a\u200bb"}),
+        ("/assign", {"assignee": "a\u200bb"}),
+        ("/comment", {"text": " "}),
+    ):
+        answer = browser.post(path, {**office.on(REVIEW), **given})
+        assert answer.status_code == 409, answer.text
+    assert office.desk.record is None
+    assert not (office.out / "record.sqlite").exists()
+
+
 def test_form_and_json_are_one(office):
     given = {**office.on(REVIEW), "choice": "replace", "reason": "r\r\ns", "query": "band=review"}
     browser = office.browser(ANNA)

@@ -14,6 +14,7 @@ from page_samples import ANNA, DORA, READER
 from pipeline.records import Band, Outcome
 from pipeline.review.basis import Item
 from pipeline.review.events import Choice
+from pipeline.review.page import facets
 from pipeline.review.page import queue as queue_module
 from pipeline.review.page.filters import NOBODY, SORTS, Filters
 from pipeline.review.page.queue import Queue
@@ -263,7 +264,7 @@ def test_folders_are_counted_with_what_is_below():
 
 
 def test_many_values_are_said_to_be_more(monkeypatch):
-    monkeypatch.setattr(queue_module, "FACET_VALUES", 2)
+    monkeypatch.setattr(facets, "FACET_VALUES", 2)
     rows = [
         Plain("", Band.REVIEW, 0.5, work, Outcome.MATCHED, State.OPEN, None, "", False)
         for work in ("w1", "w1", "w2", "w2", "W3")

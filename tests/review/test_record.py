@@ -68,7 +68,7 @@ def test_a_check_is_asked_in_the_moment_of_writing(place):
     told = []
 
     def refuse(state: ItemState, payload) -> None:
-        told.append((str(state.state), payload.kind))
+        told.append((str(state.state), type(payload).__name__))
         raise PermissionError
 
     first = other.head
@@ -80,7 +80,7 @@ def test_a_check_is_asked_in_the_moment_of_writing(place):
     ):
         with pytest.raises(PermissionError):
             attempt()
-    assert [state for state, _ in told] == ["agreed"] * 4
+    assert told == [("agreed", said) for said in ("Decision", "Undo", "Assignment", "Comment")]
     assert other.head == first
     # What is there already is given, and nothing is asked.
     same = other.decide("bob", REVIEW, Choice.REPLACE, event_id=first.event_id, check=refuse)

@@ -45,7 +45,12 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Basis:
-    """The evidence that a decision was made on: what the row said, and the run that said it."""
+    """The evidence that a decision was made on: what the row said, and the run that said it.
+
+    Attributes:
+        strongest: whether `work_id` was the row's strongest work. A decision on another of a row's
+            works says nothing of the row.
+    """
 
     asset_id: str | None
     asset_path: str
@@ -56,6 +61,7 @@ class Basis:
     risk: float | None
     band: Band
     run_id: str
+    strongest: bool = True
 
     @property
     def item(self) -> Item:
@@ -83,11 +89,15 @@ class Basis:
             risk=None if of["risk"] is None else float(of["risk"]),
             band=Band(of.get("band") or row["band"]),
             run_id=row["run_id"],
+            strongest=(of["work_id"] or None) == (row["work_id"] or None),
         )
 
     def to_json(self) -> dict[str, Any]:
-        """As JSON values; the risk as the shortest text that gives the same number."""
-        return {
+        """As JSON values; the risk as the shortest text that gives the same number.
+
+        That the work was the row's strongest is left unsaid: only an exception to it is written.
+        """
+        value: dict[str, Any] = {
             "asset_id": self.asset_id,
             "asset_path": self.asset_path,
             "work_id": self.work_id,
@@ -98,6 +108,7 @@ class Basis:
             "band": str(self.band),
             "run_id": self.run_id,
         }
+        return value if self.strongest else {**value, "strongest": False}
 
     @classmethod
     def of_json(cls, value: Mapping[str, Any]) -> Self:
@@ -109,8 +120,11 @@ class Basis:
         risk = None if value["risk"] is None else float(value["risk"])
         if risk is not None and not 0 <= risk <= 1:
             raise ValueError(f"a risk of {risk}")
-        given = {name: value[name] for name in cls.__slots__}
-        return cls(**{**given, "risk": risk, "band": Band(value["band"])})
+        given = {name: value[name] for name in cls.__slots__ if name != "strongest"}
+        strongest = value.get("strongest", True)
+        if not isinstance(strongest, bool):
+            raise TypeError("`strongest` is neither true nor false")
+        return cls(**{**given, "risk": risk, "band": Band(value["band"]), "strongest": strongest})
 
 
 @dataclass(frozen=True, slots=True)

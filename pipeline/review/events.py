@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Self
 
+import regex
+
 from pipeline.errors import RecordError
 from pipeline.records import Band
 from pipeline.review.basis import Basis, Item
@@ -20,6 +22,10 @@ FORM = 1
 
 FIRST = "0" * 64
 """What the first event has as the hash of the one before it."""
+
+# Beyond what `visible` escapes: joiners, fillers and variation selectors, of any category, and the
+# braille pattern without a dot.
+_UNSEEN = regex.compile(r"[\p{Default_Ignorable_Code_Point}\u2800]")
 
 LONGEST_NAME = 200
 LONGEST_TEXT = 20_000
@@ -283,6 +289,8 @@ def person(name: str, *, what: str = "The name of who does this") -> str:
         raise RecordError(f"{what} has more than {LONGEST_NAME} characters.")
     if visible(kept) != kept:
         raise RecordError(f"{what} holds characters that can't be seen: {visible(kept)}")
+    if (unseen := _UNSEEN.search(kept)) is not None:
+        raise RecordError(f"{what} holds a character that can't be seen: U+{ord(unseen[0]):04X}")
     return kept
 
 
@@ -303,11 +311,17 @@ def bands_named(names: Sequence[str]) -> tuple[Band, ...]:
 
 def same_person(one: str, other: str) -> bool:
     """Whether two names are one person's: letter case and compatible forms aside."""
-    return _folded(one) == _folded(other)
+    return folded(one) == folded(other)
 
 
-def _folded(name: str) -> str:
-    return " ".join(unicodedata.normalize("NFKC", name).casefold().split())
+def folded(name: str) -> str:
+    """The one spelling of all that are one person's name.
+
+    Compatibility caseless matching (Unicode 3.13, D146): what folding a letter's case takes apart
+    and what composing puts together must not make two of one.
+    """
+    once = unicodedata.normalize("NFKD", unicodedata.normalize("NFD", name).casefold())
+    return " ".join(unicodedata.normalize("NFKC", once.casefold()).split())
 
 
 def words(text: str, what: str) -> str:

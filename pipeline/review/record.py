@@ -33,6 +33,9 @@ from pipeline.review.state import Items, ItemState, item_state
 
 _EVENT_ID = re.compile(r"[A-Za-z0-9_-]{8,64}")
 
+Check = Callable[[ItemState, Payload], None]
+"""What may refuse an event by raising, given where its item stands and what is to be written."""
+
 
 class Record:
     """A record of decisions; any number of threads and processes may write to one at once.
@@ -43,6 +46,11 @@ class Record:
     Every method that writes takes `event_id`, a name of 8 to 64 letters, digits, `-` or `_` that
     the caller makes up: writing the same again under the same name gives the event that is there,
     so a request that is sent twice is written once.
+
+    Those that write on an item take `check` as well. It is asked within the transaction that
+    writes, when no other writer is at it, so that what it finds is what the event is written upon;
+    what it raises is raised, and nothing is written. Of a decision, it is told how the item stands
+    against that decision's basis.
 
     Every method raises RecordError if the database can't be used or what is read was altered.
 
@@ -105,6 +113,7 @@ class Record:
         note: str = "",
         assignee: str = "",
         event_id: str | None = None,
+        check: Check | None = None,
     ) -> Event:
         """Writes one person's decision; a later one of theirs on the same item takes its place.
 
@@ -117,16 +126,24 @@ class Record:
             rules = self._rules(connection)
             return asked.decision(rules, basis, choice, reason=reason, note=note, assignee=assignee)
 
-        return self._append(actor, payload, event_id)
+        return self._append(actor, payload, event_id, check)
 
-    def undo(self, actor: str, of: str, reason: str, *, event_id: str | None = None) -> Event:
+    def undo(
+        self,
+        actor: str,
+        of: str,
+        reason: str,
+        *,
+        event_id: str | None = None,
+        check: Check | None = None,
+    ) -> Event:
         """Takes a decision back, one's own or another's; so a false match counts again.
 
         Args:
             actor: who does it.
             of: the `event_id` of the decision.
             reason: why; never empty.
-            event_id: as everywhere.
+            event_id, check: as everywhere.
 
         Raises:
             RecordError: if there is no such decision, it was taken back already, or it is another
@@ -153,23 +170,38 @@ class Record:
                 )
             return Undo(decided.item, of, kept)
 
-        return self._append(actor, payload, event_id)
+        return self._append(actor, payload, event_id, check)
 
     def assign(
-        self, actor: str, item: Item, assignee: str, note: str = "", *, event_id: str | None = None
+        self,
+        actor: str,
+        item: Item,
+        assignee: str,
+        note: str = "",
+        *,
+        event_id: str | None = None,
+        check: Check | None = None,
     ) -> Event:
         """Gives an item to a person to look at; an empty `assignee` takes it from them."""
         payload = asked.assignment(item, assignee, note)
-        return self._append(actor, lambda _: payload, event_id)
+        return self._append(actor, lambda _: payload, event_id, check)
 
-    def comment(self, actor: str, item: Item, text: str, *, event_id: str | None = None) -> Event:
+    def comment(
+        self,
+        actor: str,
+        item: Item,
+        text: str,
+        *,
+        event_id: str | None = None,
+        check: Check | None = None,
+    ) -> Event:
         """Writes words on an item.
 
         Raises:
             RecordError: if there are none.
         """
         payload = asked.comment(item, text)
-        return self._append(actor, lambda _: payload, event_id)
+        return self._append(actor, lambda _: payload, event_id, check)
 
     def set_rules(self, actor: str, rules: Rules, *, event_id: str | None = None) -> Event:
         """What is asked of decisions from here on; those that were made keep their own."""
@@ -190,15 +222,22 @@ class Record:
         with self.database.reading() as connection:
             return self._last(connection)
 
-    def events(self, after: int = 0) -> Iterator[Event]:
+    def events(self, after: int = 0, known: str | None = None) -> Iterator[Event]:
         """Events in their order, those after place `after`; each is checked against its hash.
+
+        Args:
+            after: place of the last event that is known already.
+            known: its hash: it is then looked at again, since another record may have taken this
+                one's place, or an earlier state of it.
 
         Raises:
             RecordError: at the first that was altered, or where one is missing.
         """
         query = sa.select(EVENTS).where(EVENTS.c.seq > after).order_by(EVENTS.c.seq)
-        previous: str | None = FIRST if after == 0 else None
+        previous: str | None = FIRST if after == 0 else known
         with self.database.reading() as connection:
+            if known is not None:
+                self._refuse_another(connection, after, known)
             place = after
             found = connection.execute(query.execution_options(yield_per=1000))
             with closing(found) as rows:
@@ -210,6 +249,15 @@ class Record:
                         raise _altered(place, error) from None
                     previous = event.hash
                     yield event
+
+    def _refuse_another(self, connection: sa.Connection, place: int, known: str) -> None:
+        query = sa.select(EVENTS.c.hash).where(EVENTS.c.seq == place)
+        if connection.execute(query).scalar() != known:
+            raise RecordError(
+                f"The record {self.database.name} is not the one that was read before: event "
+                f"{place} is missing or another. See what clearance audit verify says, and put the "
+                "record back; or end this program and start it again with the record that is there."
+            )
 
     def items(self) -> Items:
         """Where every item stands; `Items.take` brings it up to date with later events."""
@@ -266,29 +314,41 @@ class Record:
             raise _altered(stored.seq, error) from None
 
     def _append(
-        self, actor: str, payload: Callable[[sa.Connection], Payload], event_id: str | None
+        self,
+        actor: str,
+        payload: Callable[[sa.Connection], Payload],
+        event_id: str | None,
+        check: Check | None = None,
     ) -> Event:
         who, name = person(actor), event_id or secrets.token_hex(16)
         if not _EVENT_ID.fullmatch(name):
             raise RecordError(f"{name!r} can't name an event: 8 to 64 letters, digits, - or _.")
         try:
-            return self._append_once(who, payload, name)
+            return self._append_once(who, payload, name, check)
         except RecordError as error:
             # The server went away, perhaps between writing and saying so. The name settles it.
             broken = isinstance(error.__cause__, sa.exc.DBAPIError)
             if not (broken and error.__cause__.connection_invalidated):  # type: ignore[union-attr]
                 raise
-            return self._append_once(who, payload, name)
+            return self._append_once(who, payload, name, check)
 
     def _append_once(
-        self, actor: str, payload: Callable[[sa.Connection], Payload], event_id: str
+        self,
+        actor: str,
+        payload: Callable[[sa.Connection], Payload],
+        event_id: str,
+        check: Check | None,
     ) -> Event:
         with self.database.writing() as connection:
             query = sa.select(EVENTS).where(EVENTS.c.event_id == event_id)
             if (stored := connection.execute(query).first()) is not None:
                 return self._same(self._event(stored), actor, payload, connection)
-            last = self._last(connection)
-            event = Event(last.seq + 1, event_id, now(), actor, payload(connection), last.hash)
+            last, given = self._last(connection), payload(connection)
+            event = Event(last.seq + 1, event_id, now(), actor, given, last.hash)
+            if check is not None and event.item is not None:
+                basis = given.basis if isinstance(given, Decision) else None
+                standing = item_state(event.item, self._item_events(connection, event.item), basis)
+                check(standing, given)
             connection.execute(EVENTS.insert(), row_of(event))
         return event
 

@@ -37,6 +37,9 @@ USER_VERSION = 1
 WAIT = 60
 """Seconds that a writer waits for its turn."""
 
+READ_WAIT = 10
+"""Seconds that a reader waits for a writer of SQLite, who keeps readers off only to commit."""
+
 _ADVISORY_LOCK = 0x436C6561_72616E63
 
 EVENTS = sa.table(
@@ -227,6 +230,7 @@ def _sqlite(url: sa.URL) -> sa.Engine:
             connection.exec_driver_sql("PRAGMA journal_mode = TRUNCATE")
             connection.exec_driver_sql("BEGIN IMMEDIATE")
         else:
+            connection.exec_driver_sql(f"PRAGMA busy_timeout = {1000 * READ_WAIT}")
             connection.exec_driver_sql("PRAGMA query_only = ON")
             connection.exec_driver_sql("BEGIN")
 

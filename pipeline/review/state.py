@@ -148,6 +148,22 @@ def item_state(item: Item, events: Sequence[Event], now: Basis | None = None) ->
     )
 
 
+def _beside(was: ItemState, now: Basis) -> bool:
+    """Whether all that was decided was decided on another work than a row's strongest of its time.
+
+    In the very run that is looked at, a work that is not the row's can't have been its strongest.
+    """
+    return all(
+        not one.decision.basis.strongest
+        or (
+            one.decision.basis.run_id == now.run_id
+            and one.decision.basis.asset_id == now.asset_id
+            and one.decision.basis.work_id != now.work_id
+        )
+        for one in was.given
+    )
+
+
 def _state(good: Sequence[Given], stale: Sequence[Given]) -> State:
     if not good:
         return State.REOPENED if stale else State.OPEN
@@ -196,6 +212,7 @@ class Items:
     def __init__(self, events: Iterable[Event] = ()) -> None:
         self._events: dict[Item, list[Event]] = {}
         self._of_path: dict[str, dict[Item, None]] = {}
+        self._paths: dict[Item, dict[str, None]] = {}
         self._of_asset: dict[str, dict[Item, None]] = {}
         self._at = 0
         for event in events:
@@ -213,8 +230,14 @@ class Items:
             return
         self._events.setdefault(event.item, []).append(event)
         if isinstance(event.payload, Decision):
-            self._of_path.setdefault(event.payload.basis.asset_path, {})[event.item] = None
+            path = event.payload.basis.asset_path
+            self._of_path.setdefault(path, {})[event.item] = None
+            self._paths.setdefault(event.item, {})[path] = None
             self._of_asset.setdefault(event.item.asset, {})[event.item] = None
+
+    def paths(self, item: Item) -> Sequence[str]:
+        """Where the item's asset lay whenever somebody decided on it."""
+        return tuple(self._paths.get(item, ()))
 
     def __iter__(self) -> Iterator[Item]:
         return iter(self._events)
@@ -232,6 +255,7 @@ class Items:
         If nobody has decided on its asset and work, but somebody has on what stood at the same path
         before (other bytes, or another work), it is `reopened` and says why; if all that was
         decided there is that a match was false which the row does not name any more, `suppressed`.
+        What was decided on another work than the strongest of its time says nothing of the row.
         Of a row whose every match was suppressed when it was written (`suppressed_works`), it is
         where those decisions stand: `suppressed`, until one of them is taken back.
         """
@@ -244,7 +268,7 @@ class Items:
         suppressed, before = None, None
         for item in self._of_path.get(now.asset_path, ()):
             was = self.state(item)
-            if was.state is State.OPEN or item == now.item:
+            if was.state is State.OPEN or item == now.item or _beside(was, now):
                 continue
             if was.state is State.SUPPRESSED and item.asset == now.item.asset:
                 suppressed = was

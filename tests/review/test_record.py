@@ -9,6 +9,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 from contextlib import closing
 from itertools import pairwise
@@ -22,8 +23,9 @@ from pipeline.records import Band
 from pipeline.review.audit import verify
 from pipeline.review.basis import Item
 from pipeline.review.canonical import canonical, parsed
-from pipeline.review.events import Choice, EventKind, Rules
+from pipeline.review.events import Choice, EventKind, Rules, folded, same_person
 from pipeline.review.record import Record
+from pipeline.review.state import ItemState
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -58,6 +60,81 @@ def test_a_reason_is_wanted_where_the_rules_say_so(place):
         record.decide("anna", REVIEW, Choice.NO_ISSUE)
     record.decide("anna", BASIS, Choice.NO_ISSUE)
     assert len(list(record.events())) == 4
+
+
+def test_a_check_is_asked_in_the_moment_of_writing(place):
+    record, other = Record.open(place, create=True), Record.open(place)
+    other.decide("bob", REVIEW, Choice.REPLACE)
+    told = []
+
+    def refuse(state: ItemState, payload) -> None:
+        told.append((str(state.state), type(payload).__name__))
+        raise PermissionError
+
+    first = other.head
+    for attempt in (
+        lambda: record.decide("anna", REVIEW, Choice.NO_ISSUE, check=refuse),
+        lambda: record.undo("anna", first.event_id, "why", check=refuse),
+        lambda: record.assign("anna", REVIEW.item, "bob", check=refuse),
+        lambda: record.comment("anna", REVIEW.item, "x", check=refuse),
+    ):
+        with pytest.raises(PermissionError):
+            attempt()
+    assert told == [("agreed", said) for said in ("Decision", "Undo", "Assignment", "Comment")]
+    assert other.head == first
+    # What is there already is given, and nothing is asked.
+    same = other.decide("bob", REVIEW, Choice.REPLACE, event_id=first.event_id, check=refuse)
+    assert same == first
+
+
+def test_of_many_at_one_instant_the_check_lets_one_through(place):
+    Record.open(place, create=True)
+    start = threading.Barrier(8)
+    refused = []
+
+    def first_only(state: ItemState, _: object) -> None:
+        if state.given:
+            raise PermissionError
+
+    def decide(number: int) -> None:
+        record = Record.open(place)
+        start.wait()
+        try:
+            record.decide(f"p{number}", REVIEW, Choice.REPLACE, check=first_only)
+        except PermissionError:
+            refused.append(number)
+
+    people = [threading.Thread(target=decide, args=(number,)) for number in range(8)]
+    for one in people:
+        one.start()
+    for one in people:
+        one.join()
+    assert len(refused) == 7
+    assert Record.open(place).head.seq == 2
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("Anna Berg", "anna  BERG"),
+        ("Anna", "\uff21nna"),
+        ("Strasse", "Straße"),
+        ("José", "Jose\u0301"),
+        ("\u1fb3\u0345", "\u03b1\u0345\u0345"),
+        ("Anna Berg", "Anna\u00a0Berg"),
+    ],
+)
+def test_one_person_under_two_spellings_is_one(one, other):
+    assert same_person(one, other)
+    assert folded(folded(one)) == folded(one)
+
+
+@pytest.mark.parametrize(
+    "mark", ["\u034f", "\u3164", "\uffa0", "\ufe0f", "\u115f", "\u2800", "\u180b"]
+)
+def test_a_name_holds_nothing_that_cant_be_seen(tmp_path, mark):
+    with pytest.raises(RecordError, match="can't be seen"):
+        Record.open(tmp_path, create=True).comment(f"anna{mark}", BASIS.item, "words")
 
 
 @pytest.mark.parametrize("name", ["", "  ", "a\nb", "a\u200bb", "a\u202eb", "x" * 201])

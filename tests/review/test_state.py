@@ -15,6 +15,7 @@ from pipeline.review.events import FIRST, Assignment, Choice, Comment, Decision,
 from pipeline.review.state import Items, State, item_state
 
 PEOPLE = ("anna", "bob", "carol")
+LATER = "20310101T000000Z-00000000"
 
 
 class Said:
@@ -135,12 +136,31 @@ def test_rows_whose_asset_or_work_changed_tell_what_was_decided_before():
     said.decide("anna", Choice.NEEDS_LICENCE, REVIEW)
     items = Items(said.events)
     for change in ({"asset_id": "e" * 64}, {"work_id": "w2"}, {"work_id": None}):
-        found = items.of_row(row(replace(REVIEW, **change)))
+        found = items.of_row(row(replace(REVIEW, run_id=LATER, **change)))
         assert found.state is State.REOPENED
         assert found.choices == (Choice.NEEDS_LICENCE,)
         assert found.why
     assert items.of_row(row(replace(REVIEW, asset_path="copy.png"))).state is State.AGREED
     assert items.of_row(row(BASIS)).state is State.OPEN
+
+
+def test_what_was_decided_on_another_work_than_the_strongest_says_nothing_of_the_row():
+    said = Said()
+    beside = replace(REVIEW, work_id="w2", band=Band.INFO, strongest=False)
+    said.decide("anna", Choice.NEEDS_LICENCE, beside)
+    items = Items(said.events)
+    for run in (REVIEW.run_id, LATER):
+        assert items.of_row(row(replace(REVIEW, run_id=run))).state is State.OPEN
+        gone = replace(REVIEW, run_id=run, work_id=None, band=Band.NO_MATCH)
+        assert items.of_row(row(gone)).state is State.OPEN
+    # It is the row's own decision once that work is the strongest.
+    assert items.of_row(row(replace(beside, run_id=LATER))).state is State.AGREED
+    # An event of an earlier release does not say which work was the strongest; its own run does.
+    said = Said()
+    said.decide("anna", Choice.NEEDS_LICENCE, replace(beside, strongest=True))
+    items = Items(said.events)
+    assert items.of_row(row(REVIEW)).state is State.OPEN
+    assert items.of_row(row(replace(REVIEW, run_id=LATER))).state is State.REOPENED
 
 
 def test_false_matches_are_suppressed_and_can_be_revoked():
@@ -156,7 +176,7 @@ def test_false_matches_are_suppressed_and_can_be_revoked():
     assert not one.covers(replace(BASIS, band=Band.REVIEW))
     assert not one.covers(replace(BASIS, work_id="w2"))
     assert items.of_row(row(BASIS)).state is State.SUPPRESSED
-    gone = replace(BASIS, work_id=None, band=Band.NO_MATCH)
+    gone = replace(BASIS, work_id=None, band=Band.NO_MATCH, run_id=LATER)
     assert items.of_row(row(gone)).state is State.SUPPRESSED  # a scan left the match out
     assert items.of_row(row(replace(BASIS, work_id="w2"))).state is State.OPEN
     said.undo("carol", second)
@@ -248,6 +268,8 @@ def test_items_and_bases_survive_json():
         assert Basis.of_row(row(one)) == one
         assert Item.of_json(one.item.to_json()) == one.item
     match = {"work_id": "w9", "risk": 0.2}
-    assert Basis.of_row(row(BASIS), match) == replace(BASIS, work_id="w9", risk=0.2)
-    of_its_own = replace(BASIS, work_id="w9", risk=0.2, band=Band.INFO)
+    other = replace(BASIS, work_id="w9", risk=0.2, strongest=False)
+    assert Basis.of_row(row(BASIS), match) == other
+    assert Basis.of_json(other.to_json()) == other
+    of_its_own = replace(other, band=Band.INFO)
     assert Basis.of_row(row(BASIS), {**match, "band": "info"}) == of_its_own

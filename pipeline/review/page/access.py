@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.errors import RecordError
-from pipeline.review.events import same_person
-from pipeline.review.page.people import Account, Person, Role, proves, read_people
+from pipeline.review.events import folded, same_person
+from pipeline.review.page.people import Account, Person, Role, prepare, proves, read_people
 
 __all__ = ["Access", "Person", "Role", "Session", "TooManyTriesError"]
 
@@ -20,6 +20,8 @@ SESSION_SECONDS = 12 * 3600
 TRIES = 5
 TRIES_SECONDS = 60
 MOST_SESSIONS = 10_000
+MOST_WAITING = 8
+"""Passwords that wait for their turn to be hashed; each holds one of the server's threads."""
 
 
 class TooManyTriesError(RecordError):
@@ -79,9 +81,11 @@ class Access:
         self._sessions: dict[str, Session] = {}
         self._wrong: dict[tuple[str, str], list[float]] = {}
         self._hashing = threading.BoundedSemaphore(2)  # each takes 64 MiB and a core
-        self._read: tuple[tuple[int, int, int], dict[str, Account]] | None = None
+        self._waiting = threading.BoundedSemaphore(MOST_WAITING)
+        self._read: tuple[tuple[int, ...], dict[str, Account]] | None = None
         if people is not None:
             read_people(people)
+            prepare()
 
     @property
     def passwords(self) -> bool:
@@ -100,10 +104,11 @@ class Access:
         """The cookie of a new session for who proves who they are; None for others.
 
         Raises:
-            TooManyTriesError: after `TRIES` wrong passwords for a name from an address, for a time.
+            TooManyTriesError: after `TRIES` wrong passwords for a name, however it is spelled, from
+                an address, for a time; and while too many others are at it.
             RecordError: if the file of people can't be read any more.
         """
-        key = (address, name.casefold()[:200])
+        key = (address, folded(name)[:200])
         with self._lock:
             recent = [t for t in self._wrong.get(key, []) if self._clock() - t < TRIES_SECONDS]
             # Counted before the password is looked at, so that tries sent at once all count.
@@ -116,9 +121,14 @@ class Access:
                     f"Too many wrong passwords; wait {TRIES_SECONDS} seconds and try again."
                 )
         account = self._account(name)
-        with self._hashing:
-            if not proves(account, password):
-                return None
+        if not self._waiting.acquire(blocking=False):
+            raise TooManyTriesError("Too many people are signing in just now; try again.")
+        try:
+            with self._hashing:
+                if not proves(account, password):
+                    return None
+        finally:
+            self._waiting.release()
         assert account is not None  # noqa: S101 - proved
         with self._lock:
             self._wrong.pop(key, None)
@@ -181,7 +191,7 @@ class Access:
             raise RecordError(
                 f"The file of people can't be read ({error.strerror}); nobody is let in."
             ) from error
-        mark = (found.st_mtime_ns, found.st_size, found.st_ino)
+        mark = (found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_ino)
         with self._lock:
             if self._read is not None and self._read[0] == mark:
                 return self._read[1]

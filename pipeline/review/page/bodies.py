@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from typing import Any, TypeVar
 
 from fastapi import HTTPException, Request
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from pipeline.review.events import LONGEST_NAME, LONGEST_TEXT, Choice
-from pipeline.review.page.guard import is_form
+from pipeline.review.page.guard import form_of, is_form
 
 B = TypeVar("B", bound=BaseModel)
 LONGEST_QUERY = 8000
@@ -114,34 +114,56 @@ def taken(model: type[B]) -> Callable[[Request], Coroutine[Any, Any, B]]:
 
 async def _given(request: Request) -> dict[str, Any]:
     if is_form(request):
-        form = await request.form(max_files=0, max_fields=1000)
-        return {name: value for name, value in form.items() if name != "csrf"}
+        form = await form_of(request)
+        return _object((name, value) for name, value in form.multi_items() if name != "csrf")
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/json":
         raise HTTPException(415, "Send a form or JSON.")
     try:
-        given = json.loads(await request.body())
+        given = json.loads(await request.body(), object_pairs_hook=_object)
     except (ValueError, RecursionError):
         given = None
     if not isinstance(given, dict):
         raise HTTPException(422, "The request is not a JSON object.")
-    if _has_surrogate(given):
-        raise HTTPException(422, "The request holds a character that can't be stored as text.")
     given.pop("csrf", None)
     return given
 
 
-def _has_surrogate(given: dict[str, Any]) -> bool:
+def _object(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+    """Fields by their names, each there once: of two, one would be overlooked.
+
+    Raises:
+        HTTPException: 422 if one stands twice.
+    """
+    found: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in found:
+            raise HTTPException(422, "The request has a field twice.")
+        found[name] = value
+    return found
+
+
+def _flat(given: dict[str, Any]) -> bool:
+    """Whether there is nothing within what is given: no form of ours has that."""
+    return not any(isinstance(value, dict | list) for value in given.values())
+
+
+def _is_text(given: dict[str, Any]) -> bool:
+    texts = [*given, *(value for value in given.values() if isinstance(value, str))]
     try:
-        json.dumps(given, ensure_ascii=False).encode()
+        "".join(texts).encode()
     except UnicodeEncodeError:
-        return True
-    return False
+        return False
+    return True
 
 
 def _checked(model: type[B], given: dict[str, Any]) -> B:
     from pipeline.problems import problems_of
 
+    if not _flat(given):
+        raise HTTPException(422, "The request holds values within values; none are known here.")
+    if not _is_text(given):
+        raise HTTPException(422, "The request holds a character that can't be stored as text.")
     try:
         return model.model_validate(given)
     except ValidationError as error:

@@ -16,7 +16,7 @@ from pipeline.errors import RecordError
 from pipeline.records import Band
 from pipeline.review.basis import Basis
 from pipeline.review.canonical import canonical
-from pipeline.review.events import Choice
+from pipeline.review.events import Choice, Decision, Payload
 from pipeline.review.page import guard
 from pipeline.review.page.bodies import ANSWERS, BulkAsk, BulkDo, body_of, taken
 from pipeline.review.page.desk import Desk
@@ -25,7 +25,7 @@ from pipeline.review.page.guard import page_router
 from pipeline.review.page.pages import page
 from pipeline.review.page.people import Person, Role
 from pipeline.review.page.wording import CHOICES, MEANINGS
-from pipeline.review.state import State
+from pipeline.review.state import ItemState, State
 
 router = page_router()
 Who = Annotated[Person, Depends(guard.person)]
@@ -36,6 +36,7 @@ SHOWN_ROWS = 25
 
 TWO_PERSONS = "want two persons, each by their own look"
 DECIDED = "have a decision already"
+_UNDECIDED = (State.OPEN, State.REOPENED)
 NO_PAIR = "have no work, or no bytes, that a false match could be said of"
 SAME_BYTES = "have the same bytes and work as another row here, and are decided with it"
 
@@ -77,16 +78,16 @@ def plan(desk: Desk, ask: BulkAsk) -> Plan:
             f"{len(numbers):,} rows pass the filter, and at most {MOST_ROWS:,} are decided at "
             "once: filter more narrowly.",
         )
-    rules, items = desk.rules, desk.items()
+    rules, rows = desk.rules, desk.rows(numbers)
     bases: dict[tuple[str, str | None], Basis] = {}
     left_out: Counter[str] = Counter()
     wants_reason = False
-    for row in desk.rows(numbers):
+    for row, state in zip(rows, desk.states(rows), strict=True):
         basis = Basis.of_row(row)
         item = (basis.item.asset, basis.item.work_id)
         if rules.persons(basis.band) > 1:
             left_out[TWO_PERSONS] += 1
-        elif items.of_row(row).state not in (State.OPEN, State.REOPENED):
+        elif state.state not in _UNDECIDED:
             left_out[DECIDED] += 1
         elif ask.choice is Choice.FALSE_MATCH and (basis.work_id is None or basis.asset_id is None):
             left_out[NO_PAIR] += 1
@@ -136,9 +137,10 @@ def do_bulk(
             raise HTTPException(409, "What would be decided is not what was previewed.")
         return _previewed(request, planned, body, changed=True)
     record = desk.opened()
-    told = planned.filters.described() or "no filter"
-    note = f"Decided in bulk, {len(planned.bases):,} at once; {told}."
-    written, stopped = 0, ""
+    filtered = planned.filters.described() or "no filter"
+    note = f"Decided in bulk, {len(planned.bases):,} at once; {filtered}."
+    written, passed_over, stopped = 0, 0, ""
+    check = guard.still(request, _as_previewed)
     for basis in planned.bases:
         try:
             record.decide(
@@ -149,17 +151,37 @@ def do_bulk(
                 note=f"{body.note}\n{note}".strip(),
                 assignee=body.assignee,
                 event_id=_event_id(body.bulk_id, basis),
+                check=check,
             )
+        except _MeanwhileError:
+            passed_over += 1
+            continue
+        except HTTPException as error:
+            stopped = str(error.detail)
+            break
         except RecordError as error:
             stopped = str(error)
             break
         written += 1
     if not guard.is_form(request):
         status = 409 if stopped else 200
-        return JSONResponse({"written": written, "stopped": stopped}, status)
+        told = {"written": written, "passed_over": passed_over, "stopped": stopped}
+        return JSONResponse(told, status)
     context = _context(planned.filters, body, total=planned.asked)
     context |= {"stage": "done", "written": written, "stopped": stopped, "plan": planned}
+    context |= {"passed_over": passed_over}
     return page(request, "bulk.html.j2", status=409 if stopped else 200, **context)
+
+
+class _MeanwhileError(Exception):
+    """Somebody decided on the row since it was previewed, or it wants two persons now."""
+
+
+def _as_previewed(state: ItemState, given: Payload) -> None:
+    """Nothing is decided in bulk that was not shown so: asked again as each row is written."""
+    wants_two = isinstance(given, Decision) and given.persons > 1
+    if wants_two or state.state not in _UNDECIDED:
+        raise _MeanwhileError
 
 
 def _event_id(bulk_id: str, basis: Basis) -> str:

@@ -9,13 +9,14 @@ from fastapi import Depends, HTTPException, Request
 from fastapi.responses import JSONResponse, RedirectResponse, Response
 
 from pipeline.review import asked
-from pipeline.review.events import Event
+from pipeline.review.events import Event, Payload
 from pipeline.review.page import guard
 from pipeline.review.page.bodies import ANSWERS, Assign, Decide, Say, TakeBack, body_of, taken
 from pipeline.review.page.desk import Desk
 from pipeline.review.page.filters import Filters
 from pipeline.review.page.guard import page_router
 from pipeline.review.page.people import Person, Role
+from pipeline.review.state import ItemState, item_state
 
 router = page_router()
 Who = Annotated[Person, Depends(guard.person)]
@@ -30,13 +31,24 @@ def decide(
     desk: Desk = request.app.state.desk
     row, work_id = looked_at(desk, body)
     guard.refuse_decision(person, desk.state(row, work_id), body.choice)
+
+    def check(state: ItemState, _: Payload) -> None:
+        guard.refuse_decision(person, state, body.choice)
+
     # Found before the decision takes the row out of what is filtered.
     after = desk.around(body.number, Filters.of_string(body.query)).after
     basis = desk.basis(row, work_id)
     said = {"reason": body.reason, "note": body.note, "assignee": body.assignee}
     if desk.record is None:  # what is refused must not make a record
         asked.decision(desk.rules, basis, body.choice, **said)
-    event = desk.opened().decide(person.name, basis, body.choice, **said, event_id=body.event_id)
+    event = desk.opened().decide(
+        person.name,
+        basis,
+        body.choice,
+        **said,
+        event_id=body.event_id,
+        check=guard.still(request, check),
+    )
     return _answer(request, desk, body, event, person, after)
 
 
@@ -53,7 +65,20 @@ def undo(
     if decided is None or desk.record is None:
         raise HTTPException(404, "There is no such decision to take back.")
     guard.refuse_undo(person, state, decided)
-    event = desk.record.undo(person.name, body.of, body.reason, event_id=body.event_id)
+    basis = desk.basis(row, work_id)
+
+    def check(state: ItemState, _: Payload) -> None:
+        # Of a row whose item is another one (other bytes before), what stands is that one's.
+        now = basis if state.item == basis.item else None
+        guard.refuse_undo(person, item_state(state.item, state.events, now), decided)
+
+    event = desk.record.undo(
+        person.name,
+        body.of,
+        body.reason,
+        event_id=body.event_id,
+        check=guard.still(request, check),
+    )
     return _answer(request, desk, body, event, person)
 
 
@@ -67,7 +92,12 @@ def assign(
     item = desk.basis(row, work_id).item
     asked.assignment(item, body.assignee, body.note)  # what is refused must not make a record
     event = desk.opened().assign(
-        person.name, item, body.assignee, body.note, event_id=body.event_id
+        person.name,
+        item,
+        body.assignee,
+        body.note,
+        event_id=body.event_id,
+        check=guard.still(request),
     )
     return _answer(request, desk, body, event, person)
 
@@ -79,7 +109,9 @@ def comment(request: Request, person: Who, body: Annotated[Say, Depends(taken(Sa
     row, work_id = looked_at(desk, body)
     item = desk.basis(row, work_id).item
     asked.comment(item, body.text)  # what is refused must not make a record
-    event = desk.opened().comment(person.name, item, body.text, event_id=body.event_id)
+    event = desk.opened().comment(
+        person.name, item, body.text, event_id=body.event_id, check=guard.still(request)
+    )
     return _answer(request, desk, body, event, person)
 
 

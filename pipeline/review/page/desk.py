@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from pipeline.records import Band
 from pipeline.results import StoredRun
 from pipeline.review.basis import Basis
 from pipeline.review.canonical import canonical
-from pipeline.review.events import Choice, Decision, Event, Rules, same_person
+from pipeline.review.events import Assignment, Choice, Decision, Event, Rules, same_person
 from pipeline.review.page.filters import Filters
 from pipeline.review.page.people import Person
 from pipeline.review.page.queue import Queue, QueuePage
@@ -25,7 +25,11 @@ from pipeline.review.record import Record
 from pipeline.review.schema import Database
 from pipeline.review.state import Given, Items, ItemState, State
 
-_BASIS = [field.name for field in fields(Basis)]
+_BASIS = [
+    "asset_id", "asset_path", "work_id", "index_version", "index_digest", "config_fingerprint",
+    "risk", "band", "run_id",
+]  # fmt: skip
+"""The columns of the risk table that a decision on it is made on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +72,39 @@ class Sight:
 
 def unfinished(state: ItemState) -> bool:
     """Whether what was decided lacks the second person, be it reopened or not."""
-    given = state.given
+    return _lacks_one(state.given)
+
+
+def _lacks_one(given: Sequence[Given]) -> bool:
     return bool(given) and len(given) < max(one.decision.persons for one in given)
+
+
+def sealed_makers(state: ItemState) -> tuple[str, ...]:
+    """Whose decisions nobody else may see yet.
+
+    Whoever gave a first decision that was reopened before there was a second is among them, while
+    another first one waits for its second: it has not been told to anybody.
+    """
+    if not unfinished(state):
+        return ()
+    before = state.reopened if state.standing and _lacks_one(state.reopened) else ()
+    return tuple(one.actor for one in (*state.given, *before))
+
+
+def told_assignee(state: ItemState, makers: Sequence[str]) -> str:
+    """Whom an item was given to, but for what those decisions say that are sealed.
+
+    That lawyers are to act tells what was decided; that somebody was asked to look does not.
+    """
+    found = ""
+    for event in state.events:
+        given = event.payload
+        if isinstance(given, Assignment):
+            found = given.assignee
+        elif isinstance(given, Decision) and event.event_id not in state.undone:
+            hidden = any(same_person(event.actor, one) for one in makers)
+            found = found if hidden else given.assignee or found
+    return found
 
 
 class Desk:
@@ -105,6 +140,9 @@ class Desk:
         self._starter = starter
         self._lock = threading.RLock()
         self._items = Items()
+        self._head: str | None = None
+        self._rules = Rules()
+        self._moved: set[int] = set()
         self._queue = Queue(stored)
         self._asset_numbers: dict[str, list[int]] = {}
         self._path_numbers: dict[str, int] = {}
@@ -191,6 +229,12 @@ class Desk:
         """
         return hashlib.sha256(canonical(self.basis(row, work_id).to_json())).hexdigest()
 
+    def states(self, rows: Iterable[dict[str, Any]]) -> list[ItemState]:
+        """Where many rows stand, all at one moment; not for showing."""
+        with self._lock:
+            self.refresh()
+            return [self._items.of_row(row) for row in rows]
+
     def items(self) -> Items:
         """Where every item stands, up to date with the record."""
         self.refresh()
@@ -201,24 +245,9 @@ class Desk:
         with self._lock:
             self.refresh()
             if work_id is None or work_id == (row["work_id"] or None):
-                return self._of_row(row)
+                return self._items.of_row(row)
             basis = self.basis(row, work_id)
             return self._items.state(basis.item, basis)
-
-    def _of_row(self, row: dict[str, Any]) -> ItemState:
-        """As the record has it, but that what was decided on another work of this very row, in this
-        very run, does not reopen it: nothing changed under that decision."""
-        found = self._items.of_row(row)
-        beside = found.given and all(
-            one.decision.basis.run_id == row["run_id"]
-            and one.decision.basis.asset_id == row["asset_id"]
-            and one.decision.basis.work_id != row["work_id"]
-            for one in found.given
-        )
-        if found.state is State.REOPENED and beside:
-            now = Basis.of_row(row)
-            return self._items.state(now.item, now)
-        return found
 
     def sees(self, row: dict[str, Any], person: Person, work_id: str | None = None) -> Sight:
         """What a person may see of where a row stands: the one place where that is settled."""
@@ -227,14 +256,16 @@ class Desk:
         givers = tuple(one.actor for one in state.given)
         own = next((one for one in state.standing if same_person(one.actor, person.name)), None)
         sealed = unfinished(state) and not any(same_person(one, person.name) for one in givers)
-        events = state.events
+        hidden: Sequence[str] = ()
         if sealed:
             # A first decision that was reopened is as much a first decision as one that stands.
-            events = tuple(
-                event
-                for event in state.shown_to(person.name)
-                if not any(same_person(event.actor, name) for name in givers)
-            )
+            makers = sealed_makers(state)
+            hidden = [one for one in makers if not same_person(one, person.name)]
+        events = tuple(
+            event
+            for event in state.events
+            if not any(same_person(event.actor, name) for name in hidden)
+        )
         return Sight(
             state=state.state,
             sealed=sealed,
@@ -242,7 +273,7 @@ class Desk:
             choices=() if sealed else state.choices,
             own=own,
             why=state.why,
-            assignee=state.assignee,
+            assignee=told_assignee(state, hidden) if sealed else state.assignee,
             events=events,
             undone=state.undone,
             persons=persons,
@@ -252,8 +283,9 @@ class Desk:
     def rules(self) -> Rules:
         """What is asked of decisions."""
         with self._lock:
+            self.refresh()
             if self.record is not None:
-                return self.record.rules
+                return self._rules
         rules = Rules()
         if self._second_person is not None:
             rules = replace(rules, second_person=self._second_person)
@@ -278,32 +310,43 @@ class Desk:
         """Takes what was written to the record since, by whomever.
 
         Raises:
-            RecordError: if the record can't be read any more, or was altered; nothing is shown or
-                written then.
+            RecordError: if the record can't be read any more, was altered, or is another one;
+                nothing is shown or written then.
         """
         with self._lock:
             if self.record is None:
                 if not self._database.there:
                     return
                 self.record = Record.open(self._place)
-            touched: set[int] = set()
-            for event in self.record.events(after=self._items.at):
+            for event in self.record.events(after=self._items.at, known=self._head):
                 self._items.take(event)
-                touched.update(self._touched(event))
-            for number in touched:
-                state = self._of_row(self.row(number))
-                self._queue.put(number, state, sealed=unfinished(state))
+                self._head = event.hash
+                if isinstance(event.payload, Rules):
+                    self._rules = event.payload
+                # Kept until it is done: should the record fail at the next event, this one is not
+                # read again.
+                self._moved.update(self._touched(event))
+            self._put()
+
+    def _put(self) -> None:
+        numbers = sorted(self._moved)
+        for number, row in zip(numbers, self.rows(numbers) if numbers else (), strict=True):
+            state = self._items.of_row(row)
+            sealed = unfinished(state)
+            if sealed:
+                state = replace(state, assignee=told_assignee(state, sealed_makers(state)))
+            self._queue.put(number, state, sealed=sealed)
+        self._moved.clear()
 
     def _touched(self, event: Event) -> Iterable[int]:
         """The rows that an event may move: those of the same bytes, and of the same paths."""
         if event.item is None:
             return
         yield from self._asset_numbers.get(event.item.asset, ())
-        for one in self._items.state(event.item).events:
-            if isinstance(one.payload, Decision):
-                number = self._path_numbers.get(one.payload.basis.asset_path)
-                if number is not None:
-                    yield number
+        for path in self._items.paths(event.item):
+            number = self._path_numbers.get(path)
+            if number is not None:
+                yield number
 
     def page(self, filters: Filters, page: int = 1) -> QueuePage:
         """One page of the queue, with its counts."""

@@ -8,6 +8,7 @@ record's own rule, and `Desk.sees` is the one place for what a person may see.
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
@@ -17,17 +18,22 @@ from urllib.parse import urlsplit
 from fastapi import FastAPI, HTTPException, Request
 from fastapi.responses import Response
 from fastapi.routing import APIRoute
-from starlette.datastructures import MutableHeaders
+from python_multipart.exceptions import FormParserError
+from starlette.datastructures import FormData, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from pipeline.review.events import Choice, Event, same_person
+from pipeline.review.events import Choice, Event, Payload, same_person
 from pipeline.review.page.access import Access, Person, Role, Session
+from pipeline.review.record import Check
 from pipeline.review.state import ItemState, State
 
 F = TypeVar("F", bound=Callable[..., Any])
 LEAST = "x-least-role"
 OPEN = "nobody"
 MOST_BODY = 256 * 1024
+MOST_FIELDS = 100
+BODY_SECONDS = 30.0
+"""For all of a request's body: who sends it slower than that is not waited for."""
 
 POLICY = "; ".join(
     [
@@ -167,12 +173,19 @@ async def admit(request: Request, least: Role | None) -> None:
 
 def _refuse_other_origin(request: Request) -> None:
     """A browser says which page sent a form; only this server's own may."""
-    origin = request.headers.get("origin")
+    origins = request.headers.getlist("origin")
     own = request.headers.get("host", "").lower()
-    if origin is not None and (urlsplit(origin).netloc or origin).lower() != own:
+    if any(_host_of(origin) != own for origin in origins):
         raise HTTPException(403, "This request came from a page of another site.")
     if request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
         raise HTTPException(403, "This request came from a page of another site.")
+
+
+def _host_of(origin: str) -> str:
+    try:
+        return (urlsplit(origin).netloc or origin).lower()
+    except ValueError:  # a bracket that opens no address
+        return origin
 
 
 async def _refuse_without_word(request: Request, session: Session) -> None:
@@ -180,8 +193,9 @@ async def _refuse_without_word(request: Request, session: Session) -> None:
     word: object = request.headers.get("x-csrf-token")
     if word is None and is_form(request):
         # Kept by the request, so that the handler reads the same form again.
-        word = (await request.form(max_files=0, max_fields=1000)).get("csrf")
-    if not isinstance(word, str) or not hmac.compare_digest(word.encode(), session.csrf.encode()):
+        word = (await form_of(request)).get("csrf")
+    given = word.encode("utf-8", "backslashreplace") if isinstance(word, str) else b""
+    if not hmac.compare_digest(given, session.csrf.encode()):
         raise HTTPException(
             403, "This page is older than your session: load it again and then decide."
         )
@@ -193,12 +207,50 @@ def is_form(request: Request) -> bool:
     return kind in ("application/x-www-form-urlencoded", "multipart/form-data")
 
 
+async def form_of(request: Request) -> FormData:
+    """The form that a request carries, of plain fields in UTF-8.
+
+    Raises:
+        HTTPException: 400 if it can't be read, 415 if it names another encoding: among those that
+            Python knows, some give text that can't be stored, or take no end of time.
+    """
+    kind = request.headers.get("content-type", "").lower()
+    said = ["".join(part.split()).replace('"', "") for part in kind.split(";")[1:]]
+    if any(one.startswith("charset") and one != "charset=utf-8" for one in said):
+        raise HTTPException(415, "Send the form in UTF-8.")
+    try:
+        return await request.form(max_files=0, max_fields=MOST_FIELDS)
+    except (ValueError, FormParserError):
+        raise HTTPException(400, "The form can't be read.") from None
+
+
 def person(request: Request) -> Person:
     """Who is at the page: for routes, by `Depends(guard.person)`."""
     session: Session | None = request.state.session
     if session is None:
         raise HTTPException(401, "You are not signed in.")
     return session.person
+
+
+def still(request: Request, more: Check | None = None) -> Check:
+    """What the record asks in the moment of writing: is whoever asked for it still let to.
+
+    A request may have been on its way for long: its maker may have been signed out since, taken out
+    of the file of people, or given another role.
+
+    Args:
+        request: the request.
+        more: what else is to be asked then.
+    """
+
+    def check(state: ItemState, given: Payload) -> None:
+        access: Access = request.app.state.access
+        if access.session(request.cookies.get(access.cookie)) is None:
+            raise HTTPException(401, "You are not signed in any more; nothing was written.")
+        if more is not None:
+            more(state, given)
+
+    return check
 
 
 def refuse_decision(person: Person, state: ItemState, choice: Choice) -> None:
@@ -268,11 +320,19 @@ class Outside:
         if lengths and (not lengths[0].isdigit() or int(lengths[0]) > MOST_BODY):
             await _plain(headed, 413, "The request is too large.")
             return
-        taken = 0
+        taken, ended = 0, False
+        until = asyncio.get_running_loop().time() + BODY_SECONDS
 
         async def bounded() -> Message:
-            nonlocal taken
-            message = await receive()
+            nonlocal taken, ended
+            if ended:  # what comes now is that the browser went away, whenever that is
+                return await receive()
+            try:
+                async with asyncio.timeout_at(until):
+                    message = await receive()
+            except TimeoutError:
+                raise HTTPException(408, "The rest of the request did not come.") from None
+            ended = not message.get("more_body", False)
             taken += len(message.get("body", b""))
             if taken > MOST_BODY:
                 raise HTTPException(413, "The request is too large.")

@@ -349,7 +349,7 @@ def test_bulk_shows_the_exact_count_first_and_then_does_that(office):
     before = sum(1 for _ in office.desk.opened().events())
     given = {"query": "", **FIELDS, "preview": shown["preview"], "bulk_id": "b" * 32}
     done = office.browser(DORA).post("/bulk", given).json()
-    assert done == {"written": shown["decided"], "stopped": ""}
+    assert done == {"written": shown["decided"], "passed_over": 0, "stopped": ""}
     events = list(office.desk.opened().events())[before:]
     assert [event.payload.basis.asset_path for event in events] == shown["paths"]
     assert "in bulk" in events[0].payload.note

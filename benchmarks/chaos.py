@@ -315,19 +315,27 @@ class Chaos:
         return Kill("clock", rng.uniform(0.0, calm.seconds))
 
 
+def _found(out: Path, pattern: str) -> set[Path]:
+    """What is there of a scan's results; none where a folder goes away under the look."""
+    try:
+        return set(out.glob(f"{HISTORY}/[0-9]*{pattern}"))
+    except OSError:
+        return set()
+
+
 def _partial(rng: random.Random, _out: Path) -> Callable[[Path], bool]:
     names = ("risk_table.parquet", "matches", "delta.parquet", "delta.html", "run.json", "")
     name = rng.choice(names)
-    return lambda out: any(out.glob(f"{HISTORY}/*/.{name}*.partial"))
+    return lambda out: bool(_found(out, f"/.{name}*.partial"))
 
 
 def _journal(_rng: random.Random, _out: Path) -> Callable[[Path], bool]:
-    return lambda out: any(out.glob(f"{HISTORY}/*/.clearance-run.journal"))
+    return lambda out: bool(_found(out, "/.clearance-run.journal"))
 
 
 def _new_run(_rng: random.Random, out: Path) -> Callable[[Path], bool]:
-    there = set(out.glob(f"{HISTORY}/*/run.json"))
-    return lambda out: bool(set(out.glob(f"{HISTORY}/*/run.json")) - there)
+    there = _found(out, "/run.json")
+    return lambda out: bool(_found(out, "/run.json") - there)
 
 
 def _latest(_rng: random.Random, out: Path) -> Callable[[Path], bool]:
@@ -342,8 +350,8 @@ def _latest(_rng: random.Random, out: Path) -> Callable[[Path], bool]:
 
 
 def _gone(_rng: random.Random, out: Path) -> Callable[[Path], bool]:
-    there = set(out.glob(f"{HISTORY}/*"))
-    return lambda out: not there <= set(out.glob(f"{HISTORY}/*"))
+    there = _found(out, "")
+    return lambda out: not there <= _found(out, "")
 
 
 def _log_grown(rng: random.Random, _out: Path) -> Callable[[Path], bool]:

@@ -169,7 +169,8 @@ def archive(parts, compression=zipfile.ZIP_DEFLATED):
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", compression) as file:
         for name, data in parts.items():
-            file.writestr(name, data)
+            # Of a fixed time, so that the same parts are the same bytes.
+            file.writestr(zipfile.ZipInfo(name, (2020, 1, 1, 0, 0, 0)), data, compression)
     return buffer.getvalue()
 
 

@@ -34,8 +34,7 @@ _PICTURE_SHARE = 0.1  # smaller pictures are logos and ornaments
 _MAX_DEPTH = 12  # of forms inside forms
 _PARENT_CHECK_SECONDS = 1.0
 _HUGE = 1e9
-_LINE = re.compile(r"\S(?:.*\S)?")
-_MARGINS = re.compile(r"(?:\d+[A-Z]?[.)]?\s+)?(.*?)(?:\s+\d+[A-Z]?[.)]?)?")
+_MARGINS = re.compile(r"\s*(?:\d+[A-Z]?[.)]?\s+)?(.*?)(?:\s+\d+[A-Z]?[.)]?)?\s*")
 _TOP_LINE = 2  # lies in any block of three lines that begins with the page, or below its header
 _GAP = 1.5  # of the height of letters
 _CLOSE = 2.5  # the same, between the middles of two lines
@@ -172,7 +171,9 @@ def _may_have_columns(raw: Any, layer: Any, text: str) -> bool:
     A cheap look: at the rectangles of lines that may be two cues, and of one near the top, where
     columns of the page before may go on.
     """
-    lines = [(found.start(), found.group()) for found in _LINE.finditer(text)]
+    said = text.split("\r\n")
+    starts = itertools.accumulate((len(line) + 2 for line in said), initial=0)
+    lines = list(zip(starts, said, strict=False))
     if len(lines) > _TOP_LINE and _two_sided(raw, layer, lines[_TOP_LINE]):
         beside = lines[_TOP_LINE - 1 : _TOP_LINE + 2 : 2]
         if any(_two_sided(raw, layer, line) for line in beside):
@@ -180,7 +181,7 @@ def _may_have_columns(raw: Any, layer: Any, text: str) -> bool:
     led_before = False
     for number, line in enumerate(lines):
         led = line[1].partition("(")[0].isupper()
-        if led and (led_before or " " in line[1]):
+        if led and (led_before or " " in line[1].strip()):
             apart = _two_sided(raw, layer, line)
             if led_before and not apart:
                 # PDFium makes two lines of what stands very far apart.
@@ -227,12 +228,15 @@ def _spread(raw: Any, layer: Any, start: int, words: str, boxes: list[Box]) -> b
 
     PDFium leaves one space of many, by which a typewriter's columns are parted.
     """
+    words = words.rstrip()
     at = start + words.find(words.lstrip("0123456789. ")[:2])
     here, there, y = (ctypes.c_double() for _ in range(3))
     raw.FPDFText_GetCharOrigin(layer, at, here, y)
     raw.FPDFText_GetCharOrigin(layer, at + 1, there, y)
     step = there.value - here.value
-    return step > 0 and any(right - left > (len(words) + 1.5) * step for left, right, _, _ in boxes)
+    return step > 0 and any(
+        right - left > (len(words.lstrip()) + 1.5) * step for left, right, _, _ in boxes
+    )
 
 
 def _followed(raw: Any, layer: Any, lines: list[tuple[int, str]], number: int) -> bool:

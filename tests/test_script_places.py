@@ -175,8 +175,8 @@ def test_both_places_are_explained():
     with console.capture() as capture:
         _print_passage(EXPLAINED, console)
     said = capture.get()
-    assert "In the asset: page 7, scene INT. HALL\n" in said
-    assert "In the work: scene INT. ATTIC\n" in said
+    assert "In the asset: page 7, scene INT. HALL " in said
+    assert "In the work: scene INT. ATTIC " in said
 
 
 def test_a_passage_of_an_earlier_release_has_no_place_to_show():

@@ -3,8 +3,12 @@
 from dataclasses import replace
 
 import pytest
+from rich.console import Console
 from row_samples import RUN, WORKS, flagged_row
 
+from pipeline.browse import _template
+from pipeline.explain_terminal import _print_passage
+from pipeline.plain_words import stands_at
 from pipeline.records import Kind, LoadedScript, Passage, Span
 from pipeline.report import report_html
 from pipeline.script_places import ScriptPlaces, WorkPlaces, stored_script, with_places
@@ -132,3 +136,59 @@ def test_a_work_is_read_once():
     works = WorkPlaces(index)
     assert works.of("w1", "w1.file") is works.of("w1", "w1.file")
     assert index.read == 1
+
+
+@pytest.mark.parametrize(
+    ("page", "scene", "said"),
+    [
+        (None, None, ""),
+        (1200, None, "page 1,200"),
+        (None, "INT. ATTIC", "scene INT. ATTIC"),
+        (2, "INT. ATTIC", "page 2, scene INT. ATTIC"),
+    ],
+)
+def test_a_place_in_words(page, scene, said):
+    assert stands_at(page, scene) == said
+
+
+EXPLAINED = {
+    "words": 9, "identity": 1.0, "asset_start": 0, "asset_end": 9, "work_start": 0, "work_end": 9,
+    "work_file": "w1.file", "asset_scene": "INT. HALL", "asset_page": 7,
+    "work_scene": "INT. ATTIC", "work_page": None,
+    "asset_pieces": [{"text": "Tea", "shared": True}], "work_pieces": None,
+}  # fmt: skip
+
+
+def _of_passages(passages):
+    """What a notebook shows of a match with these passages."""
+    explanation = {
+        "asset_path": "a", "band": "review", "risk": 0.5, "reasons": "", "outcomes": []
+    }  # fmt: skip
+    match = {
+        "title": "T", "work_id": "w1", "rightsholder": "R", "steps": [], "passages": passages
+    }  # fmt: skip
+    return str(_template().module.row(e=explanation, match=match, pictures=[], said=""))
+
+
+def test_both_places_are_explained():
+    console = Console(width=100)
+    with console.capture() as capture:
+        _print_passage(EXPLAINED, console)
+    said = capture.get()
+    assert "In the asset: page 7, scene INT. HALL " in said
+    assert "In the work: scene INT. ATTIC " in said
+
+
+def test_a_passage_of_an_earlier_release_has_no_place_to_show():
+    older = {name: EXPLAINED[name] for name in EXPLAINED if not name.endswith(("_scene", "_page"))}
+    assert "scene" not in _of_passages([older])
+    console = Console(width=100)
+    with console.capture() as capture:
+        _print_passage(older, console)
+    assert "In the" not in capture.get()
+
+
+def test_a_notebook_shows_both_places():
+    page = _of_passages([EXPLAINED])
+    assert "(page 7, scene INT. HALL)" in page
+    assert "(scene INT. ATTIC)" in page

@@ -37,7 +37,7 @@ _LOOSER = 1.6  # nor do lines this many times as far apart as the block's first 
 _LONGEST_CUE = 40
 _LEAST_PAIRS = 2
 _LEAST_UNLED = 3  # lines on both sides of a block without cues
-_TOP_ROWS = 4  # a page's header stands above what goes on from the page before
+_TOP_ROWS = 3  # a page's header stands above what goes on from the page before
 _HYPHENS = "-\u00ad\u2010"
 
 # Not across U+FFFE, which PDFium gives where a hyphen parted a word.

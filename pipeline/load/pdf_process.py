@@ -34,9 +34,8 @@ _PICTURE_SHARE = 0.1  # smaller pictures are logos and ornaments
 _MAX_DEPTH = 12  # of forms inside forms
 _PARENT_CHECK_SECONDS = 1.0
 _HUGE = 1e9
-_LINE = re.compile(r"\S(?:.*\S)?")
-_MARGINS = re.compile(r"(?:\d+[A-Z]?[.)]?\s+)?(.*?)(?:\s+\d+[A-Z]?[.)]?)?")
-_FIRST_LINES = 4  # of a page, where columns may go on that began on the page before
+_MARGINS = re.compile(r"\s*(?:\d+[A-Z]?[.)]?\s+)?(.*?)(?:\s+\d+[A-Z]?[.)]?)?\s*")
+_TOP_LINE = 2  # lies in any block of three lines that begins with the page, or below its header
 _GAP = 1.5  # of the height of letters
 _CLOSE = 2.5  # the same, between the middles of two lines
 
@@ -169,24 +168,35 @@ def _read(stream: BinaryIO, out: BinaryIO, max_pages: int, max_characters: int) 
 def _may_have_columns(raw: Any, layer: Any, text: str) -> bool:
     """Whether a page is worth reading word by word.
 
-    A cheap look: at the rectangles of lines that may be two cues, and of the first ones, where
+    A cheap look: at the rectangles of lines that may be two cues, and of one near the top, where
     columns of the page before may go on.
     """
-    lines = [(found.start(), found.group()) for found in _LINE.finditer(text)]
-    before = led_before = False
-    for number, (start, words) in enumerate(lines):
-        led = words.partition("(")[0].isupper()
-        if number < _FIRST_LINES or (led and (led_before or " " in words)):
-            boxes = _boxes(raw, layer, start, words)
-            apart = _apart(boxes) or (len(boxes) == 1 and _spread(raw, layer, start, words, boxes))
-            if led and led_before and not apart:
+    said = text.split("\r\n")
+    starts = itertools.accumulate((len(line) + 2 for line in said), initial=0)
+    lines = list(zip(starts, said, strict=False))
+    if len(lines) > _TOP_LINE and _two_sided(raw, layer, lines[_TOP_LINE]):
+        beside = lines[_TOP_LINE - 1 : _TOP_LINE + 2 : 2]
+        if any(_two_sided(raw, layer, line) for line in beside):
+            return True
+    led_before = False
+    for number, line in enumerate(lines):
+        led = line[1].partition("(")[0].isupper()
+        if led and (led_before or " " in line[1].strip()):
+            apart = _two_sided(raw, layer, line)
+            if led_before and not apart:
                 # PDFium makes two lines of what stands very far apart.
-                apart = _apart([*_boxes(raw, layer, *lines[number - 1]), *boxes])
-            if apart and (before or (led and _followed(raw, layer, lines, number, boxes))):
+                above = lines[number - 1]
+                apart = _apart([*_boxes(raw, layer, *above), *_boxes(raw, layer, *line)])
+            if apart and _followed(raw, layer, lines, number):
                 return True
-            before = apart and number < _FIRST_LINES
         led_before = led
     return False
+
+
+def _two_sided(raw: Any, layer: Any, line: tuple[int, str]) -> bool:
+    """Whether a wide gap parts a line."""
+    boxes = _boxes(raw, layer, *line)
+    return _apart(boxes) if len(boxes) > 1 else _spread(raw, layer, *line, boxes)
 
 
 def _boxes(raw: Any, layer: Any, start: int, words: str) -> list[Box]:
@@ -218,20 +228,23 @@ def _spread(raw: Any, layer: Any, start: int, words: str, boxes: list[Box]) -> b
 
     PDFium leaves one space of many, by which a typewriter's columns are parted.
     """
+    words = words.rstrip()
     at = start + words.find(words.lstrip("0123456789. ")[:2])
     here, there, y = (ctypes.c_double() for _ in range(3))
     raw.FPDFText_GetCharOrigin(layer, at, here, y)
     raw.FPDFText_GetCharOrigin(layer, at + 1, there, y)
-    ((left, right, _, _),) = boxes
     step = there.value - here.value
-    return step > 0 and right - left > (len(words) + 1.5) * step
+    return step > 0 and any(
+        right - left > (len(words.lstrip()) + 1.5) * step for left, right, _, _ in boxes
+    )
 
 
-def _followed(
-    raw: Any, layer: Any, lines: list[tuple[int, str]], number: int, boxes: list[Box]
-) -> bool:
-    """Whether the line of `boxes` has one close above or below it."""
-    _, _, bottom, top = boxes[0]
+def _followed(raw: Any, layer: Any, lines: list[tuple[int, str]], number: int) -> bool:
+    """Whether a line has one close above or below it."""
+    here = _boxes(raw, layer, *lines[number])
+    if not here:
+        return False
+    _, _, bottom, top = here[0]
     for other in (number + 1, number - 1):
         near = _boxes(raw, layer, *lines[other]) if 0 <= other < len(lines) else []
         if near and 0 < abs(near[0][3] + near[0][2] - top - bottom) / 2 < _CLOSE * (top - bottom):

@@ -207,7 +207,7 @@ def _sqlite(url: sa.URL) -> sa.Engine:
     engine = sa.create_engine(
         url,
         poolclass=sa.NullPool,
-        connect_args={"timeout": WAIT, "isolation_level": None, "check_same_thread": False},
+        connect_args={"timeout": READ_WAIT, "isolation_level": None, "check_same_thread": False},
     )
 
     @sa.event.listens_for(engine, "connect")
@@ -227,10 +227,10 @@ def _sqlite(url: sa.URL) -> sa.Engine:
     @sa.event.listens_for(engine, "begin")
     def _begin(connection: sa.Connection) -> None:
         if connection.get_execution_options().get("clearance_writes"):
+            connection.exec_driver_sql(f"PRAGMA busy_timeout = {1000 * WAIT}")
             connection.exec_driver_sql("PRAGMA journal_mode = TRUNCATE")
             connection.exec_driver_sql("BEGIN IMMEDIATE")
         else:
-            connection.exec_driver_sql(f"PRAGMA busy_timeout = {1000 * READ_WAIT}")
             connection.exec_driver_sql("PRAGMA query_only = ON")
             connection.exec_driver_sql("BEGIN")
 

@@ -43,6 +43,7 @@ def create_app(desk: Desk, access: Access) -> FastAPI:
         openapi_url=None,
         docs_url=None,
         redoc_url=None,
+        redirect_slashes=False,  # it answers before the guard, and tells which addresses there are
         telemetry=NO_TELEMETRY,
     )
     app.state.desk = desk

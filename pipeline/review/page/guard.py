@@ -20,6 +20,7 @@ from fastapi.responses import Response
 from fastapi.routing import APIRoute
 from python_multipart.exceptions import FormParserError
 from starlette.datastructures import FormData, MutableHeaders
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from pipeline.review.events import Choice, Event, Payload, same_person
@@ -75,8 +76,11 @@ class GuardedRoute(APIRoute):
         handler = super().get_route_handler()
 
         async def guarded(request: Request) -> Response:
-            await admit(request, self.least)
-            return await handler(request)
+            try:
+                await admit(request, self.least)
+                return await handler(request)
+            except ClientDisconnect:  # went away in the midst of its body; nobody reads the answer
+                return Response(status_code=400)
 
         return guarded
 

@@ -165,7 +165,8 @@ def _of_passages(passages):
         "asset_path": "a", "band": "review", "risk": 0.5, "reasons": "", "outcomes": []
     }  # fmt: skip
     match = {
-        "title": "T", "work_id": "w1", "rightsholder": "R", "steps": [], "passages": passages
+        "title": "T", "work_id": "w1", "rightsholder": "R", "suppressed": False, "steps": [],
+        "passages": passages,
     }  # fmt: skip
     return str(_template().module.row(e=explanation, match=match, pictures=[], said=""))
 

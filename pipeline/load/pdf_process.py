@@ -180,7 +180,7 @@ def _may_have_columns(raw: Any, layer: Any, text: str) -> bool:
             return True
     led_before = False
     for number, line in enumerate(lines):
-        led = line[1].partition("(")[0].isupper()
+        led = _led(line[1])
         if led and (led_before or " " in line[1].strip()):
             apart = _two_sided(raw, layer, line)
             if led_before and not apart:
@@ -191,6 +191,15 @@ def _may_have_columns(raw: Any, layer: Any, text: str) -> bool:
                 return True
         led_before = led
     return False
+
+
+def _led(words: str) -> bool:
+    """Whether a line begins as a cue does.
+
+    PDFium makes one line of two cues and what is said below them where that is very short.
+    """
+    first = words.split(maxsplit=1)[0] if words.strip() else ""
+    return words.partition("(")[0].isupper() or (len(first) > 1 and first.isupper())
 
 
 def _two_sided(raw: Any, layer: Any, line: tuple[int, str]) -> bool:
@@ -216,11 +225,14 @@ def _boxes(raw: Any, layer: Any, start: int, words: str) -> list[Box]:
 def _apart(boxes: list[Box]) -> bool:
     """Whether two of the rectangles stand beside each other with a wide gap."""
     ordered = sorted(boxes)
-    return any(
-        other[0] - one[1] > _GAP * max(one[3] - one[2], other[3] - other[2])
-        and min(one[3], other[3]) > max(one[2], other[2])
-        for one, other in itertools.pairwise(ordered)
-    )
+    for number, one in enumerate(ordered):
+        level = (two for two in ordered[number + 1 :] if min(one[3], two[3]) > max(one[2], two[2]))
+        other = next(level, None)
+        if other is not None and other[0] - one[1] > _GAP * max(
+            one[3] - one[2], other[3] - other[2]
+        ):
+            return True
+    return False
 
 
 def _spread(raw: Any, layer: Any, start: int, words: str, boxes: list[Box]) -> bool:
@@ -240,16 +252,20 @@ def _spread(raw: Any, layer: Any, start: int, words: str, boxes: list[Box]) -> b
 
 
 def _followed(raw: Any, layer: Any, lines: list[tuple[int, str]], number: int) -> bool:
-    """Whether a line has one close above or below it."""
+    """Whether a line has one close above or below it, or is made of two."""
     here = _boxes(raw, layer, *lines[number])
     if not here:
         return False
     _, _, bottom, top = here[0]
+    near = here[1:]
     for other in (number + 1, number - 1):
-        near = _boxes(raw, layer, *lines[other]) if 0 <= other < len(lines) else []
-        if near and 0 < abs(near[0][3] + near[0][2] - top - bottom) / 2 < _CLOSE * (top - bottom):
-            return True
-    return False
+        if 0 <= other < len(lines):
+            near += _boxes(raw, layer, *lines[other])[:1]
+    # What stands in the same line is less than half a letter higher or lower.
+    return any(
+        (top - bottom) / 2 < abs(high + low - top - bottom) / 2 < _CLOSE * (top - bottom)
+        for _, _, low, high in near
+    )
 
 
 @functools.cache

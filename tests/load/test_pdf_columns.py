@@ -107,6 +107,14 @@ def test_a_right_column_that_comes_whole_stays_first(read):
 
 
 @pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize("indent", [CUE, 0])
+def test_cues_that_come_in_one_line_with_a_very_short_speech(read, order, indent):
+    page = order(*dual(left=["m"], right=["x aiqexl nrlflgaxi", "icwgmds u"], indent=indent))
+    script = read("a.pdf", pages_of_runs(page))
+    assert script.text.split() == "JOHN m MARY x aiqexl nrlflgaxi icwgmds u".split()
+
+
+@pytest.mark.parametrize("order", ORDERS)
 def test_cues_of_columns_are_cues(read, order):
     script = read("a.pdf", pages_of_runs(order(*dual())))
     assert [(span.element, script.text[span.start : span.end]) for span in elements_of(script)] == [

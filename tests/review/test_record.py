@@ -260,6 +260,7 @@ def _decide_many(place: str, who: int, number: int, out: object) -> None:
     )
 
 
+@pytest.mark.slow
 def test_a_thousand_concurrent_decisions_lose_none(place):
     context = multiprocessing.get_context("spawn")
     out = context.Queue()

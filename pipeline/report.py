@@ -38,6 +38,7 @@ _REASONS: Mapping[Reason, str] = {
     Reason.TOO_LARGE: "Too large",
     Reason.TIMED_OUT: "Took too long to decode",
     Reason.DECODER_DIED: "Broke the decoder",
+    Reason.NO_DECODER: "No process to decode it in",
     Reason.ENCRYPTED: "Encrypted",
     Reason.NO_TEXT: "No text in it",
     Reason.TOO_LITTLE_DETAIL: "Too little detail to judge",

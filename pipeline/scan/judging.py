@@ -51,6 +51,7 @@ PASSING = frozenset(
         Reason.ARRIVING,
         Reason.TIMED_OUT,
         Reason.DECODER_DIED,
+        Reason.NO_DECODER,
     }
 )
 """Faults that say nothing of the bytes, or not for certain: the next scan looks again."""

@@ -160,7 +160,8 @@ def write_answer(context: Context, folder: Path) -> dict[str, Any]:
             "stages": stage_counts(stages),
         }
         files.write_json(DELTA_JSON, said)
-        _write_page(context, files, delta, counts, suppressed_notes(said))
+        told = (*arriving_notes(said), *suppressed_notes(said))
+        _write_page(context, files, delta, counts, told)
         run = {
             "drops": {name: absolute(where) for name, where in context.drops.items()},
             "unreachable": [one.drop for one in context.listing.unreachable],
@@ -216,6 +217,7 @@ def _said(
         "changes": change_counts(delta),
         "flagged_anew": {band.value: urgent[band.value] for band in FLAGGED},
         "flagged_in_part": partly,
+        "still_arriving": len(context.listing.arriving()),
         "not_screened_anew": sum(
             change in fresh and band in unsure
             for change, band in zip(
@@ -245,7 +247,7 @@ def _write_page(
     files: ResultFiles,
     delta: pa.Table,
     counts: Mapping[str, int],
-    suppressed: tuple[str, ...],
+    told: tuple[str, ...],
 ) -> None:
     limit = context.config.report.max_rows
     lines = [_line(row) for row in delta.slice(0, limit).to_pylist()]
@@ -273,7 +275,7 @@ def _write_page(
             ),
             lines=tuple(lines),
             hidden=delta.num_rows - len(lines),
-            notes=(*unreachable_notes(context.listing), *context.notes, *suppressed),
+            notes=(*unreachable_notes(context.listing), *context.notes, *told),
         ),
         name=DELTA_HTML,
     )
@@ -292,6 +294,20 @@ def unreachable_notes(listing: Listing) -> tuple[str, ...]:
         for path, files in listing.shut.items()
     )
     return (*drops, *folders)
+
+
+def arriving_notes(said: Mapping[str, Any]) -> tuple[str, ...]:
+    """A sentence on files that are still arriving, apart from others that were not screened, from a
+    scan's summary; none if there are no such files.
+    """
+    arriving = said["still_arriving"]
+    if not arriving:
+        return ()
+    others = said["counts"][Band.NOT_SCREENED] - arriving
+    one = f"{count(arriving, 'file is', 'files are')} still arriving and "
+    waits = "waits" if arriving == 1 else "wait"
+    rest = f"; {count(others, 'other was', 'others were')} not screened" if others else ""
+    return (f"{one}{waits} for the next scan{rest}.",)
 
 
 def suppressed_notes(said: Mapping[str, Any]) -> tuple[str, ...]:

@@ -64,6 +64,14 @@ class Listing:
         coming = {f"{name}/{path}" for name, paths in self.to_fetch.items() for path in paths}
         return known | coming
 
+    def arriving(self) -> frozenset[str]:
+        """Paths of files that are still arriving."""
+        return frozenset(
+            asset.asset_path
+            for asset in self.assets
+            if asset.fault is not None and asset.fault.reason is Reason.ARRIVING
+        )
+
     def coming(self) -> int:
         """How many objects are to be fetched."""
         return sum(len(set(paths)) for paths in self.to_fetch.values())

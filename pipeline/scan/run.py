@@ -63,11 +63,13 @@ class Scanned:
         folder: where its results lie; `latest` in the scan directory leads there too.
         summary: what delta.json says.
         notes: what a reader must know besides.
+        arriving: paths of files that are still arriving, and were left to the next scan.
     """
 
     folder: Path
     summary: dict[str, Any]
     notes: tuple[str, ...]
+    arriving: frozenset[str] = frozenset()
 
 
 def scan(
@@ -166,7 +168,8 @@ def scan(
         _finish(state, settings, listing, due, scan_id, summary)
         _point_to(out, scan_id)
         _forget_old(state, out, settings.keep_days)
-    return Scanned(folder, summary, (*unreachable_notes(listing), *context.notes))
+    notes = (*unreachable_notes(listing), *context.notes)
+    return Scanned(folder, summary, notes, listing.arriving())
 
 
 @contextmanager

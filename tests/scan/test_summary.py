@@ -1,0 +1,45 @@
+"""What a scan says on one screen of a terminal."""
+
+from __future__ import annotations
+
+import io
+import json
+
+from rich.console import Console
+from scan_samples import bands, jpeg, words
+
+from pipeline.scan_terminal import print_scan
+
+MARKED = {"a": {"path": "drop", "settle": {"seconds": 0, "marker": "_DONE"}}}
+
+
+def screen(done):
+    console = Console(file=io.StringIO(), width=200)
+    print_scan(done, console)
+    return console.file.getvalue()
+
+
+def test_files_that_are_still_arriving_are_counted_apart(studio):
+    for name, data in {"b/copy.jpg": jpeg(1), "b/none.txt": b"", "b/_DONE": b""}.items():
+        studio.put(name, data)
+    said = screen(studio.scan(drops=MARKED))
+    assert "escalate 1, not screened 5." in said
+    assert "4 files are still arriving and wait for the next scan; 1 other was not screened." in said
+    assert "a/b/none.txt" in said
+    assert "a/script.txt" not in said, "the lines are for what a person can do something about"
+    assert "4 files are still arriving" in (studio.out() / "latest" / "delta.html").read_text()
+    assert json.loads((studio.out() / "latest" / "delta.json").read_text())["still_arriving"] == 4
+    studio.put("_DONE", b"")
+    (studio.drop / "b" / "none.txt").write_bytes(words(77))
+    done = studio.scan(drops=MARKED)
+    assert "arriving" not in screen(done)
+    assert set(bands(studio.read()).values()) == {"escalate", "no_match"}
+
+
+def test_one_file_that_is_still_arriving(studio):
+    for file in studio.drop.iterdir():
+        if file.name != "none.png":
+            file.unlink()
+    assert "1 file is still arriving and waits for the next scan.\n" in screen(
+        studio.scan(drops=MARKED)
+    )

@@ -11,6 +11,7 @@ from typing import Any
 import pyarrow as pa
 
 from pipeline.records import Band
+from pipeline.table import CHUNK_ROWS
 from pipeline.table_checks import FLAGGED
 
 _FLAGGED = frozenset(band.value for band in FLAGGED)
@@ -143,13 +144,9 @@ def delta_of(
         In `delta_schema()`, sorted by change, then band, risk and path.
     """
     columns, suppressed = list(COMPARED), suppressed or Suppressed()
-    rows = {row["asset_path"]: row for row in risk.select(columns).to_pylist()}
-    old = (
-        {row["asset_path"]: row for row in before.select(columns).to_pylist()}
-        if before is not None
-        else {}
-    )
-    found = []
+    rows = _by_path(risk.select(columns))
+    old = _by_path(before.select(columns)) if before is not None else {}
+    found: list[_Changed] = []
     for path, row in rows.items():
         was = old.get(path)
         change = Change.NEW if was is None else _change(row, was)
@@ -161,18 +158,45 @@ def delta_of(
                 or _why_suppressed(change, row, was, added, suppressed)
                 or _why_in_index(row, was, added, removed, suppressed)
             )
-            found.append(_record(change, why, row, was, scan_id, scan_before))
+            found.append((change, why, row, was))
     for path, was in old.items():
         if path not in rows:
-            found.append(_record(Change.GONE, Why.GONE, None, was, scan_id, scan_before))
-    order = {change.value: place for place, change in enumerate(Change)}
-    found.sort(
-        key=lambda r: (
-            order[r["change"]], _URGENCY.get(r["band"] or "", 0), -(r["risk"] or 0.0),
-            r["asset_path"],
-        )
-    )  # fmt: skip
-    return pa.Table.from_pylist(found, schema=delta_schema())
+            found.append((Change.GONE, Why.GONE, None, was))
+    order = {change: place for place, change in enumerate(Change)}
+
+    def urgency(changed: _Changed) -> tuple[int, int, float, str]:
+        change, _, row, was = changed
+        now = row or {}
+        path = (row or was or {})["asset_path"]
+        return order[change], _URGENCY.get(now.get("band") or "", 0), -(now.get("risk") or 0), path
+
+    found.sort(key=urgency)
+    schema = delta_schema()
+    parts = [schema.empty_table()]
+    for start in range(0, len(found), CHUNK_ROWS):
+        records = [_record(*one, scan_id, scan_before) for one in found[start : start + CHUNK_ROWS]]
+        parts.append(pa.Table.from_pylist(records, schema=schema))
+    return pa.concat_tables(parts).combine_chunks()
+
+
+_Row = Mapping[str, Any]
+_Changed = tuple[Change, Why, _Row | None, _Row | None]
+"""A change, what it came of, the row and the one before."""
+
+
+def _by_path(table: pa.Table) -> dict[str, dict[str, Any]]:
+    """Rows by path; a value that stands in many of them is kept once."""
+    columns = []
+    for column in table.columns:
+        cells: list[Any] = []
+        for chunk in column.dictionary_encode().chunks:
+            values = chunk.dictionary.to_pylist()
+            places = chunk.indices.to_pylist()
+            cells += [None if place is None else values[place] for place in places]
+        columns.append(cells)
+    names = table.column_names
+    rows = (dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True))
+    return {row["asset_path"]: row for row in rows}
 
 
 def _change(row: Mapping[str, Any], was: Mapping[str, Any]) -> Change | None:

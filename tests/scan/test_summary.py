@@ -8,6 +8,8 @@ import json
 from rich.console import Console
 from scan_samples import bands, jpeg, words
 
+from pipeline.rows import Rows
+from pipeline.scan.answer import _Light
 from pipeline.scan_terminal import print_scan
 
 MARKED = {"a": {"path": "drop", "settle": {"seconds": 0, "marker": "_DONE"}}}
@@ -24,7 +26,9 @@ def test_files_that_are_still_arriving_are_counted_apart(studio):
         studio.put(name, data)
     said = screen(studio.scan(drops=MARKED))
     assert "escalate 1, not screened 5." in said
-    assert "4 files are still arriving and wait for the next scan; 1 other was not screened." in said
+    assert (
+        "4 files are still arriving and wait for the next scan; 1 other was not screened." in said
+    )
     assert "a/b/none.txt" in said
     assert "a/script.txt" not in said, "the lines are for what a person can do something about"
     assert "4 files are still arriving" in (studio.out() / "latest" / "delta.html").read_text()
@@ -43,3 +47,35 @@ def test_one_file_that_is_still_arriving(studio):
     assert "1 file is still arriving and waits for the next scan.\n" in screen(
         studio.scan(drops=MARKED)
     )
+
+
+def test_each_row_is_worked_out_once_and_the_page_keeps_little_of_it(studio, monkeypatch):
+    """On a first night every file is new: what the page holds of them must not add up."""
+    made, light = [], []
+    row, lighten = Rows.row, _Light.row
+
+    def counted(self, asset, *args):
+        made.append(asset.asset_path)
+        return row(self, asset, *args)
+
+    def kept(self, one):
+        light.append(lighten(self, one))
+        return light[-1]
+
+    monkeypatch.setattr(Rows, "row", counted)
+    monkeypatch.setattr(_Light, "row", kept)
+    for number in range(40):
+        studio.put(f"empty/{number}.txt", b"")
+    studio.put("broken.png", b"\x89PNG\r\n\x1a\n and no more")
+    studio.scan()
+    assert len(made) == len(set(made)) == 45
+    empty = [one for one in light if "empty/" in one.asset.asset_path]
+    assert len(empty) == 40
+    assert len({id(one.outcomes) for one in empty}) == len({id(one.reasons) for one in empty}) == 1
+    page = (studio.out() / "latest" / "delta.html").read_text(encoding="utf-8")
+    for said in ("a/empty/39.txt", "a/broken.png", "a/none.png", "Empty file", "Damaged file"):
+        assert said in page
+    made.clear()
+    studio.put("late.txt", words(88))
+    studio.scan()
+    assert len(made) == 46, "and on a later one nothing twice either"

@@ -197,7 +197,7 @@ class Workers:
             answer = worker.load(asset, self._limits, seconds_for(asset, self._limits))
             sound = answer != OUT_OF_MEMORY
         except WorkerLateError:
-            return _timed_out(seconds_for(asset, self._limits))
+            return timed_out(asset, self._limits)
         except WorkerGoneError as gone:
             if self._left:
                 raise _LeftError from gone
@@ -247,7 +247,9 @@ _NO_WORKER = Fault(
 )
 
 
-def _timed_out(seconds: float) -> Fault:
+def timed_out(asset: Asset, limits: Limits) -> Fault:
+    """The fault of an asset whose decoding took longer than it may."""
+    seconds = seconds_for(asset, limits)
     return Fault(
         Reason.TIMED_OUT,
         f"decoding the file took more than the {seconds:,.0f} seconds that it has by "

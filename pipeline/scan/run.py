@@ -25,7 +25,7 @@ from pipeline.run_record import run_info
 from pipeline.scan.answer import Context, record_notes, unreachable_notes, write_answer
 from pipeline.scan.events import Event, Tell, untold
 from pipeline.scan.index_change import IndexChanges
-from pipeline.scan.judging import Due, Judging, Way
+from pipeline.scan.judging import UNCHANGED, Due, Judging, Way
 from pipeline.scan.keys import content_of, keys_of
 from pipeline.scan.listing import Listing, list_drops
 from pipeline.scan.past import (
@@ -330,7 +330,7 @@ def plan_of(listing: Listing, due: Sequence[Due]) -> list[str]:
         by_way.setdefault(one.way, Counter())[one.why] += 1
     for way in (Way.KEEP, Way.COMPARE, Way.SEARCH, Way.LOAD):
         for why, number in by_way.get(way, Counter()).most_common():
-            because = "" if way is Way.KEEP else f": {why}"
+            because = "" if why == UNCHANGED else f": {why}"
             said.append(f"{number:,} to be {_WAYS[way]}{because}.")
     return said
 

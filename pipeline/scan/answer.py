@@ -192,6 +192,8 @@ def _delta(context: Context, risk: pa.Table, suppressed: Suppressed) -> pa.Table
         added=added.__contains__,
         removed=removed.__contains__,
         suppressed=suppressed,
+        arrived=context.listing.arrived,
+        arriving=context.listing.arriving(),
     )
 
 

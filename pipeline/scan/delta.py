@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -47,6 +47,8 @@ class Why(StrEnum):
     TAKEN_BACK = "false match taken back"
     LAPSED = "false match no longer covers it"
     RECORD = "the record of decisions could not be used"
+    ARRIVED = "the file has arrived"
+    ARRIVING = "the file is still arriving"
     UNREAD = "the file could be read in one of the two scans only"
     AGAIN = "judged again"
 
@@ -130,6 +132,8 @@ def delta_of(
     added: Callable[[str], bool],
     removed: Callable[[str], bool],
     suppressed: Suppressed | None = None,
+    arrived: Set[str] = _NONE,
+    arriving: Set[str] = _NONE,
 ) -> pa.Table:
     """Rows of the table that are other than before, the most urgent changes first.
 
@@ -139,6 +143,8 @@ def delta_of(
         scan_id, scan_before: names of the two scans.
         added, removed: whether a work, by id, came to the index since, or lost a file or went.
         suppressed: the matches that were suppressed in either scan.
+        arrived: paths of files that were still arriving in the scan before, and are not now.
+        arriving: paths of files that are.
 
     Returns:
         In `delta_schema()`, sorted by change, then band, risk and path.
@@ -154,7 +160,7 @@ def delta_of(
             why = (
                 Why.NEW_FILE
                 if was is None
-                else _why_in_file(row, was)
+                else _why_in_file(row, was, arrived, arriving)
                 or _why_suppressed(change, row, was, added, suppressed)
                 or _why_in_index(row, was, added, removed, suppressed)
             )
@@ -230,7 +236,13 @@ def _other_bytes(row: Mapping[str, Any], was: Mapping[str, Any]) -> bool:
     )
 
 
-def _why_in_file(row: Mapping[str, Any], was: Mapping[str, Any]) -> Why | None:
+def _why_in_file(
+    row: Mapping[str, Any], was: Mapping[str, Any], arrived: Set[str], arriving: Set[str]
+) -> Why | None:
+    if row["asset_path"] in arriving:
+        return Why.ARRIVING
+    if row["asset_path"] in arrived and was["asset_id"] is None:
+        return Why.ARRIVED
     if _other_bytes(row, was):
         return Why.OTHER_BYTES
     if (row["asset_id"] is None) is not (was["asset_id"] is None):

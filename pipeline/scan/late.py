@@ -16,7 +16,7 @@ class Late:
 
     Args:
         state: what is kept.
-        load_key: what loading depends on (`pipeline.scan.keys`): by another one, nothing was counted.
+        load_key: what loading depends on (`pipeline.scan.keys`); by another, nothing was counted.
         scan_id: of this scan.
     """
 

@@ -322,6 +322,9 @@ def plan_of(listing: Listing, due: Sequence[Due]) -> list[str]:
     """What a scan is about to do, in sentences."""
     files = len(listing.paths())
     said = [f"{files:,} file{'' if files == 1 else 's'} in the drops; {listing.read:,} were read."]
+    arriving = len(listing.arriving())
+    if arriving:
+        said.append(f"{arriving:,} still arriving, and left to the next scan.")
     coming = listing.coming()
     if coming:
         said.append(f"{coming:,} to be fetched from object storage.")

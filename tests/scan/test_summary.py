@@ -5,11 +5,14 @@ from __future__ import annotations
 import io
 import json
 
+import pyarrow.parquet as pq
 from rich.console import Console
 from scan_samples import bands, jpeg, words
 
 from pipeline.rows import Rows
 from pipeline.scan.answer import _Light
+from pipeline.scan.run import scan
+from pipeline.scan.settings import load_settings
 from pipeline.scan_terminal import print_scan
 
 MARKED = {"a": {"path": "drop", "settle": {"seconds": 0, "marker": "_DONE"}}}
@@ -36,8 +39,21 @@ def test_files_that_are_still_arriving_are_counted_apart(studio):
     studio.put("_DONE", b"")
     (studio.drop / "b" / "none.txt").write_bytes(words(77))
     done = studio.scan(drops=MARKED)
-    assert "arriving" not in screen(done)
+    said = screen(done)
+    assert "arriving" not in said
+    assert "newly flagged: the file has arrived" in said
     assert set(bands(studio.read()).values()) == {"escalate", "no_match"}
+
+
+def test_a_file_that_was_judged_and_is_sent_anew_is_said_to_be_arriving(studio):
+    studio.put("_DONE", b"")
+    studio.scan(drops=MARKED)
+    (studio.drop / "_DONE").unlink()
+    said = []
+    done = scan(load_settings(studio.config(drops=MARKED)), say=said.append)
+    assert "4 still arriving, and left to the next scan." in said
+    rows = pq.read_table(done.folder / "delta.parquet").to_pylist()
+    assert {one["why"] for one in rows} == {"the file is still arriving"}
 
 
 def test_one_file_that_is_still_arriving(studio):

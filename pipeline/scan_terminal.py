@@ -39,6 +39,12 @@ def print_scan(done: Scanned, console: Console) -> None:
     )
     files, works = count(said["files"], "file"), count(said["works"], "work")
     console.print(shown(f"All of it: {files} against {works}: {counts or 'nothing'}."))
+    if said["not_screened_for"]:
+        why = ", ".join(
+            f"{title[:1].lower()}{title[1:]} {number:,}"
+            for title, number in said["not_screened_for"].items()
+        )
+        console.print(shown(f"Not screened: {why}."))
     for note in (*arriving_notes(said), *suppressed_notes(said)):
         console.print(shown(note))
     stages = stages_line(said["stages"])

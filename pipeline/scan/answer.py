@@ -19,7 +19,7 @@ from pipeline.places import Place, absolute
 from pipeline.plain_words import BANDS, count, risk_number
 from pipeline.recorded import Recorded, RecordUse, write_decisions
 from pipeline.records import Asset, Band, Fault, Outcome, RiskRow, StageOutcome
-from pipeline.report import ChangeLine, Changes, ReportLimits, write_report
+from pipeline.report import ChangeLine, Changes, ReportLimits, why_unscreened, write_report
 from pipeline.results import (
     DELTA,
     DELTA_CSV,
@@ -119,7 +119,7 @@ def write_answer(context: Context, folder: Path) -> dict[str, Any]:
     works = {work.work_id: work for work in context.index.works}
     assets, info = context.listing.assets, context.info
     with ResultFiles(folder) as files:
-        partly = 0
+        partly, unscreened = 0, Counter[str]()
         lapsed: dict[str, frozenset[str]] = {}
         fresh, before, light = dict[str, RiskRow](), _paths_of(context.before), _Light()
         stages = {bench.name: Counter[str]() for bench in context.benches}
@@ -128,6 +128,8 @@ def write_answer(context: Context, folder: Path) -> dict[str, Any]:
             nonlocal partly
             for row in rows_of(context, assets):
                 partly += row.band in FLAGGED and in_part(row)
+                if row.band is Band.NOT_SCREENED:
+                    unscreened[why_unscreened(row)[1]] += 1
                 if row.lapsed:
                     lapsed[row.asset.asset_path] = frozenset(row.lapsed)
                 if row.asset.asset_path not in before:
@@ -157,6 +159,7 @@ def write_answer(context: Context, folder: Path) -> dict[str, Any]:
         )
         said = {
             **_said(context, counts, delta, partly),
+            "not_screened_for": dict(unscreened.most_common()),
             "suppressed": pairs,
             "no_longer_suppressed": again,
             "record": context.recorded.use.value,

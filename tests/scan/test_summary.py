@@ -32,6 +32,7 @@ def test_files_that_are_still_arriving_are_counted_apart(studio):
     assert (
         "4 files are still arriving and wait for the next scan; 1 other was not screened." in said
     )
+    assert "Not screened: still arriving 4, empty file 1." in said
     assert "a/b/none.txt" in said
     assert "a/script.txt" not in said, "the lines are for what a person can do something about"
     assert "4 files are still arriving" in (studio.out() / "latest" / "delta.html").read_text()

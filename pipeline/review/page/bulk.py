@@ -14,6 +14,7 @@ from fastapi.responses import JSONResponse, Response
 
 from pipeline.errors import RecordError
 from pipeline.records import Band
+from pipeline.review import asked
 from pipeline.review.basis import Basis
 from pipeline.review.canonical import canonical
 from pipeline.review.events import Choice, Decision, Payload
@@ -68,7 +69,8 @@ def plan(desk: Desk, ask: BulkAsk) -> Plan:
     which anybody has decided.
 
     Raises:
-        HTTPException: 422 if too many rows pass the filter, or a reason is missing.
+        HTTPException: 422 if too many rows pass the filter, a reason is missing, or what is to be
+            written can't be kept.
     """
     filters = Filters.of_string(ask.query)
     numbers = desk.numbers(filters)
@@ -98,6 +100,13 @@ def plan(desk: Desk, ask: BulkAsk) -> Plan:
             wants_reason |= rules.wants_reason(ask.choice, Band(basis.band))
     if wants_reason and not ask.reason.strip():
         raise HTTPException(422, "This decision needs a reason for some of these rows.")
+    for basis in bases.values():
+        try:
+            asked.decision(
+                rules, basis, ask.choice, reason=ask.reason, note=ask.note, assignee=ask.assignee
+            )
+        except RecordError as error:  # a name or words that can't be kept
+            raise HTTPException(422, str(error)) from None
     shown = {
         "bases": [basis.to_json() for basis in bases.values()],
         "decision": [str(ask.choice), ask.reason, ask.note, ask.assignee],
@@ -122,7 +131,11 @@ def ask_bulk(request: Request) -> Response:
 def preview_bulk(request: Request, body: Annotated[BulkAsk, Depends(taken(BulkAsk))]) -> Response:
     """Shows the exact count and the rows of a bulk decision; nothing is written."""
     desk: Desk = request.app.state.desk
-    return _previewed(request, plan(desk, body), body)
+    try:
+        planned = plan(desk, body)
+    except HTTPException as error:
+        return _sent_back(request, body, error)
+    return _previewed(request, planned, body)
 
 
 @router.post("/bulk", least=Role.APPROVER, openapi_extra=body_of(BulkDo), responses=ANSWERS)
@@ -131,7 +144,10 @@ def do_bulk(
 ) -> Response:
     """Writes a bulk decision, if what it would write is still what was shown."""
     desk: Desk = request.app.state.desk
-    planned = plan(desk, body)
+    try:
+        planned = plan(desk, body)
+    except HTTPException as error:
+        return _sent_back(request, body, error)
     if planned.preview != body.preview:
         if not guard.is_form(request):
             raise HTTPException(409, "What would be decided is not what was previewed.")
@@ -214,9 +230,20 @@ def _previewed(request: Request, planned: Plan, ask: BulkAsk, *, changed: bool =
     return page(request, "bulk.html.j2", status=status, **context)
 
 
+def _sent_back(request: Request, ask: BulkAsk, error: HTTPException) -> Response:
+    """The form as it was filled in, with what is wrong with it; for JSON the error itself."""
+    if not guard.is_form(request):
+        raise error
+    desk: Desk = request.app.state.desk
+    filters = Filters.of_string(ask.query)
+    context = _context(filters, ask, total=desk.count(filters)) | {"wrong": str(error.detail)}
+    return page(request, "bulk.html.j2", status=error.status_code, **context)
+
+
 def _context(filters: Filters, ask: BulkAsk | None = None, *, total: int) -> dict[str, Any]:
     return {
         "stage": "ask",
+        "wrong": "",
         "filters": filters,
         "query": filters.query(),
         "total": total,

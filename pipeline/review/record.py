@@ -81,7 +81,7 @@ class Record:
         if create:
             if database.file is not None and not database.file.parent.is_dir():
                 raise RecordError(f"There is no folder {database.file.parent} for a record.")
-            with database.writing() as connection:
+            with database.writing(create=True) as connection:
                 if not sa.inspect(connection).has_table(EVENTS.name):
                     database.make(connection)
                     opened = Opened(secrets.token_hex(16))

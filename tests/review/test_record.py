@@ -222,6 +222,47 @@ def test_a_password_is_not_told():
     assert "hunter2" not in str(told.value)
 
 
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://anna:hunter2@/db?host={folder}",
+        "postgresql:///db?host={folder}&password=hunter2",
+        "postgresql://anna:hunter2@127.0.0.1:1/db?passfile={folder}&connect_timeout=1",
+        "postgresql://anna:hunter2@127.0.0.1:1/db?sslmode=verify-full&sslrootcert={folder}",
+        "postgresql://anna:hunter2@127.0.0.1:1/db?nonsense=hunter2",
+    ],
+)
+def test_a_server_s_errors_tell_no_place_and_no_secret(tmp_path, url):
+    with pytest.raises(RecordError) as told:
+        Record.open(url.format(folder=tmp_path))
+    said = str(told.value)
+    assert said.startswith("The record postgresql://")
+    assert said.count("\n") == 0
+    for secret in ("hunter2", "anna", str(tmp_path), tmp_path.name, "socket", "%2F", "psycopg"):
+        assert secret not in said
+
+
+def test_a_server_that_answers_is_told_of_by_what_it_refuses(postgresql, postgresql_place):
+    wrong = postgresql.replace("/postgres?", "/nothing?")
+    with pytest.raises(RecordError, match="no such database on its server") as told:
+        Record.open(wrong)
+    assert "host=" not in str(told.value)
+    record = Record.open(postgresql_place, create=True)
+    assert record.database.name == "postgresql:///postgres"
+    with record.database.engine.begin() as connection:
+        connection.exec_driver_sql("DROP TABLE clearance_events")
+    with pytest.raises(RecordError, match="its table of events is not there"):
+        list(record.events())
+
+
+@pytest.mark.parametrize("name", ["a b?c#d%20.sqlite", "ü.sqlite", "\udcff.sqlite"])
+def test_a_record_may_have_any_name(tmp_path, name):
+    record = Record.open(tmp_path / name, create=True)
+    record.comment("anna", BASIS.item, "words")
+    assert [file.name for file in tmp_path.iterdir() if file.stat().st_size] == [name]
+    assert verify(tmp_path / name).whole
+
+
 def test_without_the_extra_one_sentence_says_so(tmp_path):
     code = (
         "import sys; sys.modules['sqlalchemy'] = None\n"

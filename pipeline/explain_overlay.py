@@ -97,7 +97,7 @@ class DrawnOverlay:
 def draw_overlay(
     stored: StoredRun, row: Mapping[str, Any], work_id: str | None = None
 ) -> DrawnOverlay:
-    """The overlay of a row's strongest match that counts and has an overlap, or of that with a work.
+    """The overlay of a row's strongest match that counts and has one, or of its match with a work.
 
     Where no match that counts has an overlap, it is that of a suppressed one.
 

@@ -380,7 +380,7 @@ def test_another_work_must_have_an_overlap(screened):
 
 @pytest.fixture
 def of_two(screened):
-    """The same, with a weaker match with `w2` at another place; `suppress` names those suppressed."""
+    """The same, with a weaker match with `w2` as well; which of them are suppressed and placed."""
 
     def suppress(*works, placed=("w1", "w2")):
         file = screened / "out" / "matches.parquet"

@@ -30,8 +30,8 @@ except ModuleNotFoundError as error:
     ) from error
 
 __all__ = [
-    "APPLICATION_ID", "EVENTS", "POSTGRESQL", "SQLITE", "USER_VERSION", "Database", "driver_said", "sa",
-    "told",
+    "APPLICATION_ID", "EVENTS", "POSTGRESQL", "SQLITE", "USER_VERSION", "Database",
+    "driver_said", "sa", "told",
 ]  # fmt: skip
 
 APPLICATION_ID = 0x436C7252
@@ -212,8 +212,8 @@ class Database:
         """Refuses a SQLite file that is not there: SQLite itself would begin an empty one."""
         if self.file is not None and not self.there:
             raise RecordError(
-                f"The record {self.name} is gone: there is no such file, or it is empty. Nothing is "
-                "read or written until it is put back; a copy or a backup of it will do."
+                f"The record {self.name} is gone: there is no such file, or it is empty. Nothing "
+                "is read or written until it is put back; a copy or a backup of it will do."
             )
 
     def _make_file(self) -> None:

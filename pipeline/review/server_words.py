@@ -21,7 +21,7 @@ _BY_STATE = (
 
 
 def server_name(url: URL) -> str:
-    """A database for people: on which host and of what name; no user, password, folder or option."""
+    """A database for people: its host and its name; no user, password, folder or option."""
     host = url.host or ""
     host = f"[{host}]" if ":" in host else host
     port = f":{url.port}" if url.port is not None else ""

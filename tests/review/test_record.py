@@ -24,7 +24,7 @@ from pipeline.review.audit import verify
 from pipeline.review.basis import Item
 from pipeline.review.canonical import canonical, parsed
 from pipeline.review.events import Choice, EventKind, Rules, folded, same_person
-from pipeline.review.record import Record
+from pipeline.review.record import PassedOverError, Record
 from pipeline.review.state import ItemState
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -360,6 +360,52 @@ def test_a_killed_writer_loses_nothing_acknowledged(place, tmp_path):
     assert len(acknowledged) > 10
     assert set(acknowledged) <= set(kept)
     assert Record.open(place).decide("after", BASIS, Choice.REPLACE, reason="on it goes")
+
+
+BULK = """
+import sys
+from pipeline.records import Band
+from pipeline.review.basis import Basis
+from pipeline.review.events import Choice
+from pipeline.review.record import Record
+record = Record.open(sys.argv[1], create=True)
+bases = {
+    f"event-{n:05}": Basis(
+        f"{n:064x}", "x.png", "w", 1, "d" * 64, "c" * 64, 0.5, Band.REVIEW, "run"
+    )
+    for n in range(3000)
+}
+asked = []
+def check(state, given):
+    asked.append(given)
+    if len(asked) == 1500:
+        print("half", flush=True)
+record.decide_all("dora", bases, Choice.NO_ISSUE, check=check)
+"""
+
+
+def test_many_decisions_at_once_are_all_there_or_none(place):
+    with subprocess.Popen(
+        [sys.executable, "-c", BULK, place], stdout=subprocess.PIPE, text=True, cwd=ROOT
+    ) as writer:
+        assert writer.stdout.readline() == "half\n"
+        writer.kill()
+    found = verify(place)
+    assert found.whole, found.faults
+    assert found.kinds == {"opened": 1}
+    record = Record.open(place)
+    bases = {f"event-{n:05}": basis(n) for n in range(20)}
+
+    def not_the_third(state: ItemState, given: object) -> None:
+        if given.basis == basis(2):
+            raise PassedOverError
+
+    done = record.decide_all("dora", bases, Choice.NO_ISSUE, reason="r", check=not_the_third)
+    assert [event.event_id for event in done] == [name for name in bases if name != "event-00002"]
+    assert record.decide_all("dora", bases, Choice.NO_ISSUE, reason="r", check=not_the_third)
+    with pytest.raises(RecordError, match="Another event has the name"):
+        record.decide_all("dora", {"event-new": basis(50), **bases}, Choice.REPLACE, reason="r")
+    assert verify(place).kinds == {"opened": 1, "decision": 19}
 
 
 def test_an_item_is_an_asset_with_a_work():

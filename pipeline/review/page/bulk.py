@@ -26,13 +26,14 @@ from pipeline.review.page.guard import page_router
 from pipeline.review.page.pages import page
 from pipeline.review.page.people import Person, Role
 from pipeline.review.page.wording import CHOICES, MEANINGS
+from pipeline.review.record import PassedOverError
 from pipeline.review.state import ItemState, State
 
 router = page_router()
 Who = Annotated[Person, Depends(guard.person)]
 
 MOST_ROWS = 1000
-"""Each decision is an event of its own, on the disk before the next; more would take minutes."""
+"""Each decision is an event of its own, and all are written at once, while other writers wait."""
 SHOWN_ROWS = 25
 
 TWO_PERSONS = "want two persons, each by their own look"
@@ -156,29 +157,22 @@ def do_bulk(
     filtered = planned.filters.described() or "no filter"
     note = f"Decided in bulk, {len(planned.bases):,} at once; {filtered}."
     written, passed_over, stopped = 0, 0, ""
-    check = guard.still(request, _as_previewed)
-    for basis in planned.bases:
-        try:
-            record.decide(
-                person.name,
-                basis,
-                body.choice,
-                reason=body.reason,
-                note=f"{body.note}\n{note}".strip(),
-                assignee=body.assignee,
-                event_id=_event_id(body.bulk_id, basis),
-                check=check,
-            )
-        except _MeanwhileError:
-            passed_over += 1
-            continue
-        except HTTPException as error:
-            stopped = str(error.detail)
-            break
-        except RecordError as error:
-            stopped = str(error)
-            break
-        written += 1
+    try:
+        done = record.decide_all(
+            person.name,
+            {_event_id(body.bulk_id, basis): basis for basis in planned.bases},
+            body.choice,
+            reason=body.reason,
+            note=f"{body.note}\n{note}".strip(),
+            assignee=body.assignee,
+            check=guard.still(request, _as_previewed),
+        )
+    except HTTPException as error:
+        stopped = str(error.detail)
+    except RecordError as error:
+        stopped = str(error)
+    else:
+        written, passed_over = len(done), len(planned.bases) - len(done)
     if not guard.is_form(request):
         status = 409 if stopped else 200
         told = {"written": written, "passed_over": passed_over, "stopped": stopped}
@@ -189,15 +183,15 @@ def do_bulk(
     return page(request, "bulk.html.j2", status=409 if stopped else 200, **context)
 
 
-class _MeanwhileError(Exception):
-    """Somebody decided on the row since it was previewed, or it wants two persons now."""
-
-
 def _as_previewed(state: ItemState, given: Payload) -> None:
-    """Nothing is decided in bulk that was not shown so: asked again as each row is written."""
+    """Nothing is decided in bulk that was not shown so: asked again as each row is written.
+
+    Raises:
+        PassedOverError: if somebody decided on the row since, or it wants two persons now.
+    """
     wants_two = isinstance(given, Decision) and given.persons > 1
     if wants_two or state.state not in _UNDECIDED:
-        raise _MeanwhileError
+        raise PassedOverError
 
 
 def _event_id(bulk_id: str, basis: Basis) -> str:

@@ -350,6 +350,10 @@ def test_an_asset_that_is_gone_or_changed_is_refused_in_one_sentence(screened):
     Image.new("RGB", (8, 8)).save(file)
     with pytest.raises(RunError, match=r"b/cat\.png in the drop .* has other content than was scr"):
         write_overlay(screened / "out", "cat.png", screened / "seen.png")
+    with file.open("wb") as sparse:
+        sparse.truncate(200 << 30)  # nobody waits for that to be read
+    with pytest.raises(RunError, match=r"b/cat\.png in the drop .* has other content than was scr"):
+        write_overlay(screened / "out", "cat.png", screened / "seen.png")
     file.unlink()
     with pytest.raises(RunError, match=r"b/cat\.png can't be read in the drop"):
         write_overlay(screened / "out", "cat.png", screened / "seen.png")

@@ -10,7 +10,6 @@ import base64
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import RunError
@@ -227,23 +226,12 @@ def _data_uri(data: bytes, kind: str) -> str:
 
 @cache
 def _template() -> Template:
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+    from pipeline.plain_words import risk_number, stands_at
+    from pipeline.templating import environment
 
-    from pipeline.plain_words import BANDS, risk_number, stands_at
-    from pipeline.records import Band
-    from pipeline.visible import visible
-
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).resolve().parent / "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["shown"] = lambda text: visible(str(text), keep_newlines=True)
-    environment.filters["band"] = lambda name: BANDS[Band(name)]
-    environment.filters["risk"] = lambda number: (
+    made = environment()
+    made.filters["risk"] = lambda number: (
         "" if number is None or number != number else risk_number(float(number))
     )
-    environment.globals["stands_at"] = stands_at
-    return environment.get_template("notebook.html.j2")
+    made.globals["stands_at"] = stands_at
+    return made.get_template("notebook.html.j2")

@@ -10,7 +10,6 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.errors import Reason
@@ -21,6 +20,7 @@ from pipeline.report_card import Card, Content, card, shown_match, shown_work
 from pipeline.report_overlay import OVERLAYS
 from pipeline.results import REPORT, RISK_CSV, ResultFiles, RunInfo
 from pipeline.table import counts, flagged, urgency
+from pipeline.templating import environment
 from pipeline.visible import visible
 from reference_index.interface import Work
 
@@ -211,16 +211,7 @@ def report_html(
 
 @cache
 def _template() -> Template:
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).resolve().parent / "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("report.html.j2")
+    return environment().get_template("report.html.j2")
 
 
 def _headline(rows: Sequence[RiskRow], run: RunInfo, changes: Changes | None) -> str:

@@ -17,6 +17,7 @@ from pipeline.review.audit import Verified
 from pipeline.review.events import Decision, Event, payload_json
 from pipeline.review.record import Record, now
 from pipeline.spreadsheet import write_csv
+from pipeline.templating import environment
 from pipeline.visible import visible
 
 if TYPE_CHECKING:
@@ -141,13 +142,4 @@ def _shown(value: Any) -> str:
 
 @cache
 def _template() -> Template:
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).resolve().parents[1] / "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("record.html.j2")
+    return environment().get_template("record.html.j2")

@@ -10,7 +10,7 @@ from typing import Any
 
 from fastapi import Request
 from fastapi.responses import HTMLResponse
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment
 
 from pipeline.plain_words import BANDS, OUTCOMES, count, risk_number
 from pipeline.records import Band, Outcome
@@ -22,7 +22,7 @@ from pipeline.review.page.newer import NewerRun
 from pipeline.review.page.people import Person
 from pipeline.review.page.wording import CHOICES, FILTERS, MEANINGS, STATES
 from pipeline.review.state import State
-from pipeline.visible import visible
+from pipeline.templating import environment
 
 FOLDER = Path(__file__).resolve().parent
 STATIC = FOLDER / "static"
@@ -59,7 +59,7 @@ def page(request: Request, template: str, *, status: int = 200, **context: Any) 
         "done": just_done(request, desk, session.person) if session else None,
         "query": carried(request),
     }
-    html = environment().get_template(template).render({**around, **context})
+    html = templates().get_template(template).render({**around, **context})
     return HTMLResponse(html.encode("utf-8", "backslashreplace"), status)
 
 
@@ -132,17 +132,9 @@ def deciding(
 
 
 @cache
-def environment() -> Environment:
-    """The templates: every text is escaped, and what is not defined is an error."""
-    made = Environment(
-        loader=FileSystemLoader(FOLDER / "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    made.filters["shown"] = lambda text: visible(str(text), keep_newlines=True)
-    made.filters["band"] = lambda name: BANDS[Band(name)]
+def templates() -> Environment:
+    """The page's templates, with what they call."""
+    made = environment(FOLDER / "templates")
     made.filters["risk"] = lambda number: risk_number(
         None if number is None or number != number else float(number)
     )

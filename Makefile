@@ -4,7 +4,7 @@
 # VENV         where the environment is made
 # CONSTRAINTS  versions to install; empty for whatever pyproject.toml allows
 # EXAMPLES     how many files of each kind `make fuzz` tries
-# ARGS         passed on, as in: make test ARGS="tests/demo -x"
+# ARGS         passed on, as in: make test ARGS="tests/scan -x"
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
@@ -19,7 +19,7 @@ RUN := $(BIN)/python -m
 STAMP := $(VENV)/.installed
 CANDIDATES := $(or $(PYTHON),python3 python3.13 python3.12 python3.11 python3.14 python)
 
-.PHONY: help demo test lint bench fuzz chaos notebooks format clean
+.PHONY: help demo test slow lint bench fuzz chaos notebooks format clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -28,8 +28,11 @@ demo: $(STAMP) ## index real works, screen a real drop, print the table, write d
 	@$(RUN) pipeline demo $(ARGS)
 
 # A file's tests stay together: they share what they set up.
-test: $(STAMP) ## run every test, on all processors
-	$(RUN) pytest -n auto --dist loadfile $(ARGS)
+test: $(STAMP) ## run the tests, but for those marked slow, on all processors
+	$(RUN) pytest -n auto --dist loadfile -m "not slow" $(ARGS)
+
+slow: $(STAMP) ## run the tests marked slow: browsers, hostile files, kills, damage, object storage
+	$(RUN) pytest -n auto --dist loadfile -m slow $(ARGS)
 
 lint: $(STAMP) ## check style and types
 	$(RUN) ruff check

@@ -175,10 +175,18 @@ class RowView:
         return ([*found, of_work], "") if of_work else (found, missing)
 
     def _repr_html_(self) -> str:
+        from pipeline.sentences import sentences
+
         pictures, said = self.pictures
+        names = [
+            match[name]
+            for match in self.explanation["matches"]
+            for name in ("title", "rightsholder", "rights")
+        ]
         return _template().module.row(  # type: ignore[attr-defined, no-any-return]
             e=self.explanation,
             match=self.match,
+            reasons=sentences(self.explanation["reasons"], names),
             pictures=[_data_uri(one, "png") for one in pictures],
             said=said,
         )

@@ -73,6 +73,7 @@ class Reason(StrEnum):
     TOO_LARGE = "too_large"
     TIMED_OUT = "timed_out"
     DECODER_DIED = "decoder_died"
+    NO_DECODER = "no_decoder"
     ENCRYPTED = "encrypted"
     NO_TEXT = "no_text"
     TOO_LITTLE_DETAIL = "too_little_detail"

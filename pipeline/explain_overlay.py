@@ -34,7 +34,8 @@ class WrittenOverlay:
         file: the PNG.
         work_id: of the work that it shows.
         sentence: the overlap in words.
-        note: what is not in the picture and why, or empty.
+        note: what is not in the picture and why, and what the row's own match is if this is another
+            or is suppressed; or empty.
     """
 
     file: Path
@@ -44,13 +45,16 @@ class WrittenOverlay:
 
 
 def write_overlay(out: Place, asset: str, file: Path, work_id: str | None = None) -> WrittenOverlay:
-    """Writes the overlay of an asset's strongest match that has an overlap.
+    """Writes the overlay of the match that decides an asset's row.
+
+    If that has no overlap, of the strongest that counts and has one; a suppressed match only where
+    no other has one. The note says so.
 
     Args:
         out: where a run's results lie.
         asset: as in `pipeline.explain.explain`.
         file: a new file, ending in `.png`; nothing is ever overwritten.
-        work_id: another match than the strongest.
+        work_id: another match than that.
 
     Raises:
         RunError: if the results can't be read, hold no such overlap or one that can't be drawn,
@@ -62,7 +66,22 @@ def write_overlay(out: Place, asset: str, file: Path, work_id: str | None = None
     _check_place(file, stored.run)
     drawn = draw_overlay(stored, row, work_id)
     _write(file, drawn.png)
-    return WrittenOverlay(file, drawn.work_id, drawn.sentence, drawn.note)
+    note = f"{_standing(stored, row, drawn.work_id)} {drawn.note}".strip()
+    return WrittenOverlay(file, drawn.work_id, drawn.sentence, note)
+
+
+def _standing(stored: StoredRun, row: Mapping[str, Any], work_id: str) -> str:
+    """What a match is to its row, in a sentence; empty if it decides it."""
+    matches = rows_of(stored.match_rows, asset_path=row["asset_path"])
+    counted = [match["work_id"] for match in matches if not match.get("suppressed")]
+    if not counted:
+        return "Every match of this row is suppressed, and none decides it."
+    if work_id == counted[0]:
+        return ""
+    decides = f"the one with {visible(counted[0])} decides the row"
+    if work_id not in counted:
+        return f"This match with {visible(work_id)} is suppressed; {decides}."
+    return f"This is the match with {visible(work_id)}; {decides}."
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +97,9 @@ class DrawnOverlay:
 def draw_overlay(
     stored: StoredRun, row: Mapping[str, Any], work_id: str | None = None
 ) -> DrawnOverlay:
-    """The overlay of a row's strongest match that has an overlap, or of its match with a work.
+    """The overlay of a row's strongest match that counts and has one, or of its match with a work.
+
+    Where no match that counts has an overlap, it is that of a suppressed one.
 
     Raises:
         RunError: as in `write_overlay`.
@@ -122,8 +143,10 @@ def _chosen(
             f"The run in {stored.folder} found no place in {path} where a work lies, so there is "
             "no overlay to draw."
         )
+    if work_id is None:
+        return min(found, key=lambda one: bool(one[0].get("suppressed")))  # the first of those
     for match, overlap in found:
-        if work_id is None or match["work_id"] == work_id:
+        if match["work_id"] == work_id:
             return match, overlap
     listed = ", ".join(visible(match["work_id"]) for match, _ in found)
     raise RunError(
@@ -186,7 +209,9 @@ def asset_image(run: Mapping[str, Any], row: Mapping[str, Any]) -> LoadedImage:
         )
     try:
         with open_regular(file) as stream:
-            same = digest_of(stream)[0] == row["asset_id"]
+            # Of another length it is another file: what took its place may claim any size.
+            size = row.get("size")
+            same = size in (None, stream.seek(0, 2)) and digest_of(stream)[0] == row["asset_id"]
     except (FileRefusedError, OSError) as error:
         detail = error.fault.detail if isinstance(error, FileRefusedError) else str(error.strerror)
         raise RunError(

@@ -27,7 +27,7 @@ from reference_index.interface import Work
 if TYPE_CHECKING:
     from jinja2 import Template
 
-__all__ = ["Content", "ReportLimits", "report_html", "write_report"]
+__all__ = ["Content", "ReportLimits", "report_html", "why_unscreened", "write_report"]
 
 _REASONS: Mapping[Reason, str] = {
     Reason.EMPTY_FILE: "Empty file",
@@ -38,6 +38,7 @@ _REASONS: Mapping[Reason, str] = {
     Reason.TOO_LARGE: "Too large",
     Reason.TIMED_OUT: "Took too long to decode",
     Reason.DECODER_DIED: "Broke the decoder",
+    Reason.NO_DECODER: "No process to decode it in",
     Reason.ENCRYPTED: "Encrypted",
     Reason.NO_TEXT: "No text in it",
     Reason.TOO_LITTLE_DETAIL: "Too little detail to judge",
@@ -302,7 +303,7 @@ def _cards(
         yield made
 
 
-def _why(row: RiskRow) -> tuple[str, str]:
+def why_unscreened(row: RiskRow) -> tuple[str, str]:
     """Why a row is grouped where it is (its own fault, or its first stage that did not run), as
     the group's name and title.
     """
@@ -321,7 +322,7 @@ def _unscreened(rows: Sequence[RiskRow], limit: int) -> list[Unscreened]:
     """Rows grouped by reason, the commonest first; at most `limit` rows in all."""
     grouped: dict[tuple[str, str], list[RiskRow]] = {}
     for row in sorted(rows, key=urgency):
-        grouped.setdefault(_why(row), []).append(row)
+        grouped.setdefault(why_unscreened(row), []).append(row)
     sizes = Counter({why: len(found) for why, found in grouped.items()})
     groups, room = [], limit
     for (name, title), files in sizes.most_common():

@@ -13,7 +13,7 @@ from pipeline.explain_terminal import band_text, shown
 from pipeline.plain_words import BANDS, count, risk_number
 from pipeline.records import Band, Outcome
 from pipeline.results import DELTA, DELTA_HTML, RISK_TABLE
-from pipeline.scan.answer import TITLES, suppressed_notes
+from pipeline.scan.answer import TITLES, arriving_notes, suppressed_notes
 from pipeline.scan.delta import Change
 from pipeline.scan.history import Seen
 from pipeline.scan.run import Scanned
@@ -39,7 +39,13 @@ def print_scan(done: Scanned, console: Console) -> None:
     )
     files, works = count(said["files"], "file"), count(said["works"], "work")
     console.print(shown(f"All of it: {files} against {works}: {counts or 'nothing'}."))
-    for note in suppressed_notes(said):
+    if said["not_screened_for"]:
+        why = ", ".join(
+            f"{title[:1].lower()}{title[1:]} {number:,}"
+            for title, number in said["not_screened_for"].items()
+        )
+        console.print(shown(f"Not screened: {why}."))
+    for note in (*arriving_notes(said), *suppressed_notes(said)):
         console.print(shown(note))
     stages = stages_line(said["stages"])
     if stages:
@@ -51,10 +57,16 @@ def print_scan(done: Scanned, console: Console) -> None:
 
 
 def _print_urgent(done: Scanned, console: Console) -> None:
-    """The most urgent changes, those with evidence first."""
+    """The most urgent changes, those with evidence first; files that are still arriving are told of
+    by their number alone.
+    """
     delta = pq.read_table(done.folder / DELTA, use_threads=False).to_pylist()
     order = {band.value: place for place, band in enumerate(Band)}
-    urgent = [row for row in delta if row["band"] not in (None, Band.NO_MATCH.value)]
+    urgent = [
+        row
+        for row in delta
+        if row["band"] not in (None, Band.NO_MATCH.value) and row["asset_path"] not in done.arriving
+    ]
     urgent.sort(key=lambda row: (order[row["band"]], -(row["risk"] or 0.0), row["asset_path"]))
     if not urgent:
         return

@@ -11,6 +11,8 @@ from __future__ import annotations
 import csv
 import io
 import re
+from collections.abc import Callable
+from functools import lru_cache
 from typing import BinaryIO
 
 import pyarrow as pa
@@ -47,18 +49,20 @@ def write_csv(table: pa.Table, file: BinaryIO) -> None:
     """
     out = io.TextIOWrapper(file, encoding="utf-8", newline="")
     out.write(BYTE_ORDER_MARK)
+    # Most texts of a table stand in many of its rows.
+    cell = lru_cache(maxsize=1024)(text_cell)
     writer = csv.writer(out, lineterminator="\r\n")
     writer.writerow([text_cell(name) for name in table.column_names])
     for batch in table.to_batches(max_chunksize=4096):
         for row in zip(*(column.to_pylist() for column in batch.columns), strict=True):
-            writer.writerow([_cell(value) for value in row])
+            writer.writerow([_cell(value, cell) for value in row])
     out.flush()
     out.detach()
 
 
-def _cell(value: object) -> str:
+def _cell(value: object, cell: Callable[[str], str]) -> str:
     if value is None:
         return ""
     if isinstance(value, bool):
         return "true" if value else "false"
-    return text_cell(value) if isinstance(value, str) else repr(value)
+    return cell(value) if isinstance(value, str) else repr(value)

@@ -192,7 +192,8 @@ def tables_in_order(
 ) -> Tables:
     """As `tables`, of rows that come in the order of their paths and need not all be in memory."""
     faults: list[str] = []
-    parts: list[tuple[pa.Table, pa.Table, pa.Table]] = []
+    schemas = (risk_table_schema(), match_schema(), passage_schema())
+    parts = [_Parts(schema) for schema in schemas]
     paths: list[str] = []
     source = iter(rows)
     while chunk := list(islice(source, CHUNK_ROWS)):
@@ -206,23 +207,36 @@ def tables_in_order(
                 matches.append(_match_record(row, match, rank, works, cells))
                 passages += _passage_records(row, match, cells)
         if not faults:
-            parts.append(
-                (
-                    pa.Table.from_pylist(risk, schema=risk_table_schema()),
-                    pa.Table.from_pylist(matches, schema=match_schema()),
-                    pa.Table.from_pylist(passages, schema=passage_schema()),
-                )
-            )
+            for part, records in zip(parts, (risk, matches, passages), strict=True):
+                part.add(records)
     faults = table_faults(paths, discovered) + faults
     if faults:
         raise TableError(faults)
-    schemas = (risk_table_schema(), match_schema(), passage_schema())
-    empty = tuple(schema.empty_table() for schema in schemas)
-    # In one piece, so that the same rows give the same bytes however they came.
-    whole = [
-        pa.concat_tables(several).combine_chunks() for several in zip(empty, *parts, strict=True)
-    ]
-    return Tables(*whole)
+    return Tables(*(part.whole() for part in parts))
+
+
+class _Parts:
+    """A table that grows, column by column."""
+
+    def __init__(self, schema: pa.Schema) -> None:
+        self._schema = schema
+        self._columns: list[list[pa.Array]] = [[] for _ in schema]
+
+    def add(self, records: list[dict[str, object]]) -> None:
+        table = pa.Table.from_pylist(records, schema=self._schema)
+        for chunks, column in zip(self._columns, table.columns, strict=True):
+            chunks.extend(column.chunks)
+
+    def whole(self) -> pa.Table:
+        """The table, once: each column in one piece, so that the same rows give the same bytes
+        however they came. What a column was put together from is let go before the next.
+        """
+        columns = []
+        for field, chunks in zip(self._schema, self._columns, strict=True):
+            column = pa.chunked_array(chunks, type=field.type)
+            chunks.clear()
+            columns.append(pa.table([column], names=[field.name]).combine_chunks().column(0))
+        return pa.table(columns, schema=self._schema)
 
 
 def _risk_record(

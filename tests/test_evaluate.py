@@ -7,18 +7,15 @@ import json
 import random
 import shutil
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from subprocess import run as run_process
-from typing import Any
 
 import numpy as np
 import pytest
+from command_line import clearance
 from PIL import Image
-from typer.testing import CliRunner
 
 from pipeline.calibration import Calibration
-from pipeline.cli import app
 from pipeline.stages import STAGES
 from pipeline.synthetic import picture
 
@@ -26,24 +23,6 @@ WORDS = [f"{a}{b}" for a in ("lan", "mer", "tor", "vel", "sab", "quin") for b in
          ("tern", "ido", "ash", "orel", "umi", "est", "ane", "ibor", "ock", "ully")]  # fmt: skip
 
 SCRIPTS = tuple(f"w{number}" for number in range(12))
-
-
-@dataclass(frozen=True)
-class Answer:
-    status: int
-    stdout: str
-    stderr: str
-
-    @property
-    def json(self) -> dict[str, Any]:
-        return json.loads(self.stdout)
-
-
-def clearance(*words: object) -> Answer:
-    result = CliRunner().invoke(app, [str(word) for word in words])
-    if result.exception is not None and not isinstance(result.exception, SystemExit):
-        raise result.exception
-    return Answer(result.exit_code, result.stdout, result.stderr)
 
 
 def text(seed: int, words: int) -> str:

@@ -350,6 +350,10 @@ def test_an_asset_that_is_gone_or_changed_is_refused_in_one_sentence(screened):
     Image.new("RGB", (8, 8)).save(file)
     with pytest.raises(RunError, match=r"b/cat\.png in the drop .* has other content than was scr"):
         write_overlay(screened / "out", "cat.png", screened / "seen.png")
+    with file.open("wb") as sparse:
+        sparse.truncate(200 << 30)  # nobody waits for that to be read
+    with pytest.raises(RunError, match=r"b/cat\.png in the drop .* has other content than was scr"):
+        write_overlay(screened / "out", "cat.png", screened / "seen.png")
     file.unlink()
     with pytest.raises(RunError, match=r"b/cat\.png can't be read in the drop"):
         write_overlay(screened / "out", "cat.png", screened / "seen.png")
@@ -376,6 +380,44 @@ def test_another_work_must_have_an_overlap(screened):
     assert write_overlay(screened / "out", "cat.png", screened / "a.png", "w1").work_id == "w1"
     with pytest.raises(RunError, match="where the work w9 lies; it found one for w1"):
         write_overlay(screened / "out", "cat.png", screened / "b.png", "w9")
+
+
+@pytest.fixture
+def of_two(screened):
+    """The same, with a weaker match with `w2` as well; which of them are suppressed and placed."""
+
+    def suppress(*works, placed=("w1", "w2")):
+        file = screened / "out" / "matches.parquet"
+        table = pq.read_table(file).slice(0, 1)
+        rows = [{**table.to_pylist()[0], "work_id": work} for work in ("w1", "w2")]
+        for row in rows:
+            row["suppressed"] = row["work_id"] in works
+            if row["work_id"] not in placed:
+                row |= {"overlap_transform": None, "overlap_inliers": None}
+        pq.write_table(pa.Table.from_pylist(rows, schema=table.schema), file)
+
+    return suppress
+
+
+@pytest.mark.parametrize(
+    ("suppressed", "placed", "work", "drawn", "says"),
+    [
+        ((), ("w1", "w2"), None, "w1", ""),
+        (("w1",), ("w1", "w2"), None, "w2", ""),
+        (("w1", "w2"), ("w1", "w2"), None, "w1", "Every match of this row is suppressed"),
+        (("w1",), ("w1",), None, "w1", "with w1 is suppressed; the one with w2 decides the row."),
+        ((), ("w2",), None, "w2", "This is the match with w2; the one with w1 decides the row."),
+        (("w1",), ("w1", "w2"), "w1", "w1", "with w1 is suppressed; the one with w2 decides"),
+    ],
+)
+def test_the_overlay_is_that_of_the_match_that_decides(
+    screened, of_two, suppressed, placed, work, drawn, says
+):
+    of_two(*suppressed, placed=placed)
+    done = write_overlay(screened / "out", "cat.png", screened / "seen.png", work)
+    assert done.work_id == drawn
+    assert says in done.note
+    assert says or "suppressed" not in done.note
 
 
 def test_nothing_is_overwritten_and_nothing_put_among_the_originals(screened):

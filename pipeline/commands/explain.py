@@ -36,7 +36,7 @@ def explain(
     ] = None,
     work: Annotated[
         str | None,
-        typer.Option(metavar="WORK_ID", help="With --overlay: another work than the strongest."),
+        typer.Option(metavar="WORK_ID", help="With --overlay: another work than the row's own."),
     ] = None,
     as_json: Json = False,
 ) -> int:

@@ -40,6 +40,14 @@ class WorkerLateError(WorkerDiedError):
     """A worker was ended because its time was over."""
 
 
+class WorkerGoneError(WorkerDiedError):
+    """A worker had ended before it was asked: the file has nothing to do with it."""
+
+
+class WorkerStartError(DecodingError):
+    """A worker ended, or was ended, while it started: another one may start."""
+
+
 class Clock:
     """Ends workers whose time is over: one thread for all of them.
 
@@ -89,7 +97,8 @@ class Worker:
         clock: that its files are timed by.
 
     Raises:
-        DecodingError: if it can't be started.
+        WorkerStartError: if it ended while it started, or the system refused to start it.
+        DecodingError: if it can't be started for another reason.
     """
 
     def __init__(self, memory_bytes: int, clock: Clock) -> None:
@@ -113,7 +122,7 @@ class Worker:
             )
         except (OSError, ValueError) as error:
             said = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-            raise _no_start(said) from error
+            raise WorkerStartError(_not_started(said)) from error
         _started.add(self)
         self._requests = cast(BinaryIO, self._process.stdin)
         self._answers = cast(BinaryIO, self._process.stdout)
@@ -138,7 +147,7 @@ class Worker:
         self.files += 1
         self._clock.start(self, seconds)
         try:
-            self._requests.write(request(asset, limits, seconds))
+            self._ask(request(asset, limits, seconds))
             return read_answer(self._fill, limits)
         except (OSError, AnswerError) as error:
             self._clock.stop(self)
@@ -220,8 +229,14 @@ class Worker:
         try:
             said = str(json.loads(line)["said"])
         except (ValueError, KeyError, TypeError):
-            said = self._manner()
+            raise WorkerStartError(_not_started(self._manner())) from None
         raise _no_start(shown(RuntimeError(said)))
+
+    def _ask(self, asked: bytes) -> None:
+        try:
+            self._requests.write(asked)
+        except BrokenPipeError as error:
+            raise WorkerGoneError(self._manner()) from error
 
     def _fill(self, room: memoryview) -> None:
         while room:
@@ -258,7 +273,11 @@ def forget_workers() -> None:
 
 
 def _no_start(said: str) -> DecodingError:
-    return DecodingError(
+    return DecodingError(_not_started(said))
+
+
+def _not_started(said: str) -> str:
+    return (
         f"No process could be started to decode files in ({said}); free memory, allow this account "
         "more processes (ulimit -u), or raise limits.max_worker_bytes, and run it again."
     )

@@ -10,11 +10,12 @@ from __future__ import annotations
 import atexit
 import os
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from types import TracebackType
 from typing import Self
 
-from pipeline.errors import Reason
+from pipeline.errors import DecodingError, Reason
 from pipeline.load import OUT_OF_MEMORY
 from pipeline.load.ahead import Item, load_ahead
 from pipeline.load.limits import Limits
@@ -22,13 +23,20 @@ from pipeline.load.worker import (
     Clock,
     Worker,
     WorkerDiedError,
+    WorkerGoneError,
     WorkerLateError,
+    WorkerStartError,
     forget_workers,
 )
 from pipeline.records import Asset, Fault, Loaded
 
 FILES_A_WORKER = 1000
 """A worker is replaced after so many files: what a decoder leaks does not grow for ever."""
+START_PAUSES = (0.2, 1.0)
+"""Seconds before each further try to start a worker that ended while it started: whatever killed it
+may need a moment to make room."""
+FILES_WITHOUT = 20
+"""Files in a row for which no worker could be started, after which the run ends."""
 _BYTES_A_SECOND = 4 * 2**20
 
 
@@ -48,9 +56,19 @@ class Pool:
     def take(self, memory_bytes: int, *, fresh: bool = False) -> Worker:
         """A worker with that bound; with `fresh`, one that has read nothing yet.
 
+        One that ends while it starts is started again, `len(START_PAUSES)` times at most.
+
         Raises:
             DecodingError: if there is none and none can be started.
         """
+        for pause in START_PAUSES:
+            try:
+                return self._take(memory_bytes, fresh)
+            except WorkerStartError:
+                time.sleep(pause)
+        return self._take(memory_bytes, fresh)
+
+    def _take(self, memory_bytes: int, fresh: bool) -> Worker:
         unfit = []
         found = None
         with self._lock:
@@ -117,6 +135,8 @@ class Workers:
         self._busy: set[Worker] = set()
         self._lock = threading.Lock()
         self._left = False
+        self._served = False
+        self._without = 0
 
     def __enter__(self) -> Self:
         return self
@@ -138,24 +158,33 @@ class Workers:
 
         A worker that dies, or has no memory left, may do so for what earlier files left behind in
         it. So the file is tried once more in a new worker, and what happens there is the answer.
+        If no worker can be started, that is the file's fault as long as others could be before.
 
         Raises:
-            DecodingError: if no worker can be started.
+            DecodingError: if no worker can be started, and none could be before, or none for many
+                files in a row.
         """
         if asset.fault is not None:
             return asset.fault
-        answer = self._tried(asset, fresh=False)
-        return answer if answer is not None else self._certain(asset)
-
-    def _certain(self, asset: Asset) -> Loaded | Fault:
-        answer = self._tried(asset, fresh=True)
-        if answer is None:
-            raise AssertionError("a new worker's answer stands")
-        return answer
+        try:
+            answer = self._tried(asset, fresh=False)
+            for _ in START_PAUSES:
+                if answer is not None:
+                    return answer
+                answer = self._tried(asset, fresh=True)
+        except DecodingError:
+            with self._lock:
+                self._without += 1
+                if not self._served or self._without >= FILES_WITHOUT:
+                    raise
+            return _NO_WORKER
+        return answer if answer is not None else _NO_WORKER
 
     def _tried(self, asset: Asset, *, fresh: bool) -> Loaded | Fault | None:
         """The answer of a worker, or None if a new worker may have another."""
         worker = _pool.take(self._limits.max_worker_bytes, fresh=fresh)
+        with self._lock:
+            self._served, self._without = True, 0
         fresh = worker.files == 0
         with self._lock:
             left = self._left
@@ -168,7 +197,11 @@ class Workers:
             answer = worker.load(asset, self._limits, seconds_for(asset, self._limits))
             sound = answer != OUT_OF_MEMORY
         except WorkerLateError:
-            return _timed_out(seconds_for(asset, self._limits))
+            return timed_out(asset, self._limits)
+        except WorkerGoneError as gone:
+            if self._left:
+                raise _LeftError from gone
+            return None
         except WorkerDiedError as died:
             if self._left:
                 raise _LeftError from died
@@ -207,7 +240,16 @@ def load_apart(asset: Asset, limits: Limits) -> Loaded | Fault:
         return workers.load(asset)
 
 
-def _timed_out(seconds: float) -> Fault:
+_NO_WORKER = Fault(
+    Reason.NO_DECODER,
+    "no process could be started to decode the file in, which is the machine's fault and not the "
+    "file's: it was out of memory or of processes, or something ended them; screen it again",
+)
+
+
+def timed_out(asset: Asset, limits: Limits) -> Fault:
+    """The fault of an asset whose decoding took longer than it may."""
+    seconds = seconds_for(asset, limits)
     return Fault(
         Reason.TIMED_OUT,
         f"decoding the file took more than the {seconds:,.0f} seconds that it has by "

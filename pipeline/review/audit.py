@@ -21,7 +21,7 @@ from pipeline.review.checkpoints import (
 from pipeline.review.events import FIRST, Opened
 from pipeline.review.places import CHECKPOINTS
 from pipeline.review.rows import AlteredError, event_of
-from pipeline.review.schema import EVENTS, Database, sa
+from pipeline.review.schema import EVENTS, Database, driver_said, sa
 from pipeline.review.sqlite_file import content_faults, header_faults
 
 if TYPE_CHECKING:
@@ -254,7 +254,7 @@ def _follow(rows: sa.CursorResult[Any], chain: _Chain) -> None:
         try:
             stored = rows.fetchone()  # one by one, so that a fault is at its event
         except (sa.exc.SQLAlchemyError, sqlite3.Error, UnicodeError, ValueError) as error:
-            chain.broken(f"can't be read ({_first_line(error)})")
+            chain.broken(f"can't be read ({driver_said(error)})")
             return
         if stored is None or not chain.take(stored):
             return
@@ -323,8 +323,3 @@ def _places(first: int, last: int, form: str = "is") -> str:
     if form == "of":
         return f"of events {first:,} to {last:,}"
     return f"Event {first:,} is" if first == last else f"Events {first:,} to {last:,} are"
-
-
-def _first_line(error: Exception) -> str:
-    lines = str(getattr(error, "orig", None) or error).splitlines()
-    return lines[0] if lines else type(error).__name__

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Self
+from typing import Self, TypeVar
 
 from pipeline.errors import RecordError
 from pipeline.records import Band
@@ -31,10 +31,15 @@ from pipeline.review.rows import AlteredError, event_of, row_of
 from pipeline.review.schema import EVENTS, Database, sa
 from pipeline.review.state import Items, ItemState, item_state
 
+Done = TypeVar("Done")
 _EVENT_ID = re.compile(r"[A-Za-z0-9_-]{8,64}")
 
 Check = Callable[[ItemState, Payload], None]
 """What may refuse an event by raising, given where its item stands and what is to be written."""
+
+
+class PassedOverError(Exception):
+    """Raised by a check of `Record.decide_all`: that one is not written, and the others are."""
 
 
 class Record:
@@ -81,7 +86,7 @@ class Record:
         if create:
             if database.file is not None and not database.file.parent.is_dir():
                 raise RecordError(f"There is no folder {database.file.parent} for a record.")
-            with database.writing() as connection:
+            with database.writing(create=True) as connection:
                 if not sa.inspect(connection).has_table(EVENTS.name):
                     database.make(connection)
                     opened = Opened(secrets.token_hex(16))
@@ -127,6 +132,47 @@ class Record:
             return asked.decision(rules, basis, choice, reason=reason, note=note, assignee=assignee)
 
         return self._append(actor, payload, event_id, check)
+
+    def decide_all(
+        self,
+        actor: str,
+        bases: Mapping[str, Basis],
+        choice: Choice,
+        *,
+        reason: str = "",
+        note: str = "",
+        assignee: str = "",
+        check: Check | None = None,
+    ) -> list[Event]:
+        """Writes one person's decision on many items, all in one transaction: all of them, or none.
+
+        Args:
+            actor: who decides.
+            bases: what is decided on, by the `event_id` of each.
+            choice, reason, note, assignee: as in `decide`.
+            check: as everywhere, asked for each; one for which it raises PassedOverError is left
+                out, and whatever else it raises leaves all unwritten.
+
+        Raises:
+            RecordError: as in `decide`; nothing is written then.
+        """
+        who = person(actor)
+        for name in bases:
+            _refuse_name(name)
+
+        def write(connection: sa.Connection) -> list[Event]:
+            rules, found = self._rules(connection), []
+            for name, basis in bases.items():
+                given = asked.decision(
+                    rules, basis, choice, reason=reason, note=note, assignee=assignee
+                )
+                try:
+                    found.append(self._write(connection, who, _always(given), name, check))
+                except PassedOverError:
+                    continue
+            return found
+
+        return self._written(write)
 
     def undo(
         self,
@@ -321,35 +367,40 @@ class Record:
         check: Check | None = None,
     ) -> Event:
         who, name = person(actor), event_id or secrets.token_hex(16)
-        if not _EVENT_ID.fullmatch(name):
-            raise RecordError(f"{name!r} can't name an event: 8 to 64 letters, digits, - or _.")
+        _refuse_name(name)
+        return self._written(lambda connection: self._write(connection, who, payload, name, check))
+
+    def _written(self, write: Callable[[sa.Connection], Done]) -> Done:
+        """What `write` gives, in a transaction of its own."""
         try:
-            return self._append_once(who, payload, name, check)
+            with self.database.writing() as connection:
+                return write(connection)
         except RecordError as error:
-            # The server went away, perhaps between writing and saying so. The name settles it.
+            # The server went away, perhaps between writing and saying so. The names settle it.
             broken = isinstance(error.__cause__, sa.exc.DBAPIError)
             if not (broken and error.__cause__.connection_invalidated):  # type: ignore[union-attr]
                 raise
-            return self._append_once(who, payload, name, check)
+            with self.database.writing() as connection:
+                return write(connection)
 
-    def _append_once(
+    def _write(
         self,
+        connection: sa.Connection,
         actor: str,
         payload: Callable[[sa.Connection], Payload],
         event_id: str,
         check: Check | None,
     ) -> Event:
-        with self.database.writing() as connection:
-            query = sa.select(EVENTS).where(EVENTS.c.event_id == event_id)
-            if (stored := connection.execute(query).first()) is not None:
-                return self._same(self._event(stored), actor, payload, connection)
-            last, given = self._last(connection), payload(connection)
-            event = Event(last.seq + 1, event_id, now(), actor, given, last.hash)
-            if check is not None and event.item is not None:
-                basis = given.basis if isinstance(given, Decision) else None
-                standing = item_state(event.item, self._item_events(connection, event.item), basis)
-                check(standing, given)
-            connection.execute(EVENTS.insert(), row_of(event))
+        query = sa.select(EVENTS).where(EVENTS.c.event_id == event_id)
+        if (stored := connection.execute(query).first()) is not None:
+            return self._same(self._event(stored), actor, payload, connection)
+        last, given = self._last(connection), payload(connection)
+        event = Event(last.seq + 1, event_id, now(), actor, given, last.hash)
+        if check is not None and event.item is not None:
+            basis = given.basis if isinstance(given, Decision) else None
+            standing = item_state(event.item, self._item_events(connection, event.item), basis)
+            check(standing, given)
+        connection.execute(EVENTS.insert(), row_of(event))
         return event
 
     def _same(
@@ -363,6 +414,15 @@ class Record:
         if there.actor != actor or there.payload != payload(connection):
             raise RecordError(f"Another event has the name {there.event_id}; make up a new one.")
         return there
+
+
+def _always(given: Payload) -> Callable[[sa.Connection], Payload]:
+    return lambda _: given
+
+
+def _refuse_name(name: str) -> None:
+    if not _EVENT_ID.fullmatch(name):
+        raise RecordError(f"{name!r} can't name an event: 8 to 64 letters, digits, - or _.")
 
 
 def now() -> str:

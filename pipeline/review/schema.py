@@ -9,16 +9,20 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from pipeline.errors import RecordError
 from pipeline.review.places import is_url, record_file
 
 try:
     import sqlalchemy as sa
+
+    from pipeline.review.server_words import server_name, server_said
 except ModuleNotFoundError as error:
     raise RecordError(
         "The record of decisions needs SQLAlchemy, which is not installed; install Clearance with "
@@ -26,7 +30,8 @@ except ModuleNotFoundError as error:
     ) from error
 
 __all__ = [
-    "APPLICATION_ID", "EVENTS", "POSTGRESQL", "SQLITE", "USER_VERSION", "Database", "sa", "told",
+    "APPLICATION_ID", "EVENTS", "POSTGRESQL", "SQLITE", "USER_VERSION", "Database",
+    "driver_said", "sa", "told",
 ]  # fmt: skip
 
 APPLICATION_ID = 0x436C7252
@@ -103,7 +108,7 @@ class Database:
     people decide so seldom that opening one costs nothing to speak of.
 
     Attributes:
-        name: for people; a URL without its password.
+        name: for people; of a URL no more than host and database.
         file: the SQLite file; None for PostgreSQL.
         engine: SQLAlchemy's.
 
@@ -118,7 +123,7 @@ class Database:
     def __init__(self, place: str | Path) -> None:
         url = _url(place)
         self.file: Path | None = None
-        self.name = url.render_as_string(hide_password=True)
+        self.name = server_name(url)
         if url.get_backend_name() == "sqlite":
             self.file = Path(str(url.database))
             self.name = str(self.file)
@@ -130,13 +135,26 @@ class Database:
     def there(self) -> bool:
         """Whether there is anything yet."""
         if self.file is not None:
-            return self.file.is_file() and self.file.stat().st_size > 0
+            try:
+                found = self.file.stat()
+            except (FileNotFoundError, NotADirectoryError):
+                return False
+            except OSError as error:
+                raise RecordError(
+                    f"The record {self.name} can't be used ({error.strerror})."
+                ) from error
+            return stat.S_ISREG(found.st_mode) and found.st_size > 0
         with self.reading() as connection:
             return sa.inspect(connection).has_table(EVENTS.name)
 
     @contextmanager
     def reading(self) -> Iterator[sa.Connection]:
-        """A connection that sees one state of the record throughout."""
+        """A connection that sees one state of the record throughout.
+
+        Raises:
+            RecordError: as everywhere; and if a SQLite file is not there, or empty. None is made.
+        """
+        self._refuse_gone()
         with told(self.name), self.engine.connect() as connection:
             if self.file is None:
                 connection.execution_options(isolation_level="REPEATABLE READ")
@@ -145,13 +163,30 @@ class Database:
             yield connection
 
     @contextmanager
-    def writing(self) -> Iterator[sa.Connection]:
-        """A transaction that no other writer is in; it is on the disk when the block is left."""
+    def writing(self, *, create: bool = False) -> Iterator[sa.Connection]:
+        """A transaction that no other writer is in; it is on the disk when the block is left.
+
+        Args:
+            create: whether a SQLite file is made if there is none.
+
+        Raises:
+            RecordError: as everywhere; and if there is none and none is to be made.
+        """
+        if not create:
+            self._refuse_gone()
         with told(self.name):
             if self.file is not None:
+                if create:
+                    self._make_file()
+                before = _identity(self.file)
                 with self.engine.execution_options(clearance_writes=True).begin() as connection:
                     self._own(connection)
                     yield connection
+                if _identity(self.file) != before:  # what was written is in a file without a name
+                    raise RecordError(
+                        f"The record {self.name} was taken away or replaced while it was written "
+                        "to; what was to be written is not in it."
+                    )
                 return
             with self.engine.begin() as connection:
                 connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{WAIT}s'")
@@ -173,6 +208,24 @@ class Database:
         for statement in POSTGRESQL if self.file is None else SQLITE:
             connection.exec_driver_sql(statement)
 
+    def _refuse_gone(self) -> None:
+        """Refuses a SQLite file that is not there: SQLite itself would begin an empty one."""
+        if self.file is not None and not self.there:
+            raise RecordError(
+                f"The record {self.name} is gone: there is no such file, or it is empty. Nothing "
+                "is read or written until it is put back; a copy or a backup of it will do."
+            )
+
+    def _make_file(self) -> None:
+        """Makes an empty file if there is none: no connection does, as one that reads must not."""
+        assert self.file is not None  # noqa: S101 - asked before
+        try:
+            os.close(os.open(self.file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644))
+        except OSError as error:
+            raise RecordError(
+                f"The record {self.name} can't be used ({error.strerror})."
+            ) from error
+
     def _own(self, connection: sa.Connection) -> None:
         """Refuses a SQLite file of something else; an empty one is nobody's yet."""
         found = connection.exec_driver_sql("PRAGMA application_id").scalar_one()
@@ -180,6 +233,14 @@ class Database:
             found or connection.exec_driver_sql("SELECT 1 FROM sqlite_master LIMIT 1").first()
         ):
             raise RecordError(f"{self.name} is a database of something else; name another file.")
+
+
+def _identity(file: Path) -> tuple[int, int] | None:
+    try:
+        found = file.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _url(place: str | Path) -> sa.URL:
@@ -204,11 +265,16 @@ def _url(place: str | Path) -> sa.URL:
 
 
 def _sqlite(url: sa.URL) -> sa.Engine:
-    engine = sa.create_engine(
-        url,
-        poolclass=sa.NullPool,
-        connect_args={"timeout": READ_WAIT, "isolation_level": None, "check_same_thread": False},
-    )
+    # Read and write, even to read: what a writer left that was killed is rolled back by whoever
+    # comes next. But never make a file.
+    place = f"file://{quote(os.fsencode(str(url.database)))}?mode=rw"
+
+    def connect() -> sqlite3.Connection:
+        return sqlite3.connect(
+            place, timeout=READ_WAIT, isolation_level=None, check_same_thread=False, uri=True
+        )
+
+    engine = sa.create_engine(url, poolclass=sa.NullPool, creator=connect)
 
     @sa.event.listens_for(engine, "connect")
     def _connected(connection: Any, _record: object) -> None:
@@ -257,6 +323,13 @@ def told(name: str) -> Iterator[None]:
     try:
         yield
     except (sa.exc.SQLAlchemyError, sqlite3.Error, UnicodeError) as error:
-        lines = str(getattr(error, "orig", None) or error).strip().splitlines()
-        said = lines[0] if lines else type(error).__name__
-        raise RecordError(f"The record {name} can't be used ({said}).") from error
+        raise RecordError(f"The record {name} can't be used ({driver_said(error)}).") from error
+
+
+def driver_said(error: BaseException) -> str:
+    """Half a sentence on an error of a database: SQLite's own words, or ours of PostgreSQL's."""
+    own = getattr(error, "orig", None) or error
+    if type(own).__module__.partition(".")[0] == "psycopg":
+        return server_said(own)
+    lines = str(own).strip().splitlines()
+    return lines[0] if lines else type(own).__name__

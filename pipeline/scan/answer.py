@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +18,8 @@ from pipeline.load.workers import load_apart
 from pipeline.places import Place, absolute
 from pipeline.plain_words import BANDS, count, risk_number
 from pipeline.recorded import Recorded, RecordUse, write_decisions
-from pipeline.records import Asset, Band, Fault, Outcome, RiskRow
-from pipeline.report import ChangeLine, Changes, ReportLimits, write_report
+from pipeline.records import Asset, Band, Fault, Outcome, RiskRow, StageOutcome
+from pipeline.report import ChangeLine, Changes, ReportLimits, why_unscreened, write_report
 from pipeline.results import (
     DELTA,
     DELTA_CSV,
@@ -119,16 +119,21 @@ def write_answer(context: Context, folder: Path) -> dict[str, Any]:
     works = {work.work_id: work for work in context.index.works}
     assets, info = context.listing.assets, context.info
     with ResultFiles(folder) as files:
-        partly = 0
+        partly, unscreened = 0, Counter[str]()
         lapsed: dict[str, frozenset[str]] = {}
+        fresh, before, light = dict[str, RiskRow](), _paths_of(context.before), _Light()
         stages = {bench.name: Counter[str]() for bench in context.benches}
 
         def counted() -> Iterator[RiskRow]:
             nonlocal partly
             for row in rows_of(context, assets):
                 partly += row.band in FLAGGED and in_part(row)
+                if row.band is Band.NOT_SCREENED:
+                    unscreened[why_unscreened(row)[1]] += 1
                 if row.lapsed:
                     lapsed[row.asset.asset_path] = frozenset(row.lapsed)
+                if row.asset.asset_path not in before:
+                    fresh[row.asset.asset_path] = light.row(row)
                 for outcome in row.outcomes:
                     stages[outcome.stage][outcome.outcome] += 1
                 yield row
@@ -154,13 +159,15 @@ def write_answer(context: Context, folder: Path) -> dict[str, Any]:
         )
         said = {
             **_said(context, counts, delta, partly),
+            "not_screened_for": dict(unscreened.most_common()),
             "suppressed": pairs,
             "no_longer_suppressed": again,
             "record": context.recorded.use.value,
             "stages": stage_counts(stages),
         }
         files.write_json(DELTA_JSON, said)
-        _write_page(context, files, delta, counts, suppressed_notes(said))
+        told = (*arriving_notes(said), *suppressed_notes(said))
+        _write_page(context, files, delta, counts, told, fresh)
         run = {
             "drops": {name: absolute(where) for name, where in context.drops.items()},
             "unreachable": [one.drop for one in context.listing.unreachable],
@@ -188,6 +195,8 @@ def _delta(context: Context, risk: pa.Table, suppressed: Suppressed) -> pa.Table
         added=added.__contains__,
         removed=removed.__contains__,
         suppressed=suppressed,
+        arrived=context.listing.arrived,
+        arriving=context.listing.arriving(),
     )
 
 
@@ -216,6 +225,7 @@ def _said(
         "changes": change_counts(delta),
         "flagged_anew": {band.value: urgent[band.value] for band in FLAGGED},
         "flagged_in_part": partly,
+        "still_arriving": len(context.listing.arriving()),
         "not_screened_anew": sum(
             change in fresh and band in unsure
             for change, band in zip(
@@ -245,14 +255,18 @@ def _write_page(
     files: ResultFiles,
     delta: pa.Table,
     counts: Mapping[str, int],
-    suppressed: tuple[str, ...],
+    told: tuple[str, ...],
+    fresh: Mapping[str, RiskRow],
 ) -> None:
     limit = context.config.report.max_rows
     lines = [_line(row) for row in delta.slice(0, limit).to_pylist()]
     changed = set(delta.column("asset_path").to_pylist())
     there = [asset for asset in context.listing.assets if asset.asset_path in changed]
     rows, shown = [], Shown(limit if context.config.report.thumbnails else 0)
-    for asset, row in zip(there, rows_of(context, there), strict=True):
+    light = _Light()
+    others = rows_of(context, [asset for asset in there if asset.asset_path not in fresh])
+    for asset in there:
+        row = fresh.get(asset.asset_path) or light.row(next(others))
         rows.append(row)
         if row.band in FLAGGED and shown.limit:
             loaded = load_apart(asset, context.config.limits)
@@ -273,10 +287,46 @@ def _write_page(
             ),
             lines=tuple(lines),
             hidden=delta.num_rows - len(lines),
-            notes=(*unreachable_notes(context.listing), *context.notes, *suppressed),
+            notes=(*unreachable_notes(context.listing), *context.notes, *told),
         ),
         name=DELTA_HTML,
     )
+
+
+def _paths_of(run: StoredRun | None) -> frozenset[str]:
+    return frozenset(run.risk_rows.column("asset_path").to_pylist()) if run is not None else _NONE
+
+
+_NONE: frozenset[str] = frozenset()
+
+
+class _Light:
+    """Rows with no more in them than the page shows, and what many of them share kept once: on a
+    first night it has a row of every file. Those with evidence are left whole.
+    """
+
+    def __init__(self) -> None:
+        self._outcomes: dict[tuple[Any, ...], tuple[StageOutcome, ...]] = {}
+        self._reasons: dict[tuple[str, ...], tuple[str, ...]] = {}
+
+    def row(self, row: RiskRow) -> RiskRow:
+        """The row, to be shown and not to be judged."""
+        if row.band in FLAGGED:
+            return row
+        key = tuple((one.stage, one.outcome, one.reason) for one in row.outcomes)
+        if key not in self._outcomes:
+            self._outcomes[key] = tuple(StageOutcome(*one) for one in key)
+        # Of a row without a match the page has the path alone.
+        reasons = () if row.band is Band.NO_MATCH else row.reasons
+        return replace(
+            row,
+            outcomes=self._outcomes[key],
+            reasons=self._reasons.setdefault(reasons, reasons),
+            extra=_NOTHING,
+        )
+
+
+_NOTHING: Mapping[str, Any] = {}
 
 
 def unreachable_notes(listing: Listing) -> tuple[str, ...]:
@@ -292,6 +342,20 @@ def unreachable_notes(listing: Listing) -> tuple[str, ...]:
         for path, files in listing.shut.items()
     )
     return (*drops, *folders)
+
+
+def arriving_notes(said: Mapping[str, Any]) -> tuple[str, ...]:
+    """A sentence on files that are still arriving, apart from others that were not screened, from a
+    scan's summary; none if there are no such files.
+    """
+    arriving = said["still_arriving"]
+    if not arriving:
+        return ()
+    others = said["counts"][Band.NOT_SCREENED] - arriving
+    one = f"{count(arriving, 'file is', 'files are')} still arriving and "
+    waits = "waits" if arriving == 1 else "wait"
+    rest = f"; {count(others, 'other was', 'others were')} not screened" if others else ""
+    return (f"{one}{waits} for the next scan{rest}.",)
 
 
 def suppressed_notes(said: Mapping[str, Any]) -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 import pyarrow as pa
 
 from pipeline.records import Band
+from pipeline.table import CHUNK_ROWS
 from pipeline.table_checks import FLAGGED
 
 _FLAGGED = frozenset(band.value for band in FLAGGED)
@@ -46,6 +47,8 @@ class Why(StrEnum):
     TAKEN_BACK = "false match taken back"
     LAPSED = "false match no longer covers it"
     RECORD = "the record of decisions could not be used"
+    ARRIVED = "the file has arrived"
+    ARRIVING = "the file is still arriving"
     UNREAD = "the file could be read in one of the two scans only"
     AGAIN = "judged again"
 
@@ -129,6 +132,8 @@ def delta_of(
     added: Callable[[str], bool],
     removed: Callable[[str], bool],
     suppressed: Suppressed | None = None,
+    arrived: Set[str] = _NONE,
+    arriving: Set[str] = _NONE,
 ) -> pa.Table:
     """Rows of the table that are other than before, the most urgent changes first.
 
@@ -138,18 +143,16 @@ def delta_of(
         scan_id, scan_before: names of the two scans.
         added, removed: whether a work, by id, came to the index since, or lost a file or went.
         suppressed: the matches that were suppressed in either scan.
+        arrived: paths of files that were still arriving in the scan before, and are not now.
+        arriving: paths of files that are.
 
     Returns:
         In `delta_schema()`, sorted by change, then band, risk and path.
     """
     columns, suppressed = list(COMPARED), suppressed or Suppressed()
-    rows = {row["asset_path"]: row for row in risk.select(columns).to_pylist()}
-    old = (
-        {row["asset_path"]: row for row in before.select(columns).to_pylist()}
-        if before is not None
-        else {}
-    )
-    found = []
+    rows = _by_path(risk.select(columns))
+    old = _by_path(before.select(columns)) if before is not None else {}
+    found: list[_Changed] = []
     for path, row in rows.items():
         was = old.get(path)
         change = Change.NEW if was is None else _change(row, was)
@@ -157,22 +160,49 @@ def delta_of(
             why = (
                 Why.NEW_FILE
                 if was is None
-                else _why_in_file(row, was)
+                else _why_in_file(row, was, arrived, arriving)
                 or _why_suppressed(change, row, was, added, suppressed)
                 or _why_in_index(row, was, added, removed, suppressed)
             )
-            found.append(_record(change, why, row, was, scan_id, scan_before))
+            found.append((change, why, row, was))
     for path, was in old.items():
         if path not in rows:
-            found.append(_record(Change.GONE, Why.GONE, None, was, scan_id, scan_before))
-    order = {change.value: place for place, change in enumerate(Change)}
-    found.sort(
-        key=lambda r: (
-            order[r["change"]], _URGENCY.get(r["band"] or "", 0), -(r["risk"] or 0.0),
-            r["asset_path"],
-        )
-    )  # fmt: skip
-    return pa.Table.from_pylist(found, schema=delta_schema())
+            found.append((Change.GONE, Why.GONE, None, was))
+    order = {change: place for place, change in enumerate(Change)}
+
+    def urgency(changed: _Changed) -> tuple[int, int, float, str]:
+        change, _, row, was = changed
+        now = row or {}
+        path = (row or was or {})["asset_path"]
+        return order[change], _URGENCY.get(now.get("band") or "", 0), -(now.get("risk") or 0), path
+
+    found.sort(key=urgency)
+    schema = delta_schema()
+    parts = [schema.empty_table()]
+    for start in range(0, len(found), CHUNK_ROWS):
+        records = [_record(*one, scan_id, scan_before) for one in found[start : start + CHUNK_ROWS]]
+        parts.append(pa.Table.from_pylist(records, schema=schema))
+    return pa.concat_tables(parts).combine_chunks()
+
+
+_Row = Mapping[str, Any]
+_Changed = tuple[Change, Why, _Row | None, _Row | None]
+"""A change, what it came of, the row and the one before."""
+
+
+def _by_path(table: pa.Table) -> dict[str, dict[str, Any]]:
+    """Rows by path; a value that stands in many of them is kept once."""
+    columns = []
+    for column in table.columns:
+        cells: list[Any] = []
+        for chunk in column.dictionary_encode().chunks:
+            values = chunk.dictionary.to_pylist()
+            places = chunk.indices.to_pylist()
+            cells += [None if place is None else values[place] for place in places]
+        columns.append(cells)
+    names = table.column_names
+    rows = (dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True))
+    return {row["asset_path"]: row for row in rows}
 
 
 def _change(row: Mapping[str, Any], was: Mapping[str, Any]) -> Change | None:
@@ -206,7 +236,13 @@ def _other_bytes(row: Mapping[str, Any], was: Mapping[str, Any]) -> bool:
     )
 
 
-def _why_in_file(row: Mapping[str, Any], was: Mapping[str, Any]) -> Why | None:
+def _why_in_file(
+    row: Mapping[str, Any], was: Mapping[str, Any], arrived: Set[str], arriving: Set[str]
+) -> Why | None:
+    if row["asset_path"] in arriving:
+        return Why.ARRIVING
+    if row["asset_path"] in arrived and was["asset_id"] is None:
+        return Why.ARRIVED
     if _other_bytes(row, was):
         return Why.OTHER_BYTES
     if (row["asset_id"] is None) is not (was["asset_id"] is None):

@@ -18,7 +18,7 @@ from pipeline.config import Config
 from pipeline.discover import Listed
 from pipeline.errors import Reason
 from pipeline.judge import Answer, Answered, Bench, judge_with, kind_of, two_at_a_time
-from pipeline.load.workers import load_all, load_apart
+from pipeline.load.workers import load_all, load_apart, timed_out
 from pipeline.progress import Progress
 from pipeline.records import (
     Asset,
@@ -33,6 +33,7 @@ from pipeline.rows import Facts, facts_of
 from pipeline.scan import codec
 from pipeline.scan.index_change import IndexChange, IndexChanges, benches_of
 from pipeline.scan.keys import Keys, content_of
+from pipeline.scan.late import Late
 from pipeline.scan.listing import file_of
 from pipeline.scan.state import KnownContent, KnownOutcomes, State
 from pipeline.script_places import WorkPlaces, with_places
@@ -40,6 +41,9 @@ from reference_index.store import ReferenceIndex
 
 BATCH = 64
 """Contents searched for together with kept fingerprints."""
+
+UNCHANGED = "unchanged"
+"""Why of what is kept as it was judged."""
 
 FAILED = "a stage broke"
 """Search key of outcomes that the next scan tries anew."""
@@ -51,6 +55,7 @@ PASSING = frozenset(
         Reason.ARRIVING,
         Reason.TIMED_OUT,
         Reason.DECODER_DIED,
+        Reason.NO_DECODER,
     }
 )
 """Faults that say nothing of the bytes, or not for certain: the next scan looks again."""
@@ -115,6 +120,7 @@ class Judging:
         self._changes = IndexChanges(index)
         self._works = WorkPlaces(index)
         self.passing: dict[str, tuple[Facts, tuple[StageOutcome, ...]]] = {}
+        self._late = Late(state, keys.load, scan_id)
 
     def known(self, content: str) -> KnownContent | None:
         """How a content loaded; None if that is not known, or damaged."""
@@ -126,6 +132,19 @@ class Judging:
 
     def due(self, content: str, asset: Asset) -> Due:
         """What has to be done for a content."""
+        due = self._due(content, asset)
+        return self._unless_late(due) if due.way is Way.LOAD else due
+
+    def _unless_late(self, due: Due) -> Due:
+        """The same, or nothing to do if loading took too long in several scans already."""
+        if not self._late.leaves(due.content):
+            return due
+        fault = timed_out(due.asset, self._config.limits)
+        [answered] = judge_with([(due.asset, fault)], self._benches, [{}])
+        self.passing[due.content] = facts_of(fault), answered.outcomes
+        return replace(due, way=Way.KEEP, why="took too long in the scans before")
+
+    def _due(self, content: str, asset: Asset) -> Due:
         known = self.known(content)
         if known is None:
             return Due(content, asset, Way.LOAD, "new files")
@@ -144,7 +163,7 @@ class Judging:
             way = Way.LOAD if facts.fault is not None else Way.SEARCH
             return Due(content, asset, way, "stages or their settings changed")
         if (outcomes.index_version, outcomes.index_digest) == self._at:
-            return Due(content, asset, Way.KEEP, "unchanged")
+            return Due(content, asset, Way.KEEP, UNCHANGED)
         if self._changes.since(outcomes.index_version, outcomes.index_digest) is None:
             way = Way.LOAD if facts.fault is not None else Way.SEARCH
             return Due(content, asset, way, "another index")
@@ -166,6 +185,7 @@ class Judging:
 
     def run(self, due: Sequence[Due], progress: Progress) -> None:
         """Judges every content that is due, and commits what was found chunk by chunk."""
+        self._late.count_left()
         total = sum(one.way is not Way.KEEP for one in due)
         done = 0
 
@@ -340,10 +360,13 @@ class Judging:
     def _put_loaded(self, due: Due, loaded: Loaded | Fault, answered: Answered) -> None:
         if isinstance(loaded, Fault) and loaded.reason in PASSING:
             self.passing[due.content] = facts_of(loaded), answered.outcomes
+            if loaded.reason is Reason.TIMED_OUT:
+                self._late.took_too_long(due.content)
             # What is known of the file may be wrong: the next scan reads it again.
             self._state.look_again(*due.asset.asset_path.split("/", 1))
             return
         self.passing.pop(due.content, None)
+        self._late.was_loaded(due.content)
         kind = due.asset.kind if isinstance(loaded, Fault) else kind_of(loaded)
         known = self.known(due.content)
         if known is None or known.load_key != self._keys.load:

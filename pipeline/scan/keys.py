@@ -6,7 +6,6 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 from typing import Any
 
 from pipeline.config import Config
@@ -38,7 +37,10 @@ def content_of(asset: Asset) -> str | None:
     """
     if asset.asset_id is None:
         return None
-    return asset.asset_id + PurePosixPath(asset.asset_path).suffix.lower()
+    name = asset.asset_path.rpartition("/")[2]
+    dot = name.rfind(".")  # as in pathlib, which takes longer over it than all the rest
+    suffix = name[dot:] if 0 < dot < len(name) - 1 else ""
+    return asset.asset_id + suffix.lower()
 
 
 @dataclass(frozen=True)

@@ -42,6 +42,7 @@ class Listing:
             known.
         as_known: paths of those files, and of those below folders that could not be listed.
         shut: such folders, by their paths, with how many files are known below each.
+        arrived: paths of files that were still arriving when they were seen last, and are not now.
         markers: how many marker files were met, which are no assets.
         read: how many files were read.
         objects: of drops in object storage, by drop and path, every entry that can be fetched.
@@ -53,6 +54,7 @@ class Listing:
     unreachable: list[Unreachable] = field(default_factory=list)
     as_known: set[str] = field(default_factory=set)
     shut: dict[str, int] = field(default_factory=dict)
+    arrived: set[str] = field(default_factory=set)
     markers: int = 0
     read: int = 0
     objects: dict[str, dict[str, Listed]] = field(default_factory=dict)
@@ -63,6 +65,14 @@ class Listing:
         known = {asset.asset_path for asset in self.assets}
         coming = {f"{name}/{path}" for name, paths in self.to_fetch.items() for path in paths}
         return known | coming
+
+    def arriving(self) -> frozenset[str]:
+        """Paths of files that are still arriving."""
+        return frozenset(
+            asset.asset_path
+            for asset in self.assets
+            if asset.fault is not None and asset.fault.reason is Reason.ARRIVING
+        )
 
     def coming(self) -> int:
         """How many objects are to be fetched."""
@@ -175,6 +185,8 @@ def _look(
         before = known.get(entry.asset_path)
         path = f"{name}/{entry.asset_path}"
         fault = _arriving(entry, drop.settle, markers, now, before)
+        if fault is None and before is not None and _was_arriving(before):
+            found.arrived.add(path)
         if fault is not None:
             asset = Asset(_file_of(entry), path, None, Kind.OTHER, entry.size, fault)
             file = KnownFile(entry.stamp, None, str(asset.kind), entry.size, _fault_json(fault))
@@ -224,6 +236,13 @@ def _same(entry: Listed, before: KnownFile) -> bool:
         and before.asset_id is not None
         and _known_asset(Path(), "", before) is not None
     )
+
+
+def _was_arriving(before: KnownFile) -> bool:
+    if before.fault is None:
+        return False
+    known = _known_asset(Path(), "", before)
+    return known is not None and known.fault is not None and known.fault.reason is Reason.ARRIVING
 
 
 def _asset_of(file: Path, path: str, known: KnownFile) -> Asset:

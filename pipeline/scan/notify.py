@@ -15,7 +15,7 @@ from pipeline.failures import failure_in_words
 from pipeline.plain_words import BANDS, count
 from pipeline.recorded import RecordUse
 from pipeline.records import Band
-from pipeline.scan.answer import TITLES, suppressed_notes
+from pipeline.scan.answer import TITLES, arriving_notes, suppressed_notes
 from pipeline.scan.delta import Change
 from pipeline.scan.settings import ENV, Notify
 
@@ -181,7 +181,7 @@ def completed_message(summary: Mapping[str, Any], status: int) -> Message:
     body.append(f"All of it: {files} against {works}: {bands or 'nothing'}.")
     if summary["unreachable"]:
         body.append(f"{count(len(summary['unreachable']), 'drop')} could not be read.")
-    body += suppressed_notes(summary)
+    body += [*arriving_notes(summary), *suppressed_notes(summary)]
     if summary["record"] == RecordUse.UNUSABLE:
         body.append("The record of decisions could not be used, so no match was suppressed.")
     body.append(f"Scan {summary['scan_id']}, exit status {status}.")

@@ -25,7 +25,7 @@ from pipeline.run_record import run_info
 from pipeline.scan.answer import Context, record_notes, unreachable_notes, write_answer
 from pipeline.scan.events import Event, Tell, untold
 from pipeline.scan.index_change import IndexChanges
-from pipeline.scan.judging import Due, Judging, Way
+from pipeline.scan.judging import UNCHANGED, Due, Judging, Way
 from pipeline.scan.keys import content_of, keys_of
 from pipeline.scan.listing import Listing, list_drops
 from pipeline.scan.past import (
@@ -63,11 +63,13 @@ class Scanned:
         folder: where its results lie; `latest` in the scan directory leads there too.
         summary: what delta.json says.
         notes: what a reader must know besides.
+        arriving: paths of files that are still arriving, and were left to the next scan.
     """
 
     folder: Path
     summary: dict[str, Any]
     notes: tuple[str, ...]
+    arriving: frozenset[str] = frozenset()
 
 
 def scan(
@@ -166,7 +168,8 @@ def scan(
         _finish(state, settings, listing, due, scan_id, summary)
         _point_to(out, scan_id)
         _forget_old(state, out, settings.keep_days)
-    return Scanned(folder, summary, (*unreachable_notes(listing), *context.notes))
+    notes = (*unreachable_notes(listing), *context.notes)
+    return Scanned(folder, summary, notes, listing.arriving())
 
 
 @contextmanager
@@ -319,6 +322,9 @@ def plan_of(listing: Listing, due: Sequence[Due]) -> list[str]:
     """What a scan is about to do, in sentences."""
     files = len(listing.paths())
     said = [f"{files:,} file{'' if files == 1 else 's'} in the drops; {listing.read:,} were read."]
+    arriving = len(listing.arriving())
+    if arriving:
+        said.append(f"{arriving:,} still arriving, and left to the next scan.")
     coming = listing.coming()
     if coming:
         said.append(f"{coming:,} to be fetched from object storage.")
@@ -327,7 +333,7 @@ def plan_of(listing: Listing, due: Sequence[Due]) -> list[str]:
         by_way.setdefault(one.way, Counter())[one.why] += 1
     for way in (Way.KEEP, Way.COMPARE, Way.SEARCH, Way.LOAD):
         for why, number in by_way.get(way, Counter()).most_common():
-            because = "" if way is Way.KEEP else f": {why}"
+            because = "" if why == UNCHANGED else f": {why}"
             said.append(f"{number:,} to be {_WAYS[way]}{because}.")
     return said
 

@@ -45,6 +45,14 @@ create table outcomes (
 """
 
 
+# Not of the form's first files: one that lacks it gets it, and an earlier release leaves it be.
+_LATE = """
+create table if not exists late (
+    content text primary key, load_key text not null, scans integer not null, seen text not null
+) strict, without rowid
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class KnownFile:
     """A file as an earlier scan saw it.
@@ -122,6 +130,9 @@ class State:
                 f"The state {self.path} is of another version of Clearance (form {form}, this one "
                 f"reads {FORM}); scan with that version, or move the file away to begin anew."
             )
+
+        with self.change():
+            self._db.execute(_LATE)
 
     def opened_before(self) -> set[str]:
         """The keys of stages that the last scan could open (`pipeline.judge.opening_keys`)."""
@@ -245,6 +256,23 @@ class State:
             "update contents set seen = ? where content = ?", ((scan_id, one) for one in contents)
         )
 
+    def late(self, content: str, load_key: str) -> int:
+        """Scans in a row for which a content took too long to load, or was left for that."""
+        rows = self._read(
+            "select scans from late where content = ? and load_key = ?", (content, load_key)
+        )
+        return int(rows[0][0]) if rows else 0
+
+    def put_late(self, content: str, load_key: str, scans: int, scan_id: str) -> None:
+        """Keeps that number; 0 forgets it."""
+        if scans:
+            self._db.execute(
+                "insert or replace into late values (?, ?, ?, ?)",
+                (content, load_key, scans, scan_id),
+            )
+        else:
+            self._db.execute("delete from late where content = ?", (content,))
+
     def answers(self, content: str, specs: Mapping[str, str]) -> dict[str, bytes]:
         """Kept answers of a content, by stage: those made by these specs, and whole."""
         rows = self._read(
@@ -311,6 +339,10 @@ class State:
                 f"delete from {table} where content = ?",  # noqa: S608
                 ((one,) for one in gone),
             )
+        self._db.execute(
+            f"delete from late where seen not in ({marks})",  # noqa: S608
+            tuple(kept_scans),
+        )
         return len(gone)
 
     def _read(self, query: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:

@@ -85,17 +85,16 @@ class Stage(ABC):
     Settings: ClassVar[type[StageSettings]] = StageSettings
 
     @classmethod
-    @abstractmethod
-    def create(cls, **options: Any) -> Self:
+    def create(cls, **options: Any) -> Self:  # noqa: ARG003 - the contract's signature
         """A stage for a new index. `options` are those of `clearance index create`
-        (`model: str` for the embedding; others ignore it).
+        (`model: str` for the embedding); a stage that does not define this has none.
 
         Raises:
             ModelError: if a model's weights can't be had or are refused.
         """
+        return cls()
 
     @classmethod
-    @abstractmethod
     def from_spec(cls, spec: FingerprintSpec) -> Self:
         """The stage as the index was made with: same parameters, same model.
 
@@ -104,6 +103,47 @@ class Stage(ABC):
                 and the command that mends it.
             ModelError: if the model's weights can't be found or have another SHA-256.
         """
+        stage = cls()
+        stage.refuse_other(spec)
+        return stage
+
+    def refuse_other(self, stored: FingerprintSpec) -> None:
+        """Refuses an index that was fingerprinted otherwise than the installed code would.
+
+        Raises:
+            SpecMismatchError: as in `from_spec`.
+        """
+        here = self.spec
+        mend = (
+            "Screen with the version that made the index, or make a new one with `clearance index "
+            "create` and add the works again."
+        )
+        differences = stored.differences(here)
+        if differences:
+            listed = (
+                "; ".join(differences)
+                .replace(" here", " in the index")
+                .replace(" there", " in the installed version")
+            )
+            raise SpecMismatchError(f"The index can't be used for {stored.stage}: {listed}. {mend}")
+        if not self.canaries_agree(here.canary, stored.canary):
+            changed = [
+                f"{name} {version} when it was made, {here.libraries.get(name, 'none')} now"
+                for name, version in sorted(stored.libraries.items())
+                if here.libraries.get(name) != version
+            ]
+            versions = "; ".join(changed) or "the same versions of its libraries"
+            raise SpecMismatchError(
+                f"The index can't be used for {stored.stage}: the same input no longer gives the "
+                f"same fingerprint ({versions}). {mend}"
+            )
+
+    @staticmethod
+    def canaries_agree(here: str, stored: str) -> bool:
+        """Whether two canaries are of the same fingerprint. Stages whose bits may differ between
+        processors say so with `vector_canaries_agree`.
+        """
+        return here == stored
 
     @classmethod
     def opening_key(cls, spec: FingerprintSpec) -> str | None:  # noqa: ARG003
@@ -192,46 +232,6 @@ def library_versions(*names: str) -> dict[str, str]:
     from importlib.metadata import version
 
     return {name: version(name) for name in names}
-
-
-def refuse_other_spec(
-    here: FingerprintSpec, stored: FingerprintSpec, *, canary_agrees: bool | None = None
-) -> None:
-    """Refuses an index that was fingerprinted otherwise than the installed code would.
-
-    Args:
-        here: of the installed code.
-        stored: of the index.
-        canary_agrees: whether the two canaries agree, where equality is too strict.
-
-    Raises:
-        SpecMismatchError: naming what differs and what mends it.
-    """
-    mend = (
-        "Screen with the version that made the index, or make a new one with `clearance index "
-        "create` and add the works again."
-    )
-    differences = stored.differences(here)
-    if differences:
-        listed = (
-            "; ".join(differences)
-            .replace(" here", " in the index")
-            .replace(" there", " in the installed version")
-        )
-        raise SpecMismatchError(f"The index can't be used for {stored.stage}: {listed}. {mend}")
-    if canary_agrees is None:
-        canary_agrees = here.canary == stored.canary
-    if not canary_agrees:
-        changed = [
-            f"{name} {version} when it was made, {here.libraries.get(name, 'none')} now"
-            for name, version in sorted(stored.libraries.items())
-            if here.libraries.get(name) != version
-        ]
-        versions = "; ".join(changed) or "the same versions of its libraries"
-        raise SpecMismatchError(
-            f"The index can't be used for {stored.stage}: the same input no longer gives the same "
-            f"fingerprint ({versions}). {mend}"
-        )
 
 
 CANARY_COSINE = 0.999

@@ -32,7 +32,6 @@ from pipeline.stages.base import (
     Stage,
     StageSettings,
     library_versions,
-    refuse_other_spec,
     vector_canaries_agree,
 )
 from reference_index.errors import SpecMismatchError
@@ -126,6 +125,8 @@ class ClipEmbedding(Stage):
             canary=base64.b64encode(_stored(model.embed([canary_picture()], BATCH))[0]).decode(),
         )
 
+    canaries_agree = staticmethod(vector_canaries_agree)
+
     @classmethod
     def create(cls, **options: Any) -> Self:
         """A stage for a new index, with the model of the option `model`.
@@ -168,9 +169,7 @@ class ClipEmbedding(Stage):
                 "with `clearance index create` and add the works again."
             )
         stage = cls(model, *_cosines(spec))
-        refuse_other_spec(
-            stage.spec, spec, canary_agrees=vector_canaries_agree(stage.spec.canary, spec.canary)
-        )
+        stage.refuse_other(spec)
         return stage
 
     @classmethod

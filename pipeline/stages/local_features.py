@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import pyarrow as pa
 from pydantic import Field
@@ -36,7 +36,6 @@ from pipeline.stages.base import (
     Stage,
     StageSettings,
     library_versions,
-    refuse_other_spec,
     threads,
     vector_canaries_agree,
 )
@@ -180,19 +179,7 @@ class LocalFeatures(Stage):
             canary=self._canary(),
         )
 
-    @classmethod
-    def create(cls, **options: Any) -> Self:  # noqa: ARG003 - the contract's signature
-        """A stage for a new index; it has no options."""
-        return cls()
-
-    @classmethod
-    def from_spec(cls, spec: FingerprintSpec) -> Self:
-        """As in `Stage.from_spec`."""
-        stage = cls()
-        refuse_other_spec(
-            stage.spec, spec, canary_agrees=vector_canaries_agree(stage.spec.canary, spec.canary)
-        )
-        return stage
+    canaries_agree = staticmethod(vector_canaries_agree)
 
     @property
     def spec(self) -> FingerprintSpec:

@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
 import numpy as np
 import pyarrow as pa
@@ -35,7 +35,6 @@ from pipeline.stages.base import (
     Stage,
     StageSettings,
     library_versions,
-    refuse_other_spec,
     threads,
 )
 from reference_index.interface import Hits, StageEntries
@@ -151,18 +150,6 @@ class PerceptualHash(Stage):
             ),
             canary=self._canary(),
         )
-
-    @classmethod
-    def create(cls, **options: Any) -> Self:  # noqa: ARG003 - the contract's signature
-        """A stage for a new index; it has no options."""
-        return cls()
-
-    @classmethod
-    def from_spec(cls, spec: FingerprintSpec) -> Self:
-        """As in `Stage.from_spec`."""
-        stage = cls()
-        refuse_other_spec(stage.spec, spec)
-        return stage
 
     @property
     def spec(self) -> FingerprintSpec:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
@@ -30,7 +30,7 @@ from pipeline.records import (
     Span,
     Value,
 )
-from pipeline.stages.base import Measure, Stage, StageSettings, library_versions, refuse_other_spec
+from pipeline.stages.base import Measure, Stage, StageSettings, library_versions
 from pipeline.text.names import name_marks
 from pipeline.text.rows import (
     LEAST_WORDS,
@@ -173,18 +173,6 @@ class TextOverlap(Stage):
             libraries=library_versions("datasketch", "xxhash", "regex"),
             canary=self._canary(),
         )
-
-    @classmethod
-    def create(cls, **options: Any) -> Self:  # noqa: ARG003 - the contract's signature
-        """A stage for a new index; it has no options."""
-        return cls()
-
-    @classmethod
-    def from_spec(cls, spec: FingerprintSpec) -> Self:
-        """As in `Stage.from_spec`."""
-        stage = cls()
-        refuse_other_spec(stage.spec, spec)
-        return stage
 
     @property
     def spec(self) -> FingerprintSpec:

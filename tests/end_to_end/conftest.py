@@ -3,57 +3,15 @@
 from __future__ import annotations
 
 import csv
-import json
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
-from typer.testing import CliRunner
+from command_line import Answer, clearance
+from scene_samples import SCENE
 
-from pipeline.cli import app
-
-SCRIPT = """Title: The Lamp Room
-
-INT. LAMP ROOM - NIGHT
-
-MARTA trims the wick without looking at it. JONAH stands in the door, wet to the knees.
-
-JONAH
-You kept it burning the whole night for a boat you knew was gone before the bell rang.
-
-MARTA
-I kept it burning for whoever was still out there and had nobody to keep one for them.
-
-JONAH
-There was nobody out there. I walked the causeway to the end and I called until I had no voice.
-
-MARTA
-Then sit down and have no voice here, where it is warm, and let me do the calling until morning.
-"""
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What a command line gave."""
-
-    status: int
-    stdout: str
-    stderr: str
-
-    @property
-    def json(self) -> dict[str, Any]:
-        """Standard output as the one JSON object that `--json` promises."""
-        return json.loads(self.stdout)
-
-
-def clearance(*words: object) -> Answer:
-    """Runs the command in this process, as the installed script would."""
-    result = CliRunner().invoke(app, [str(word) for word in words])
-    if result.exception is not None and not isinstance(result.exception, SystemExit):
-        raise result.exception
-    return Answer(result.exit_code, result.stdout, result.stderr)
+SCRIPT = f"Title: The Lamp Room\n\n{SCENE}"
 
 
 @pytest.fixture(scope="session")

@@ -57,6 +57,17 @@ def test_a_lifted_scene_is_shown_beside_the_work(loaded):
     assert "<img" not in page
 
 
+def test_each_reason_is_a_line_as_on_the_review_page(loaded):
+    row = loaded.table.set_index("asset_path").loc["lifted.txt"]
+    page = loaded.show("lifted.txt")._repr_html_()
+    lines = [html.unescape(SECTION.sub("", one)) for one in re.findall(r"<li>(.*?)</li>", page)]
+    assert len(lines) > 1
+    assert " ".join(lines) == row["reasons"]
+    assert lines[0].startswith("Escalate: ")
+    assert not any(line[:1].islower() for line in lines)
+    assert "The Lamp Room" in lines[0]
+
+
 def test_an_asset_without_evidence_says_what_each_stage_did(loaded):
     view = loaded.show("stars.png")
     assert view.match is None

@@ -14,6 +14,8 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+pytestmark = pytest.mark.slow
+
 TOTAL = 200
 
 

@@ -115,6 +115,7 @@ FORMATS = {
 }
 
 
+@pytest.mark.slow
 def test_an_identical_asset_is_at_the_top_with_its_work_in_every_format(tmp_path, photos, run):
     """Every file of every work screened as it is: its own work is the strongest match."""
     works, drop = tmp_path / "works", tmp_path / "drop"
@@ -409,6 +410,7 @@ def test_a_damaged_fingerprint_is_no_no_match(works, tmp_path, run):
     assert not (tmp_path / "o").exists()
 
 
+@pytest.mark.slow
 def test_an_earlier_version_of_the_index_repeats_a_run(works, photos, tmp_path, run):
     idx, extra = tmp_path / "idx", tmp_path / "extra"
     extra.mkdir()

@@ -16,6 +16,8 @@ import reference_index
 from reference_index.errors import IndexCorruptError, ReferenceIndexError
 from reference_index.store import ReferenceIndex
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(reference_index.__file__).parents[1]
 HERE = Path(__file__).parent
 FIRST = [registered(work, number) for work in "ab" for number in range(3)]

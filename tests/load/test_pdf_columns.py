@@ -111,7 +111,7 @@ def test_a_right_column_that_comes_whole_stays_first(read):
 def test_cues_that_come_in_one_line_with_a_very_short_speech(read, order, indent):
     page = order(*dual(left=["m"], right=["x aiqexl nrlflgaxi", "icwgmds u"], indent=indent))
     script = read("a.pdf", pages_of_runs(page))
-    assert script.text.split() == "JOHN m MARY x aiqexl nrlflgaxi icwgmds u".split()
+    assert script.text.split() == ["JOHN", "m", "MARY", "x", "aiqexl", "nrlflgaxi", "icwgmds", "u"]
 
 
 @pytest.mark.parametrize("order", ORDERS)

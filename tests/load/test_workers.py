@@ -263,6 +263,70 @@ def test_a_worker_that_can_t_be_started_is_one_error(pool, words, monkeypatch, p
     assert pool._idle == []
 
 
+class Killed:
+    """Kills workers while they start: those of which `which`, told how many before, says so."""
+
+    def __init__(self, monkeypatch, which):
+        self.which, self.started, command = which, 0, worker.Worker._command
+
+        def told(made):
+            self.started += 1
+            if not self.which(self.started - 1):
+                return command(made)
+            return [sys.executable, "-c", "import os; os.kill(os.getpid(), 9)"]
+
+        monkeypatch.setattr(worker.Worker, "_command", told)
+        monkeypatch.setattr(workers, "START_PAUSES", (0.0, 0.0))
+
+
+def test_a_worker_that_is_killed_while_it_starts_is_started_again(pool, words, monkeypatch):
+    killed = Killed(monkeypatch, lambda before: before < 2)
+    assert isinstance(load_apart(words, Limits()), LoadedScript)
+    assert killed.started == 3
+
+
+def test_workers_that_are_killed_while_they_start_cost_rows_once_one_has_served(
+    pool, words, monkeypatch
+):
+    killed = Killed(monkeypatch, lambda before: 0 < before < 4)
+    with Workers(Limits()) as loading:
+        assert isinstance(loading.load(words), LoadedScript)
+        close_workers()
+        result = checked(loading.load(words))
+        assert reason(result) is Reason.NO_DECODER
+        assert "not the file's" in result.detail
+        assert killed.started == 4
+        assert isinstance(loading.load(words), LoadedScript)
+
+
+def test_a_run_ends_when_no_worker_starts_for_many_files_in_a_row(pool, words, monkeypatch):
+    monkeypatch.setattr(workers, "FILES_WITHOUT", 3)
+    Killed(monkeypatch, lambda before: before > 0)
+    with Workers(Limits()) as loading:
+        assert isinstance(loading.load(words), LoadedScript)
+        close_workers()
+        assert [reason(loading.load(words)) for _ in range(2)] == [Reason.NO_DECODER] * 2
+        with pytest.raises(DecodingError, match="it was ended by SIGKILL"):
+            loading.load(words)
+
+
+def test_a_worker_that_was_gone_before_it_was_asked_is_not_the_file_s_fault(
+    pool, words, monkeypatch
+):
+    gone, greet = [], worker.Worker._greet
+
+    def greet_and_end(made):
+        greet(made)
+        if not gone:
+            gone.append(made.pid)
+            made.kill()
+            made._process.wait()
+
+    monkeypatch.setattr(worker.Worker, "_greet", greet_and_end)
+    assert isinstance(load_apart(words, Limits()), LoadedScript)
+    assert gone
+
+
 SLOW = """
 import os, signal, sys, threading, time
 # Where the tests run in the background of a shell, it is ignored.

@@ -106,6 +106,7 @@ def test_an_edited_picture_is_nearest_to_its_original(name, embed, works, index)
     assert np.mean(found == np.arange(len(works))) >= 0.9
 
 
+@pytest.mark.slow
 def test_edits_are_found_over_all(embed, works, index):
     right = []
     for place, edit in enumerate(EDITS.values()):

@@ -9,33 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from typer.testing import CliRunner
-
-from pipeline.cli import app
+from command_line import Answer, clearance
 
 SCRIPT = (
     "Ophelia steals the dirigible from her own aunt at dawn and steers it over Zanzibar, while "
     "the clerk of the harbour counts his crates twice and believes neither of the two numbers.\n"
 )
-
-
-@dataclass(frozen=True)
-class Answer:
-    status: int
-    stdout: str
-    stderr: str
-
-    @property
-    def lines(self) -> list[dict[str, Any]]:
-        """Standard error as the JSON lines that `--log-json` promises."""
-        return [json.loads(line) for line in self.stderr.splitlines()]
-
-
-def clearance(*words: object) -> Answer:
-    result = CliRunner().invoke(app, [str(word) for word in words])
-    if result.exception is not None and not isinstance(result.exception, SystemExit):
-        raise result.exception
-    return Answer(result.exit_code, result.stdout, result.stderr)
 
 
 @dataclass(frozen=True)

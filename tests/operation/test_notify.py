@@ -206,8 +206,8 @@ def test_without_anyone_to_tell_the_extra_is_not_needed(monkeypatch):
 
 SUMMARY = {
     "scan_id": "s", "changes": {}, "flagged_anew": {}, "counts": {}, "files": 0, "works": 1,
-    "unreachable": {}, "not_screened_anew": 0, "suppressed": 0, "no_longer_suppressed": 0,
-    "record": "none",
+    "unreachable": {}, "not_screened_anew": 0, "still_arriving": 0,
+    "suppressed": 0, "no_longer_suppressed": 0, "record": "none",
 }  # fmt: skip
 
 

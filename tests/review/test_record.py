@@ -24,7 +24,7 @@ from pipeline.review.audit import verify
 from pipeline.review.basis import Item
 from pipeline.review.canonical import canonical, parsed
 from pipeline.review.events import Choice, EventKind, Rules, folded, same_person
-from pipeline.review.record import Record
+from pipeline.review.record import PassedOverError, Record
 from pipeline.review.state import ItemState
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -222,6 +222,47 @@ def test_a_password_is_not_told():
     assert "hunter2" not in str(told.value)
 
 
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://anna:hunter2@/db?host={folder}",
+        "postgresql:///db?host={folder}&password=hunter2",
+        "postgresql://anna:hunter2@127.0.0.1:1/db?passfile={folder}&connect_timeout=1",
+        "postgresql://anna:hunter2@127.0.0.1:1/db?sslmode=verify-full&sslrootcert={folder}",
+        "postgresql://anna:hunter2@127.0.0.1:1/db?nonsense=hunter2",
+    ],
+)
+def test_a_server_s_errors_tell_no_place_and_no_secret(tmp_path, url):
+    with pytest.raises(RecordError) as told:
+        Record.open(url.format(folder=tmp_path))
+    said = str(told.value)
+    assert said.startswith("The record postgresql://")
+    assert said.count("\n") == 0
+    for secret in ("hunter2", "anna", str(tmp_path), tmp_path.name, "socket", "%2F", "psycopg"):
+        assert secret not in said
+
+
+def test_a_server_that_answers_is_told_of_by_what_it_refuses(postgresql, postgresql_place):
+    wrong = postgresql.replace("/postgres?", "/nothing?")
+    with pytest.raises(RecordError, match="no such database on its server") as told:
+        Record.open(wrong)
+    assert "host=" not in str(told.value)
+    record = Record.open(postgresql_place, create=True)
+    assert record.database.name == "postgresql:///postgres"
+    with record.database.engine.begin() as connection:
+        connection.exec_driver_sql("DROP TABLE clearance_events")
+    with pytest.raises(RecordError, match="its table of events is not there"):
+        list(record.events())
+
+
+@pytest.mark.parametrize("name", ["a b?c#d%20.sqlite", "ü.sqlite", "\udcff.sqlite"])
+def test_a_record_may_have_any_name(tmp_path, name):
+    record = Record.open(tmp_path / name, create=True)
+    record.comment("anna", BASIS.item, "words")
+    assert [file.name for file in tmp_path.iterdir() if file.stat().st_size] == [name]
+    assert verify(tmp_path / name).whole
+
+
 def test_without_the_extra_one_sentence_says_so(tmp_path):
     code = (
         "import sys; sys.modules['sqlalchemy'] = None\n"
@@ -260,6 +301,7 @@ def _decide_many(place: str, who: int, number: int, out: object) -> None:
     )
 
 
+@pytest.mark.slow
 def test_a_thousand_concurrent_decisions_lose_none(place):
     context = multiprocessing.get_context("spawn")
     out = context.Queue()
@@ -319,6 +361,52 @@ def test_a_killed_writer_loses_nothing_acknowledged(place, tmp_path):
     assert len(acknowledged) > 10
     assert set(acknowledged) <= set(kept)
     assert Record.open(place).decide("after", BASIS, Choice.REPLACE, reason="on it goes")
+
+
+BULK = """
+import sys
+from pipeline.records import Band
+from pipeline.review.basis import Basis
+from pipeline.review.events import Choice
+from pipeline.review.record import Record
+record = Record.open(sys.argv[1], create=True)
+bases = {
+    f"event-{n:05}": Basis(
+        f"{n:064x}", "x.png", "w", 1, "d" * 64, "c" * 64, 0.5, Band.REVIEW, "run"
+    )
+    for n in range(3000)
+}
+asked = []
+def check(state, given):
+    asked.append(given)
+    if len(asked) == 1500:
+        print("half", flush=True)
+record.decide_all("dora", bases, Choice.NO_ISSUE, check=check)
+"""
+
+
+def test_many_decisions_at_once_are_all_there_or_none(place):
+    with subprocess.Popen(
+        [sys.executable, "-c", BULK, place], stdout=subprocess.PIPE, text=True, cwd=ROOT
+    ) as writer:
+        assert writer.stdout.readline() == "half\n"
+        writer.kill()
+    found = verify(place)
+    assert found.whole, found.faults
+    assert found.kinds == {"opened": 1}
+    record = Record.open(place)
+    bases = {f"event-{n:05}": basis(n) for n in range(20)}
+
+    def not_the_third(state: ItemState, given: object) -> None:
+        if given.basis == basis(2):
+            raise PassedOverError
+
+    done = record.decide_all("dora", bases, Choice.NO_ISSUE, reason="r", check=not_the_third)
+    assert [event.event_id for event in done] == [name for name in bases if name != "event-00002"]
+    assert record.decide_all("dora", bases, Choice.NO_ISSUE, reason="r", check=not_the_third)
+    with pytest.raises(RecordError, match="Another event has the name"):
+        record.decide_all("dora", {"event-new": basis(50), **bases}, Choice.REPLACE, reason="r")
+    assert verify(place).kinds == {"opened": 1, "decision": 19}
 
 
 def test_an_item_is_an_asset_with_a_work():

@@ -21,6 +21,8 @@ from pipeline.review.record import Record
 from pipeline.review.rows import row_of
 from pipeline.review.schema import SQLITE
 
+pytestmark = pytest.mark.slow
+
 COLUMNS = (
     "seq", "event_id", "time", "actor", "kind", "asset", "work_id", "body", "previous", "hash",
 )  # fmt: skip

@@ -21,6 +21,8 @@ from pipeline.results import read_run
 from pipeline.scan import run as scan_run
 from pipeline.scan.run import HISTORY, LATEST, LOCK, STATE, scan_directory
 
+pytestmark = pytest.mark.slow
+
 FLAGS = {
     "a/copy.jpg": "escalate",
     "a/none.png": "no_match",

@@ -16,6 +16,7 @@ from pipeline.review.page import bulk, decisions, item_routes, queue_routes
 from pipeline.review.page.access import Access
 from pipeline.review.page.desk import Desk
 from pipeline.review.page.guard import Outside, refuse_unguarded
+from pipeline.review.page.newer import NewerRun
 from pipeline.review.page.pages import page
 
 NO_TELEMETRY: TelemetryConfig = {
@@ -31,12 +32,14 @@ unreleased files, so nothing of it is on."""
 DEFECT = "This is a defect in Clearance. Nothing was written; the terminal says more."
 
 
-def create_app(desk: Desk, access: Access) -> FastAPI:
+def create_app(desk: Desk, access: Access, newer: NewerRun | None = None) -> FastAPI:
     """The review page of a run.
 
     Args:
         desk: the run with its record.
         access: who may come in, and under which names the server may be asked.
+        newer: looks whether another run has taken the place of this one; None where that can't be
+            seen.
     """
     app = FastAPI(
         title="Clearance review",
@@ -48,6 +51,7 @@ def create_app(desk: Desk, access: Access) -> FastAPI:
     )
     app.state.desk = desk
     app.state.access = access
+    app.state.newer = newer
     for module in (queue_routes, item_routes, decisions, bulk):
         module.router.attach(app)
     refuse_unguarded(app)

@@ -14,6 +14,7 @@ from fastapi.responses import JSONResponse, Response
 
 from pipeline.errors import RecordError
 from pipeline.records import Band
+from pipeline.review import asked
 from pipeline.review.basis import Basis
 from pipeline.review.canonical import canonical
 from pipeline.review.events import Choice, Decision, Payload
@@ -25,13 +26,14 @@ from pipeline.review.page.guard import page_router
 from pipeline.review.page.pages import page
 from pipeline.review.page.people import Person, Role
 from pipeline.review.page.wording import CHOICES, MEANINGS
+from pipeline.review.record import PassedOverError
 from pipeline.review.state import ItemState, State
 
 router = page_router()
 Who = Annotated[Person, Depends(guard.person)]
 
 MOST_ROWS = 1000
-"""Each decision is an event of its own, on the disk before the next; more would take minutes."""
+"""Each decision is an event of its own, and all are written at once, while other writers wait."""
 SHOWN_ROWS = 25
 
 TWO_PERSONS = "want two persons, each by their own look"
@@ -68,7 +70,8 @@ def plan(desk: Desk, ask: BulkAsk) -> Plan:
     which anybody has decided.
 
     Raises:
-        HTTPException: 422 if too many rows pass the filter, or a reason is missing.
+        HTTPException: 422 if too many rows pass the filter, a reason is missing, or what is to be
+            written can't be kept.
     """
     filters = Filters.of_string(ask.query)
     numbers = desk.numbers(filters)
@@ -98,6 +101,13 @@ def plan(desk: Desk, ask: BulkAsk) -> Plan:
             wants_reason |= rules.wants_reason(ask.choice, Band(basis.band))
     if wants_reason and not ask.reason.strip():
         raise HTTPException(422, "This decision needs a reason for some of these rows.")
+    for basis in bases.values():
+        try:
+            asked.decision(
+                rules, basis, ask.choice, reason=ask.reason, note=ask.note, assignee=ask.assignee
+            )
+        except RecordError as error:  # a name or words that can't be kept
+            raise HTTPException(422, str(error)) from None
     shown = {
         "bases": [basis.to_json() for basis in bases.values()],
         "decision": [str(ask.choice), ask.reason, ask.note, ask.assignee],
@@ -122,7 +132,11 @@ def ask_bulk(request: Request) -> Response:
 def preview_bulk(request: Request, body: Annotated[BulkAsk, Depends(taken(BulkAsk))]) -> Response:
     """Shows the exact count and the rows of a bulk decision; nothing is written."""
     desk: Desk = request.app.state.desk
-    return _previewed(request, plan(desk, body), body)
+    try:
+        planned = plan(desk, body)
+    except HTTPException as error:
+        return _sent_back(request, body, error)
+    return _previewed(request, planned, body)
 
 
 @router.post("/bulk", least=Role.APPROVER, openapi_extra=body_of(BulkDo), responses=ANSWERS)
@@ -131,7 +145,10 @@ def do_bulk(
 ) -> Response:
     """Writes a bulk decision, if what it would write is still what was shown."""
     desk: Desk = request.app.state.desk
-    planned = plan(desk, body)
+    try:
+        planned = plan(desk, body)
+    except HTTPException as error:
+        return _sent_back(request, body, error)
     if planned.preview != body.preview:
         if not guard.is_form(request):
             raise HTTPException(409, "What would be decided is not what was previewed.")
@@ -140,29 +157,22 @@ def do_bulk(
     filtered = planned.filters.described() or "no filter"
     note = f"Decided in bulk, {len(planned.bases):,} at once; {filtered}."
     written, passed_over, stopped = 0, 0, ""
-    check = guard.still(request, _as_previewed)
-    for basis in planned.bases:
-        try:
-            record.decide(
-                person.name,
-                basis,
-                body.choice,
-                reason=body.reason,
-                note=f"{body.note}\n{note}".strip(),
-                assignee=body.assignee,
-                event_id=_event_id(body.bulk_id, basis),
-                check=check,
-            )
-        except _MeanwhileError:
-            passed_over += 1
-            continue
-        except HTTPException as error:
-            stopped = str(error.detail)
-            break
-        except RecordError as error:
-            stopped = str(error)
-            break
-        written += 1
+    try:
+        done = record.decide_all(
+            person.name,
+            {_event_id(body.bulk_id, basis): basis for basis in planned.bases},
+            body.choice,
+            reason=body.reason,
+            note=f"{body.note}\n{note}".strip(),
+            assignee=body.assignee,
+            check=guard.still(request, _as_previewed),
+        )
+    except HTTPException as error:
+        stopped = str(error.detail)
+    except RecordError as error:
+        stopped = str(error)
+    else:
+        written, passed_over = len(done), len(planned.bases) - len(done)
     if not guard.is_form(request):
         status = 409 if stopped else 200
         told = {"written": written, "passed_over": passed_over, "stopped": stopped}
@@ -173,15 +183,15 @@ def do_bulk(
     return page(request, "bulk.html.j2", status=409 if stopped else 200, **context)
 
 
-class _MeanwhileError(Exception):
-    """Somebody decided on the row since it was previewed, or it wants two persons now."""
-
-
 def _as_previewed(state: ItemState, given: Payload) -> None:
-    """Nothing is decided in bulk that was not shown so: asked again as each row is written."""
+    """Nothing is decided in bulk that was not shown so: asked again as each row is written.
+
+    Raises:
+        PassedOverError: if somebody decided on the row since, or it wants two persons now.
+    """
     wants_two = isinstance(given, Decision) and given.persons > 1
     if wants_two or state.state not in _UNDECIDED:
-        raise _MeanwhileError
+        raise PassedOverError
 
 
 def _event_id(bulk_id: str, basis: Basis) -> str:
@@ -214,9 +224,20 @@ def _previewed(request: Request, planned: Plan, ask: BulkAsk, *, changed: bool =
     return page(request, "bulk.html.j2", status=status, **context)
 
 
+def _sent_back(request: Request, ask: BulkAsk, error: HTTPException) -> Response:
+    """The form as it was filled in, with what is wrong with it; for JSON the error itself."""
+    if not guard.is_form(request):
+        raise error
+    desk: Desk = request.app.state.desk
+    filters = Filters.of_string(ask.query)
+    context = _context(filters, ask, total=desk.count(filters)) | {"wrong": str(error.detail)}
+    return page(request, "bulk.html.j2", status=error.status_code, **context)
+
+
 def _context(filters: Filters, ask: BulkAsk | None = None, *, total: int) -> dict[str, Any]:
     return {
         "stage": "ask",
+        "wrong": "",
         "filters": filters,
         "query": filters.query(),
         "total": total,

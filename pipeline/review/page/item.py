@@ -14,8 +14,8 @@ from pipeline.records import Kind
 from pipeline.report_card import Bar, waterfall
 from pipeline.results import StoredRun
 from pipeline.review.page.pictures import Pictures, Sides, work_file
-from pipeline.review.page.sentences import sentences
 from pipeline.review.page.texts import Aligned, aligned, runs_of
+from pipeline.sentences import sentences
 from pipeline.stages import STAGES
 from pipeline.stored_texts import StoredTexts
 

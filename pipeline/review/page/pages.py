@@ -18,6 +18,7 @@ from pipeline.review.events import Choice, Decision, Event, same_person
 from pipeline.review.page.access import Access, Session
 from pipeline.review.page.desk import Desk
 from pipeline.review.page.filters import NOBODY, Filters
+from pipeline.review.page.newer import NewerRun
 from pipeline.review.page.people import Person
 from pipeline.review.page.wording import CHOICES, FILTERS, MEANINGS, STATES
 from pipeline.review.state import State
@@ -45,6 +46,7 @@ def page(request: Request, template: str, *, status: int = 200, **context: Any) 
     session: Session | None = getattr(request.state, "session", None)
     desk: Desk = request.app.state.desk
     access: Access = request.app.state.access
+    newer: NewerRun | None = request.app.state.newer
     theme = request.cookies.get("theme", "")
     around = {
         "request": request,
@@ -52,6 +54,7 @@ def page(request: Request, template: str, *, status: int = 200, **context: Any) 
         "csrf": session.csrf if session else "",
         "passwords": access.passwords,
         "run": desk.stored.run,
+        "newer": newer.sentence() if newer and session else "",
         "theme": theme if theme in THEMES else "",
         "done": just_done(request, desk, session.person) if session else None,
         "query": carried(request),

@@ -22,8 +22,8 @@ from pipeline.review.page import facets
 from pipeline.review.page.coded import Coded, Mask, fixed
 from pipeline.review.page.facets import Counted
 from pipeline.review.page.filters import Filters
-from pipeline.review.page.sentences import in_a_line
 from pipeline.review.state import ItemState, State
+from pipeline.sentences import in_a_line
 
 PAGE_ROWS = 50
 KEPT_SEARCHES = 32

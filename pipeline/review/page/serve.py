@@ -115,6 +115,7 @@ def serve(asked: Asked, tell: Callable[[Served], None]) -> None:
         from pipeline.review.page.app import create_app
         from pipeline.review.page.desk import Desk
         from pipeline.review.page.item_routes import warm
+        from pipeline.review.page.newer import NewerRun
         from pipeline.review.page.people import Person, Role, read_people
     except ImportError as error:
         raise RecordError(
@@ -133,6 +134,10 @@ def serve(asked: Asked, tell: Callable[[Served], None]) -> None:
         )
     results = results_of(asked.out)
     stored = read_run(results)
+    given = place(asked.out)
+    newer = (
+        NewerRun(given, str(stored.run.get("run_id") or "?")) if isinstance(given, Path) else None
+    )
     where: str | Path
     if asked.record is not None:
         where = asked.record
@@ -153,7 +158,7 @@ def serve(asked: Asked, tell: Callable[[Served], None]) -> None:
             cookie=f"clearance_review_{port}",
         )
         url = address_of(asked, port, access.token)
-        app = create_app(desk, access)
+        app = create_app(desk, access, newer)
         threading.Thread(target=_warmed, args=(lambda: warm(app),), daemon=True).start()
         config = uvicorn.Config(
             app,

@@ -19,6 +19,8 @@ from pipeline.records import Kind
 from pipeline.spool import SPOOL, file_name, spool
 from pipeline.visible import visible
 
+pytestmark = pytest.mark.slow
+
 
 def put(client, bucket, objects):
     for key, data in objects.items():

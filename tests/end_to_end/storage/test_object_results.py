@@ -25,6 +25,8 @@ from pipeline.results import (
     read_run,
 )
 
+pytestmark = pytest.mark.slow
+
 WRITTEN = (RISK_TABLE, RISK_CSV, MATCHES, PASSAGES, REPORT, RUN)
 
 

@@ -9,6 +9,8 @@ from pipeline.scan import judging
 from pipeline.scan.run import scan
 from pipeline.scan.settings import load_settings
 
+pytestmark = pytest.mark.slow
+
 RUN_COLUMNS = ["run_id"]
 
 

@@ -396,6 +396,40 @@ def test_bulk_asks_for_a_reason_and_has_a_limit(office, monkeypatch):
     assert preview(office, DORA, "band=review").status_code == 200
 
 
+def test_the_bulk_form_without_a_reason_comes_back_as_it_was_filled_in(office, monkeypatch):
+    browser = office.browser(DORA)
+    given = {
+        "query": "band=review", "choice": "false_match", "reason": " ", "note": "see <b> & me",
+        "assignee": "Ines Ort",
+    }  # fmt: skip
+    sent = {**given, "preview": "a" * 64, "bulk_id": "b" * 32}
+    for place, form in (("/bulk/preview", given), ("/bulk", sent)):
+        back = browser.post(place, form, as_json=False)
+        assert back.status_code == 422
+        assert "This decision needs a reason for some of these rows." in back.text
+        assert "That was not done" not in back.text
+        assert 'id="bulk-form"' in back.text
+        assert re.search(r'value="false_match" required checked', back.text)
+        assert "see &lt;b&gt; &amp; me</textarea>" in back.text
+        assert 'value="Ines Ort"' in back.text
+        assert hidden(back.text, "query") == "band=review"
+        assert "4 rows pass it" in back.text
+    assert office.desk.record is None
+    # With the reason, it goes on from there.
+    shown = browser.post("/bulk/preview", {**given, "reason": "not this"}, as_json=False)
+    assert "3 decisions “False match” would be written" in shown.text
+    monkeypatch.setattr(bulk, "MOST_ROWS", 3)
+    back = browser.post("/bulk/preview", {**given, "reason": "not this"}, as_json=False)
+    assert back.text.count("at most 3") == 1
+    assert "not this</textarea>" in back.text
+    monkeypatch.setattr(bulk, "MOST_ROWS", 4)
+    form = {**given, "reason": "not this", "assignee": "In\u200bes"}
+    back = browser.post("/bulk/preview", form, as_json=False)
+    assert back.status_code == 422
+    assert "assignee" in back.text
+    assert "not this</textarea>" in back.text
+
+
 def test_rules_of_the_command(tmp_path):
     office = Office(tmp_path / "out", second_person=(Band.ESCALATE, Band.REVIEW), starter="dora")
     assert office.desk.rules.second_person == (Band.ESCALATE, Band.REVIEW)

@@ -7,8 +7,10 @@ import sqlite3
 import time
 
 import pytest
-from page_samples import ANNA, HOST
+from page_samples import ANNA, DORA, HOST, Office, rows, write_run
+from typer.testing import CliRunner
 
+from pipeline.cli import app as cli
 from pipeline.errors import RecordError
 from pipeline.review import schema
 from pipeline.review.record import Record
@@ -60,3 +62,86 @@ def test_a_reader_does_not_wait_as_long_as_a_writer(tmp_path, monkeypatch):
         assert time.monotonic() - began < schema.WAIT / 4
     finally:
         holder.close()
+
+
+@pytest.fixture
+def decided(office: Office) -> Office:
+    """With a record, which the page has read."""
+    given = {**office.on("b/c/two.png"), "choice": "no_issue", "reason": "seen"}
+    assert office.browser(ANNA).post("/decide", given).status_code == 200
+    return office
+
+
+@pytest.mark.parametrize("left", ["nothing", "an empty file"])
+def test_a_record_that_is_deleted_is_said_to_be_gone_and_none_is_begun(decided, left):
+    file = decided.out / "record.sqlite"
+    kept = file.read_bytes()
+    file.unlink()
+    if left == "an empty file":
+        file.touch()
+    browser = decided.browser(DORA)
+    given = {**decided.on("faint.png"), "choice": "no_issue", "reason": "seen"}
+    bulk = {"query": "", "choice": "no_issue", "reason": "r", "note": "", "assignee": ""}
+    answers = [
+        browser.get("/"),
+        browser.get(f"/item/{decided.number('faint.png')}"),
+        browser.post("/decide", given),
+        browser.post("/decide", given, as_json=False),
+        browser.post("/bulk/preview", bulk, as_json=False),
+        browser.post("/bulk", {**bulk, "preview": "a" * 64, "bulk_id": "b" * 32}),
+        browser.post("/comment", {**decided.on("faint.png"), "text": "words"}),
+    ]
+    for answer in answers:
+        assert answer.status_code == 409
+        assert "is gone" in answer.text
+        assert "put back" in answer.text
+    assert file.exists() == (left == "an empty file")
+    assert not file.exists() or file.stat().st_size == 0
+    # Put back, it goes on.
+    file.write_bytes(kept)
+    assert browser.post("/decide", given).status_code == 200
+    assert [event.seq for event in Record.open(file).events()] == [1, 2, 3]
+
+
+def test_what_is_written_into_a_file_that_is_taken_away_is_not_acknowledged(decided):
+    file = decided.out / "record.sqlite"
+    record = Record.open(file)
+
+    def taken_away(*_):
+        file.rename(decided.out / "elsewhere")
+
+    with pytest.raises(RecordError):
+        record.decide(
+            "anna",
+            decided.desk.basis(decided.desk.row(0)),
+            "no_issue",
+            reason="r",
+            check=taken_away,
+        )
+    assert not file.exists()
+
+
+def test_no_command_that_only_reads_makes_a_record(tmp_path):
+    out = tmp_path / "out"
+    write_run(out, rows())
+    (tmp_path / "drop").mkdir()
+    before = sorted(file.name for file in tmp_path.rglob("*"))
+    for words in (
+        ("audit", "verify", out),
+        ("audit", "verify", tmp_path / "no" / "record.sqlite"),
+        ("audit", "export", out, "--out", tmp_path / "record.html"),
+        ("audit", "table", out),
+        ("audit", "rules", out),
+        ("audit", "checkpoint", out, "--key", tmp_path / "key"),
+        ("explain", out, "cat.png", "--json"),
+    ):
+        done = CliRunner().invoke(cli, list(map(str, words)))
+        assert done.exit_code == (0 if words[0] == "explain" else 2), words
+        assert "Traceback" not in done.output
+        assert sorted(file.name for file in tmp_path.rglob("*")) == before, words
+    record = Record.open(out / "record.sqlite", create=True)
+    (out / "record.sqlite").unlink()
+    for read in (lambda: record.rules, lambda: record.head, lambda: list(record.events())):
+        with pytest.raises(RecordError, match="is gone"):
+            read()
+    assert not (out / "record.sqlite").exists()

@@ -127,6 +127,33 @@ def test_bulk_passes_over_what_is_not_as_it_was_shown(office, monkeypatch, how):
     assert len(mine) == shown["decided"] - passed_over
 
 
+def test_a_bulk_decision_that_stops_half_way_writes_nothing(office, monkeypatch):
+    said = {"query": "band=review", "choice": "no_issue", "reason": "r"}
+    browser = office.browser(DORA)
+    shown = browser.post("/bulk/preview", said).json()
+    assert shown["decided"] == 3
+    given = {**said, "preview": shown["preview"], "bulk_id": "b" * 32}
+    asked = iter([True, True, False])
+    session = office.access.session
+
+    def signed_out_at_the_third(cookie):
+        import inspect
+
+        within = any(frame.function == "check" for frame in inspect.stack()[1:3])
+        return None if within and not next(asked) else session(cookie)
+
+    monkeypatch.setattr(office.access, "session", signed_out_at_the_third)
+    stopped = browser.post("/bulk", given, as_json=False)
+    assert stopped.status_code == 409
+    assert "None of these decisions is in the record." in stopped.text
+    assert [event.seq for event in Record.open(office.out).events()] == [1]
+    monkeypatch.undo()
+    # Sent again, all of it is written, and once.
+    for status in (200, 409):
+        assert browser.post("/bulk", given).status_code == status
+        assert [event.seq for event in Record.open(office.out).events()] == [1, 2, 3, 4]
+
+
 def test_a_first_decision_does_not_tell_by_whom_it_calls(office):
     given = {**office.on(ESCALATE), "choice": "escalate_to_legal", "reason": "r"}
     office.browser(ANNA).post("/decide", {**given, "assignee": LAWYER})

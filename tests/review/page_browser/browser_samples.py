@@ -13,10 +13,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from command_line import clearance
 from PIL import Image, ImageOps
-from typer.testing import CliRunner
+from scene_samples import SCENE
 
-from pipeline.cli import app
 from pipeline.results import read_run
 from pipeline.review.page.access import Access, Person, Role
 from pipeline.review.page.app import create_app
@@ -30,23 +30,6 @@ CROPPED = "pictures/cropped.jpg"
 LIFTED = "scripts/lifted.txt"
 STARS = "pictures/stars.png"
 
-SCENE = """INT. LAMP ROOM - NIGHT
-
-MARTA trims the wick without looking at it. JONAH stands in the door, wet to the knees.
-
-JONAH
-You kept it burning the whole night for a boat you knew was gone before the bell rang.
-
-MARTA
-I kept it burning for whoever was still out there and had nobody to keep one for them.
-
-JONAH
-There was nobody out there. I walked the causeway to the end and I called until I had no voice.
-
-MARTA
-Then sit down and have no voice here, where it is warm, and let me do the calling until morning.
-"""
-
 
 @dataclass(frozen=True)
 class Screened:
@@ -55,14 +38,6 @@ class Screened:
     index: Path
     drop: Path
     out: Path
-
-
-def clearance(*words: object, status: int = 0) -> None:
-    """Runs the command in this process and expects its exit status."""
-    result = CliRunner().invoke(app, [str(word) for word in words])
-    if result.exception is not None and not isinstance(result.exception, SystemExit):
-        raise result.exception
-    assert result.exit_code == status, result.output
 
 
 def make_screened(base: Path, photos: dict[str, Any]) -> Screened:
@@ -90,9 +65,9 @@ def make_screened(base: Path, photos: dict[str, Any]) -> Screened:
     (drop / LIFTED).write_text(lifted, encoding="utf-8")
     (drop / "scripts" / "note.txt").write_text("call them", encoding="utf-8")
     index = base / "index"
-    clearance("index", "create", index)
-    clearance("index", "add", index, works / "works.csv")
-    clearance("screen", drop, "--index", index, "--out", base / "out", status=3)
+    assert clearance("index", "create", index).status == 0
+    assert clearance("index", "add", index, works / "works.csv").status == 0
+    assert clearance("screen", drop, "--index", index, "--out", base / "out").status == 3
     return Screened(index, drop, base / "out")
 
 

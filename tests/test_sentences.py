@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.review.page.sentences import in_a_line, sentences
+from pipeline.sentences import in_a_line, sentences
 
 LEAD = "Escalate: evidence of copying from “Poems. Vol. 2” (W-1), held by W. H. Auden Inc. Ltd."
 SEEN = "About 98% of its picture is seen in about 25% of the asset: 38 local features agree."

@@ -1,0 +1,74 @@
+"""Scans killed at random moments end as undisturbed ones, and a difference would be seen."""
+
+from __future__ import annotations
+
+import shutil
+from hashlib import sha256
+
+import pyarrow.parquet as pq
+import pytest
+
+from benchmarks.chaos import Chaos, Stage, report
+from benchmarks.chaos_checks import differences, faults_of, view_of
+from benchmarks.scan_material import Material
+from pipeline.register import create_index
+from pipeline.results import RISK_TABLE, RUN
+from pipeline.scan.run import HISTORY
+
+pytestmark = pytest.mark.slow
+
+SEED = 3
+KILLS = 12
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory):
+    material = Material([], [], SEED)
+    stage = Stage(
+        tmp_path_factory.mktemp("chaos") / "stage",
+        material,
+        SEED,
+        pictures=8,
+        scripts=3,
+        works=5,
+        create=create_index,
+    )
+    said: list[str] = []
+    tally = Chaos(stage, SEED, whole=0.1, say=said.append).run(KILLS)
+    return stage, tally, said, report(tally, stage, material, SEED)
+
+
+def test_killed_scans_end_as_undisturbed_ones(done):
+    _, tally, said, figures = done
+    assert tally.faults == [], said
+    assert sum(tally.kills.values()) == KILLS
+    assert tally.compared >= 3
+    assert f"{KILLS} kills" in figures
+    assert figures.endswith("Result: equal, every time.")
+
+
+def test_a_row_that_is_other_is_seen(done, tmp_path):
+    stage, *_ = done
+    out = stage.out("calm")
+    before, scan_id = view_of(out).finished[-2:]
+    whole = out / HISTORY / scan_id
+    altered = shutil.copytree(whole, tmp_path / scan_id)
+    assert differences(whole, altered, (before, before)) == []
+    was = (altered / RISK_TABLE).read_bytes()
+    pq.write_table(pq.read_table(altered / RISK_TABLE).slice(1), altered / RISK_TABLE)
+    run = (altered / RUN).read_text()
+    digests = [sha256(data).hexdigest() for data in (was, (altered / RISK_TABLE).read_bytes())]
+    assert digests[0] in run
+    (altered / RUN).write_text(run.replace(*digests))
+    found = differences(whole, altered, (before, before))
+    assert [fault for fault in found if fault.startswith("risk_rows")] == found
+    assert found
+
+
+def test_results_that_a_finished_scan_lacks_are_seen(done, tmp_path):
+    stage, *_ = done
+    out = shutil.copytree(stage.out("calm"), tmp_path / "calm", symlinks=True)
+    view = view_of(out)
+    assert faults_of(out, view, {}) == []
+    shutil.rmtree(out / HISTORY / view.finished[-1])
+    assert faults_of(out, view_of(out), {})

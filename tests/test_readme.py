@@ -199,11 +199,12 @@ def test_configurations_that_are_named_exist() -> None:
 
 
 def test_the_exit_statuses_are_those_of_the_program() -> None:
-    from pipeline import cli
+    from pipeline.commands import exit_statuses
 
     page = (ROOT / "docs" / "getting-started.md").read_text(encoding="utf-8")
     table = set(map(int, re.findall(r"^\| (\d+) \|", page, re.MULTILINE)))
-    assert table == {value for name, value in vars(cli).items() if name.startswith("EXIT_")}
+    statuses = vars(exit_statuses).items()
+    assert table == {value for name, value in statuses if name.startswith("EXIT_")}
 
 
 def test_every_band_is_explained() -> None:

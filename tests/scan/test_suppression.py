@@ -15,7 +15,8 @@ from scan_samples import Studio, words
 from typer.testing import CliRunner
 
 from pipeline import screen
-from pipeline.cli import app, scan_exit_status
+from pipeline.cli import app
+from pipeline.commands.exit_statuses import scan_exit_status
 from pipeline.register import add_works
 from pipeline.results import DECIDED
 from pipeline.review.basis import Basis

@@ -1,0 +1,32 @@
+"""The arguments and options that several commands have, each with its help."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
+LogJson = Annotated[
+    bool,
+    typer.Option(
+        "--log-json",
+        help="Log JSON lines to standard error, and nothing else there: counts and ids alone.",
+    ),
+]
+Index = Annotated[Path, typer.Argument(metavar="IDX", help="The folder of the reference index.")]
+IndexOption = Annotated[
+    Path, typer.Option("--index", metavar="IDX", help="The folder of the reference index.")
+]
+ConfigFile = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="A configuration, such as configs/strict.yaml."),
+]
+SecondPerson = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="BAND",
+        help="Bands whose rows two persons decide on; `none` for no band. All are to be named.",
+    ),
+]

@@ -168,7 +168,7 @@ def _of_passages(passages):
         "title": "T", "work_id": "w1", "rightsholder": "R", "suppressed": False, "steps": [],
         "passages": passages,
     }  # fmt: skip
-    return str(_template().module.row(e=explanation, match=match, pictures=[], said=""))
+    return str(_template().module.row(e=explanation, match=match, pictures=[], said="", reasons=[]))
 
 
 def test_both_places_are_explained():

@@ -34,7 +34,10 @@ from pipeline.load import OUT_OF_MEMORY, Limits, load, worker, workers
 from pipeline.load.workers import Workers, close_workers, load_all, load_apart
 from pipeline.records import Asset, Fault, Kind, LoadedImage, LoadedScript
 
-pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="signals and /proc are looked at")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not hasattr(os, "fork"), reason="signals and /proc are looked at"),
+]
 
 ROOT = Path(__file__).parents[2]
 LITTLE = Limits(max_worker_bytes=512 * 2**20)

@@ -21,6 +21,8 @@ from pipeline.scan.history import history_of
 from pipeline.scan.run import HISTORY, LATEST, STATE
 from pipeline.scan.settings import load_settings
 
+pytestmark = pytest.mark.slow
+
 
 class KilledError(Exception):
     pass

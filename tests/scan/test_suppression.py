@@ -27,6 +27,8 @@ from pipeline.scan.notify import completed_message, is_problem
 from pipeline.scan.run import scan
 from pipeline.scan.settings import load_settings
 
+pytestmark = pytest.mark.slow
+
 QUICK = {
     "bands": {"escalate": 0.99, "review": 0.5},
     "stages": {

@@ -18,6 +18,8 @@ from pipeline.synthetic import picture
 from pipeline.synthetic.canvas import font
 from pipeline.synthetic.printed import letter
 
+pytestmark = pytest.mark.slow
+
 SIDE = 448
 RED, WHITE, INK = (200, 30, 40), (255, 255, 255), (50, 50, 60)
 

@@ -28,6 +28,7 @@ from pipeline.review.events import Choice, Rules
 from pipeline.review.page.access import Access, Person, Role
 from pipeline.review.page.app import create_app
 from pipeline.review.page.desk import Desk
+from pipeline.review.page.serve import keep
 from pipeline.review.record import Record
 from pipeline.stages import STAGES
 from pipeline.table import match_schema, passage_schema, risk_table_schema
@@ -130,6 +131,7 @@ def main() -> None:
         client = TestClient(
             create_app(desk, access), base_url=f"http://{HOST}", headers={"accept": "text/html"}
         )
+        keep()
         assert client.get("/enter", params={"token": access.token}).status_code == 200
         print(
             f"\n| query | rows | median ms | longest of {REPEATS}, ms |\n"

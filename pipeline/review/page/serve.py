@@ -174,15 +174,20 @@ def serve(asked: Asked, tell: Callable[[Served], None]) -> None:
             starter if access.token is not None else None, asked.users,
         )  # fmt: skip
         folders = tempfile.TemporaryDirectory(prefix="clearance-review-")
-        # The run and its queue stay until the end: a collection that walks them all (0.2 s of
-        # 100,000 rows) would only keep somebody waiting.
-        gc.collect()
-        gc.freeze()
+        keep()
         with suppress(KeyboardInterrupt), folders as folder:
             tell(served)
             if asked.open_browser and _has_browser():
                 threading.Timer(0.5, _open, (url, Path(folder))).start()
             uvicorn.Server(config).run(sockets=[listening])
+
+
+def keep() -> None:
+    """What is there now, the run and its queue, stays until the end: a collection that walks it
+    all (0.2 s of 100,000 rows) would only keep somebody waiting.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 def address_of(asked: Asked, port: int, token: str | None) -> str:

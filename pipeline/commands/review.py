@@ -32,7 +32,13 @@ def review(
         ),
     ],
     port: Annotated[
-        int | None, typer.Option(metavar="N", min=1, max=65535, help="The port; any if not given.")
+        int | None,
+        typer.Option(
+            metavar="N",
+            min=1,
+            max=65535,
+            help="The port; if not given, 8417 if it is free, or else any.",
+        ),
     ] = None,
     host: Annotated[
         str,

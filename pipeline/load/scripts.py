@@ -53,8 +53,10 @@ def load_script(stream: BinaryIO, script_format: str, limits: Limits) -> LoadedS
         most = _BYTES_A_CHARACTER * (limits.max_text_chars + 1)
         data = read_at_most(stream, most)
         if len(data) > most:
+            # No encoding takes more bytes for a character.
+            fewest = stream.seek(0, 2) // _BYTES_A_CHARACTER
             raise too_large(
-                "the text", stream.seek(0, 2), "bytes", limits.max_text_chars, "max_text_chars"
+                "the text", fewest, "characters or more", limits.max_text_chars, "max_text_chars"
             )
         text, encoding, guessed = decode(data)
         note = f"The file does not state its encoding; it was read as {encoding}."

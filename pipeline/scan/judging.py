@@ -147,7 +147,7 @@ class Judging:
     def _due(self, content: str, asset: Asset) -> Due:
         known = self.known(content)
         if known is None:
-            return Due(content, asset, Way.LOAD, "new files")
+            return Due(content, asset, Way.LOAD, "new or changed files")
         if known.load_key != self._keys.load:
             return Due(content, asset, Way.LOAD, "limits or decoders changed")
         facts = codec.facts_from_json(known.facts)

@@ -54,13 +54,13 @@ SMALLEST_EDGE = 8
 
 TRANSFORMS = (
     "as it is",
-    "turned by 90° to the left",
+    "turned by 90° anticlockwise",
     "turned by 180°",
-    "turned by 90° to the right",
+    "turned by 90° clockwise",
     "flipped upside down",
     "mirrored",
-    "mirrored and turned by 90° to the left",
-    "mirrored and turned by 90° to the right",
+    "mirrored and turned by 90° anticlockwise",
+    "mirrored and turned by 90° clockwise",
 )
 """What the asset must undergo to agree with the work, in the order of pdqhash's variants."""
 
@@ -256,7 +256,7 @@ class PerceptualHash(Stage):
         pdq, phash = evidence.measures.get("pdq_distance"), evidence.measures.get("phash_distance")
         if isinstance(pdq, int):
             how = evidence.measures.get("pdq_transform")
-            form = "" if how == TRANSFORMS[0] else f", {how},"
+            form = "" if how == TRANSFORMS[0] else f", once {how},"
             said.append(f"{PDQ_BITS - pdq} of {PDQ_BITS} bits of the PDQ hash")
             lead = f"The picture's outline{form} agrees with it in "
         else:

@@ -25,6 +25,9 @@ from reference_index.interface import Work, WorkFile
 from reference_index.spec import FingerprintSpec
 from reference_index.versions import TableState, sync_folder
 
+_SOURCE = re.compile(r",? ?[^\s,()]*\.rs:\d+:\d+")
+"""Places in Lance's own code, which its messages end with."""
+
 WORKS = pa.schema(
     [
         ("work_id", pa.string()),
@@ -287,5 +290,5 @@ def _sync(path: Path) -> None:
 
 
 def _first_line(fault: BaseException) -> str:
-    lines: Iterable[str] = str(fault).splitlines()
+    lines: Iterable[str] = _SOURCE.sub("", str(fault)).splitlines()
     return next((line.strip().rstrip(".") for line in lines if line.strip()), type(fault).__name__)

@@ -208,3 +208,14 @@ def test_an_index_that_cannot_be_read(index):
             ReferenceIndex.open(index.path)
     finally:
         index.path.chmod(0o755)
+
+
+def test_a_file_that_is_cut_short_is_told_without_the_librarys_own_code(index):
+    file = next((index.path / "tables" / "files.lance").rglob("data/*.lance"))
+    file.write_bytes(file.read_bytes()[:10])
+    with pytest.raises(ReferenceIndexError) as fault:
+        ReferenceIndex.open(index.path)
+    said = str(fault.value)
+    assert "files" in said
+    assert ".rs:" not in said
+    assert said.endswith(".")

@@ -221,6 +221,8 @@ def _headline(rows: Sequence[RiskRow], run: RunInfo, changes: Changes | None) ->
     of = f"of {count(len(rows), 'file')}" if changes is None else f"of {count(len(rows), 'change')}"
     verb = "needs" if flags == 1 else "need"
     said = f"{flags:,} {of} {verb} a person’s eye." if flags else f"None {of} was flagged."
+    if changes is not None and not rows:
+        said = "Nothing changed."
     undone = sum(in_part(row) or row.band in UNSCREENED for row in rows)
     if undone:
         said += f" {undone:,} {'was' if undone == 1 else 'were'} not screened, or only in part."

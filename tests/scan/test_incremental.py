@@ -50,6 +50,8 @@ def test_nothing_changed_nothing_is_done(studio, loads):
     assert loads == []
     assert done.summary["read"] == 0
     assert not any(done.summary["changes"].values())
+    page = (done.folder / "delta.html").read_text(encoding="utf-8")
+    assert "Nothing changed. The reference index holds" in page
     assert studio.read().risk_rows.drop_columns(RUN).equals(before)
 
 

@@ -36,7 +36,7 @@ from benchmarks.chaos_checks import (
 )
 from benchmarks.chaos_process import FILES, STATE, Ended, Kill, run_scan
 from benchmarks.scan_material import Material
-from pipeline.scan.run import HISTORY, LATEST
+from pipeline.scan.directory import HISTORY, LATEST
 
 COMPLETE = (0, 3)
 """Exit statuses of a scan that is complete: every asset screened, or some not."""

@@ -16,8 +16,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.results import DELTA, DELTA_JSON, NAMES, read_run
+from pipeline.scan.directory import HISTORY, LATEST, LOCK, STATE
 from pipeline.scan.heartbeat import HEARTBEAT
-from pipeline.scan.run import HISTORY, LATEST, LOCK, STATE
 
 JOURNAL = ".clearance-run.journal"
 OWN = {"risk_table": ("run_id",), "delta": ("scan_id", "scan_id_before")}

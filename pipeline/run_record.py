@@ -78,12 +78,7 @@ def run_manifest(
         "counts": dict(counts),
         "index": {
             "path": str(index.path.resolve()),
-            "version": index.version,
-            "digest": index.digest,
-            "works": len(index.works),
-            "files": len(index.files),
-            "keep_content": index.keep_content,
-            "specs": {name: spec.to_json() for name, spec in index.specs.items()},
+            **index.facts(),
         },
         "config": config.values(),
         "config_fingerprint": info.config_fingerprint,

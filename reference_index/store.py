@@ -380,6 +380,19 @@ class ReferenceIndex:
         noun = "work" if len(names) == 1 else "works"
         return f"The index {self.path} has no {noun} {', '.join(names)}."
 
+    def facts(self) -> dict[str, Any]:
+        """What identifies this version, all JSON values: `version`, `digest`, `works` and `files`
+        (how many), `keep_content`, `specs` by stage.
+        """
+        return {
+            "version": self.version,
+            "digest": self.digest,
+            "works": len(self.works),
+            "files": len(self.files),
+            "keep_content": self.keep_content,
+            "specs": {name: spec.to_json() for name, spec in self.specs.items()},
+        }
+
     def verify(self) -> list[str]:
         """Reads everything in this version again and compares it with the recorded digests.
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from pipeline.commands.exit_statuses import EXIT_OK, EXIT_WRONG
-from pipeline.commands.options import Json, SecondPerson
+from pipeline.commands.options import Json, RecordOption, SecondPerson
 from pipeline.commands.output import complain, counted, emit, say
 from pipeline.commands.reported import reported
 
@@ -161,15 +161,7 @@ def audit_export(
 @reported
 def audit_table(
     out: Annotated[Path, typer.Argument(metavar="OUT", help="The results of a run.")],
-    record: Annotated[
-        str | None,
-        typer.Option(
-            "--record",
-            metavar="RECORD",
-            envvar="CLEARANCE_RECORD",
-            help="The record, if it is not record.sqlite beside the results.",
-        ),
-    ] = None,
+    record: RecordOption = None,
     as_json: Json = False,
 ) -> int:
     """Write risk_table_decided.csv and .parquet: the risk table with what people decided."""

@@ -203,12 +203,4 @@ def index_verify(index: Index, as_json: Json = False) -> int:
 
 
 def _index_summary(index: Any) -> dict[str, Any]:
-    return {
-        "index": str(index.path),
-        "version": index.version,
-        "digest": index.digest,
-        "works": len(index.works),
-        "files": len(index.files),
-        "keep_content": index.keep_content,
-        "specs": {name: spec.to_json() for name, spec in index.specs.items()},
-    }
+    return {"index": str(index.path), **index.facts()}

@@ -23,6 +23,15 @@ ConfigFile = Annotated[
     Path | None,
     typer.Option(metavar="FILE", help="A configuration, such as configs/strict.yaml."),
 ]
+RecordOption = Annotated[
+    str | None,
+    typer.Option(
+        "--record",
+        metavar="RECORD",
+        envvar="CLEARANCE_RECORD",
+        help="The record of decisions, if it is not record.sqlite beside the results.",
+    ),
+]
 SecondPerson = Annotated[
     list[str] | None,
     typer.Option(

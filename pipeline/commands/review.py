@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from pipeline.commands.exit_statuses import EXIT_OK
-from pipeline.commands.options import Json, SecondPerson
+from pipeline.commands.options import Json, RecordOption, SecondPerson
 from pipeline.commands.output import emit, say
 from pipeline.commands.reported import reported
 
@@ -50,15 +50,7 @@ def review(
         Path | None,
         typer.Option(metavar="FILE", help="Who may sign in, as clearance review-user writes it."),
     ] = None,
-    record: Annotated[
-        str | None,
-        typer.Option(
-            "--record",
-            metavar="RECORD",
-            envvar="CLEARANCE_RECORD",
-            help="The record of decisions, if it is not record.sqlite beside the results.",
-        ),
-    ] = None,
+    record: RecordOption = None,
     second_person: SecondPerson = None,
     name: Annotated[
         str | None,

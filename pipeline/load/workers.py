@@ -183,10 +183,9 @@ class Workers:
     def _tried(self, asset: Asset, *, fresh: bool) -> Loaded | Fault | None:
         """The answer of a worker, or None if a new worker may have another."""
         worker = _pool.take(self._limits.max_worker_bytes, fresh=fresh)
-        with self._lock:
-            self._served, self._without = True, 0
         fresh = worker.files == 0
         with self._lock:
+            self._served, self._without = True, 0
             left = self._left
             if not left:
                 self._busy.add(worker)

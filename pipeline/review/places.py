@@ -7,13 +7,13 @@ import re
 from pathlib import Path
 
 from pipeline.errors import RecordError
+from pipeline.scan.directory import HISTORY, LOCK, STATE
 
 RECORD = "record.sqlite"
 CHECKPOINTS = "record.checkpoints.jsonl"
 
 _URL = re.compile(r"[a-z][a-z0-9+]*://")
-_HISTORY = "history"
-_MARKS = ("scan.lock", "state.sqlite")
+_MARKS = (LOCK, STATE)
 
 
 def is_url(place: str | Path) -> bool:
@@ -48,6 +48,6 @@ def scan_directory_of(folder: Path) -> Path | None:
     real = Path(os.path.realpath(folder))
     for one in (real, *real.parents):
         above = one.parent
-        if one.name == _HISTORY and any((above / mark).exists() for mark in _MARKS):
+        if one.name == HISTORY and any((above / mark).exists() for mark in _MARKS):
             return above
     return None

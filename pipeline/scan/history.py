@@ -43,7 +43,7 @@ def history_of(settings: ScanSettings, asset: str) -> list[Seen]:
     Raises:
         ScanError: if there is no history, or no such asset in it.
     """
-    from pipeline.scan.run import HISTORY
+    from pipeline.scan.directory import HISTORY
 
     try:
         asset.encode()

@@ -23,6 +23,7 @@ from pipeline.recorded import Recorded, record_if_sound
 from pipeline.results import StoredRun
 from pipeline.run_record import run_info
 from pipeline.scan.answer import Context, record_notes, unreachable_notes, write_answer
+from pipeline.scan.directory import HISTORY, LATEST, LOCK, STATE
 from pipeline.scan.events import Event, Tell, untold
 from pipeline.scan.index_change import IndexChanges
 from pipeline.scan.judging import UNCHANGED, Due, Judging, Way
@@ -44,7 +45,6 @@ from reference_index.errors import IndexCorruptError
 from reference_index.locks import HeldError, LockError, held
 from reference_index.store import ReferenceIndex
 
-LOCK, STATE, HISTORY, LATEST = "scan.lock", "state.sqlite", "history", "latest"
 MARK = "clearance scan"
 
 Say = Callable[[str], None]

@@ -13,7 +13,7 @@ from benchmarks.chaos_checks import differences, faults_of, view_of
 from benchmarks.scan_material import Material
 from pipeline.register import create_index
 from pipeline.results import RISK_TABLE, RUN
-from pipeline.scan.run import HISTORY
+from pipeline.scan.directory import HISTORY
 
 pytestmark = pytest.mark.slow
 

@@ -8,7 +8,8 @@ from scan_samples import bands, jpeg
 from pipeline.results import read_run
 from pipeline.scan import past
 from pipeline.scan import run as scan_run
-from pipeline.scan.run import HISTORY, scan_directory
+from pipeline.scan.directory import HISTORY
+from pipeline.scan.run import scan_directory
 
 
 class CutOffError(Exception):

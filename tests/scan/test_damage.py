@@ -19,7 +19,8 @@ from pipeline.errors import DropError, ScanError
 from pipeline.load.workers import Workers
 from pipeline.results import read_run
 from pipeline.scan import run as scan_run
-from pipeline.scan.run import HISTORY, LATEST, LOCK, STATE, scan_directory
+from pipeline.scan.directory import HISTORY, LATEST, LOCK, STATE
+from pipeline.scan.run import scan_directory
 
 pytestmark = pytest.mark.slow
 

@@ -17,8 +17,8 @@ from scan_samples import jpeg, png
 from pipeline.errors import ScanError
 from pipeline.register import create_index
 from pipeline.scan import run as scan_run
+from pipeline.scan.directory import HISTORY, LATEST, STATE
 from pipeline.scan.history import history_of
-from pipeline.scan.run import HISTORY, LATEST, STATE
 from pipeline.scan.settings import load_settings
 
 pytestmark = pytest.mark.slow

@@ -9,8 +9,7 @@ from pathlib import Path
 
 from pipeline.results import RUN
 from pipeline.review.places import scan_directory_of
-
-LATEST = "latest"
+from pipeline.scan.directory import LATEST
 
 _Mark = tuple[int, int, int, int] | None
 

@@ -20,11 +20,10 @@ from pipeline.errors import RecordError, ScreeningError
 from pipeline.places import Place, place
 from pipeline.records import Band
 from pipeline.results import RUN, read_run
+from pipeline.scan.directory import LATEST
 
 PORT = 8417
 """The port that is tried first where none was given."""
-
-LATEST = "latest"
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,7 +32,7 @@ from pipeline.overlap import MEASURES
 from pipeline.records import Band, Kind, Passage
 from pipeline.results import ResultFiles
 from pipeline.risk_terminal import print_table
-from pipeline.run_record import asset_place, drop_places
+from pipeline.run_record import asset_place, drop_of, drop_places
 from pipeline.table import write_tables
 
 
@@ -463,6 +463,8 @@ def test_an_asset_of_a_nightly_scan_lies_in_its_own_drop():
     assert asset_place(run, "b/in/x.png") == Path("/two/in/x.png")
     assert asset_place(run, "c/x.png") is None
     assert drop_places(run) == ["/one", "/two"]
+    assert drop_of(run, "b/in/x.png") == ("b", "/two")
+    assert drop_of({"drop": "/one"}, "in/x.png") == ("", "/one")
     assert asset_place({"drop": "/one"}, "in/x.png") == Path("/one/in/x.png")
     assert asset_place({}, "x.png") is None
     assert drop_places({}) == []

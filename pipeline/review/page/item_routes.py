@@ -22,6 +22,7 @@ from pipeline.review.page.pages import deciding, page
 from pipeline.review.page.people import Person, Role
 from pipeline.review.page.pictures import CONTENT_TYPE, Pictures
 from pipeline.review.page.texts import whole_text
+from pipeline.run_record import drop_of
 from pipeline.stored_texts import StoredTexts
 
 router = page_router()
@@ -59,6 +60,7 @@ def item(request: Request, number: int, person: Who, work: Work = None) -> Respo
         view=item_view(desk.stored, row, matches, work_id, _pictures(request)),
         around=desk.around(number, Filters.of_query(request.query_params.multi_items())),
         lines=told(context["sight"].events, context["sight"].undone),
+        drop=drop_of(desk.stored.run, row["asset_path"]),
         scans=earlier_scans(desk.stored.folder, row),
         of_asset=of_asset,
         of_work=[*here, *(one for one in of_work if one.asset_path not in listed)][:OTHERS],

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -22,12 +24,16 @@ from pipeline.review.page.newer import NewerRun
 from pipeline.review.page.people import Person
 from pipeline.review.page.wording import CHOICES, FILTERS, MEANINGS, STATES
 from pipeline.review.state import State
+from pipeline.run_record import drops_of
 from pipeline.templating import environment
 
 FOLDER = Path(__file__).resolve().parent
 STATIC = FOLDER / "static"
 DONE = "done"
 """In a query string: the event that was just written, which the page speaks of."""
+
+DROPS, PLACES = 3, 20
+"""A scan's drops that the head of a page names, and those of which it says where they lie."""
 
 CONTENT_TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 THEMES = ("light", "dark")
@@ -53,7 +59,7 @@ def page(request: Request, template: str, *, status: int = 200, **context: Any) 
         "person": session.person if session else None,
         "csrf": session.csrf if session else "",
         "passwords": access.passwords,
-        "run": desk.stored.run,
+        "screened": screened(desk.stored.run),
         "newer": newer.sentence() if newer and session else "",
         "theme": theme if theme in THEMES else "",
         "done": just_done(request, desk, session.person) if session else None,
@@ -61,6 +67,42 @@ def page(request: Request, template: str, *, status: int = 200, **context: Any) 
     }
     html = templates().get_template(template).render({**around, **context})
     return HTMLResponse(html.encode("utf-8", "backslashreplace"), status)
+
+
+@dataclass(frozen=True, slots=True)
+class Screened:
+    """What the head of a page says of the run.
+
+    Attributes:
+        run_id: of the run; "?" if it does not say.
+        drops: the names of a nightly scan's drops, or where the one drop of a run lies.
+        more_drops: how many are not among them.
+        places: where each of a scan's drops lies, a line each; empty for a run over one drop.
+    """
+
+    run_id: str
+    drops: tuple[str, ...]
+    more_drops: int
+    places: str
+
+
+def screened(run: Mapping[str, Any]) -> Screened:
+    """What the head of a page says of a run.
+
+    Args:
+        run: run.json, of a run over one drop or of a nightly scan over several.
+    """
+    found = drops_of(run)
+    told = [f"{name}: {where}" for name, where in found.items() if name]
+    if len(told) > PLACES:
+        told[PLACES:] = [f"and {len(told) - PLACES:,} more"]
+    names = [name or where for name, where in found.items() if name or where]
+    return Screened(
+        run_id=str(run.get("run_id") or "?"),
+        drops=tuple(names[:DROPS]),
+        more_drops=max(0, len(names) - DROPS),
+        places="\n".join(told),
+    )
 
 
 def carried(request: Request) -> str:

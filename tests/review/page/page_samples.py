@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from row_samples import RUN, WORKS, flagged_row, no_match_row, some_rows
 
@@ -64,6 +65,23 @@ class Browser:
         return self.client.post(place, data={"csrf": self.csrf, **given}, **options)
 
 
+def client_of(app: FastAPI) -> TestClient:
+    return TestClient(
+        app,
+        base_url=ORIGIN,
+        headers={"accept": "text/html"},
+        follow_redirects=False,
+        raise_server_exceptions=True,
+    )
+
+
+def signed_in(app: FastAPI, access: Access, person: Person) -> Browser:
+    cookie = access._begin(person, float("inf"), "")
+    client = client_of(app)
+    client.cookies.set(access.cookie, cookie)
+    return Browser(client, access.session(cookie).csrf)
+
+
 class Office:
     """A page with a session for each person, without passwords in the way."""
 
@@ -75,19 +93,10 @@ class Office:
         self.app = create_app(self.desk, self.access)
 
     def client(self) -> TestClient:
-        return TestClient(
-            self.app,
-            base_url=ORIGIN,
-            headers={"accept": "text/html"},
-            follow_redirects=False,
-            raise_server_exceptions=True,
-        )
+        return client_of(self.app)
 
     def browser(self, person: Person) -> Browser:
-        cookie = self.access._begin(person, float("inf"), "")
-        client = self.client()
-        client.cookies.set(self.access.cookie, cookie)
-        return Browser(client, self.access.session(cookie).csrf)
+        return signed_in(self.app, self.access, person)
 
     def number(self, path: str) -> int:
         found = self.desk.number_of(path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import shutil
 import threading
 import time
@@ -13,8 +14,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+import numpy as np
 from command_line import clearance
-from PIL import Image, ImageOps
+from PIL import Image, ImageDraw, ImageOps
 from scene_samples import SCENE
 
 from pipeline.results import read_run
@@ -29,6 +31,7 @@ MIRRORED = "pictures/mirrored.png"
 CROPPED = "pictures/cropped.jpg"
 LIFTED = "scripts/lifted.txt"
 STARS = "pictures/stars.png"
+RECOLOURED = "pictures/recoloured.png"
 
 
 @dataclass(frozen=True)
@@ -41,12 +44,14 @@ class Screened:
 
 
 def make_screened(base: Path, photos: dict[str, Any]) -> Screened:
-    """Pictures mirrored, cropped and with a hostile name, and a scene lifted with words changed."""
+    """Pictures mirrored, cropped, recoloured and with a hostile name, and a scene lifted with words
+    changed.
+    """
     works, drop = base / "works", base / "drop"
     for folder in (works, drop / "pictures", drop / "scripts"):
         folder.mkdir(parents=True)
     rows = []
-    for name in ("chelsea", "coffee", "rocket"):
+    for name in ("astronaut", "chelsea", "coffee", "rocket"):
         photos[name].save(works / f"{name}.png")
         rows.append((name, name.title(), "A Photographer", "protected", f"{name}.png"))
     (works / "lamp.fountain").write_text(f"Title: {HOSTILE}\n\n{SCENE}", encoding="utf-8")
@@ -59,6 +64,7 @@ def make_screened(base: Path, photos: dict[str, Any]) -> Screened:
     coffee.crop((wide // 6, high // 8, wide, high)).save(drop / CROPPED, quality=85)
     rocket.save(drop / "pictures" / f"{HOSTILE}.png")
     photos["hubble_deep_field"].save(drop / STARS)
+    recoloured(photos["astronaut"]).save(drop / RECOLOURED)
     Image.new("RGB", (200, 200), "white").save(drop / "pictures" / "blank.png")
     changed = SCENE.replace("MARTA", "IVY").replace("a boat", "a ship").replace("causeway", "pier")
     lifted = f"{HOSTILE}\n\nA quay in rain. Nobody waits here any more.\n\n{changed}\n{HOSTILE}\n"
@@ -69,6 +75,17 @@ def make_screened(base: Path, photos: dict[str, Any]) -> Screened:
     assert clearance("index", "add", index, works / "works.csv").status == 0
     assert clearance("screen", drop, "--index", index, "--out", base / "out").status == 3
     return Screened(index, drop, base / "out")
+
+
+def recoloured(work: Image.Image) -> Image.Image:
+    """A work in shades of blue with a disc painted on it, set into a plain picture."""
+    inside = ImageOps.colorize(work.convert("L"), black="navy", white="aqua")
+    wide, high = inside.size
+    pen = ImageDraw.Draw(inside)
+    pen.ellipse((wide // 8, high // 8, wide // 3, high // 3), fill="yellow")
+    whole = Image.new("RGB", (wide + 300, high + 100), "seagreen")
+    whole.paste(inside, (220, 40))
+    return whole
 
 
 def password(name: str) -> str:
@@ -126,6 +143,13 @@ def serving(out: Path, *, people: Path | None = None) -> Iterator[Serving]:
         server.should_exit = True
         thread.join(timeout=30)
         listening.close()
+
+
+def seen(visit: Visit, selector: str = "#view-asset") -> np.ndarray:
+    """What an element looks like, (height, width, 3)."""
+    png = visit.page.locator(selector).screenshot()
+    with Image.open(io.BytesIO(png)) as image:
+        return np.asarray(image.convert("RGB"), dtype=int)
 
 
 class Visit:

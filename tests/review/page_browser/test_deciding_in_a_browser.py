@@ -37,7 +37,7 @@ def test_the_first_address_lets_in_and_no_other(chromium, out):
         assert "not the one" in visit.page.inner_text("main")
         visit.page.goto(f"{server.url}/enter?token={server.access.token}")
         assert visit.page.url == f"{server.url}/"
-        assert visit.page.locator("#rows tbody tr").count() == 7
+        assert visit.page.locator("#rows tbody tr").count() == 8
 
 
 def test_a_password_lets_in_and_signing_out_ends_it(team):

@@ -7,17 +7,10 @@ import io
 
 import numpy as np
 import pytest
-from browser_samples import CROPPED, LIFTED, MIRRORED, STARS
+from browser_samples import CROPPED, LIFTED, MIRRORED, STARS, seen
 from PIL import Image
 
 pytestmark = pytest.mark.slow
-
-
-def seen(visit, selector: str = "#view-asset") -> np.ndarray:
-    """What an element looks like."""
-    png = visit.page.locator(selector).screenshot()
-    with Image.open(io.BytesIO(png)) as image:
-        return np.asarray(image.convert("RGB"), dtype=int)
 
 
 def drawn(visit) -> np.ndarray:

@@ -21,10 +21,10 @@ import numpy as np
 from pydantic import JsonValue
 
 from benchmarks.calibration_pairs import Side, picture_sides, side_pairs, text_sides
-from pipeline.calibration import Calibration, KindModel, risk_of
-from pipeline.errors import ModelError
-from pipeline.fitting import RIDGE, fitted, widened
-from pipeline.records import Kind
+from pipeline.core.errors import ModelError
+from pipeline.core.records import Kind
+from pipeline.evaluation.fitting import RIDGE, fitted, widened
+from pipeline.risk.calibration import Calibration, KindModel, risk_of
 from pipeline.stages import STAGES, Stage
 
 
@@ -93,7 +93,7 @@ def pictures(given: argparse.Namespace) -> tuple[tuple[Side, Side], dict[str, Js
         "pictures": [
             "photographs inside scikit-image",
             *(name for name, _ in given.images),
-            f"{given.generated} generated pictures (pipeline.synthetic)",
+            f"{given.generated} generated pictures (pipeline.stages.image.synthetic)",
         ],
         "real_picture_groups": real,
     }
@@ -151,7 +151,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
             "made_by": "benchmarks/calibrate.py",
             "seed": given.seed,
             **said,
-            "copies": "edited pictures (stacks of 0 to 3 of the edits in pipeline.synthetic) and "
+            "copies": "edited pictures (stacks of 0 to 3 of the edits in "
+            "pipeline.stages.image.synthetic) "
+            "and "
             "strangers edited the same way; works and strangers that share a mark or a frame; "
             "passages of 10 to 400 words, changed or not, planted into other texts",
             "split": "by group of versions of a work, half to fit, half held out; on each side "

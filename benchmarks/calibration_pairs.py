@@ -16,31 +16,23 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from pipeline.discover import asset_of
-from pipeline.fitting import Pairs, pairs_of
-from pipeline.judge import Bench, judge, kind_of
+from pipeline.core.records import Asset, Fault, Fingerprint, Outcome
+from pipeline.drops.discover import asset_of
+from pipeline.evaluation.fitting import Pairs, pairs_of
 from pipeline.load import load
 from pipeline.load.limits import Limits
-from pipeline.records import (
-    Asset,
-    Fault,
-    Fingerprint,
-    Loaded,
-    LoadedImage,
-    LoadedScript,
-    Outcome,
-    Span,
-)
+from pipeline.load.loaded import Loaded, LoadedImage, LoadedScript, Span
+from pipeline.screening.judge import Bench, judge, kind_of
 from pipeline.stages import Stage, StageSettings
-from pipeline.synthetic import picture, random_stack
-from pipeline.synthetic.edits import EDITS
+from pipeline.stages.image.synthetic import picture, random_stack
+from pipeline.stages.image.synthetic.edits import EDITS
 from reference_index.interface import StageEntries, WorkFile
 
 Picture = NDArray[np.uint8]
 
 FIRST_SEED = 2**42
 """Seeds of generated pictures start here: beyond those the embedding model was trained on, and
-beyond those of the backgrounds that `pipeline.synthetic.edits` lays behind insets."""
+beyond those of the backgrounds that `pipeline.stages.image.synthetic.edits` lays behind insets."""
 
 LARGEST_SIDE = 512
 SMALLEST_SIDE = 128

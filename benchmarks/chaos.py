@@ -36,7 +36,7 @@ from benchmarks.chaos_checks import (
 )
 from benchmarks.chaos_process import FILES, STATE, Ended, Kill, run_scan
 from benchmarks.scan_material import Material
-from pipeline.scan.directory import HISTORY, LATEST
+from pipeline.core.layout import HISTORY, LATEST
 
 COMPLETE = (0, 3)
 """Exit statuses of a scan that is complete: every asset screened, or some not."""
@@ -130,7 +130,7 @@ class Stage:
 
     def add_works(self, number: int) -> None:
         """Registers works: new files, and files that lie in the drop already."""
-        from pipeline.register import add_works
+        from pipeline.screening.register import add_works
 
         with tempfile.TemporaryDirectory(dir=self.folder) as place:
             rows = []
@@ -420,7 +420,7 @@ def main() -> None:
     parser.add_argument("--whole", type=float, default=0.1, help="share of whole processes")
     parser.add_argument("--keep", type=Path, help="a new folder for drop, index and scans")
     options = parser.parse_args()
-    from pipeline.register import create_index
+    from pipeline.screening.register import create_index
 
     material = Material(options.images, options.texts, options.seed)
     folder = options.keep or Path(tempfile.mkdtemp(prefix="clearance-chaos-"))

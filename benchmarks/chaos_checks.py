@@ -15,9 +15,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.results import DELTA, DELTA_JSON, NAMES, read_run
-from pipeline.scan.directory import HISTORY, LATEST, LOCK, STATE
-from pipeline.scan.heartbeat import HEARTBEAT
+from pipeline.core.layout import DELTA, DELTA_JSON, HISTORY, LATEST, LOCK, NAMES, STATE
+from pipeline.results.files import read_run
+from pipeline.scan.operation.heartbeat import HEARTBEAT
 
 JOURNAL = ".clearance-run.journal"
 OWN = {"risk_table": ("run_id",), "delta": ("scan_id", "scan_id_before")}

@@ -30,9 +30,9 @@ from benchmarks.copy_figures import Ranking, by_edit, overall, per_10000, thresh
 from benchmarks.copy_report import OURS, in_markdown, set_in_words
 from benchmarks.copy_screening import FLAGGED, Answer, Told, cost, pair_band, run
 from benchmarks.copy_set import copy_set, pool_of
-from pipeline.config import Config, load_config
-from pipeline.records import RiskRow
-from pipeline.register import DEFAULT_MODEL
+from pipeline.core.records import RiskRow
+from pipeline.screening.config import Config, load_config
+from pipeline.screening.register import DEFAULT_MODEL
 
 MARK = ".made-by-benchmarks-copies"
 MADE = ("works", "drop", "clean", "index", "misses")

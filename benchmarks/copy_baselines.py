@@ -12,16 +12,17 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from pipeline.discover import asset_of
-from pipeline.judge import Bench, fingerprint_all
+from pipeline.core.records import Fingerprint
+from pipeline.drops.discover import asset_of
 from pipeline.load import load
-from pipeline.load.ahead import load_ahead
 from pipeline.load.limits import Limits
-from pipeline.local.aggregate import CODE_BYTES, aggregates
-from pipeline.local.codes import codebook
-from pipeline.local.comparison import Comparison
-from pipeline.local.rows import pictures
-from pipeline.records import Fingerprint, LoadedImage
+from pipeline.load.loaded import LoadedImage
+from pipeline.load.workers.prefetch import load_ahead
+from pipeline.screening.judge import Bench, fingerprint_all
+from pipeline.stages.image.codebook import codebook
+from pipeline.stages.image.feature_rows import pictures
+from pipeline.stages.image.matching import Comparison
+from pipeline.stages.image.vlad import CODE_BYTES, aggregates
 
 Scores = NDArray[np.float64]
 """(queries, works), higher is nearer; NaN where one of the two has no fingerprint."""

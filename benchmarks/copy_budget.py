@@ -18,12 +18,13 @@ import cv2
 import numpy as np
 
 from benchmarks.throughput import open_clip_loop
-from pipeline.config import Config
-from pipeline.discover import asset_of
-from pipeline.judge import Bench, fingerprint_all, open_benches
+from pipeline.core.records import Fingerprint
+from pipeline.drops.discover import asset_of
 from pipeline.load import load
 from pipeline.load.limits import Limits
-from pipeline.records import Fingerprint, LoadedImage
+from pipeline.load.loaded import LoadedImage
+from pipeline.screening.config import Config
+from pipeline.screening.judge import Bench, fingerprint_all, open_benches
 from reference_index.store import ReferenceIndex
 
 Found = TypeVar("Found")

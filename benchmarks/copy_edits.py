@@ -1,8 +1,9 @@
 """The edits of the copy benchmark: other and harder than those that calibration and training use.
 
-`pipeline.synthetic.edits` is what the calibration is fitted to and the models are trained with; a
-benchmark that drew from it would measure how well they remember it. What is mild or drawn there is
-harsh or real here: insets lie in real pictures, blur reaches 4 percent of the shorter side.
+`pipeline.stages.image.synthetic.edits` is what the calibration is fitted to and the models are
+trained with; a benchmark that drew from it would measure how well they remember it. What is mild or
+drawn there is harsh or real here: insets lie in real pictures, blur reaches 4 percent of the
+shorter side.
 
 Every edit takes a uint8 (height, width, 3) RGB picture, a numpy Generator and other pictures to lay
 it into or under, and returns a new one. The same arguments give the same bytes. Long because it is
@@ -18,10 +19,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.synthetic import edits as shipped
-from pipeline.synthetic.canvas import outline, value_noise, words
-from pipeline.synthetic.edits import set_into
-from pipeline.synthetic.printed import letter
+from pipeline.stages.image.synthetic import edits as shipped
+from pipeline.stages.image.synthetic.canvas import outline, value_noise, words
+from pipeline.stages.image.synthetic.edits import set_into
+from pipeline.stages.image.synthetic.printed import letter
 
 Picture = NDArray[np.uint8]
 Grounds = Sequence[Picture]

@@ -12,10 +12,10 @@ from benchmarks.copy_edits import Picture
 from benchmarks.copy_screening import FLAGGED, Answer, pair_band
 from benchmarks.copy_set import picture_of
 from benchmarks.copy_sheets import cell, in_a_name, save, sheet_of
-from pipeline.config import Config
-from pipeline.overlap import overlap_of
-from pipeline.overlay import overlay
-from pipeline.records import Match, RiskRow
+from pipeline.core.records import Match, RiskRow
+from pipeline.report.overlap import overlap_of
+from pipeline.report.overlay import overlay
+from pipeline.screening.config import Config
 
 MOST_MISSES = 300
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.quality import micro_average_precision, recall_at_precision
+from pipeline.evaluation.metrics import micro_average_precision, recall_at_precision
 
 PRECISIONS = (0.90, 0.99, 1.00)
 

@@ -19,14 +19,15 @@ from numpy.typing import NDArray
 from benchmarks.copy_baselines import baselines
 from benchmarks.copy_set import CopySet, copy_files, write_queries
 from benchmarks.throughput import in_turns, open_clip_loop
-from pipeline.config import Config
-from pipeline.discover import asset_of, discover
-from pipeline.judge import Bench, open_benches
+from pipeline.core.records import Match, RiskRow
+from pipeline.drops.discover import asset_of, discover
 from pipeline.load import load
 from pipeline.load.limits import Limits
-from pipeline.records import LoadedImage, Match, RiskRow
-from pipeline.register import add_works, create_index
-from pipeline.screening import judge_assets
+from pipeline.load.loaded import LoadedImage
+from pipeline.screening.config import Config
+from pipeline.screening.judge import Bench, open_benches
+from pipeline.screening.register import add_works, create_index
+from pipeline.screening.screen import judge_assets
 from reference_index.store import ReferenceIndex
 
 FLAGGED = ("escalate", "review")

@@ -16,11 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.copy_edits import EDITS, Picture
-from pipeline.detail import has_detail
-from pipeline.discover import asset_of
+from pipeline.drops.discover import asset_of
 from pipeline.load import load
+from pipeline.load.detail import has_detail
 from pipeline.load.limits import Limits
-from pipeline.records import LoadedImage
+from pipeline.load.loaded import LoadedImage
 from reference_index.hamming import HammingIndex
 
 Split = Literal["test", "calibration"]

@@ -21,16 +21,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.copy_baselines import bits_of
-from pipeline.config import Config
-from pipeline.detail import has_detail
-from pipeline.discover import asset_of
-from pipeline.judge import Bench, fingerprint_all, open_benches
+from pipeline.core.records import Fingerprint
+from pipeline.drops.discover import asset_of
 from pipeline.load import load
+from pipeline.load.detail import has_detail
 from pipeline.load.limits import Limits
-from pipeline.local import comparison
-from pipeline.local.features import View
-from pipeline.records import Fingerprint, LoadedImage
+from pipeline.load.loaded import LoadedImage
+from pipeline.screening.config import Config
+from pipeline.screening.judge import Bench, fingerprint_all, open_benches
 from pipeline.stages import Stage
+from pipeline.stages.image import matching as comparison
+from pipeline.stages.image.sift import View
 from reference_index.store import ReferenceIndex
 
 Picture = NDArray[np.uint8]

@@ -15,10 +15,10 @@ from xml.etree import ElementTree
 from benchmarks.passage_disguises import Tracked
 from benchmarks.passage_planting import WAYS, Script
 from benchmarks.passage_texts import cue_length
-from pipeline.discover import asset_of
+from pipeline.drops.discover import asset_of
 from pipeline.load import load
 from pipeline.load.limits import Limits
-from pipeline.records import LoadedScript
+from pipeline.load.loaded import LoadedScript
 
 PAGE_LINES = 54
 LINE_WIDTH = 84

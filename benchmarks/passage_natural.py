@@ -12,7 +12,7 @@ from typing import Any, Literal
 from benchmarks.passage_screening import index_of, screened
 from benchmarks.passage_texts import read_text
 from benchmarks.plagdet import covered
-from pipeline.config import Config
+from pipeline.screening.config import Config
 
 Label = Literal["same_work", "other_work"]
 ABSENT = "not matched"

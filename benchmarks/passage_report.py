@@ -7,7 +7,7 @@ from typing import Any
 
 from benchmarks.copy_report import markdown
 from benchmarks.passage_planting import WAYS
-from pipeline.records import Band
+from pipeline.core.records import Band
 
 OURS = "Clearance"
 

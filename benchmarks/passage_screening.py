@@ -17,14 +17,14 @@ from benchmarks.passage_formats import Places, write_script
 from benchmarks.passage_planting import Planted, Script
 from benchmarks.passage_texts import Text
 from benchmarks.plagdet import Pair
-from pipeline.config import Config
-from pipeline.discover import asset_of
+from pipeline.drops.discover import asset_of
 from pipeline.load import load
 from pipeline.load.limits import Limits
-from pipeline.records import LoadedScript
-from pipeline.register import add_works, create_index
-from pipeline.results import StoredRun, read_run
-from pipeline.screening import screen
+from pipeline.load.loaded import LoadedScript
+from pipeline.results.files import StoredRun, read_run
+from pipeline.screening.config import Config
+from pipeline.screening.register import add_works, create_index
+from pipeline.screening.screen import screen
 
 FLAGGED = ("escalate", "review")
 OBFUSCATION = ("obfuscat", "disguise")

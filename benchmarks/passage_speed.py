@@ -22,13 +22,14 @@ from typing import Any
 from benchmarks.copy_screening import Told
 from benchmarks.passage_chain import Chain
 from benchmarks.throughput import datasketch_loop
-from pipeline.config import Config, load_config
-from pipeline.discover import asset_of
-from pipeline.judge import Bench, fingerprint_all, open_benches, search_all
+from pipeline.core.records import Fingerprint, Kind
+from pipeline.drops.discover import asset_of
 from pipeline.load import load
 from pipeline.load.limits import Limits
-from pipeline.records import Fingerprint, Kind, LoadedScript
-from pipeline.register import add_works, create_index
+from pipeline.load.loaded import LoadedScript
+from pipeline.screening.config import Config, load_config
+from pipeline.screening.judge import Bench, fingerprint_all, open_benches, search_all
+from pipeline.screening.register import add_works, create_index
 from reference_index.store import ReferenceIndex
 
 SIZES = (100_000, 1_000_000, 10_000_000, 30_000_000)

@@ -17,10 +17,10 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.discover import asset_of
+from pipeline.drops.discover import asset_of
 from pipeline.load import load
 from pipeline.load.limits import Limits
-from pipeline.records import LoadedScript
+from pipeline.load.loaded import LoadedScript
 
 Split = Literal["test", "calibration"]
 

@@ -45,7 +45,7 @@ from benchmarks.passage_report import (
 from benchmarks.passage_screening import index_of, screened, write_drop, write_works
 from benchmarks.passage_speed import SIZES, speed, write_curve
 from benchmarks.passage_texts import Pool, Side, Split, plain_words, pool_of, side_of
-from pipeline.config import Config, load_config
+from pipeline.screening.config import Config, load_config
 
 MARK = ".made-by-benchmarks-passages"
 

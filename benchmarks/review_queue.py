@@ -20,18 +20,18 @@ from pathlib import Path
 import pyarrow as pa
 from fastapi.testclient import TestClient
 
-from pipeline.places import place
-from pipeline.records import Band, Outcome
-from pipeline.results import StoredRun
-from pipeline.review.basis import Basis
-from pipeline.review.events import Choice, Rules
-from pipeline.review.page.access import Access, Person, Role
-from pipeline.review.page.app import create_app
-from pipeline.review.page.desk import Desk
-from pipeline.review.page.serve import keep
-from pipeline.review.record import Record
+from pipeline.core.records import Band, Outcome
+from pipeline.decisions.basis import Basis
+from pipeline.decisions.events import Choice, Rules
+from pipeline.decisions.record import Record
+from pipeline.drops.places import place
+from pipeline.results.files import StoredRun
+from pipeline.results.table import match_schema, passage_schema, risk_table_schema
+from pipeline.review.access.sessions import Access, Person, Role
+from pipeline.review.app import create_app
+from pipeline.review.desk import Desk
+from pipeline.review.serve import keep
 from pipeline.stages import STAGES
-from pipeline.table import match_schema, passage_schema, risk_table_schema
 
 HOST = "127.0.0.1:8417"
 REPEATS = 7

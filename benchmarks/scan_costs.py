@@ -21,7 +21,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.scan_material import Material
-from pipeline.register import add_works, create_index
+from pipeline.screening.register import add_works, create_index
 
 SCRIPTS = 0.1
 """Share of scripts among assets and works."""

@@ -23,10 +23,11 @@ from PIL import Image
 from rich.console import Console
 from rich.table import Table
 
-from pipeline.discover import discover
+from pipeline.core.records import Fingerprint
+from pipeline.drops.discover import discover
 from pipeline.load import load
 from pipeline.load.limits import Limits
-from pipeline.records import Fingerprint, Loaded, LoadedImage, LoadedScript, Span
+from pipeline.load.loaded import Loaded, LoadedImage, LoadedScript, Span
 from pipeline.stages import STAGES, Stage
 from reference_index.interface import StageEntries, WorkFile
 

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pipeline.browse import Run, load_run
+from pipeline.drops.places import place
+from pipeline.report.notebook import Run, load_run
+from pipeline.results import read_run
 
-__all__ = ["Run", "load_run", "screen"]
+__all__ = ["Run", "load_run", "place", "read_run", "screen"]
 
 
 def screen(
@@ -36,8 +38,7 @@ def screen(
         ScreeningError: if it can't be done; its message says what is wrong, where, and how to mend
             it. Its tree stands in `reference_index.errors.ScreeningError`.
     """
-    from pipeline.places import place
-    from pipeline.screening import screen as run
+    from pipeline.screening.screen import screen as run
 
     target = place(out)
     run(

@@ -14,7 +14,7 @@ class CodedVectors:
     Codes are taken as they are stored: nothing is trained or encoded when an index is opened.
     Distances are to what the codes stand for, and FAISS rounds them a little to be quick, so that
     this nominates candidates and decides nothing. Its oracle is a comparison with every decoded
-    vector (tests/index/test_coded_vectors.py).
+    vector (tests/reference_index/test_coded_vectors.py).
 
     Args:
         cells: float32 (cells, dim), coarse centroids.

@@ -21,14 +21,14 @@ class ScreeningError(Exception):
         │   ├── IndexCorruptError       stored data do not agree with their digests
         │   ├── SpecMismatchError       the code fingerprints differently from the index
         │   └── ManifestError           bad rows in a manifest of works (all of them listed)
-        ├── ConfigError                 pipeline.errors
-        ├── DecodingError               pipeline.errors: no process to decode files in
-        ├── DropError                   pipeline.errors: drop or output folder unusable
-        ├── ModelError                  pipeline.errors: weights missing, random or altered
-        ├── RunError                    pipeline.errors: a stored run can't be read
-        ├── ScanError                   pipeline.errors: a nightly scan can't run
+        ├── ConfigError                 pipeline.core.errors
+        ├── DecodingError               pipeline.core.errors: no process to decode files in
+        ├── DropError                   pipeline.core.errors: drop or output folder unusable
+        ├── ModelError                  pipeline.core.errors: weights missing, random or altered
+        ├── RunError                    pipeline.core.errors: a stored run can't be read
+        ├── ScanError                   pipeline.core.errors: a nightly scan can't run
         │   └── ScanBusyError           another scan holds the scan directory
-        └── RecordError                 pipeline.errors: the record of decisions can't be used
+        └── RecordError                 pipeline.core.errors: the record of decisions can't be used
     """
 
 

@@ -16,7 +16,7 @@ class ProductCodes:
     query is not compressed (Jégou, Douze and Schmid, "Product quantization for nearest neighbor
     search", PAMI 2011, section III). FAISS rounds what each word adds to 8 bits to be quick, so
     that this nominates candidates and decides nothing. Its oracle is the inner product with every
-    decoded vector (tests/index/test_product_codes.py).
+    decoded vector (tests/reference_index/test_product_codes.py).
 
     Args:
         words: float32 (parts, 16, dim / parts), the words of each part of a vector.

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
-from pipeline.errors import Reason
-from pipeline.records import (
+from pipeline.core.errors import Reason
+from pipeline.core.records import (
     Asset,
     Band,
     Evidence,
@@ -18,7 +18,7 @@ from pipeline.records import (
     RiskRow,
     StageOutcome,
 )
-from pipeline.results import RunInfo
+from pipeline.results.files import RunInfo
 from pipeline.stages import STAGES
 from reference_index.interface import Work
 

@@ -7,7 +7,7 @@ import jupytext
 import pytest
 
 import pipeline
-from pipeline.register import add_works, create_index
+from pipeline.screening.register import add_works, create_index
 
 FOLDER = Path(__file__).resolve().parents[1] / "notebooks"
 SOURCES = sorted(FOLDER.glob("*.py"))

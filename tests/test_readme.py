@@ -199,7 +199,7 @@ def test_configurations_that_are_named_exist() -> None:
 
 
 def test_the_exit_statuses_are_those_of_the_program() -> None:
-    from pipeline.commands import exit_statuses
+    from pipeline.cli.commands import exit_statuses
 
     page = (ROOT / "docs" / "getting-started.md").read_text(encoding="utf-8")
     table = set(map(int, re.findall(r"^\| (\d+) \|", page, re.MULTILINE)))
@@ -208,7 +208,7 @@ def test_the_exit_statuses_are_those_of_the_program() -> None:
 
 
 def test_every_band_is_explained() -> None:
-    from pipeline.records import Band
+    from pipeline.core.records import Band
 
     page = (ROOT / "README.md").read_text(encoding="utf-8")
     assert re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE)[-len(Band) :] == list(Band)

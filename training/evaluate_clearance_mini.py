@@ -27,8 +27,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from pipeline.stages.clip_embedding import BACKGROUND_WORKS
-from pipeline.synthetic.edits import EDITS, random_stack, set_into
-from pipeline.synthetic.pictures import picture
+from pipeline.stages.image.synthetic.edits import EDITS, random_stack, set_into
+from pipeline.stages.image.synthetic.pictures import picture
 from training.measures import by_edit
 
 Picture = NDArray[np.uint8]
@@ -241,7 +241,8 @@ def tower_cost(name: str, size: int) -> float:
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     arguments.add_argument("--images", type=Path, nargs="+", required=True)
-    arguments.add_argument("--model", type=Path, default=Path("pipeline/models/clearance-mini"))
+    mini = Path("pipeline/stages/image/models/clearance-mini")
+    arguments.add_argument("--model", type=Path, default=mini)
     arguments.add_argument("--size", type=int, help="of the input in pixels, if not the model's")
     arguments.add_argument("--fill", type=int, default=1000, help="procedural works in the index")
     arguments.add_argument("--methods", nargs="+", help="names of columns; all of them if left out")

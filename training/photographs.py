@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-from pipeline.detail import has_detail
+from pipeline.load.detail import has_detail
 from training.pool import SIZE
 
 Picture = NDArray[np.uint8]

@@ -1,7 +1,7 @@
 """Train clearance-mini, the copy-detection descriptor that ships with the package.
 
     python -m training.train_clearance_mini --minutes 45 --out FOLDER \\
-        [--start pipeline/models/clearance-mini] [--photographs FOLDER]
+        [--start pipeline/stages/image/models/clearance-mini] [--photographs FOLDER]
 
 The loss is the contrastive one of SSCD (Pizzi et al., "A self-supervised descriptor for image copy
 detection", CVPR 2022): InfoNCE over views of each picture, with the KoLeo term that spreads the
@@ -27,7 +27,7 @@ from open_clip.constants import OPENAI_DATASET_MEAN, OPENAI_DATASET_STD
 from safetensors.torch import load_file, save_file
 from torch.nn.functional import normalize
 
-from pipeline.synthetic import family_of
+from pipeline.stages.image.synthetic import family_of
 from training.photographs import photographs
 from training.pool import FIRST_TRAINING_SEED, FIRST_VALIDATION_SEED, pool
 from training.validation import normalised, queries, validate

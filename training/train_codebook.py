@@ -1,12 +1,12 @@
 """Train what local descriptors are compressed with, and what they are aggregated with.
 
-    python -m training.train_codebook --out pipeline/local/codebook.safetensors
-    python -m training.train_codebook --aggregates pipeline/local/aggregates.safetensors
+    python -m training.train_codebook --out pipeline/stages/image/codebook.safetensors
+    python -m training.train_codebook --aggregates pipeline/stages/image/aggregates.safetensors
 
 Descriptors of drawn pictures, clustered by k-means. For --out, coarse cells first, then words for
 what the cells leave. For --aggregates, the axes and centroids of pictures' aggregated vectors, and
-words for these vectors. Only pictures that `pipeline.synthetic` draws are seen; the same seed gives
-the same codebook on one machine.
+words for these vectors. Only pictures that `pipeline.stages.image.synthetic` draws are seen; the
+same seed gives the same codebook on one machine.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import save_file
 
-from pipeline.local import aggregate
-from pipeline.local.aggregate import Aggregates, residuals
-from pipeline.local.codes import PARTS, WORDS
-from pipeline.local.features import DIMS, extract
-from pipeline.local.schema import FEWEST
-from pipeline.luma import luma
-from pipeline.synthetic import picture
+from pipeline.load.grey import luma
+from pipeline.stages.image import vlad as aggregate
+from pipeline.stages.image.codebook import PARTS, WORDS
+from pipeline.stages.image.feature_schema import FEWEST
+from pipeline.stages.image.sift import DIMS, extract
+from pipeline.stages.image.synthetic import picture
+from pipeline.stages.image.vlad import Aggregates, residuals
 
 FIRST_SEED = 1_500_000_000
 A_PICTURE = 100

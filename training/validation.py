@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from pipeline.synthetic.edits import EDITS
+from pipeline.stages.image.synthetic.edits import EDITS
 from training.measures import by_edit
 from training.views import squash
 

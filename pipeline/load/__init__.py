@@ -1,20 +1,23 @@
 """Loading: bytes of a file to pixels or text, or a fault that says why not.
 
 `load` is the only door, and for files of others it is opened in a process of its own
-(`pipeline.load.workers`). Behind it one module reads each format; a new one is a reader here and a
-line in `formats.recognise`.
+(`pipeline.load.workers.pool`). Behind it one module reads each format; a new one is a reader here
+and a line in `formats.recognise`.
+
+It imports `core` and `reference_index`.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from pipeline.errors import Reason
+from pipeline.core.errors import Reason
+from pipeline.core.records import Asset, Fault, Kind
 from pipeline.load.formats import HEAD_BYTES, recognise
 from pipeline.load.limits import Limits
+from pipeline.load.loaded import LoadedImage, LoadedScript
 from pipeline.load.opening import digest_of, open_regular, unreadable
 from pipeline.load.refusal import FileRefusedError, shown
-from pipeline.records import Asset, Fault, Kind, LoadedImage, LoadedScript
 
 __all__ = ["OUT_OF_MEMORY", "Limits", "load"]
 
@@ -69,9 +72,9 @@ def _load(asset: Asset, limits: Limits) -> LoadedImage | LoadedScript:
             raise AssertionError("a file without a fault has a format")
         # Imported here: configuration and discovery need this package, but no decoders.
         if kind is Kind.IMAGE:
-            from pipeline.load.images import load_image
+            from pipeline.load.image.images import load_image
 
             return load_image(stream, file_format, limits)
-        from pipeline.load.scripts import load_script
+        from pipeline.load.script.scripts import load_script
 
         return load_script(stream, file_format, limits)

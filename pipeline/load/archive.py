@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import BinaryIO, cast
 
-from pipeline.errors import Reason
+from pipeline.core.errors import Reason
 from pipeline.load.refusal import FileRefusedError, shown
 
 MAX_LISTING = 16 * 2**20

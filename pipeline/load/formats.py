@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from pathlib import PurePosixPath
 from typing import BinaryIO, NamedTuple
 
-from pipeline.errors import Reason
+from pipeline.core.errors import Reason
+from pipeline.core.records import Fault, Kind
+from pipeline.core.wording.visible import visible
 from pipeline.load.archive import open_archive
-from pipeline.records import Fault, Kind
-from pipeline.visible import visible
 
 HEAD_BYTES = 4096
 """How much of a file's beginning `recognise` wants to see."""

@@ -8,7 +8,7 @@ import stat
 from pathlib import Path
 from typing import BinaryIO
 
-from pipeline.errors import Reason
+from pipeline.core.errors import Reason
 from pipeline.load.refusal import FileRefusedError, shown, too_large
 
 CHUNK = 2**20

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from pipeline.errors import Reason
-from pipeline.records import Fault
-from pipeline.visible import visible
+from pipeline.core.errors import Reason
+from pipeline.core.records import Fault
+from pipeline.core.wording.visible import visible
 
 SHOWN_CHARACTERS = 120
 

@@ -1,1 +1,4 @@
-"""What people decide on rows of the risk table, and the record of it (docs/record.md)."""
+"""The review page: the risk table in a browser, where people decide (docs/review.md).
+
+It imports `report`, `results` and what these may import.
+"""

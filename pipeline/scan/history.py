@@ -9,11 +9,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from pipeline.discover import text_of_path
-from pipeline.errors import ScanError
-from pipeline.results import RISK_TABLE
+from pipeline.core.errors import ScanError
+from pipeline.core.layout import RISK_TABLE
+from pipeline.core.wording.visible import visible
+from pipeline.drops.discover import text_of_path
 from pipeline.scan.settings import ScanSettings
-from pipeline.visible import visible
 
 _COLUMNS = ["asset_path", "asset_id", "band", "risk", "work_id", "index_version", "run_id"]
 
@@ -43,7 +43,7 @@ def history_of(settings: ScanSettings, asset: str) -> list[Seen]:
     Raises:
         ScanError: if there is no history, or no such asset in it.
     """
-    from pipeline.scan.directory import HISTORY
+    from pipeline.core.layout import HISTORY
 
     try:
         asset.encode()

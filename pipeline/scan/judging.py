@@ -14,29 +14,22 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TypeGuard
 
-from pipeline.config import Config
-from pipeline.discover import Listed
-from pipeline.errors import Reason
-from pipeline.judge import Answer, Answered, Bench, judge_with, kind_of, two_at_a_time
-from pipeline.load.workers import load_all, load_apart, timed_out
-from pipeline.progress import Progress
-from pipeline.records import (
-    Asset,
-    Fault,
-    Kind,
-    Loaded,
-    LoadedScript,
-    Outcome,
-    StageOutcome,
-)
-from pipeline.rows import Facts, facts_of
-from pipeline.scan import codec
-from pipeline.scan.index_change import IndexChange, IndexChanges, benches_of
-from pipeline.scan.keys import Keys, content_of
-from pipeline.scan.late import Late
+from pipeline.core.errors import Reason
+from pipeline.core.records import Asset, Fault, Kind, Outcome, StageOutcome
+from pipeline.drops.discover import Listed
+from pipeline.load.loaded import Loaded, LoadedScript
+from pipeline.load.workers.pool import load_all, load_apart, timed_out
+from pipeline.runtime.progress import Progress
 from pipeline.scan.listing import file_of
-from pipeline.scan.state import KnownContent, KnownOutcomes, State
-from pipeline.script_places import WorkPlaces, with_places
+from pipeline.scan.memory import serialization as codec
+from pipeline.scan.memory.cache_keys import Keys, content_of
+from pipeline.scan.memory.index_change import IndexChange, IndexChanges, benches_of
+from pipeline.scan.memory.state import KnownContent, KnownOutcomes, State
+from pipeline.scan.memory.timeouts import Late
+from pipeline.screening.config import Config
+from pipeline.screening.judge import Answer, Answered, Bench, judge_with, kind_of, two_at_a_time
+from pipeline.screening.rows import Facts, facts_of
+from pipeline.stages.text.scenes import WorkPlaces, with_places
 from reference_index.store import ReferenceIndex
 
 BATCH = 64

@@ -9,14 +9,14 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
-from pipeline.discover import Listed, ListedFile, identified
-from pipeline.drops import OpenDrop
-from pipeline.errors import DropError, Reason
-from pipeline.places import Place
-from pipeline.progress import Progress
-from pipeline.records import Asset, Fault, Kind
+from pipeline.core.errors import DropError, Reason
+from pipeline.core.records import Asset, Fault, Kind
+from pipeline.drops.discover import Listed, ListedFile, identified
+from pipeline.drops.drop import OpenDrop
+from pipeline.drops.places import Place
+from pipeline.runtime.progress import Progress
+from pipeline.scan.memory.state import KnownFile, State
 from pipeline.scan.settings import Drop, ScanSettings, Settle
-from pipeline.scan.state import KnownFile, State
 
 COMMITTED = 256
 """Files read between two commits."""

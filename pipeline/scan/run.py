@@ -13,23 +13,18 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from pipeline.drops import OpenDrop, opened
-from pipeline.errors import ConfigError, DropError, Reason, RunError, ScanBusyError, ScanError
-from pipeline.judge import open_benches, opening_keys
-from pipeline.manifest import new_run_id, now
-from pipeline.places import absolute
-from pipeline.progress import Progress, silent
-from pipeline.recorded import Recorded, record_if_sound
-from pipeline.results import StoredRun
-from pipeline.run_record import run_info
-from pipeline.scan.answer import Context, record_notes, unreachable_notes, write_answer
-from pipeline.scan.directory import HISTORY, LATEST, LOCK, STATE
+from pipeline.core.environment import new_run_id, now
+from pipeline.core.errors import ConfigError, DropError, Reason, RunError, ScanBusyError, ScanError
+from pipeline.core.layout import HISTORY, LATEST, LOCK, STATE
+from pipeline.drops.drop import OpenDrop, opened
+from pipeline.drops.places import absolute
+from pipeline.results.files import StoredRun
+from pipeline.runtime.progress import Progress, silent
+from pipeline.scan.answer.notes import record_notes, unreachable_notes
+from pipeline.scan.answer.rows import Context
+from pipeline.scan.answer.tables import write_answer
 from pipeline.scan.events import Event, Tell, untold
-from pipeline.scan.index_change import IndexChanges
-from pipeline.scan.judging import UNCHANGED, Due, Judging, Way
-from pipeline.scan.keys import content_of, keys_of
-from pipeline.scan.listing import Listing, list_drops
-from pipeline.scan.past import (
+from pipeline.scan.history_folder import (
     began,
     earlier_and_later,
     erase,
@@ -38,9 +33,16 @@ from pipeline.scan.past import (
     scan_results,
     taken_in,
 )
+from pipeline.scan.judging import UNCHANGED, Due, Judging, Way
+from pipeline.scan.listing import Listing, list_drops
+from pipeline.scan.memory.cache_keys import content_of, keys_of
+from pipeline.scan.memory.index_change import IndexChanges
+from pipeline.scan.memory.state import KnownScan, State
 from pipeline.scan.settings import ScanSettings
-from pipeline.scan.state import KnownScan, State
-from pipeline.screening import check_places
+from pipeline.screening.judge import open_benches, opening_keys
+from pipeline.screening.recorded import Recorded, record_if_sound
+from pipeline.screening.run_record import run_info
+from pipeline.screening.screen import check_places
 from reference_index.errors import IndexCorruptError
 from reference_index.locks import HeldError, LockError, held
 from reference_index.store import ReferenceIndex
@@ -87,7 +89,7 @@ def scan(
     Raises:
         ScanError: if another scan holds the directory, or its state can't be used.
         DropError: if results can't be written.
-        ConfigError, ReferenceIndexError: as in `pipeline.screening.screen`.
+        ConfigError, ReferenceIndexError: as in `pipeline.screening.screen.screen`.
     """
     out, index_path = settings.place(settings.out), settings.place(settings.index)
     drops = {name: settings.drop_place(name) for name in settings.drops}
@@ -116,7 +118,10 @@ def scan(
         facts = {"index_version": index.version, "works": len(index.works)}
         tell(Event.INDEX_OPENED, {**facts, "config_fingerprint": config.fingerprint()})
         sources = {
-            name: stack.enter_context(opened(where, config)) for name, where in drops.items()
+            name: stack.enter_context(
+                opened(where, config.limits.max_file_bytes, config.object_storage)
+            )
+            for name, where in drops.items()
         }
         listing = list_drops(
             settings, sources, state, scan_id, time.time(), config.limits.max_file_bytes, progress

@@ -10,8 +10,6 @@ from typing import Annotated, Literal, Self
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
-    ConfigDict,
     Field,
     FiniteFloat,
     PrivateAttr,
@@ -20,11 +18,12 @@ from pydantic import (
     model_validator,
 )
 
-from pipeline.config import Config, load_config, refused
-from pipeline.places import Place, place
-from pipeline.problems import problems_of
-from pipeline.review.places import is_url
-from pipeline.yaml_document import read_yaml
+from pipeline.core.section import Section
+from pipeline.core.validation import problems_of
+from pipeline.core.yaml_file import read_yaml
+from pipeline.decisions.places import is_url
+from pipeline.drops.places import Place, place
+from pipeline.screening.config import Config, load_config, refused
 
 
 def _drop_name(text: str) -> str:
@@ -35,10 +34,6 @@ def _drop_name(text: str) -> str:
 
 DropName = Annotated[str, AfterValidator(_drop_name)]
 """What a drop is called in tables: `vendor-a` in `vendor-a/shots/001.png`."""
-
-
-class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 def _path(text: str) -> str:
@@ -61,7 +56,7 @@ AnyPath = Annotated[str, StringConstraints(min_length=1), AfterValidator(_path)]
 LocalPath = Annotated[str, StringConstraints(min_length=1), AfterValidator(_local)]
 
 
-class Settle(_Section):
+class Settle(Section):
     """When a file that may still be arriving is ready.
 
     Attributes:
@@ -75,7 +70,7 @@ class Settle(_Section):
     marker: str | None = Field(default=None, min_length=1, max_length=255, pattern=r"^[^/\x00]+$")
 
 
-class Drop(_Section):
+class Drop(Section):
     """One folder that assets arrive in.
 
     Attributes:
@@ -113,7 +108,7 @@ def _target(text: str) -> str:
     return text
 
 
-class Notify(_Section):
+class Notify(Section):
     """Who is told of a scan's end; counts and a scan's id are sent, never what assets hold.
 
     Attributes:
@@ -130,7 +125,7 @@ class Notify(_Section):
     timeout_seconds: FiniteFloat = Field(default=20.0, gt=0, le=600)
 
 
-class ScanSettings(_Section):
+class ScanSettings(Section):
     """A whole configuration of nightly scans.
 
     Attributes:

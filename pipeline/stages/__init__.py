@@ -2,11 +2,14 @@
 
 Stage modules import their heavy libraries (torch, faiss, imagehash) inside methods, so that this
 package stays quick to import.
+
+It imports `core`, `runtime`, `load`, `decisions` and `reference_index`.
 """
 
 from __future__ import annotations
 
-from pipeline.stages.base import Measure, Stage, StageSettings
+from pipeline.core.measures import Measure
+from pipeline.stages.base import Stage, StageSettings
 from pipeline.stages.clip_embedding import ClipEmbedding
 from pipeline.stages.local_features import LocalFeatures
 from pipeline.stages.perceptual_hash import PerceptualHash

@@ -11,36 +11,18 @@ import base64
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import pyarrow as pa
 from pydantic import BaseModel, ConfigDict
 
-from pipeline.records import Abstention, Evidence, Fingerprint, Kind, Loaded, Value
+from pipeline.core.measures import Measure
+from pipeline.core.records import Abstention, Evidence, Fingerprint, Kind, Value
+from pipeline.load.loaded import Loaded
 from reference_index.errors import SpecMismatchError
 from reference_index.interface import StageEntries
 from reference_index.spec import FingerprintSpec
-
-
-@dataclass(frozen=True, slots=True)
-class Measure:
-    """A column that a stage brings to the tables.
-
-    Attributes:
-        name: column name, unique over all stages.
-        dtype: `int`, `float`, `bool` or `str`; every column is nullable.
-        of: `match` (one value for an asset and a work) or `asset` (one for the asset).
-        unit: for people, such as `bits of 64` or `words`.
-        description: one sentence for docs and report.
-    """
-
-    name: str
-    dtype: Literal["int", "float", "bool", "str"]
-    of: Literal["match", "asset"]
-    unit: str
-    description: str
 
 
 class StageSettings(BaseModel):

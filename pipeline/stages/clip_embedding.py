@@ -14,25 +14,19 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from pydantic import Field
 
-from pipeline.detail import canary_picture, has_detail
-from pipeline.embedding_model import MINI, EmbeddingModel, canonical, load_model, weights_stamp
-from pipeline.errors import ModelError, Reason
-from pipeline.manifest import code_digest
-from pipeline.records import (
-    WORKING_EDGE,
-    Abstention,
-    Evidence,
-    Fingerprint,
-    Kind,
-    Loaded,
-    LoadedImage,
-)
-from pipeline.stages.base import (
-    Measure,
-    Stage,
-    StageSettings,
-    library_versions,
-    vector_canaries_agree,
+from pipeline.core.environment import code_digest
+from pipeline.core.errors import ModelError, Reason
+from pipeline.core.measures import Measure
+from pipeline.core.records import Abstention, Evidence, Fingerprint, Kind
+from pipeline.load.detail import canary_picture, has_detail
+from pipeline.load.loaded import WORKING_EDGE, Loaded, LoadedImage
+from pipeline.stages.base import Stage, StageSettings, library_versions, vector_canaries_agree
+from pipeline.stages.image.embedding_model import (
+    MINI,
+    EmbeddingModel,
+    canonical,
+    load_model,
+    weights_stamp,
 )
 from reference_index.errors import SpecMismatchError
 from reference_index.interface import StageEntries
@@ -451,8 +445,8 @@ class Scale(NamedTuple):
 
 def measured_scale(model: EmbeddingModel) -> Scale:
     """A model's scale, measured on drawn pictures."""
-    from pipeline.synthetic.edits import EDITS
-    from pipeline.synthetic.pictures import picture
+    from pipeline.stages.image.synthetic.edits import EDITS
+    from pipeline.stages.image.synthetic.pictures import picture
 
     pictures: list[NDArray[np.uint8]] = []
     seed = 0

@@ -18,35 +18,28 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 import pyarrow as pa
 from pydantic import Field
 
-from pipeline.detail import canary_picture
-from pipeline.errors import Reason
-from pipeline.local.schema import FEWEST, SCHEMA
-from pipeline.luma import LARGEST_EDGE, luma
-from pipeline.records import (
-    WORKING_EDGE,
-    Abstention,
-    Evidence,
-    Fingerprint,
-    Kind,
-    Loaded,
-    LoadedImage,
-)
+from pipeline.core.errors import Reason
+from pipeline.core.measures import Measure
+from pipeline.core.records import Abstention, Evidence, Fingerprint, Kind
+from pipeline.load.detail import canary_picture
+from pipeline.load.grey import LARGEST_EDGE, luma
+from pipeline.load.loaded import WORKING_EDGE, Loaded, LoadedImage
 from pipeline.stages.base import (
-    Measure,
     Stage,
     StageSettings,
     library_versions,
     threads,
     vector_canaries_agree,
 )
+from pipeline.stages.image.feature_schema import FEWEST, SCHEMA
 from reference_index.interface import StageEntries
 from reference_index.spec import FingerprintSpec
 
 if TYPE_CHECKING:
     from threadpoolctl import ThreadpoolController
 
-    from pipeline.local.comparison import Found, Stored
-    from pipeline.local.rows import Picture
+    from pipeline.stages.image.feature_rows import Picture
+    from pipeline.stages.image.matching import Found, Stored
 
 MOST_REPEATED = 0.9
 """Where another place agrees nearly as well, few features that agree say only that both show the
@@ -154,9 +147,9 @@ class LocalFeatures(Stage):
     )  # fmt: skip
 
     def __init__(self) -> None:
-        from pipeline.local import features
-        from pipeline.local.aggregate import aggregates
-        from pipeline.local.codes import codebook
+        from pipeline.stages.image import sift as features
+        from pipeline.stages.image.codebook import codebook
+        from pipeline.stages.image.vlad import aggregates
 
         self._book, self._aggregates = codebook(), aggregates()
         self._spec = FingerprintSpec(
@@ -189,7 +182,7 @@ class LocalFeatures(Stage):
     def _canary(self) -> str:
         """The mean descriptor of a fixed picture, as float16: its bits may differ between
         processors."""
-        from pipeline.local.features import extract
+        from pipeline.stages.image.sift import extract
 
         _, descriptors = extract(luma(canary_picture()))
         return base64.b64encode(descriptors.mean(axis=0).astype("<f2").tobytes()).decode()
@@ -206,7 +199,7 @@ class LocalFeatures(Stage):
             return list(pool.map(self._one, images))
 
     def _one(self, image: LoadedImage) -> Fingerprint | Abstention:
-        from pipeline.local.rows import read_frame
+        from pipeline.stages.image.feature_rows import read_frame
 
         rows: list[tuple[Any, ...]] = []
         most = 0
@@ -244,8 +237,8 @@ class LocalFeatures(Stage):
         """As in `Stage.search_among`: every candidate is verified."""
         if not isinstance(settings, LocalFeaturesSettings):
             raise TypeError("local_features needs LocalFeaturesSettings")
-        from pipeline.local.comparison import Stored
-        from pipeline.local.rows import pictures
+        from pipeline.stages.image.feature_rows import pictures
+        from pipeline.stages.image.matching import Stored
 
         queries = [pictures(one.rows) for one in fingerprints]
         if not queries or not len(entries):
@@ -273,7 +266,7 @@ class LocalFeatures(Stage):
         named: Mapping[int, tuple[str, ...]],
     ) -> list[Evidence]:
         """The best verified overlap with each work."""
-        from pipeline.local.comparison import Comparison
+        from pipeline.stages.image.matching import Comparison
 
         best: dict[str, Found] = {}
         found_by: dict[str, set[str]] = {}

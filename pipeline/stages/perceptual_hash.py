@@ -17,26 +17,14 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
-from pipeline.detail import canary_picture
-from pipeline.errors import Reason
-from pipeline.luma import LARGEST_EDGE as LUMA_EDGE
-from pipeline.luma import luma
-from pipeline.records import (
-    WORKING_EDGE,
-    Abstention,
-    Evidence,
-    Fingerprint,
-    Kind,
-    Loaded,
-    LoadedImage,
-)
-from pipeline.stages.base import (
-    Measure,
-    Stage,
-    StageSettings,
-    library_versions,
-    threads,
-)
+from pipeline.core.errors import Reason
+from pipeline.core.measures import Measure
+from pipeline.core.records import Abstention, Evidence, Fingerprint, Kind
+from pipeline.load.detail import canary_picture
+from pipeline.load.grey import LARGEST_EDGE as LUMA_EDGE
+from pipeline.load.grey import luma
+from pipeline.load.loaded import WORKING_EDGE, Loaded, LoadedImage
+from pipeline.stages.base import Stage, StageSettings, library_versions, threads
 from reference_index.interface import Hits, StageEntries
 from reference_index.spec import FingerprintSpec
 

@@ -18,21 +18,14 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from pydantic import Field
 
-from pipeline.errors import Reason
-from pipeline.records import (
-    Abstention,
-    Evidence,
-    Fingerprint,
-    Kind,
-    Loaded,
-    LoadedScript,
-    Passage,
-    Span,
-    Value,
-)
-from pipeline.stages.base import Measure, Stage, StageSettings, library_versions
-from pipeline.text.names import name_marks
-from pipeline.text.rows import (
+from pipeline.core.errors import Reason
+from pipeline.core.measures import Measure
+from pipeline.core.records import Abstention, Evidence, Fingerprint, Kind, Passage, Value
+from pipeline.load.loaded import Loaded, LoadedScript, Span
+from pipeline.stages.base import Stage, StageSettings, library_versions
+from pipeline.stages.text.alignment import SharedPassage, shared_passages
+from pipeline.stages.text.names import name_marks
+from pipeline.stages.text.text_rows import (
     LEAST_WORDS,
     PERMUTATIONS,
     SCHEMA,
@@ -47,13 +40,12 @@ from pipeline.text.rows import (
     marks_of,
     texts_of,
 )
-from pipeline.verify.alignment import SharedPassage, shared_passages
-from pipeline.words import NORMALISATION, shingles_of, untellable, words_of
+from pipeline.stages.text.words import NORMALISATION, shingles_of, untellable, words_of
 from reference_index.interface import StageEntries, WorkFile
 from reference_index.spec import FingerprintSpec
 
 if TYPE_CHECKING:
-    from pipeline.text.candidates import StoredTexts
+    from pipeline.stages.text.candidates import StoredTexts
 
 LEAST_SHINGLES = 6
 """Distinct shingles below which a text says too little: eight different words have six."""
@@ -231,7 +223,7 @@ class TextOverlap(Stage):
     ) -> list[list[Evidence]]:
         """As in `Stage.search`: candidates by k-grams and by MinHash, then the passages by
         alignment."""
-        from pipeline.text.candidates import StoredTexts
+        from pipeline.stages.text.candidates import StoredTexts
 
         if not isinstance(settings, TextOverlapSettings):
             raise TypeError("text_overlap needs TextOverlapSettings")

@@ -11,9 +11,8 @@ import pytest
 from benchmarks.chaos import Chaos, Stage, report
 from benchmarks.chaos_checks import differences, faults_of, view_of
 from benchmarks.scan_material import Material
-from pipeline.register import create_index
-from pipeline.results import RISK_TABLE, RUN
-from pipeline.scan.directory import HISTORY
+from pipeline.core.layout import HISTORY, RISK_TABLE, RUN
+from pipeline.screening.register import create_index
 
 pytestmark = pytest.mark.slow
 

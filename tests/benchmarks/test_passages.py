@@ -36,7 +36,7 @@ from benchmarks.passage_speed import write_curve
 from benchmarks.passage_texts import Side, Text, cue_length, pool_of, run_hashes, side_of, split_of
 from benchmarks.passages import main
 from benchmarks.plagdet import Pair
-from pipeline.discover import asset_of
+from pipeline.drops.discover import asset_of
 from pipeline.load import load
 from pipeline.load.limits import Limits
 

@@ -89,7 +89,7 @@ def make(drop: Path, plan: Plan, most: int | None = None) -> list[Made]:
     import hostile_pictures
     import hostile_scripts
 
-    from pipeline.discover import text_of_path
+    from pipeline.drops.discover import text_of_path
 
     assert hostile_files, hostile_pictures
     assert hostile_scripts

@@ -63,7 +63,8 @@ def main():
     ends = threading.Event()
     threading.Thread(target=watch, args=(ends,), daemon=True).start()
     sys.addaudithook(audit)
-    from pipeline import drops, screening
+    from pipeline.drops import drop as drops
+    from pipeline.screening import screen as screening
 
     listed = drops.listed
 

@@ -12,11 +12,11 @@ import pytest
 from corpus import KINDS, Expect, Plan, make
 from load_samples import checked
 
-from pipeline.discover import discover
-from pipeline.errors import Reason
+from pipeline.core.errors import Reason
+from pipeline.core.records import Fault
+from pipeline.drops.discover import discover
 from pipeline.load import Limits
-from pipeline.load.workers import load_all
-from pipeline.records import Fault
+from pipeline.load.workers.pool import load_all
 
 LIMITS = Limits(max_worker_bytes=1280 * 2**20, max_load_seconds=8)
 OF_EACH = 3

@@ -25,10 +25,10 @@ from load_samples import (
     words_at,
 )
 
-from pipeline.discover import asset_of
+from pipeline.core.records import Fault
+from pipeline.drops.discover import asset_of
 from pipeline.load import Limits
-from pipeline.load.workers import Workers
-from pipeline.records import Fault
+from pipeline.load.workers.pool import Workers
 
 EXAMPLES = int(os.environ.get("CLEARANCE_FUZZ_EXAMPLES", "25"))
 LIMITS = Limits(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from load_samples import checked
 
-from pipeline.discover import asset_of
+from pipeline.drops.discover import asset_of
 from pipeline.load import Limits, load
 
 

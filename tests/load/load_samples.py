@@ -13,8 +13,9 @@ import zlib
 import numpy as np
 from PIL import Image
 
-from pipeline.records import Fault, LoadedImage, LoadedScript
-from pipeline.visible import visible
+from pipeline.core.records import Fault
+from pipeline.core.wording.visible import visible
+from pipeline.load.loaded import LoadedImage, LoadedScript
 
 WORD = "http://schemas.openxmlformats.org/wordprocessingml/2006/main"
 

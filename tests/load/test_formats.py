@@ -7,7 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from load_samples import archive, encoded, paragraph, pdf, solid, word_document, words_at
 
-from pipeline.errors import Reason
+from pipeline.core.errors import Reason
+from pipeline.core.records import Kind
+from pipeline.core.wording.visible import visible
 from pipeline.load.formats import (
     IMAGE_SUFFIXES,
     SCRIPT_SUFFIXES,
@@ -15,8 +17,6 @@ from pipeline.load.formats import (
     kind_by_name,
     recognise,
 )
-from pipeline.records import Kind
-from pipeline.visible import visible
 
 FTYP = b"\0\0\0\x18ftyp"
 OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(600)

@@ -23,11 +23,12 @@ from load_samples import (
     words_at,
 )
 
-from pipeline.discover import asset_of
-from pipeline.errors import Reason
+from pipeline.core.errors import Reason
+from pipeline.core.records import Fault, Kind
+from pipeline.drops.discover import asset_of
 from pipeline.load import Limits, load
-from pipeline.load.images import _spread
-from pipeline.records import Fault, Kind, LoadedImage, LoadedScript
+from pipeline.load.image.images import _spread
+from pipeline.load.loaded import LoadedImage, LoadedScript
 
 SOON = 5.0  # seconds, on a slow machine that has other work
 
@@ -315,7 +316,7 @@ def test_xml_that_takes_more_memory_than_bytes(read, monkeypatch, name):
     plain = final_draft if name == "a.fdx" else word_document
     words = paragraph("words") if name == "a.docx" else "<Paragraph><Text>words</Text></Paragraph>"
     data = plain(words + "<a/>" * 100)
-    monkeypatch.setattr("pipeline.load.safe_xml.MAX_MARKS", 50)
+    monkeypatch.setattr("pipeline.load.script.safe_xml.MAX_MARKS", 50)
     assert reason(read(name, data)) is Reason.TOO_LARGE
     assert reason(read(name, plain(words + f"<a {'b=1 ' * 100}/>"))) is Reason.TOO_LARGE
     xml = plain(words).count(b"<") + plain(words).count(b"=")
@@ -323,7 +324,7 @@ def test_xml_that_takes_more_memory_than_bytes(read, monkeypatch, name):
         main = word_xml(words)
         xml = main.count("<") + main.count("=")
     for most, enough in ((xml - 1, False), (xml, True), (xml + 1, True)):
-        monkeypatch.setattr("pipeline.load.safe_xml.MAX_MARKS", most)
+        monkeypatch.setattr("pipeline.load.script.safe_xml.MAX_MARKS", most)
         assert isinstance(read(name, plain(words)), LoadedScript) == enough
 
 
@@ -338,7 +339,7 @@ def test_out_of_memory_is_a_row(tmp_path, monkeypatch):
     def exhausted(*_):
         raise MemoryError
 
-    monkeypatch.setattr("pipeline.load.images.load_image", exhausted)
+    monkeypatch.setattr("pipeline.load.image.images.load_image", exhausted)
     file = tmp_path / "a.png"
     file.write_bytes(encoded(solid("red"), "PNG"))
     result = load(asset_of(file, "a.png"), Limits())

@@ -20,11 +20,12 @@ from load_samples import (
     words_at,
 )
 
-from pipeline.discover import asset_of
-from pipeline.errors import Reason
+from pipeline.core.errors import Reason
+from pipeline.core.records import Asset, Fault, Kind
+from pipeline.drops.discover import asset_of
 from pipeline.load import Limits, load
 from pipeline.load.formats import IMAGE_SUFFIXES, SCRIPT_SUFFIXES
-from pipeline.records import Asset, Fault, Kind, LoadedImage, LoadedScript
+from pipeline.load.loaded import LoadedImage, LoadedScript
 
 SMALL = Limits(max_pixels=100_000, max_frames=4, max_file_bytes=10_000, max_unpacked_bytes=10_000)
 SUFFIXES = sorted({*IMAGE_SUFFIXES, *SCRIPT_SUFFIXES, ""})
@@ -153,7 +154,7 @@ def test_a_failing_disk_under_a_word_document(tmp_path, monkeypatch):
     def failing(*_):
         raise OSError(5, "Input/output error")
 
-    monkeypatch.setattr("pipeline.load.docx._story", failing)
+    monkeypatch.setattr("pipeline.load.script.docx._story", failing)
     assert reason(load(asset, Limits())) is Reason.UNREADABLE
 
 
@@ -174,7 +175,7 @@ def test_what_a_decoder_says_is_made_fit_to_show(tmp_path, monkeypatch):
     def loud(*_):
         raise RuntimeError("first\nsecond \x1b[2J " + "long " * 100)
 
-    monkeypatch.setattr("pipeline.load.scripts.load_script", loud)
+    monkeypatch.setattr("pipeline.load.script.scripts.load_script", loud)
     _, asset = found(tmp_path)
     result = checked(load(asset, Limits()))
     assert reason(result) is Reason.CORRUPT

@@ -11,11 +11,11 @@ from typing import Any
 
 from PIL import Image
 
-from pipeline.register import add_works, create_index
-from pipeline.results import StoredRun, read_run
+from pipeline.results.files import StoredRun, read_run
 from pipeline.scan.run import Scanned, scan
 from pipeline.scan.settings import load_settings
-from pipeline.synthetic import picture
+from pipeline.screening.register import add_works, create_index
+from pipeline.stages.image.synthetic import picture
 
 WORDS = [a + b for a in ("lan", "mer", "tor", "vel", "sab", "quin")
          for b in ("tern", "ido", "ash", "orel", "umi", "est", "ane", "ibor", "ock")]  # fmt: skip

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 from scan_samples import bands, jpeg
 
-from pipeline.results import read_run
-from pipeline.scan import past
+from pipeline.core.layout import HISTORY
+from pipeline.results.files import read_run
+from pipeline.scan import history_folder as past
 from pipeline.scan import run as scan_run
-from pipeline.scan.directory import HISTORY
 from pipeline.scan.run import scan_directory
 
 

@@ -15,11 +15,11 @@ from scan_samples import Studio, bands, jpeg, png
 from typer.testing import CliRunner
 
 from pipeline.cli import app
-from pipeline.errors import DropError, ScanError
-from pipeline.load.workers import Workers
-from pipeline.results import read_run
+from pipeline.core.errors import DropError, ScanError
+from pipeline.core.layout import HISTORY, LATEST, LOCK, STATE
+from pipeline.load.workers.pool import Workers
+from pipeline.results.files import read_run
 from pipeline.scan import run as scan_run
-from pipeline.scan.directory import HISTORY, LATEST, LOCK, STATE
 from pipeline.scan.run import scan_directory
 
 pytestmark = pytest.mark.slow
@@ -101,7 +101,7 @@ def test_results_that_find_no_room_are_a_sentence_and_the_next_scan_writes_them(
     def full(_table, _file):
         raise OSError(28, "No space left on device")
 
-    from pipeline.scan import answer
+    from pipeline.scan.answer import tables as answer
 
     with monkeypatch.context() as patched:
         patched.setattr(answer, "write_csv", full)

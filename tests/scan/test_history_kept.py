@@ -14,12 +14,12 @@ import pyarrow.parquet as pq
 import pytest
 from scan_samples import jpeg, png
 
-from pipeline.errors import ScanError
-from pipeline.register import create_index
+from pipeline.core.errors import ScanError
+from pipeline.core.layout import HISTORY, LATEST, STATE
 from pipeline.scan import run as scan_run
-from pipeline.scan.directory import HISTORY, LATEST, STATE
 from pipeline.scan.history import history_of
 from pipeline.scan.settings import load_settings
+from pipeline.screening.register import create_index
 
 pytestmark = pytest.mark.slow
 

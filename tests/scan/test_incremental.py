@@ -7,10 +7,10 @@ import pyarrow.parquet as pq
 import pytest
 from scan_samples import bands, jpeg, png, words
 
-from pipeline.load.workers import Workers
-from pipeline.register import create_index
+from pipeline.load.workers.pool import Workers
 from pipeline.scan.run import scan
 from pipeline.scan.settings import load_settings
+from pipeline.screening.register import create_index
 from pipeline.stages import clip_embedding
 from reference_index.store import ReferenceIndex
 

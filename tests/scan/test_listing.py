@@ -7,13 +7,13 @@ from contextlib import ExitStack
 
 import pytest
 
-from pipeline.config import Config
-from pipeline.drops import opened
-from pipeline.errors import Reason
-from pipeline.progress import silent
+from pipeline.core.errors import Reason
+from pipeline.drops.drop import opened
+from pipeline.runtime.progress import silent
 from pipeline.scan.listing import list_drops
+from pipeline.scan.memory.state import State
 from pipeline.scan.settings import load_settings
-from pipeline.scan.state import State
+from pipeline.screening.config import Config
 
 LONG_AGO = 1_700_000_000
 
@@ -45,7 +45,13 @@ def listing(place, scan_id="s1", now=None, **settings):
         given = load_settings(place / "n.yaml")
         with ExitStack() as stack:
             sources = {
-                name: stack.enter_context(opened(given.drop_place(name), Config()))
+                name: stack.enter_context(
+                    opened(
+                        given.drop_place(name),
+                        Config().limits.max_file_bytes,
+                        Config().object_storage,
+                    )
+                )
                 for name in given.drops
             }
             found = list_drops(given, sources, state, scan_id, now or time.time(), 2**20, silent)

@@ -5,11 +5,11 @@ import re
 
 import pytest
 
-from pipeline.config import configs_folder
-from pipeline.errors import ConfigError
-from pipeline.scan.delta import Change, Why, delta_schema
+from pipeline.core.errors import ConfigError
+from pipeline.scan.answer.delta import Change, Why, delta_schema
 from pipeline.scan.events import Event
 from pipeline.scan.settings import Drop, Notify, ScanSettings, Settle, load_settings
+from pipeline.screening.config import configs_folder
 
 
 def settings(tmp_path, text):

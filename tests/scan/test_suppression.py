@@ -16,16 +16,16 @@ from typer.testing import CliRunner
 
 from pipeline import screen
 from pipeline.cli import app
-from pipeline.commands.exit_statuses import scan_exit_status
-from pipeline.register import add_works
-from pipeline.results import DECIDED
-from pipeline.review.basis import Basis
-from pipeline.review.events import Choice
-from pipeline.review.record import Record
-from pipeline.review.state import State
-from pipeline.scan.notify import completed_message, is_problem
+from pipeline.cli.commands.exit_statuses import scan_exit_status
+from pipeline.core.layout import DECIDED
+from pipeline.decisions.basis import Basis
+from pipeline.decisions.events import Choice
+from pipeline.decisions.record import Record
+from pipeline.decisions.state import State
+from pipeline.scan.operation.notify import completed_message, is_problem
 from pipeline.scan.run import scan
 from pipeline.scan.settings import load_settings
+from pipeline.screening.register import add_works
 
 pytestmark = pytest.mark.slow
 

@@ -7,8 +7,9 @@ import random
 import numpy as np
 import pyarrow as pa
 
-from pipeline.records import Fingerprint, Kind, LoadedImage, LoadedScript, Span
-from pipeline.synthetic.pictures import picture
+from pipeline.core.records import Fingerprint, Kind
+from pipeline.load.loaded import LoadedImage, LoadedScript, Span
+from pipeline.stages.image.synthetic.pictures import picture
 from reference_index.interface import StageEntries, WorkFile
 
 
@@ -33,7 +34,7 @@ def prose(seed, words):
 
 def pictures(count):
     """Drawn pictures with detail enough for every stage."""
-    from pipeline.detail import has_detail
+    from pipeline.load.detail import has_detail
 
     drawn = (picture(seed, 160) for seed in range(10_000))
     found = []

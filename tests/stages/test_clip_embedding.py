@@ -13,9 +13,8 @@ import torch
 from pydantic import ValidationError
 from stage_samples import entries, image, pictures
 
-from pipeline.embedding_model import EmbeddingModel
-from pipeline.errors import ModelError, Reason
-from pipeline.records import Abstention, Fingerprint
+from pipeline.core.errors import ModelError, Reason
+from pipeline.core.records import Abstention, Fingerprint
 from pipeline.stages import clip_embedding
 from pipeline.stages.clip_embedding import (
     BACKGROUND_WORKS,
@@ -24,6 +23,7 @@ from pipeline.stages.clip_embedding import (
     ClipEmbeddingSettings,
     Scale,
 )
+from pipeline.stages.image.embedding_model import EmbeddingModel
 from reference_index.errors import SpecMismatchError
 
 UNRELATED = 0.5

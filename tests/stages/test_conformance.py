@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 from stage_samples import blank, entries, rich, same_bytes
 
-from pipeline.records import Abstention, Fingerprint, Kind
+from pipeline.core.records import Abstention, Fingerprint, Kind
 from pipeline.stages import STAGES
 from reference_index.errors import SpecMismatchError
 from reference_index.spec import FingerprintSpec

@@ -13,17 +13,13 @@ import pytest
 from pydantic import ValidationError
 from stage_samples import entries, image
 
-from pipeline.errors import Reason
-from pipeline.local.comparison import UNREPEATED
-from pipeline.local.schema import FEWEST
-from pipeline.overlap import Placement, placement
-from pipeline.records import Abstention, Evidence, Fingerprint
-from pipeline.stages.local_features import (
-    MOST_REPEATED,
-    LocalFeatures,
-    LocalFeaturesSettings,
-)
-from pipeline.synthetic import picture
+from pipeline.core.errors import Reason
+from pipeline.core.records import Abstention, Evidence, Fingerprint
+from pipeline.report.overlap import Placement, placement
+from pipeline.stages.image.feature_schema import FEWEST
+from pipeline.stages.image.matching import UNREPEATED
+from pipeline.stages.image.synthetic import picture
+from pipeline.stages.local_features import MOST_REPEATED, LocalFeatures, LocalFeaturesSettings
 from reference_index.errors import SpecMismatchError
 
 CORNERS = np.array([[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0]])

@@ -7,11 +7,11 @@ import pyarrow as pa
 import pytest
 from stage_samples import entries, image
 
-from pipeline.records import Fingerprint, Kind
+from pipeline.core.records import Fingerprint, Kind
 from pipeline.stages import STAGES
+from pipeline.stages.image.synthetic import picture
+from pipeline.stages.image.synthetic.edits import EDITS, set_into
 from pipeline.stages.local_features import LocalFeaturesSettings
-from pipeline.synthetic import picture
-from pipeline.synthetic.edits import EDITS, set_into
 from reference_index.interface import StageEntries
 
 LARGE = LocalFeaturesSettings(search_up_to=0)

@@ -12,10 +12,10 @@ from PIL import Image
 from pydantic import ValidationError
 from stage_samples import entries, image
 
-from pipeline.detail import LEAST_BLOCKS, SIDE, detailed_blocks, has_detail
-from pipeline.errors import Reason
-from pipeline.luma import luma
-from pipeline.records import Abstention, Evidence, Fingerprint
+from pipeline.core.errors import Reason
+from pipeline.core.records import Abstention, Evidence, Fingerprint
+from pipeline.load.detail import LEAST_BLOCKS, SIDE, detailed_blocks, has_detail
+from pipeline.load.grey import luma
 from pipeline.stages import perceptual_hash
 from pipeline.stages.perceptual_hash import (
     PDQ_EDGE,

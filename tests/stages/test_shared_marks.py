@@ -10,13 +10,13 @@ import pytest
 from PIL import Image, ImageDraw
 from stage_samples import entries, image
 
-from pipeline.config import Config
-from pipeline.fuse import risk_of
-from pipeline.records import Fingerprint, Kind
+from pipeline.core.records import Fingerprint, Kind
+from pipeline.risk.fuse import risk_of
+from pipeline.screening.config import Config
+from pipeline.stages.image.synthetic import picture
+from pipeline.stages.image.synthetic.canvas import font
+from pipeline.stages.image.synthetic.printed import letter
 from pipeline.stages.local_features import LocalFeatures
-from pipeline.synthetic import picture
-from pipeline.synthetic.canvas import font
-from pipeline.synthetic.printed import letter
 
 pytestmark = pytest.mark.slow
 

@@ -7,10 +7,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from stage_samples import entries, prose, script
 
-from pipeline.records import Abstention, LoadedScript, Span
+from pipeline.core.records import Abstention
+from pipeline.load.loaded import LoadedScript, Span
+from pipeline.stages.text.text_rows import PERMUTATIONS, SCHEME, SEED, signatures_of, windows
+from pipeline.stages.text.words import shingles_of, words_of
 from pipeline.stages.text_overlap import TextOverlap, TextOverlapSettings
-from pipeline.text.rows import PERMUTATIONS, SCHEME, SEED, signatures_of, windows
-from pipeline.words import shingles_of, words_of
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 from faulty_proxy import Proxy, serving
 
-from pipeline import object_storage
+from pipeline.drops import object_storage
 
 BUCKET = "drops"
 PAGE = 20

@@ -9,15 +9,16 @@ import pytest
 import requests
 from faulty_proxy import ALWAYS, Fault
 
-from pipeline import drops, object_storage
-from pipeline.config import Config
-from pipeline.discover import discover
-from pipeline.drops import opened
-from pipeline.errors import DropError, Reason
-from pipeline.places import ObjectPlace, place
-from pipeline.records import Kind
-from pipeline.spool import SPOOL, file_name, spool
-from pipeline.visible import visible
+from pipeline.core.errors import DropError, Reason
+from pipeline.core.records import Kind
+from pipeline.core.wording.visible import visible
+from pipeline.drops import drop as drops
+from pipeline.drops import object_storage
+from pipeline.drops.discover import discover
+from pipeline.drops.drop import opened
+from pipeline.drops.places import ObjectPlace, place
+from pipeline.drops.spool import SPOOL, file_name, spool
+from pipeline.screening.config import Config
 
 pytestmark = pytest.mark.slow
 
@@ -34,6 +35,10 @@ def settings(**values):
     )
 
 
+def open_with(where, config):
+    return opened(where, config.limits.max_file_bytes, config.object_storage)
+
+
 def copied(assets):
     """Each asset with the bytes that its file has while it is judged."""
     for asset in assets:
@@ -42,7 +47,7 @@ def copied(assets):
 
 def screened(where, config=None):
     """The drop's assets by path; every listed entry has one."""
-    with opened(place(where), config or settings()) as drop:
+    with open_with(place(where), config or settings()) as drop:
         entries = list(drop.listed())
         rows = list(drop.judged(entries, copied))
     assert [asset.asset_path for asset, _ in rows] == [entry.asset_path for entry in entries]
@@ -63,7 +68,7 @@ def tries(how, attempts):
 
 
 def listing(where):
-    with opened(place(where), settings()) as drop:
+    with open_with(place(where), settings()) as drop:
         return {entry.asset_path: entry for entry in drop.listed()}
 
 
@@ -147,7 +152,7 @@ def test_more_objects_than_a_page_holds(client, bucket, proxy):
     assert len(found) == 45
     assert proxy.count(r"GET /drops\?") == 3
     # A listing is never a kept one.
-    with opened(place(f"s3://{bucket}/many/"), settings()) as drop:
+    with open_with(place(f"s3://{bucket}/many/"), settings()) as drop:
         assert len(list(drop.listed())) == 45
         put(client, bucket, {"many/new.txt": b""})
         assert len(list(drop.listed())) == 46
@@ -228,7 +233,7 @@ def test_a_listing_that_fails(bucket, proxy, how, says, asked):
     proxy.faults.append(Fault(".* /drops", how, ALWAYS))
     with (
         pytest.raises(DropError, match=says) as caught,
-        opened(place(f"s3://{bucket}"), settings(attempts=3)) as drop,
+        open_with(place(f"s3://{bucket}"), settings(attempts=3)) as drop,
     ):
         drop.listed()
     assert "\n" not in str(caught.value)
@@ -391,7 +396,7 @@ def test_the_spool_is_private_and_bounded(client, bucket, temporary, monkeypatch
                 yield waiting.pop(0)
         yield from waiting
 
-    with opened(ObjectPlace(bucket), settings(spool_bytes=350)) as drop:
+    with open_with(ObjectPlace(bucket), settings(spool_bytes=350)) as drop:
         entries = list(drop.listed())
         rows = list(drop.judged(entries, held_back))
         assert [row.asset_path for row in rows] == [entry.asset_path for entry in entries]
@@ -410,7 +415,7 @@ def test_a_run_that_fails_leaves_no_spool(client, bucket, temporary):
         yield next(assets)
         raise RuntimeError
 
-    with pytest.raises(RuntimeError), opened(ObjectPlace(bucket), settings()) as drop:
+    with pytest.raises(RuntimeError), open_with(ObjectPlace(bucket), settings()) as drop:
         list(drop.judged(list(drop.listed()), broken))
     assert list(temporary.iterdir()) == []
 

@@ -9,21 +9,14 @@ import pytest
 from faulty_proxy import ALWAYS, Fault
 from PIL import Image
 
-from pipeline import object_results, object_storage
-from pipeline.config import Config, ObjectStorage
-from pipeline.errors import DropError, RunError
-from pipeline.object_results import results_folder
-from pipeline.places import ObjectPlace, place
-from pipeline.results import (
-    MATCHES,
-    PASSAGES,
-    REPORT,
-    RISK_CSV,
-    RISK_TABLE,
-    RUN,
-    ResultFiles,
-    read_run,
-)
+from pipeline.core.errors import DropError, RunError
+from pipeline.core.layout import MATCHES, PASSAGES, REPORT, RISK_CSV, RISK_TABLE, RUN
+from pipeline.drops import object_storage
+from pipeline.drops.places import ObjectPlace, place
+from pipeline.drops.settings import ObjectStorage
+from pipeline.results import object_results
+from pipeline.results.files import ResultFiles, read_run
+from pipeline.results.object_results import results_folder
 
 pytestmark = pytest.mark.slow
 
@@ -59,7 +52,7 @@ def other(run, drop, index):
 
 def put_run(results, out):
     """Puts a run's files to `out` in the way of screening."""
-    with results_folder(place(out), Config()) as folder, ResultFiles(folder) as files:
+    with results_folder(place(out), ObjectStorage()) as folder, ResultFiles(folder) as files:
         for name in sorted(WRITTEN, reverse=True):  # run.json among the first
             with files.new(name) as file:
                 file.write((results / name).read_bytes())

@@ -1,5 +1,0 @@
-"""The commands of `clearance`, a module for each or for each group of them: parse, call, print.
-
-Nothing is decided here. Every import of the product's own steps is inside a command, so that
-`clearance --help` answers at once. `pipeline.cli` puts the commands together.
-"""

@@ -1,0 +1,184 @@
+"""What a decision was made on, and whether it still stands against a row of a later run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+from pipeline.core.records import Band
+from pipeline.core.wording.terms import BANDS
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """What is decided on: an asset together with a work.
+
+    Attributes:
+        asset: SHA-256 (hex) of the asset's bytes, or `path:` and its path where they could not be
+            read. The same bytes at two paths are one item.
+        work_id: the work; None for a row without a match.
+    """
+
+    asset: str
+    work_id: str | None
+
+    @classmethod
+    def of(cls, asset_id: str | None, asset_path: str, work_id: str | None) -> Self:
+        """The item of a row: its asset's id, path and work, as in the risk table."""
+        return cls(asset_id or f"path:{asset_path}", work_id or None)
+
+    @classmethod
+    def of_row(cls, row: Mapping[str, Any]) -> Self:
+        """The item of a row of the risk table, or of matches.parquet."""
+        return cls.of(row["asset_id"], row["asset_path"], row["work_id"])
+
+    def to_json(self) -> dict[str, str | None]:
+        """As JSON values."""
+        return {"asset": self.asset, "work_id": self.work_id}
+
+    @classmethod
+    def of_json(cls, value: Mapping[str, Any]) -> Self:
+        """Back from `to_json`."""
+        return cls(value["asset"], value["work_id"])
+
+
+@dataclass(frozen=True, slots=True)
+class Basis:
+    """The evidence that a decision was made on: what the row said, and the run that said it.
+
+    Attributes:
+        strongest: whether `work_id` was the row's strongest work. A decision on another of a row's
+            works says nothing of the row.
+    """
+
+    asset_id: str | None
+    asset_path: str
+    work_id: str | None
+    index_version: int
+    index_digest: str
+    config_fingerprint: str
+    risk: float | None
+    band: Band
+    run_id: str
+    strongest: bool = True
+
+    @property
+    def item(self) -> Item:
+        """What was decided on."""
+        return Item.of(self.asset_id, self.asset_path, self.work_id)
+
+    @classmethod
+    def of_row(cls, row: Mapping[str, Any], match: Mapping[str, Any] | None = None) -> Self:
+        """What a row of the risk table gives to decide on.
+
+        Args:
+            row: of the risk table, by column, as `to_pylist` gives it.
+            match: of matches.parquet, for another work than the row's strongest: work, risk and
+                band are then the match's own, and the row's band where it tells none. So a decision
+                on it stands whatever becomes of the row's other matches.
+        """
+        of = row if match is None else match
+        return cls(
+            asset_id=row["asset_id"] or None,
+            asset_path=row["asset_path"],
+            work_id=of["work_id"] or None,
+            index_version=int(row["index_version"]),
+            index_digest=row["index_digest"],
+            config_fingerprint=row["config_fingerprint"],
+            risk=None if of["risk"] is None else float(of["risk"]),
+            band=Band(of.get("band") or row["band"]),
+            run_id=row["run_id"],
+            strongest=(of["work_id"] or None) == (row["work_id"] or None),
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """As JSON values; the risk as the shortest text that gives the same number.
+
+        That the work was the row's strongest is left unsaid: only an exception to it is written.
+        """
+        value: dict[str, Any] = {
+            "asset_id": self.asset_id,
+            "asset_path": self.asset_path,
+            "work_id": self.work_id,
+            "index_version": self.index_version,
+            "index_digest": self.index_digest,
+            "config_fingerprint": self.config_fingerprint,
+            "risk": None if self.risk is None else repr(float(self.risk)),
+            "band": str(self.band),
+            "run_id": self.run_id,
+        }
+        return value if self.strongest else {**value, "strongest": False}
+
+    @classmethod
+    def of_json(cls, value: Mapping[str, Any]) -> Self:
+        """Back from `to_json`.
+
+        Raises:
+            KeyError, TypeError, ValueError: if it is not of that form.
+        """
+        risk = None if value["risk"] is None else float(value["risk"])
+        if risk is not None and not 0 <= risk <= 1:
+            raise ValueError(f"a risk of {risk}")
+        given = {name: value[name] for name in cls.__slots__ if name != "strongest"}
+        strongest = value.get("strongest", True)
+        if not isinstance(strongest, bool):
+            raise TypeError("`strongest` is neither true nor false")
+        return cls(**{**given, "risk": risk, "band": Band(value["band"]), "strongest": strongest})
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Whether a decision stands. `why` are sentences, why it does not; empty if it does."""
+
+    why: tuple[str, ...] = ()
+
+    @property
+    def stands(self) -> bool:
+        """Whether it does."""
+        return not self.why
+
+
+def standing(decided: Basis, now: Basis) -> Standing:
+    """Whether a decision made on `decided` stands where the row is `now`, or is to be made again.
+
+    It is reopened if the file has other bytes, if the work is another one, or if the band is
+    another one, whichever way; what may have moved the band is then told. A new version of the
+    index, another configuration or another risk within the same band reopen nothing.
+    """
+    why: list[str] = []
+    if decided.asset_id != now.asset_id:
+        why.append(
+            "The file has other bytes than were decided on."
+            if decided.asset_id and now.asset_id
+            else "The file's bytes could be read only one of the two times."
+        )
+    if decided.work_id != now.work_id:
+        why.append(_other_work(decided.work_id, now.work_id))
+    if decided.band is not now.band:
+        why.append(
+            f"The row was decided on as “{BANDS[decided.band]}” and is “{BANDS[now.band]}” now"
+            f"{_moved(decided, now)}."
+        )
+    return Standing(tuple(why))
+
+
+def _other_work(before: str | None, now: str | None) -> str:
+    if before is None:
+        return f"There was no work in question, and now there is {now}."
+    if now is None:
+        return f"The work decided on was {before}, and now there is none in question."
+    return f"The work decided on was {before}, and now {now} is the strongest match."
+
+
+def _moved(decided: Basis, now: Basis) -> str:
+    causes = []
+    if decided.index_digest != now.index_digest or decided.index_version != now.index_version:
+        causes.append(
+            f"the index is at version {now.index_version}, it was at {decided.index_version}"
+            if decided.index_version != now.index_version
+            else "the index is another one"
+        )
+    if decided.config_fingerprint != now.config_fingerprint:
+        causes.append("the configuration is another one")
+    return f" ({'; '.join(causes)})" if causes else ""

@@ -1,0 +1,145 @@
+"""`clearance audit export`: the whole record as CSV, JSON and HTML, with what verifying found."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import replace
+from enum import StrEnum
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+import pyarrow as pa
+
+from pipeline.core.errors import RecordError
+from pipeline.core.wording.safe_csv import write_csv
+from pipeline.core.wording.templating import environment
+from pipeline.core.wording.visible import visible
+from pipeline.decisions.audit import Verified
+from pipeline.decisions.events import Decision, Event, payload_json
+from pipeline.decisions.record import Record, now
+
+if TYPE_CHECKING:
+    from jinja2 import Template
+
+
+class Format(StrEnum):
+    """What an export is written as."""
+
+    CSV = "csv"
+    JSON = "json"
+    HTML = "html"
+
+
+_WHOLE = ("seq", "index_version", "persons")
+_TEXT = (
+    "event_id", "time", "actor", "kind", "asset", "asset_path", "work_id", "decision", "reason",
+    "note", "assignee", "text", "of", "band", "risk", "run_id", "index_digest",
+    "config_fingerprint", "previous", "hash",
+)  # fmt: skip
+CSV_COLUMNS = (
+    "seq", "time", "actor", "kind", "decision", "asset_path", "asset", "work_id", "reason", "note",
+    "assignee", "text", "of", "persons", "band", "risk", "run_id", "index_version", "index_digest",
+    "config_fingerprint", "event_id", "previous", "hash",
+)  # fmt: skip
+"""Columns of the CSV, in order; `of` is the `event_id` of the decision that was taken back."""
+
+
+def write_export(record: Record, verified: Verified, file: Path, form: Format) -> int:
+    """Writes the events that were found whole to a new file; how many.
+
+    Args:
+        record: the record.
+        verified: what verifying it found; stands in JSON and HTML.
+        file: where to; nothing is ever overwritten.
+        form: as what.
+
+    Raises:
+        RecordError: if the file is there already or can't be written.
+    """
+    events = list(_whole(record, verified))
+    writers = {Format.CSV: _csv, Format.JSON: _json, Format.HTML: _html}
+    try:
+        with file.open("xb") as out:
+            writers[form](out, events, verified)
+    except FileExistsError:
+        raise RecordError(f"{file} is there already; name a new file.") from None
+    except OSError as error:
+        raise RecordError(f"{file} can't be written ({error.strerror}).") from error
+    return len(events)
+
+
+def _whole(record: Record, verified: Verified) -> Iterable[Event]:
+    """The events up to the first that is not what was written."""
+    source = record.events()
+    for _ in range(verified.events):
+        yield next(source)
+
+
+def row(event: Event) -> dict[str, Any]:
+    """An event as one flat row."""
+    found: dict[str, Any] = {
+        "seq": event.seq,
+        "event_id": event.event_id,
+        "time": event.time,
+        "actor": event.actor,
+        "kind": str(event.kind),
+        "previous": event.previous,
+        "hash": event.hash,
+    }
+    if event.item is not None:
+        found |= {"asset": event.item.asset, "work_id": event.item.work_id}
+    values = payload_json(event.payload)
+    if isinstance(event.payload, Decision):
+        values |= values.pop("basis")
+    names = {*_WHOLE, *_TEXT}
+    found |= {name: value for name, value in values.items() if name in names}
+    if "decision" in found:
+        found["decision"] = str(found["decision"])
+    if event.item is None:
+        found["text"] = json.dumps(values, sort_keys=True)
+    return found
+
+
+def _csv(out: BinaryIO, events: list[Event], _verified: Verified) -> None:
+    schema = pa.schema(
+        [(name, pa.int64() if name in _WHOLE else pa.string()) for name in CSV_COLUMNS]
+    )
+    write_csv(pa.Table.from_pylist([row(event) for event in events], schema=schema), out)
+
+
+def _json(out: BinaryIO, events: list[Event], verified: Verified) -> None:
+    value = {
+        "exported": now(),
+        "verified": verified.summary(),
+        "events": [
+            {
+                "seq": event.seq,
+                "previous": event.previous,
+                "hash": event.hash,
+                "body": event.body.decode("utf-8"),
+            }
+            for event in events
+        ],
+    }
+    out.write(json.dumps(value, indent=1, ensure_ascii=False).encode("utf-8") + b"\n")
+
+
+def _html(out: BinaryIO, events: list[Event], verified: Verified) -> None:
+    shown = [{name: _shown(value) for name, value in row(event).items()} for event in events]
+    said = replace(
+        verified,
+        faults=tuple(map(visible, verified.faults)),
+        notes=tuple(map(visible, verified.notes)),
+    )
+    out.write(_template().render(events=shown, verified=said, exported=now()).encode("utf-8"))
+
+
+def _shown(value: Any) -> str:
+    return "" if value is None else visible(str(value), keep_newlines=True)
+
+
+@cache
+def _template() -> Template:
+    return environment(Path(__file__).resolve().parent / "templates").get_template("record.html.j2")

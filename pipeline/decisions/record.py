@@ -1,0 +1,437 @@
+"""The record: events in one chain, appended one after the other and never changed."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Self, TypeVar
+
+from pipeline.core.errors import RecordError
+from pipeline.core.records import Band
+from pipeline.decisions import payloads as asked
+from pipeline.decisions.basis import Basis, Item
+from pipeline.decisions.database import EVENTS, Database, sa
+from pipeline.decisions.event_rows import AlteredError, event_of, row_of
+from pipeline.decisions.events import (
+    FIRST,
+    Choice,
+    Decision,
+    Event,
+    EventKind,
+    Opened,
+    Payload,
+    Rules,
+    Undo,
+    person,
+    words,
+)
+from pipeline.decisions.state import Items, ItemState, item_state
+
+Done = TypeVar("Done")
+_EVENT_ID = re.compile(r"[A-Za-z0-9_-]{8,64}")
+
+Check = Callable[[ItemState, Payload], None]
+"""What may refuse an event by raising, given where its item stands and what is to be written."""
+
+
+class PassedOverError(Exception):
+    """Raised by a check of `Record.decide_all`: that one is not written, and the others are."""
+
+
+class Record:
+    """A record of decisions; any number of threads and processes may write to one at once.
+
+    A method that returns an event returns it when it is on the disk: what was returned outlives a
+    crash of the program, of the machine, and of the database's server.
+
+    Every method that writes takes `event_id`, a name of 8 to 64 letters, digits, `-` or `_` that
+    the caller makes up: writing the same again under the same name gives the event that is there,
+    so a request that is sent twice is written once.
+
+    Those that write on an item take `check` as well. It is asked within the transaction that
+    writes, when no other writer is at it, so that what it finds is what the event is written upon;
+    what it raises is raised, and nothing is written. Of a decision, it is told how the item stands
+    against that decision's basis.
+
+    Every method raises RecordError if the database can't be used or what is read was altered.
+
+    Attributes:
+        database: where it is stored.
+        name: the record's own name, from its first event.
+    """
+
+    def __init__(self, database: Database, name: str) -> None:
+        self.database = database
+        self.name = name
+
+    @classmethod
+    def open(cls, place: str | Path, *, create: bool = False, actor: str = "clearance") -> Self:
+        """The record at a place.
+
+        Args:
+            place: a file, a folder of results (its `record.sqlite` is meant), a scan directory, or
+                a URL `postgresql://…`.
+            create: make it if there is none.
+            actor: who makes it.
+
+        Raises:
+            RecordError: if there is none, it is of something else, or what it needs is not
+                installed.
+        """
+        database = Database(place)
+        if create:
+            if database.file is not None and not database.file.parent.is_dir():
+                raise RecordError(f"There is no folder {database.file.parent} for a record.")
+            with database.writing(create=True) as connection:
+                if not sa.inspect(connection).has_table(EVENTS.name):
+                    database.make(connection)
+                    opened = Opened(secrets.token_hex(16))
+                    first = Event(1, secrets.token_hex(16), now(), person(actor), opened, FIRST)
+                    connection.execute(EVENTS.insert(), row_of(first))
+        elif not database.there:
+            raise RecordError(
+                f"There is no record at {database.name} yet; the first decision makes it."
+            )
+        with database.reading() as connection:
+            stored = connection.execute(sa.select(EVENTS).where(EVENTS.c.seq == 1)).first()
+        try:
+            if stored is None:
+                raise AlteredError("is missing")  # noqa: TRY301
+            first = event_of(stored)
+        except AlteredError as error:
+            raise _altered(1, error) from None
+        if not isinstance(first.payload, Opened):
+            raise _altered(1, AlteredError("is not what a record begins with"))
+        return cls(database, first.payload.record)
+
+    def decide(
+        self,
+        actor: str,
+        basis: Basis,
+        choice: Choice,
+        *,
+        reason: str = "",
+        note: str = "",
+        assignee: str = "",
+        event_id: str | None = None,
+        check: Check | None = None,
+    ) -> Event:
+        """Writes one person's decision; a later one of theirs on the same item takes its place.
+
+        Raises:
+            RecordError: if a reason is missing where the rules want one, or `false_match` is said
+                of a row without a work or whose bytes could not be read.
+        """
+
+        def payload(connection: sa.Connection) -> Decision:
+            rules = self._rules(connection)
+            return asked.decision(rules, basis, choice, reason=reason, note=note, assignee=assignee)
+
+        return self._append(actor, payload, event_id, check)
+
+    def decide_all(
+        self,
+        actor: str,
+        bases: Mapping[str, Basis],
+        choice: Choice,
+        *,
+        reason: str = "",
+        note: str = "",
+        assignee: str = "",
+        check: Check | None = None,
+    ) -> list[Event]:
+        """Writes one person's decision on many items, all in one transaction: all of them, or none.
+
+        Args:
+            actor: who decides.
+            bases: what is decided on, by the `event_id` of each.
+            choice, reason, note, assignee: as in `decide`.
+            check: as everywhere, asked for each; one for which it raises PassedOverError is left
+                out, and whatever else it raises leaves all unwritten.
+
+        Raises:
+            RecordError: as in `decide`; nothing is written then.
+        """
+        who = person(actor)
+        for name in bases:
+            _refuse_name(name)
+
+        def write(connection: sa.Connection) -> list[Event]:
+            rules, found = self._rules(connection), []
+            for name, basis in bases.items():
+                given = asked.decision(
+                    rules, basis, choice, reason=reason, note=note, assignee=assignee
+                )
+                try:
+                    found.append(self._write(connection, who, _always(given), name, check))
+                except PassedOverError:
+                    continue
+            return found
+
+        return self._written(write)
+
+    def undo(
+        self,
+        actor: str,
+        of: str,
+        reason: str,
+        *,
+        event_id: str | None = None,
+        check: Check | None = None,
+    ) -> Event:
+        """Takes a decision back, one's own or another's; so a false match counts again.
+
+        Args:
+            actor: who does it.
+            of: the `event_id` of the decision.
+            reason: why; never empty.
+            event_id, check: as everywhere.
+
+        Raises:
+            RecordError: if there is no such decision, it was taken back already, or it is another
+                person's first decision, which the actor may not see yet.
+        """
+        kept = words(reason, "reason")
+        if not kept:
+            raise RecordError("Taking back a decision needs a reason.")
+
+        def payload(connection: sa.Connection) -> Undo:
+            found = connection.execute(sa.select(EVENTS).where(EVENTS.c.event_id == of)).first()
+            decided = self._event(found) if found is not None else None
+            if decided is None or decided.item is None or decided.kind is not EventKind.DECISION:
+                raise RecordError(f"There is no decision {of} in the record.")
+            state = item_state(decided.item, self._item_events(connection, decided.item))
+            if any(one.event_id == event_id for one in state.events):
+                return Undo(decided.item, of, kept)  # sent twice
+            if of in state.undone:
+                raise RecordError(f"The decision {of} was taken back already.")
+            if decided not in state.shown_to(person(actor)):
+                raise RecordError(
+                    "The first decision on this item can't be taken back by who has yet to give "
+                    "the second."
+                )
+            return Undo(decided.item, of, kept)
+
+        return self._append(actor, payload, event_id, check)
+
+    def assign(
+        self,
+        actor: str,
+        item: Item,
+        assignee: str,
+        note: str = "",
+        *,
+        event_id: str | None = None,
+        check: Check | None = None,
+    ) -> Event:
+        """Gives an item to a person to look at; an empty `assignee` takes it from them."""
+        payload = asked.assignment(item, assignee, note)
+        return self._append(actor, lambda _: payload, event_id, check)
+
+    def comment(
+        self,
+        actor: str,
+        item: Item,
+        text: str,
+        *,
+        event_id: str | None = None,
+        check: Check | None = None,
+    ) -> Event:
+        """Writes words on an item.
+
+        Raises:
+            RecordError: if there are none.
+        """
+        payload = asked.comment(item, text)
+        return self._append(actor, lambda _: payload, event_id, check)
+
+    def set_rules(self, actor: str, rules: Rules, *, event_id: str | None = None) -> Event:
+        """What is asked of decisions from here on; those that were made keep their own."""
+        known = [band for band in Band if band in rules.second_person]
+        wanted = [band for band in Band if band in rules.reason_in]
+        payload = Rules(tuple(known), tuple(wanted))
+        return self._append(actor, lambda _: payload, event_id)
+
+    @property
+    def rules(self) -> Rules:
+        """What is asked of decisions."""
+        with self.database.reading() as connection:
+            return self._rules(connection)
+
+    @property
+    def head(self) -> Event:
+        """The last event."""
+        with self.database.reading() as connection:
+            return self._last(connection)
+
+    def events(self, after: int = 0, known: str | None = None) -> Iterator[Event]:
+        """Events in their order, those after place `after`; each is checked against its hash.
+
+        Args:
+            after: place of the last event that is known already.
+            known: its hash: it is then looked at again, since another record may have taken this
+                one's place, or an earlier state of it.
+
+        Raises:
+            RecordError: at the first that was altered, or where one is missing.
+        """
+        query = sa.select(EVENTS).where(EVENTS.c.seq > after).order_by(EVENTS.c.seq)
+        previous: str | None = FIRST if after == 0 else known
+        with self.database.reading() as connection:
+            if known is not None:
+                self._refuse_another(connection, after, known)
+            place = after
+            found = connection.execute(query.execution_options(yield_per=1000))
+            with closing(found) as rows:
+                for stored in rows:
+                    place += 1
+                    try:
+                        event = event_of(stored, place, previous)
+                    except AlteredError as error:
+                        raise _altered(place, error) from None
+                    previous = event.hash
+                    yield event
+
+    def _refuse_another(self, connection: sa.Connection, place: int, known: str) -> None:
+        query = sa.select(EVENTS.c.hash).where(EVENTS.c.seq == place)
+        if connection.execute(query).scalar() != known:
+            raise RecordError(
+                f"The record {self.database.name} is not the one that was read before: event "
+                f"{place} is missing or another. See what clearance audit verify says, and put the "
+                "record back; or end this program and start it again with the record that is there."
+            )
+
+    def items(self) -> Items:
+        """Where every item stands; `Items.take` brings it up to date with later events."""
+        return Items(self.events())
+
+    def item(self, item: Item, now: Basis | None = None) -> ItemState:
+        """Where one item stands.
+
+        Args:
+            item: the item.
+            now: what the row says in the run that is looked at; decisions that were made on
+                something else are reopened.
+        """
+        with self.database.reading() as connection:
+            return item_state(item, self._item_events(connection, item), now)
+
+    def _item_events(self, connection: sa.Connection, item: Item) -> list[Event]:
+        query = (
+            sa.select(EVENTS)
+            .where(EVENTS.c.asset == item.asset)
+            .where(
+                EVENTS.c.work_id.is_(None)
+                if item.work_id is None
+                else EVENTS.c.work_id == item.work_id
+            )
+            .order_by(EVENTS.c.seq)
+        )
+        return [self._event(stored) for stored in connection.execute(query)]
+
+    def _rules(self, connection: sa.Connection) -> Rules:
+        query = (
+            sa.select(EVENTS)
+            .where(EVENTS.c.kind == str(EventKind.RULES))
+            .order_by(EVENTS.c.seq.desc())
+            .limit(1)
+        )
+        stored = connection.execute(query).first()
+        if stored is None:
+            return Rules()
+        payload = self._event(stored).payload
+        return payload if isinstance(payload, Rules) else Rules()
+
+    def _last(self, connection: sa.Connection) -> Event:
+        query = sa.select(EVENTS).order_by(EVENTS.c.seq.desc()).limit(1)
+        stored = connection.execute(query).first()
+        if stored is None:
+            raise _altered(1, AlteredError("is missing"))
+        return self._event(stored)
+
+    def _event(self, stored: sa.Row[tuple[object, ...]]) -> Event:
+        try:
+            return event_of(stored)
+        except AlteredError as error:
+            raise _altered(stored.seq, error) from None
+
+    def _append(
+        self,
+        actor: str,
+        payload: Callable[[sa.Connection], Payload],
+        event_id: str | None,
+        check: Check | None = None,
+    ) -> Event:
+        who, name = person(actor), event_id or secrets.token_hex(16)
+        _refuse_name(name)
+        return self._written(lambda connection: self._write(connection, who, payload, name, check))
+
+    def _written(self, write: Callable[[sa.Connection], Done]) -> Done:
+        """What `write` gives, in a transaction of its own."""
+        try:
+            with self.database.writing() as connection:
+                return write(connection)
+        except RecordError as error:
+            # The server went away, perhaps between writing and saying so. The names settle it.
+            broken = isinstance(error.__cause__, sa.exc.DBAPIError)
+            if not (broken and error.__cause__.connection_invalidated):  # type: ignore[union-attr]
+                raise
+            with self.database.writing() as connection:
+                return write(connection)
+
+    def _write(
+        self,
+        connection: sa.Connection,
+        actor: str,
+        payload: Callable[[sa.Connection], Payload],
+        event_id: str,
+        check: Check | None,
+    ) -> Event:
+        query = sa.select(EVENTS).where(EVENTS.c.event_id == event_id)
+        if (stored := connection.execute(query).first()) is not None:
+            return self._same(self._event(stored), actor, payload, connection)
+        last, given = self._last(connection), payload(connection)
+        event = Event(last.seq + 1, event_id, now(), actor, given, last.hash)
+        if check is not None and event.item is not None:
+            basis = given.basis if isinstance(given, Decision) else None
+            standing = item_state(event.item, self._item_events(connection, event.item), basis)
+            check(standing, given)
+        connection.execute(EVENTS.insert(), row_of(event))
+        return event
+
+    def _same(
+        self,
+        there: Event,
+        actor: str,
+        payload: Callable[[sa.Connection], Payload],
+        connection: sa.Connection,
+    ) -> Event:
+        """The event that is there under that name, if it is what was to be written."""
+        if there.actor != actor or there.payload != payload(connection):
+            raise RecordError(f"Another event has the name {there.event_id}; make up a new one.")
+        return there
+
+
+def _always(given: Payload) -> Callable[[sa.Connection], Payload]:
+    return lambda _: given
+
+
+def _refuse_name(name: str) -> None:
+    if not _EVENT_ID.fullmatch(name):
+        raise RecordError(f"{name!r} can't name an event: 8 to 64 letters, digits, - or _.")
+
+
+def now() -> str:
+    """The time, UTC, ISO 8601 to the microsecond."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def _altered(place: int, error: AlteredError) -> RecordError:
+    return RecordError(
+        f"Event {place} of the record {error}. Nothing more is read or written; see what "
+        "clearance audit verify says, and restore the record from a copy."
+    )

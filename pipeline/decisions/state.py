@@ -1,0 +1,325 @@
+"""Where items stand: events folded, nothing stored."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from pipeline.decisions.basis import Basis, Item, standing
+from pipeline.decisions.events import Assignment, Choice, Decision, Event, Undo, same_person
+
+
+class State(StrEnum):
+    """Where an item stands.
+
+    `open`: nobody has decided. `first_given`: one has, and another is wanted, who does not see it
+    yet. `agreed`: as many as are wanted have decided alike. `contested`: they have not decided
+    alike. `reopened`: what was decided on has changed. `suppressed`: agreed that the match is
+    false, so that later scans may leave it out.
+    """
+
+    OPEN = "open"
+    FIRST_GIVEN = "first_given"
+    AGREED = "agreed"
+    CONTESTED = "contested"
+    REOPENED = "reopened"
+    SUPPRESSED = "suppressed"
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """A decision that was not taken back and that its maker did not replace by a later one."""
+
+    event: Event
+    decision: Decision
+
+    @property
+    def actor(self) -> str:
+        """Who decided."""
+        return self.event.actor
+
+
+@dataclass(frozen=True, slots=True)
+class ItemState:
+    """Where one item stands.
+
+    Attributes:
+        item: the item.
+        state: as its events, and the row if one was given, make it.
+        choices: what was decided, each once, in the order of time; one if all agree. Of a reopened
+            item, what had been decided.
+        standing: the decisions that count, in the order of time.
+        reopened: decisions that do not count any more, because what they were made on has changed.
+        why: sentences, why those do not.
+        assignee: whom it was given to last; empty for nobody.
+        undone: the `event_id` of each decision that was taken back.
+        events: everything on the item. What a page shows is `shown_to(actor)`.
+    """
+
+    item: Item
+    state: State
+    choices: tuple[Choice, ...]
+    standing: tuple[Given, ...]
+    reopened: tuple[Given, ...]
+    why: tuple[str, ...]
+    assignee: str
+    undone: frozenset[str]
+    events: tuple[Event, ...]
+
+    @property
+    def given(self) -> tuple[Given, ...]:
+        """The decisions that the state speaks of: those that count, or else the reopened ones."""
+        return self.standing or self.reopened
+
+    def sealed_for(self, actor: str) -> bool:
+        """Whether a first decision is there which that person may not see until theirs is given."""
+        return self.state is State.FIRST_GIVEN and not any(
+            same_person(one.actor, actor) for one in self.standing
+        )
+
+    def shown_to(self, actor: str) -> tuple[Event, ...]:
+        """The events that a person may see.
+
+        While the first decision is sealed, every decision of whoever gave it is left out, with
+        what was taken back, commented or assigned by them. `assignee` stays to be seen.
+        """
+        if not self.sealed_for(actor):
+            return self.events
+        first = [one.actor for one in self.standing]
+        return tuple(
+            event
+            for event in self.events
+            if not any(same_person(event.actor, name) for name in first)
+        )
+
+
+def item_state(item: Item, events: Sequence[Event], now: Basis | None = None) -> ItemState:
+    """Where an item stands.
+
+    Args:
+        item: the item.
+        events: all events on it, in their order.
+        now: what the row says in the run that is looked at. Without it, the newest decision's own
+            basis is what the others are held against.
+    """
+    undone = frozenset(event.payload.of for event in events if isinstance(event.payload, Undo))
+    live: list[Given] = []
+    assignee = ""
+    for event in events:
+        payload = event.payload
+        if isinstance(payload, Assignment):
+            assignee = payload.assignee
+        if isinstance(payload, Decision):
+            live = [one for one in live if not same_person(one.actor, event.actor)]
+            live.append(Given(event, payload))
+            if event.event_id not in undone:
+                assignee = payload.assignee or assignee
+    # What a person took back leaves them undecided: nothing that they had replaced comes back.
+    live = [one for one in live if one.event.event_id not in undone]
+    reference = now if now is not None else (live[-1].decision.basis if live else None)
+    good, stale, why = [], [], []
+    for one in live:
+        found = standing(one.decision.basis, reference) if reference is not None else None
+        if found is None or found.stands:
+            good.append(one)
+        else:
+            stale.append(one)
+            why += [sentence for sentence in found.why if sentence not in why]
+    counted = good or stale
+    return ItemState(
+        item=item,
+        state=_state(good, stale),
+        choices=tuple(dict.fromkeys(one.decision.choice for one in counted)),
+        standing=tuple(good),
+        reopened=tuple(stale),
+        why=tuple(why),
+        assignee=assignee,
+        undone=undone,
+        events=tuple(events),
+    )
+
+
+def _beside(was: ItemState, now: Basis) -> bool:
+    """Whether all that was decided was decided on another work than a row's strongest of its time.
+
+    In the very run that is looked at, a work that is not the row's can't have been its strongest.
+    """
+    return all(
+        not one.decision.basis.strongest
+        or (
+            one.decision.basis.run_id == now.run_id
+            and one.decision.basis.asset_id == now.asset_id
+            and one.decision.basis.work_id != now.work_id
+        )
+        for one in was.given
+    )
+
+
+def _state(good: Sequence[Given], stale: Sequence[Given]) -> State:
+    if not good:
+        return State.REOPENED if stale else State.OPEN
+    choices = {one.decision.choice for one in good}
+    if len(good) < max(one.decision.persons for one in good):
+        return State.FIRST_GIVEN
+    if len(choices) > 1:
+        return State.CONTESTED
+    return State.SUPPRESSED if choices == {Choice.FALSE_MATCH} else State.AGREED
+
+
+@dataclass(frozen=True, slots=True)
+class Suppression:
+    """A pair of asset and work that people agreed is a false match.
+
+    Attributes:
+        asset_id: SHA-256 (hex) of the asset's bytes.
+        work_id: the work.
+        by: who decided it.
+        since: time of the decision that made it so.
+        reason: their reasons.
+        event_ids: the decisions; taking one back (`Record.undo`) ends the suppression.
+        basis: what the newest of them was made on.
+    """
+
+    asset_id: str
+    work_id: str
+    by: tuple[str, ...]
+    since: str
+    reason: str
+    event_ids: tuple[str, ...]
+    basis: Basis
+
+    def covers(self, now: Basis) -> bool:
+        """Whether a row of a later scan may be left out: the same pair, in the same band still."""
+        return standing(self.basis, now).stands
+
+
+class Items:
+    """Where every item stands; a mapping from items in all but name.
+
+    Args:
+        events: of a record, in their order.
+    """
+
+    def __init__(self, events: Iterable[Event] = ()) -> None:
+        self._events: dict[Item, list[Event]] = {}
+        self._of_path: dict[str, dict[Item, None]] = {}
+        self._paths: dict[Item, dict[str, None]] = {}
+        self._of_asset: dict[str, dict[Item, None]] = {}
+        self._at = 0
+        for event in events:
+            self.take(event)
+
+    @property
+    def at(self) -> int:
+        """Place of the last event taken: `record.events(after=items.at)` are those to take next."""
+        return self._at
+
+    def take(self, event: Event) -> None:
+        """Takes the next event."""
+        self._at = event.seq
+        if event.item is None:
+            return
+        self._events.setdefault(event.item, []).append(event)
+        if isinstance(event.payload, Decision):
+            path = event.payload.basis.asset_path
+            self._of_path.setdefault(path, {})[event.item] = None
+            self._paths.setdefault(event.item, {})[path] = None
+            self._of_asset.setdefault(event.item.asset, {})[event.item] = None
+
+    def paths(self, item: Item) -> Sequence[str]:
+        """Where the item's asset lay whenever somebody decided on it."""
+        return tuple(self._paths.get(item, ()))
+
+    def __iter__(self) -> Iterator[Item]:
+        return iter(self._events)
+
+    def __len__(self) -> int:
+        return len(self._events)
+
+    def state(self, item: Item, now: Basis | None = None) -> ItemState:
+        """Where an item stands; `open` if nothing is known of it. Arguments as `item_state`."""
+        return item_state(item, self._events.get(item, ()), now)
+
+    def of_row(self, row: Mapping[str, Any]) -> ItemState:
+        """Where a row of the risk table stands.
+
+        If nobody has decided on its asset and work, but somebody has on what stood at the same path
+        before (other bytes, or another work), it is `reopened` and says why; if all that was
+        decided there is that a match was false which the row does not name any more, `suppressed`.
+        What was decided on another work than the strongest of its time says nothing of the row.
+        Of a row whose every match was suppressed when it was written (`suppressed_works`), it is
+        where those decisions stand: `suppressed`, until one of them is taken back.
+        """
+        now = Basis.of_row(row)
+        own = self.state(now.item, now)
+        if own.state is not State.OPEN:
+            return own
+        if now.work_id is None and row.get("suppressed_works"):
+            return self._of_suppressed(now.item.asset, int(row["suppressed_works"])) or own
+        suppressed, before = None, None
+        for item in self._of_path.get(now.asset_path, ()):
+            was = self.state(item)
+            if was.state is State.OPEN or item == now.item or _beside(was, now):
+                continue
+            if was.state is State.SUPPRESSED and item.asset == now.item.asset:
+                suppressed = was
+            elif before is None or was.given[-1].event.seq > before.given[-1].event.seq:
+                before = was
+        if before is not None:
+            again = item_state(before.item, before.events, now)
+            return ItemState(
+                item=now.item,
+                state=again.state,
+                choices=again.choices,
+                standing=again.standing,
+                reopened=again.reopened,
+                why=again.why,
+                assignee=own.assignee or again.assignee,
+                undone=own.undone | again.undone,
+                events=tuple(sorted((*own.events, *again.events), key=lambda one: one.seq)),
+            )
+        return suppressed if suppressed is not None and now.work_id is None else own
+
+    def _of_suppressed(self, asset: str, works: int) -> ItemState | None:
+        """Where the false matches stand that suppressed all of a row's works, so many of them: the
+        newest one, or the newest that does not suppress any more, if one was taken back since.
+        """
+        spoken = [
+            state
+            for item in self._of_asset.get(asset, ())
+            if item.work_id is not None
+            and (state := self.state(item)).state is not State.OPEN
+            and any(
+                isinstance(event.payload, Decision) and event.payload.choice is Choice.FALSE_MATCH
+                for event in state.events
+            )
+        ]
+        spoken.sort(key=lambda state: state.given[-1].event.seq)
+        good = [state for state in spoken if state.state is State.SUPPRESSED]
+        other = [state for state in spoken if state.state is not State.SUPPRESSED]
+        chosen = good if len(good) >= works else other
+        return chosen[-1] if chosen else None
+
+    def suppressions(self) -> list[Suppression]:
+        """The false matches that people agreed on and that nobody took back, oldest first."""
+        found = []
+        for item in self:
+            state = self.state(item)
+            if state.state is not State.SUPPRESSED or item.work_id is None:
+                continue
+            newest = state.standing[-1]
+            reasons = dict.fromkeys(one.decision.reason for one in state.standing)
+            found.append(
+                Suppression(
+                    item.asset,
+                    item.work_id,
+                    tuple(one.actor for one in state.standing),
+                    newest.event.time,
+                    " / ".join(reasons),
+                    tuple(one.event.event_id for one in state.standing),
+                    newest.decision.basis,
+                )
+            )
+        return sorted(found, key=lambda one: one.since)

@@ -1,0 +1,275 @@
+"""Discovering a drop: every entry of the folder becomes one asset, whatever it is.
+
+Nothing is skipped. What can't be read, or is no file at all, is an asset with a fault. It goes in
+two steps, so that who knows a drop from before need not read it again: `listed` says what lies
+there without opening a file, `identified` reads one entry.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.core.errors import DropError, Reason
+from pipeline.core.records import Asset, Fault, Kind
+from pipeline.core.wording.visible import visible
+from pipeline.load.formats import HEAD_BYTES, SUPPORTED, kind_by_name, recognise
+from pipeline.load.opening import digest_of, open_regular, refuse_if_special, unreadable
+from pipeline.load.refusal import FileRefusedError
+
+__all__ = [
+    "SUPPORTED",
+    "Listed",
+    "ListedFile",
+    "asset_of",
+    "discover",
+    "identified",
+    "listed",
+    "text_of_path",
+]
+
+_LOOKS_ESCAPED = re.compile(rb"\\(?=x[0-9a-f]{2})")
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """One entry of a drop as the listing tells it, before anything of it is read.
+
+    Attributes:
+        asset_path: as in `Asset`; no two entries of a drop have the same.
+        size: bytes, None if unknown.
+        stamp: what the listing tells of the content, as one string to be compared for equality and
+            nothing else. An entry whose stamp is that of an earlier listing has not been changed
+            since, as far as can be told without reading it. None: nothing can be told, so read it.
+            It is taken before the content is read, never after: a change in between shows in the
+            next listing.
+        changed: when it was changed last, as the listing tells it: seconds since the epoch, None
+            if unknown.
+    """
+
+    asset_path: str
+    size: int | None
+    stamp: str | None
+    changed: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class ListedFile(Listed):
+    """An entry of a drop on this machine.
+
+    Attributes:
+        file: where it lies.
+        root: the real path that a link may not lead out of; None for a drop that is one file.
+        fault: why there is nothing to read: a folder that can't be listed.
+    """
+
+    file: Path
+    root: str | None = None
+    fault: Fault | None = None
+
+
+def discover(drop: Path, max_bytes: int | None = None) -> Iterator[Asset]:
+    """The assets of a drop, in the order of their paths (a folder's has a `/` at its end).
+
+    Every entry below `drop` that is not a folder which can be listed yields exactly one asset.
+    Links to files inside the drop are followed; links to folders, links that lead out of the drop
+    and broken ones are assets with a fault, and so are pipes, sockets and devices, which are never
+    opened. The content of files is read once, in pieces, for their SHA-256.
+
+    Args:
+        drop: a folder, or one file, which is then the only asset.
+        max_bytes: a larger file is an asset with a fault and is not read; None for any size.
+
+    Raises:
+        DropError: at once, if `drop` does not exist, can't be read, or is neither.
+    """
+    return (identified(entry, max_bytes) for entry in listed(drop))
+
+
+def listed(drop: Path) -> Iterator[ListedFile]:
+    """The entries of a drop, one for each asset of `discover` and in the same order.
+
+    No file is opened (but for a drop that is one file, to see that it can be). Arguments and
+    errors are those of `discover`.
+    """
+    try:
+        mode = drop.stat().st_mode
+        if stat.S_ISDIR(mode):
+            entries = _sorted_entries(drop, "")
+            return _walk(drop, entries)
+        if stat.S_ISREG(mode):
+            with open_regular(drop):
+                pass
+            return iter([_entry(drop, text_of_path(drop.name), None)])
+    except FileNotFoundError as error:
+        raise DropError(f"There is no drop {_named(drop)}; name a folder or a file.") from error
+    except (OSError, ValueError) as error:
+        refused = unreadable(error, f"the drop {_named(drop)}").fault.detail
+        raise DropError(f"{refused[:1].upper()}{refused[1:]}.") from error
+    except FileRefusedError as refused_file:
+        raise DropError(
+            f"The drop {_named(drop)} can't be used: {refused_file.fault.detail}."
+        ) from refused_file
+    raise DropError(
+        f"The drop {_named(drop)} is neither a folder nor a file; name the folder that holds "
+        "the assets."
+    )
+
+
+def identified(entry: ListedFile, max_bytes: int | None = None) -> Asset:
+    """The asset of an entry: its content is read, and whether it is a file looked at again.
+
+    `max_bytes` as for `discover`.
+    """
+    if entry.fault is not None:
+        return Asset(entry.file, entry.asset_path, None, Kind.OTHER, None, entry.fault)
+    if entry.root is None:
+        return asset_of(entry.file, entry.asset_path, max_bytes)
+    return _entry_asset(entry.file, entry.asset_path, entry.root, max_bytes)
+
+
+def asset_of(file: Path, asset_path: str, max_bytes: int | None = None) -> Asset:
+    """One file as an asset: hashed, its kind recognised, its fault said if it has one.
+
+    Args:
+        file: where it lies; links are followed.
+        asset_path: what it is to be called.
+        max_bytes: as for `discover`.
+    """
+    name = Path(file).name
+    try:
+        with open_regular(file) as stream:
+            asset_id, size = digest_of(stream, max_bytes)
+            stream.seek(0)
+            head = stream.read(HEAD_BYTES)
+            kind, _, fault = recognise(name, head, stream)
+            return Asset(file, asset_path, asset_id, kind, size, fault)
+    except FileRefusedError as refused:
+        return _faulty(file, asset_path, refused.fault)
+    except OSError as error:
+        return _faulty(file, asset_path, unreadable(error).fault)
+
+
+def text_of_path(path: str) -> str:
+    r"""A path as the operating system gives it, as valid Unicode.
+
+    Bytes that are not UTF-8 stand as ``\xNN``. A backslash of the name's own that would read as
+    such an escape stands as ``\x5c``, so that two different names never become one.
+    """
+    raw = os.fsencode(path)
+    return _LOOKS_ESCAPED.sub(rb"\\x5c", raw).decode("utf-8", "backslashreplace")
+
+
+Entry = tuple[str, bool, str]
+"""Sort key and asset path (a folder's ends in `/`), whether it is a folder to go into, name."""
+
+
+def _walk(drop: Path, entries: list[Entry]) -> Iterator[ListedFile]:
+    root = os.path.realpath(drop)
+    # A stack and not recursion: folders may be nested deeper than Python recurses.
+    stack = [(drop, iter(entries))]
+    while stack:
+        folder, rest = stack[-1]
+        entry = next(rest, None)
+        if entry is None:
+            stack.pop()
+            continue
+        path, is_folder, name = entry
+        file = folder / name
+        if not is_folder:
+            yield _entry(file, path, root)
+            continue
+        try:
+            stack.append((file, iter(_sorted_entries(file, path))))
+        except OSError as error:
+            why = unreadable(error, "the folder and what is in it").fault
+            yield ListedFile(path.removesuffix("/"), None, None, None, file, root, why)
+
+
+def _entry(file: Path, path: str, root: str | None) -> ListedFile:
+    """A file's entry. Only a regular file has a stamp: what a link leads to is looked at anew."""
+    try:
+        # A drop that is one file may be named by a link, which then is what the user asked for.
+        found = file.stat() if root is None else os.lstat(file)
+    except (OSError, ValueError):
+        return ListedFile(path, None, None, None, file, root)
+    if not stat.S_ISREG(found.st_mode):
+        return ListedFile(path, None, None, None, file, root)
+    # With the time of the last change of any kind, since that of the content can be set back:
+    # by `cp -p`, by rsync, by whoever unpacks an archive.
+    stamp = f"file:{found.st_size}:{found.st_mtime_ns}:{found.st_ctime_ns}:{found.st_ino}"
+    changed = max(found.st_mtime_ns, found.st_ctime_ns) / 1e9
+    return ListedFile(path, found.st_size, stamp, changed, file, root)
+
+
+def _sorted_entries(folder: Path, prefix: str) -> list[Entry]:
+    """A folder's entries in the order of their whole paths: `a.txt` before `a/b`."""
+    found = []
+    with os.scandir(folder) as listing:
+        for entry in listing:
+            try:
+                is_folder = entry.is_dir(follow_symlinks=False)
+            except OSError:
+                is_folder = False
+            path = prefix + text_of_path(entry.name)
+            found.append((f"{path}/" if is_folder else path, is_folder, entry.name))
+    return sorted(found)
+
+
+def _entry_asset(file: Path, path: str, root: str, max_bytes: int | None) -> Asset:
+    try:
+        mode = os.lstat(file).st_mode
+        if stat.S_ISLNK(mode):
+            _check_link(file, root)
+        else:
+            refuse_if_special(mode)
+    except FileRefusedError as refused:
+        return _faulty(file, path, refused.fault)
+    except (OSError, ValueError) as error:
+        return _faulty(file, path, unreadable(error).fault)
+    return asset_of(file, path, max_bytes)
+
+
+def _check_link(link: Path, root: str) -> None:
+    """Raises FileRefusedError unless `link` leads to a regular file inside the drop."""
+    try:
+        target = os.path.realpath(link, strict=True)
+        mode = Path(target).stat().st_mode
+    except PermissionError as error:
+        raise unreadable(error, "what the link leads to") from error
+    except OSError as error:
+        raise FileRefusedError(
+            Reason.NOT_A_FILE, "it is a symbolic link that leads nowhere"
+        ) from error
+    if stat.S_ISDIR(mode):
+        raise FileRefusedError(
+            Reason.NOT_A_FILE,
+            "it is a symbolic link to a folder, which is not followed; put the folder itself "
+            "into the drop",
+        )
+    if os.path.commonpath([root, target]) != root:
+        raise FileRefusedError(
+            Reason.NOT_A_FILE,
+            "it is a symbolic link that leads out of the drop, which is not followed; put the "
+            "file itself into the drop",
+        )
+    refuse_if_special(mode)
+
+
+def _faulty(file: Path, path: str, fault: Fault) -> Asset:
+    kind = Kind.OTHER if fault.reason is Reason.NOT_A_FILE else kind_by_name(file.name)
+    size = None
+    if fault.reason is not Reason.NOT_A_FILE:
+        try:
+            size = file.stat().st_size
+        except (OSError, ValueError):
+            size = None
+    return Asset(file, path, None, kind, size, fault)
+
+
+def _named(drop: Path) -> str:
+    return visible(text_of_path(str(drop)))

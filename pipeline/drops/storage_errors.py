@@ -1,0 +1,150 @@
+"""What object storage answers when a call fails: whether to try again, and in words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from pipeline.core.wording.visible import visible
+from pipeline.load.refusal import shown
+
+_TRANSIENT = frozenset(
+    [
+        "SlowDown",
+        "Throttling",
+        "ThrottlingException",
+        "RequestLimitExceeded",
+        "BandwidthLimitExceeded",
+        "TooManyRequests",
+        "ServiceUnavailable",
+        "InternalError",
+        "OperationAborted",
+        "RequestTimeout",
+        "RequestTimeoutException",
+    ]
+)
+_NO_CREDENTIALS = (
+    "NoCredentialsError",
+    "PartialCredentialsError",
+    "CredentialRetrievalError",
+    "NoAuthTokenError",
+    "ProfileNotFound",
+    "TokenRetrievalError",
+    "SSOError",
+    "UnauthorizedSSOTokenError",
+    "SSOTokenLoadError",
+)
+_REFUSED_CREDENTIALS = frozenset(
+    [
+        "InvalidAccessKeyId",
+        "SignatureDoesNotMatch",
+        "ExpiredToken",
+        "InvalidToken",
+        "TokenRefreshRequired",
+    ]
+)
+_ELSEWHERE = frozenset(
+    ["PermanentRedirect", "TemporaryRedirect", "AuthorizationHeaderMalformed", "301", "307"]
+)
+
+
+class StorageError(Exception):
+    """A call failed for good. It never leaves the modules that speak to object storage.
+
+    Attributes:
+        code: of the answer (`AccessDenied`), or the name of the error if there was no answer.
+    """
+
+    def __init__(self, code: str, sentence: str) -> None:
+        super().__init__(sentence)
+        self.code = code
+
+
+def failure(error: BaseException, attempts: int) -> str:
+    """Why a call failed, as the end of a sentence without its full stop."""
+    code, kinds = code_of(error), {kind.__name__ for kind in type(error).__mro__}
+    if kinds & set(_NO_CREDENTIALS):
+        return (
+            "no credentials were found; set them in one of the ways of AWS (environment, "
+            f"profile or role), see docs/object-storage.md ({shown(error)})"
+        )
+    if code == "NoSuchBucket":
+        return "there is no such bucket at this endpoint"
+    if code in _REFUSED_CREDENTIALS:
+        return f"the credentials are refused ({code}); renew them, or use others"
+    if code in _ELSEWHERE:
+        region = _region(error)
+        lies = f" ({region})" if region else ""
+        return f"the bucket lies in another region{lies}; set AWS_DEFAULT_REGION to it"
+    if code in ("AccessDenied", "AllAccessDisabled", "Forbidden", "403"):
+        return "access is denied; see docs/object-storage.md for the permissions needed"
+    if code == "InvalidObjectState":
+        return "it is archived and must be restored before it can be read"
+    if code in ("NoSuchKey", "404"):
+        return "it is not there; it may have been moved or deleted meanwhile"
+    if code == "RequestTimeTooSkewed":
+        return "this machine's clock is wrong; set it"
+    times = f" in {attempts} attempts" if attempts > 1 else ""
+    if kinds & {"EndpointConnectionError", "ConnectTimeoutError", "ProxyConnectionError"}:
+        return f"the endpoint can't be reached{times} ({shown(error)})"
+    if transient(error):
+        return f"it can't be had{times} ({code}: {_said(error)})"
+    return f"{code}: {_said(error)}"
+
+
+def code_of(error: BaseException) -> str:
+    """The code of a service's answer, or the error's own name."""
+    answer = getattr(error, "response", None)
+    if isinstance(answer, Mapping):
+        code = answer.get("Error", {}).get("Code")
+        status = answer.get("ResponseMetadata", {}).get("HTTPStatusCode")
+        return visible(str(code or status or type(error).__name__))
+    return type(error).__name__
+
+
+def transient(error: BaseException) -> bool:
+    """Whether another attempt may succeed: throttling, a fault of the service, a connection."""
+    answer = getattr(error, "response", None)
+    if isinstance(answer, Mapping) and "Error" in answer:
+        status = answer.get("ResponseMetadata", {}).get("HTTPStatusCode") or 0
+        return code_of(error) in _TRANSIENT or status == 429 or status >= 500
+    if isinstance(error, TimeoutError | ConnectionError):
+        return True
+    kinds = {kind.__name__ for kind in type(error).__mro__}
+    if kinds & {"SSLError", "InvalidProxiesConfigError"}:
+        return False
+    # Of botocore and of aiohttp, which need not be importable here.
+    return bool(
+        kinds
+        & {
+            "HTTPClientError",
+            "ConnectionError",
+            "EndpointConnectionError",
+            "ConnectTimeoutError",
+            "ProxyConnectionError",
+            "IncompleteReadError",
+            "ResponseParserError",
+            "ClientError",
+            "ClientPayloadError",
+            "ClientConnectionError",
+        }
+    )
+
+
+def is_local(error: BaseException) -> bool:
+    """Whether it is this machine's file that failed."""
+    return isinstance(error, OSError) and type(error).__module__ == "builtins"
+
+
+def _region(error: BaseException) -> str:
+    answer = getattr(error, "response", None)
+    if not isinstance(answer, Mapping):
+        return ""
+    headers = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {})
+    found = answer.get("Error", {}).get("Region") or headers.get("x-amz-bucket-region") or ""
+    return visible(str(found))
+
+
+def _said(error: BaseException) -> str:
+    answer = getattr(error, "response", None)
+    message = answer.get("Error", {}).get("Message") if isinstance(answer, Mapping) else None
+    return shown(Exception(message)) if message else shown(error)

@@ -1,0 +1,314 @@
+"""Quality figures on a user's own labelled pairs, judged exactly as `clearance screen` judges.
+
+What each figure means to a reader: docs/evaluate.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from pipeline.core.environment import environment
+from pipeline.core.errors import ManifestError
+from pipeline.core.records import Band, Kind
+from pipeline.core.wording.terms import count
+from pipeline.evaluation.figures import (
+    Figures,
+    Pair,
+    cautions_of,
+    figures_of,
+    pairs_of_assets,
+    why_not,
+)
+from pipeline.evaluation.files import (
+    EVALUATION,
+    NAMES,
+    PAIRS,
+    PRECISION_RECALL,
+    RELIABILITY,
+    check_targets,
+    check_writable,
+    csv_bytes,
+    json_bytes,
+    write_whole,
+)
+from pipeline.evaluation.labels import JudgedLabel, LabelledAsset, read_labels
+from pipeline.evaluation.plots import Ranked, precision_recall_png, reliability_png
+from pipeline.evaluation.recalibrate import Recalibrated, check_enough, recalibrate
+from pipeline.runtime.progress import Progress, silent
+from pipeline.screening.config import Config, load_config
+from pipeline.screening.judge import Bench, open_benches
+from pipeline.screening.screen import check_places, judge_assets
+from reference_index.errors import IndexCorruptError
+from reference_index.store import ReferenceIndex
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What `clearance evaluate` found.
+
+    Attributes:
+        figures: by `all` and, for each kind that there is, its name.
+        pairs: every pair, by asset in the order of the labels, the strongest first.
+        not_judged: by path of an asset that no stage could judge, why not.
+        about: what was judged with what: labels, index, configuration, code.
+        not_run: by stage name, why it ran for no asset.
+        other_weights: stages whose weights are not those of the calibration.
+        cautions: sentences on how far the figures can be trusted.
+        out: the folder that the results were written to, None if none was asked for.
+        results: names of the files in it.
+        calibrated: the new calibration, None if none was asked for.
+        calibration_file: where it was written.
+        refused: why none could be fitted though it was asked for; empty if it was.
+    """
+
+    figures: Mapping[str, Figures]
+    pairs: tuple[Pair, ...]
+    not_judged: Mapping[str, str]
+    about: Mapping[str, Any]
+    not_run: Mapping[str, str]
+    other_weights: tuple[str, ...]
+    cautions: tuple[str, ...]
+    out: Path | None = None
+    results: tuple[str, ...] = ()
+    calibrated: Recalibrated | None = None
+    calibration_file: Path | None = None
+    refused: str = ""
+
+    @property
+    def missed(self) -> tuple[Pair, ...]:
+        """The copies for which no stage had evidence."""
+        return tuple(pair for pair in self.pairs if pair.copy and not pair.found)
+
+    def to_json(self) -> dict[str, Any]:
+        """What evaluation.json holds: the same inputs give the same."""
+        of_kinds = {name: asdict(its) for name, its in self.figures.items()}
+        return {
+            "all": of_kinds.pop("all"),
+            "kinds": of_kinds,
+            "cautions": list(self.cautions),
+            "missed": [
+                {"asset": pair.asset, "work_id": pair.work_id, "why": pair.why}
+                for pair in self.missed
+            ],
+            "not_judged": [{"asset": asset, "why": why} for asset, why in self.not_judged.items()],
+            "not_run": dict(self.not_run),
+            "other_weights": list(self.other_weights),
+            **self.about,
+            "calibrated": None if self.calibrated is None else self.calibrated.to_json(),
+        }
+
+    def summary(self) -> dict[str, Any]:
+        """What `clearance evaluate --json` prints."""
+        return {
+            **self.to_json(),
+            "out": None if self.out is None else str(self.out),
+            "results": list(self.results),
+            "refused": self.refused,
+            "calibration_file": (
+                None if self.calibration_file is None else str(self.calibration_file)
+            ),
+        }
+
+
+def evaluate(
+    labels: Path,
+    index_path: Path,
+    *,
+    config: Path | Config | None = None,
+    out: Path | None = None,
+    calibrate: Path | None = None,
+    progress: Progress = silent,
+) -> Evaluation:
+    """Judges every labelled asset against the index and says how well it went.
+
+    Where the labels prove too few for a calibration only once they are judged, the figures are
+    given nevertheless, and `refused` says it.
+
+    Args:
+        labels: a CSV of labelled pairs (`pipeline.evaluation.labels`).
+        index_path: the reference index.
+        config: as for `screen`.
+        out: folder for evaluation.json, pairs.csv and two pictures; None writes nothing.
+        calibrate: file for a calibration fitted to these pairs; None fits none.
+        progress: told of what is done.
+
+    Raises:
+        ManifestError: if the labels can't be used, or are too few to calibrate with.
+        DropError: if `out` or `calibrate` can't be written, or would overwrite an input.
+        ConfigError: if the configuration can't be used.
+        ReferenceIndexError: if the index can't be read, or not with what is installed.
+    """
+    settings = config if isinstance(config, Config) else load_config(config)
+    index = ReferenceIndex.open(index_path)
+    faults = index.verify()
+    if faults:
+        # A fingerprint with a flipped bit finds nothing, and would count as a miss.
+        raise IndexCorruptError(
+            f"The index {index_path} is damaged and was not used ({faults[0]}); run "
+            f"`clearance index verify {index_path}`, and restore it from a copy."
+        )
+    if not index.works:
+        raise ManifestError(
+            f"The index {index_path} holds no works, so there is nothing to judge against; add "
+            f"some with `clearance index add {index_path} WORKS`."
+        )
+    labelled = read_labels(labels, {work.work_id for work in index.works}, progress=progress)
+    if out is not None:
+        check_places(labels, index_path, out)
+    check_targets(out, calibrate, index_path, [labels, *(one.asset.file for one in labelled)])
+    if calibrate is not None:
+        check_enough(labelled)
+    check_writable(path for path in (out, calibrate and calibrate.parent) if path is not None)
+    benches = open_benches(index, settings.stage_settings)
+    judged = _judged(labelled, index, benches, settings, progress, "Judging")
+    calibrated, refused = None, ""
+    if calibrate is not None:
+        try:
+            calibrated = recalibrate(
+                judged,
+                lambda some, wide: _judged(some, index, wide, settings, progress, "Looking wider"),
+                benches,
+                settings,
+                about={
+                    "labels": labels.name,
+                    "index_version": index.version,
+                    "index_digest": index.digest,
+                    "config_fingerprint": settings.fingerprint(),
+                },
+            )
+        except ManifestError as error:
+            refused = str(error)  # the figures are still worth having
+    figures = {"all": figures_of(judged)}
+    for kind in Kind:
+        of_kind = [one for one in judged if one.row.asset.kind is kind]
+        if of_kind:
+            figures[kind.value] = figures_of(of_kind)
+    weights = {name: spec.weights_sha256 for name, spec in index.specs.items()}
+    used = settings.loaded_calibration
+    return _written(
+        Evaluation(
+            figures=figures,
+            pairs=tuple(pairs_of_assets(judged)),
+            not_judged={
+                one.row.asset.asset_path: why_not(one)
+                for one in judged
+                if one.row.band is Band.NOT_SCREENED
+            },
+            about={
+                "labels": labels.name,
+                "index": {
+                    "version": index.version,
+                    "digest": index.digest,
+                    "works": len(index.works),
+                    "specs": {name: spec.to_json() for name, spec in index.specs.items()},
+                },
+                "config": settings.values(),
+                "config_fingerprint": settings.fingerprint(),
+                "calibration_digest": used.digest(),
+                **environment(),
+            },
+            not_run={b.name: b.absent.detail for b in benches if b.absent is not None},
+            other_weights=tuple(used.other_weights(weights)),
+            cautions=(*_uncounted(judged, index, benches), *cautions_of(figures["all"])),
+            out=out,
+            results=() if out is None else NAMES,
+            calibrated=calibrated,
+            calibration_file=None if calibrated is None else calibrate,
+            refused=refused,
+        )
+    )
+
+
+def _uncounted(
+    judged: Sequence[JudgedLabel], index: ReferenceIndex, benches: Sequence[Bench]
+) -> tuple[str, ...]:
+    """A sentence on copies whose evidence is shown and not counted; none if there are none."""
+    rights = {work.work_id: work.rights.strip().lower() for work in index.works}
+    pairs, kinds = 0, set()
+    for bench in benches:
+        for one in judged:
+            for match in one.row.matches:
+                right = rights[match.work_id]
+                if (
+                    match.work_id in one.label.copies
+                    and bench.name in match.contributions
+                    and right in bench.settings.not_counted
+                    and not match.identical_file
+                ):
+                    pairs += 1
+                    kinds.add(right)
+    if not pairs:
+        return ()
+    return (
+        f"{count(pairs, 'labelled copy was', 'labelled copies were')} found but not counted, for "
+        f"the rights of the works ({', '.join(sorted(kinds))}): such a risk says nothing of the "
+        "evidence, so leave those labels out, or have all rights counted in the configuration, "
+        "before you read the figures (docs/evaluate.md).",
+    )
+
+
+def _judged(
+    labelled: Sequence[LabelledAsset],
+    index: ReferenceIndex,
+    benches: list[Bench],
+    config: Config,
+    progress: Progress,
+    doing: str,
+) -> list[JudgedLabel]:
+    judged = []
+    rows = judge_assets((one.asset for one in labelled), index, benches, config)
+    for label, one in zip(labelled, rows, strict=True):
+        judged.append(JudgedLabel(label, one.row))
+        progress(doing, len(judged), len(labelled))
+    return judged
+
+
+def _written(done: Evaluation) -> Evaluation:
+    """Writes what was asked for; all of it is made before any of it is put in place."""
+    results = {} if done.out is None else _results(done)
+    if done.calibrated is not None and done.calibration_file is not None:
+        content = json_bytes(done.calibrated.calibration.model_dump(mode="json"))
+        write_whole(done.calibration_file.parent, {done.calibration_file.name: content})
+    if done.out is not None:
+        write_whole(done.out, results)
+    return done
+
+
+def _results(done: Evaluation) -> dict[str, bytes]:
+    pairs = done.pairs
+    columns = {
+        "asset": pa.array([p.asset for p in pairs], pa.string()),
+        "kind": pa.array([p.kind.value for p in pairs], pa.string()),
+        "work_id": pa.array([p.work_id for p in pairs], pa.string()),
+        "risk": pa.array([p.risk for p in pairs], pa.float64()),
+        "asset_band": pa.array([p.asset_band.value for p in pairs], pa.string()),
+        "copy": pa.array([p.copy for p in pairs], pa.bool_()),
+        "found": pa.array([p.found for p in pairs], pa.bool_()),
+        "why": pa.array([p.why or None for p in pairs], pa.string()),
+    }
+    tables = {name: its.table for name, its in done.figures.items() if name != "all"}
+    ranked = {
+        name: _ranked([p for p in pairs if name in ("all", p.kind.value)]) for name in done.figures
+    }
+    cuts = done.about["config"]["bands"]
+    return {
+        EVALUATION: json_bytes(done.to_json()),
+        PAIRS: csv_bytes(columns),
+        RELIABILITY: reliability_png(tables),
+        PRECISION_RECALL: precision_recall_png(ranked, cuts),
+    }
+
+
+def _ranked(pairs: Sequence[Pair]) -> Ranked:
+    found = [pair for pair in pairs if pair.risk is not None]
+    return Ranked(
+        np.array([pair.risk for pair in found], np.float64),
+        np.array([pair.copy for pair in found], np.bool_),
+        sum(pair.copy for pair in pairs),
+    )

@@ -1,0 +1,291 @@
+"""Pictures: a file's frames as upright 8-bit sRGB arrays, whole or not at all."""
+
+from __future__ import annotations
+
+import io
+import re
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from typing import BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import (
+    AvifImagePlugin,
+    BmpImagePlugin,
+    GifImagePlugin,
+    Image,
+    ImageFile,
+    JpegImagePlugin,
+    PngImagePlugin,
+    TiffImagePlugin,
+    WebPImagePlugin,
+)
+
+from pipeline.core.errors import Reason
+from pipeline.load.image.colour import Colours, scale_key_colour
+from pipeline.load.image.truncation import ends_early, lacks_end_mark
+from pipeline.load.limits import Limits
+from pipeline.load.loaded import WORKING_EDGE, LoadedImage
+from pipeline.load.opening import unreadable
+from pipeline.load.refusal import FileRefusedError, shown, too_large
+
+# The reader of each format is called by itself. `Image.open` would try readers that are not
+# supported here, and apply a bound on pixels that belongs to the whole process.
+_READERS: Mapping[str, Callable[[BinaryIO], ImageFile.ImageFile]] = {
+    "JPEG": JpegImagePlugin.jpeg_factory,
+    "PNG": PngImagePlugin.PngImageFile,
+    "WEBP": WebPImagePlugin.WebPImageFile,
+    "GIF": GifImagePlugin.GifImageFile,
+    "TIFF": TiffImagePlugin.TiffImageFile,
+    "BMP": BmpImagePlugin.BmpImageFile,
+    "AVIF": AvifImagePlugin.AvifImageFile,
+}
+_SEQUENTIAL = frozenset({"PNG", "WEBP", "GIF"})
+"""Formats whose frames build on those before them."""
+
+_ORIENTATION, _ICC_PROFILE = 0x0112, 34675
+_AVIF_SIZE = re.compile(rb"ispe\0{4}(.{4})(.{4})", re.DOTALL)
+THUMBNAIL_EDGE = 240
+"""Longer side, in pixels, of a picture in the report."""
+WORK_PICTURE_EDGE = 640
+"""Longer side, in pixels, of what an index keeps of a work's picture: enough to compare details by
+eye, and far less than the work."""
+_THUMBNAIL_QUALITY = 82
+
+SHORTEST_EDGE = 256
+"""A narrow picture is not averaged down to a shorter side below this."""
+
+
+def load_image(stream: BinaryIO, image_format: str, limits: Limits) -> LoadedImage:
+    """The frames of a picture.
+
+    Large ones are averaged down once, here (`WORKING_EDGE`), a JPEG while it is decoded as far as
+    its format allows. EXIF orientation is applied, ICC profiles are converted to sRGB with
+    perceptual intent, transparency is composited over white, and a cut-out over black as well. An
+    animation, or a TIFF of several pages, gives up to `limits.max_frames` frames spread evenly over
+    it, and a note if that is not all.
+
+    Args:
+        stream: the open file.
+        image_format: as `recognise` named it: a key of the table of readers.
+        limits: sizes are compared with them before anything is decoded.
+
+    Raises:
+        FileRefusedError: CORRUPT if any frame that is wanted can't be decoded wholly, TOO_LARGE.
+    """
+    _silence_decoders()
+    try:
+        _refuse_cut_off(stream, image_format)
+        with _READERS[image_format](stream) as image:
+            return _frames_of(image, stream, limits)
+    except (FileRefusedError, MemoryError):
+        raise
+    except Image.DecompressionBombError as error:
+        raise FileRefusedError(
+            Reason.TOO_LARGE, f"the picture is too large for its decoder ({shown(error)})"
+        ) from error
+    except Exception as error:
+        if image_format == "AVIF":
+            # Its decoder calls everything beyond a bound of its own unparsable.
+            _check_pixels(_claimed_by_avif(stream), limits)
+        raise _refusal(error, image_format) from error
+
+
+def thumbnail(image: LoadedImage, edge: int = THUMBNAIL_EDGE) -> bytes:
+    """The first frame as a JPEG without metadata, its longer side at most `edge` pixels.
+
+    The same frame gives the same bytes. Small pictures are not enlarged.
+    """
+    small = Image.fromarray(image.frames[0])
+    small.thumbnail((edge, edge), Image.Resampling.LANCZOS)
+    buffer = io.BytesIO()
+    small.save(buffer, "JPEG", quality=_THUMBNAIL_QUALITY, optimize=True)
+    return buffer.getvalue()
+
+
+def _frames_of(image: ImageFile.ImageFile, stream: BinaryIO, limits: Limits) -> LoadedImage:
+    # Before anything asks for pixels, or for the number of frames, which may need some.
+    _check_size(image, limits)
+    image_format = str(image.format)
+    total = int(getattr(image, "n_frames", 1))
+    pixels = image.width * image.height
+    colours = Colours()
+    reach = total
+    if image_format in _SEQUENTIAL:
+        reach = min(total, max(1, limits.max_animation_pixels // pixels))
+    keep = min(limits.max_frames, max(1, limits.max_pixels // pixels))
+    frames: list[NDArray[np.uint8]] = []
+    kept_pixels = 0
+    if image_format == "PNG":
+        scale_key_colour(image)
+    numbers: list[int] = []
+    kept = 0
+    for number in _visits(image, _spread(reach, keep), limits):
+        kept_pixels += image.width * image.height
+        if frames and kept_pixels > limits.max_pixels:
+            break
+        if image_format == "JPEG":
+            factor = _factor(*image.size)
+            image.draft(None, (image.width // factor, image.height // factor))
+        image.load()
+        views = [_averaged_down(view) for view in _upright(image, colours)]
+        kept_pixels += (len(views) - 1) * image.width * image.height
+        frames += views
+        numbers += [number] * len(views)
+        kept += 1
+    if kept < total:
+        what = "pages" if image_format == "TIFF" else "frames"
+        over = f"its first {reach:,}" if reach < total else "the whole"
+        looked_at = (
+            "only the first was looked at"
+            if kept == 1
+            else f"{kept:,} of them, spread over {over}, were looked at"
+        )
+        bound = (
+            "max_animation_pixels"
+            if reach < total
+            else "max_frames"
+            if kept >= limits.max_frames
+            else "max_pixels"
+        )
+        colours.note(
+            f"It has {total:,} {what}; {looked_at}; to look at more, raise limits.{bound} in the "
+            "configuration."
+        )
+    elif image_format == "JPEG" and "mp" in image.info:
+        colours.note(
+            "It carries further pictures, such as a preview or a gain map, which were left out."
+        )
+    whole = kept == total
+    if lacks_end_mark(stream, image_format):
+        colours.note("The file has no end mark; later frames may be missing from it.")
+        whole = False
+    return LoadedImage(
+        tuple(frames), image_format, total, tuple(colours.notes), whole, tuple(numbers)
+    )
+
+
+def _visits(image: ImageFile.ImageFile, wanted: tuple[int, ...], limits: Limits) -> Iterator[int]:
+    """Stops at each wanted frame; every frame on the way has its size checked."""
+    at = 0
+    for index in wanted:
+        # Frames that build on each other are gone through one by one, since any may be larger.
+        steps = range(at + 1, index + 1) if image.format in _SEQUENTIAL else (index,)
+        for step in steps:
+            image.seek(step)
+            _check_size(image, limits)
+        at = index
+        yield index
+
+
+def _spread(total: int, keep: int) -> tuple[int, ...]:
+    """`keep` of `total` positions, evenly, first and last among them; all if they are no more."""
+    if total <= keep:
+        return tuple(range(total))
+    if keep == 1:
+        return (0,)
+    return tuple((2 * i * (total - 1) + keep - 1) // (2 * (keep - 1)) for i in range(keep))
+
+
+def _check_size(image: ImageFile.ImageFile, limits: Limits) -> None:
+    _check_pixels(image.width * image.height, limits)
+
+
+def _check_pixels(pixels: int, limits: Limits) -> None:
+    if pixels > limits.max_pixels:
+        raise too_large("the picture", pixels, "pixels", limits.max_pixels, "max_pixels")
+
+
+def _claimed_by_avif(stream: BinaryIO) -> int:
+    """Pixels of the largest picture that an AVIF's properties speak of (ISO 23008-12, 6.5.3)."""
+    stream.seek(0)
+    sizes = _AVIF_SIZE.findall(stream.read(2**16))
+    return max(
+        (int.from_bytes(width, "big") * int.from_bytes(height, "big") for width, height in sizes),
+        default=0,
+    )
+
+
+def _upright(image: ImageFile.ImageFile, colours: Colours) -> list[NDArray[np.uint8]]:
+    if isinstance(image, TiffImagePlugin.TiffImageFile):
+        # Its reader has turned the pixels already.
+        return colours.to_srgb(image, image.tag_v2.get(_ICC_PROFILE))
+    profile = image.info.get("icc_profile")
+    orientation = _orientation(image, colours)
+    return [_turned(view, orientation) for view in colours.to_srgb(image, profile)]
+
+
+def _orientation(image: ImageFile.ImageFile, colours: Colours) -> int:
+    try:
+        value = image.getexif().get(_ORIENTATION, 1)
+        return value if isinstance(value, int) and 1 <= value <= 8 else 1
+    except Exception as error:  # broken metadata do not make a picture unusable
+        colours.note(f"Its EXIF metadata are broken and were ignored ({shown(error)}).")
+        return 1
+
+
+def _turned(frame: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
+    """The frame as EXIF 2.32 (4.6.4, Orientation) wants it shown."""
+    if orientation in (5, 6, 7, 8):
+        frame = frame.swapaxes(0, 1)
+    if orientation in (2, 3, 6, 7):
+        frame = frame[:, ::-1]
+    if orientation in (3, 4, 7, 8):
+        frame = frame[::-1]
+    return np.ascontiguousarray(frame)
+
+
+def _factor(width: int, height: int) -> int:
+    """By how much a picture is averaged down, a whole number."""
+    longer, shorter = max(width, height), min(width, height)
+    return max(1, min(longer // WORKING_EDGE, shorter // SHORTEST_EDGE))
+
+
+def _averaged_down(frame: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    factor = _factor(frame.shape[1], frame.shape[0])
+    if factor == 1:
+        return frame
+    return np.asarray(Image.fromarray(frame).reduce(factor), np.uint8)
+
+
+def _refusal(error: Exception, image_format: str) -> FileRefusedError:
+    if isinstance(error, OSError) and error.errno is not None:
+        return unreadable(error)
+    said = str(error).lower()
+    if isinstance(error, EOFError) or any(w in said for w in ("truncated", "premature", "no more")):
+        return _cut_off(image_format)
+    return FileRefusedError(
+        Reason.CORRUPT,
+        f"the {image_format} picture can't be decoded ({shown(error)}); save it again from the "
+        "program that made it, as an ordinary 8-bit picture",
+    )
+
+
+def _refuse_cut_off(stream: BinaryIO, image_format: str) -> None:
+    if ends_early(stream, image_format):
+        raise _cut_off(image_format)
+    stream.seek(0)
+
+
+def _cut_off(image_format: str) -> FileRefusedError:
+    return FileRefusedError(
+        Reason.CORRUPT,
+        f"the {image_format} file ends early: it was cut off or not copied wholly; fetch it again",
+    )
+
+
+_PILLOW = r"PIL\."
+
+
+def _silence_decoders() -> None:
+    """Keeps Pillow's warnings on odd metadata off the terminal, and from becoming errors.
+
+    What they tell of (EXIF that can't be parsed, unknown tags) does not touch pixels. Filters
+    belong to the whole process, and files are decoded on several threads, so a filter that comes
+    and goes is no choice; this one names Pillow's modules alone.
+    """
+    if not any(
+        f[0] == "ignore" and getattr(f[3], "pattern", None) == _PILLOW for f in warnings.filters
+    ):
+        warnings.filterwarnings("ignore", module=_PILLOW)

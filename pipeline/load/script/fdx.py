@@ -1,0 +1,56 @@
+"""Final Draft (.fdx): the paragraphs of the script, one a line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import BinaryIO
+from xml.etree.ElementTree import Element
+
+from pipeline.core.errors import Reason
+from pipeline.core.wording.visible import visible
+from pipeline.load.limits import Limits
+from pipeline.load.opening import read_at_most
+from pipeline.load.refusal import FileRefusedError, too_large
+from pipeline.load.script.paragraphs import Story, story_of
+from pipeline.load.script.safe_xml import parse_xml
+
+
+def read_fdx(stream: BinaryIO, limits: Limits) -> Story:
+    """The script's text; a paragraph's `Type`, in lower case, is its span's element.
+
+    Title page, scene summaries, script notes, headers and watermarks are no part of it.
+
+    Raises:
+        FileRefusedError: CORRUPT, TOO_LARGE.
+    """
+    data = read_at_most(stream, limits.max_unpacked_bytes)
+    if len(data) > limits.max_unpacked_bytes:
+        raise too_large(
+            "the file", _size(stream), "bytes", limits.max_unpacked_bytes, "max_unpacked_bytes"
+        )
+    root = parse_xml(data, "the Final Draft file")
+    if root.tag != "FinalDraft":
+        raise FileRefusedError(
+            Reason.CORRUPT,
+            f"the file is XML, but not Final Draft's (its outermost element is "
+            f"{visible(str(root.tag))[:60]}); save the script as .fdx from Final Draft",
+        )
+    return story_of(_paragraphs(root))
+
+
+def _paragraphs(root: Element) -> Iterator[tuple[str, str]]:
+    for content in root.findall("Content"):
+        for paragraph in content.iterfind("Paragraph"):
+            yield from _lines(paragraph)
+
+
+def _lines(paragraph: Element) -> Iterator[tuple[str, str]]:
+    text = "".join("".join(part.itertext()) for part in paragraph.findall("Text"))
+    yield paragraph.get("Type", "text").lower(), text
+    for dual in paragraph.findall("DualDialogue"):
+        for inner in dual.iterfind("Paragraph"):
+            yield from _lines(inner)
+
+
+def _size(stream: BinaryIO) -> int:
+    return stream.seek(0, 2)

@@ -1,0 +1,72 @@
+"""Lines of a text with their places, and stretches of it without tags."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from pipeline.load.loaded import Span
+
+_LINE = re.compile(r"([^\r\n]*)(\r\n|\r|\n|\Z)")
+_TAG = re.compile(r"</?[A-Za-z][^<>\r\n]*>|</>|<\d[\d:.]*>|\{\\[^{}\r\n]*\}")
+"""`<i>`, `</font>`, WebVTT's `<v Anna>` and `<00:01:02.000>`, SubStation's `{\\an8}`."""
+
+TIMING = re.compile(
+    r"\s*(?:\d+:)?\d{1,2}:\d{1,2}(?:[.,]\d{1,3})?[ \t]*-->"
+    r"[ \t]*(?:\d+:)?\d{1,2}:\d{1,2}(?:[.,]\d{1,3})?(?:\s.*)?"
+)
+"""The line of a cue's times in SubRip and WebVTT."""
+
+
+class Line(NamedTuple):
+    """A line: its place in characters, without the line's end, and its text."""
+
+    start: int
+    end: int
+    text: str
+
+    @property
+    def blank(self) -> bool:
+        """Whether it holds nothing but white space."""
+        return not self.text.strip()
+
+
+def lines_of(text: str, start: int = 0, end: int | None = None) -> Iterator[Line]:
+    r"""Lines of `text[start:end]`, which end in ``\r\n``, ``\r`` or ``\n``; unlike
+    str.splitlines, in nothing else.
+    """
+    last = len(text) if end is None else end
+    for match in _LINE.finditer(text, start, last):
+        line = match.group(1)
+        if line or match.start() < last:
+            begins = match.start()
+            yield Line(begins, begins + len(line), line)
+
+
+def joined(lines: Iterable[Line | None]) -> Iterator[tuple[int, int]]:
+    """Stretches of lines that follow each other; None parts them."""
+    start = end = None
+    for line in lines:
+        if line is None:
+            if start is not None and end is not None:
+                yield start, end
+            start = end = None
+            continue
+        start, end = (line.start if start is None else start), line.end
+    if start is not None and end is not None:
+        yield start, end
+
+
+def untagged(text: str, start: int, end: int, element: str) -> Iterator[Span]:
+    """The parts of `text[start:end]` between tags, those of white space alone left out."""
+    place = start
+    for tag in _TAG.finditer(text, start, end):
+        yield from _span(text, place, tag.start(), element)
+        place = tag.end()
+    yield from _span(text, place, end, element)
+
+
+def _span(text: str, start: int, end: int, element: str) -> Iterator[Span]:
+    if text[start:end].strip():
+        yield Span(start, end, element)

@@ -1,0 +1,186 @@
+"""PDF: the text layer, page by page, by PDFium in a process of its own."""
+
+from __future__ import annotations
+
+import functools
+import importlib.util
+import io
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from pipeline.core.errors import Reason
+from pipeline.load.limits import Limits
+from pipeline.load.refusal import FileRefusedError, shown, too_large
+from pipeline.load.script.paragraphs import Story, story_of
+
+READER_BYTES = 2 * 2**30
+"""The address space that the process which reads one PDF may take."""
+READER_SECONDS = 60.0
+"""How long it may take for a small PDF."""
+
+_BYTES_A_SECOND = 4 * 2**20  # a large PDF may take longer by its size over this
+_READERS = threading.BoundedSemaphore(2)
+"""Two readers at once, so that hostile files can take no more than twice the bound."""
+_PROGRAM = Path(__file__).with_name("pdf_process.py")
+_TAIL_BYTES = 4096
+
+
+def read_pdf(stream: BinaryIO, limits: Limits) -> Story:
+    """The text of all pages, a line feed between pages, one span a page.
+
+    A word that is parted at the end of a line is joined. The text of notes and of form fields
+    follows that of their page. Pages without any text layer, or scans with hardly any, are
+    counted in a note, and so are pictures; a document without any text is refused, because its
+    pictures of text can't be compared.
+
+    Raises:
+        FileRefusedError: CORRUPT, ENCRYPTED, NO_TEXT, TOO_LARGE.
+    """
+    # PDFium would mend a file that was cut off, with whatever pages are left.
+    stream.seek(0)
+    if b"%PDF-" not in stream.read(1024):
+        raise FileRefusedError(
+            Reason.CORRUPT, "the file is named .pdf, but its content is not a PDF; fetch it again"
+        )
+    size = stream.seek(0, 2)
+    stream.seek(max(0, size - _TAIL_BYTES))
+    if b"%%EOF" not in stream.read():
+        raise FileRefusedError(
+            Reason.CORRUPT,
+            "the PDF ends early (it has no end mark): it was cut off or not copied wholly; "
+            "fetch it again",
+        )
+    seconds = READER_SECONDS + size // _BYTES_A_SECOND
+    try:
+        stream.fileno()
+    except io.UnsupportedOperation:
+        with tempfile.TemporaryFile() as file:
+            stream.seek(0)
+            shutil.copyfileobj(stream, file)
+            file.flush()
+            answer = _run(file, limits, seconds)
+    else:
+        answer = _run(stream, limits, seconds)
+    return _story(answer, limits)
+
+
+def _run(stream: Any, limits: Limits, seconds: float) -> list[dict[str, Any]]:
+    """The lines that the reader's process answers; the last says that it came to an end."""
+    memory_bytes = min(READER_BYTES, limits.max_worker_bytes)
+    bounds = {
+        "path": _library_folders(),
+        "parent": os.getpid(),
+        "memory_bytes": memory_bytes,
+        "seconds": int(seconds) + 1,
+        "max_pdf_pages": limits.max_pdf_pages,
+        "max_text_chars": limits.max_text_chars,
+    }
+    with _READERS:
+        try:
+            # In a session of its own: Ctrl-C at the terminal is for this process to answer. A
+            # worker has one already, and its reader stays in it: both can be ended together.
+            done = subprocess.run(
+                [sys.executable, "-I", "-B", str(_PROGRAM), json.dumps(bounds)],
+                stdin=stream,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                timeout=seconds,
+                check=False,
+                start_new_session=not _leads_a_session(),
+            )
+        except subprocess.TimeoutExpired as error:
+            raise _harmful(f"took more than {seconds:,.0f} seconds") from error
+    lines = [json.loads(line.decode("utf-8", "surrogatepass")) for line in _lines(done.stdout)]
+    if done.returncode != 0 or not lines or "page" in lines[-1]:
+        raise _harmful(
+            f"took more than the {memory_bytes / 2**30:,.2g} GiB of memory that it may "
+            "take, or broke the reader"
+        )
+    return lines
+
+
+def _leads_a_session() -> bool:
+    return hasattr(os, "getsid") and os.getsid(0) == os.getpid()
+
+
+def _lines(said: bytes) -> list[bytes]:
+    # The last line of a process that was killed may be half a line.
+    return said.split(b"\n")[:-1]
+
+
+@functools.cache
+def _library_folders() -> list[str]:
+    """Where pypdfium2 was installed, in case the reader's own search would not look there."""
+    folders = []
+    for name in ("pypdfium2", "pypdfium2_raw"):
+        found = importlib.util.find_spec(name)
+        if found is not None and found.origin is not None:
+            folders.append(str(Path(found.origin).resolve().parent.parent))
+    return sorted(set(folders))
+
+
+def _harmful(did: str) -> FileRefusedError:
+    return FileRefusedError(
+        Reason.TOO_LARGE,
+        f"reading the PDF {did}; it may be damaged or made to do harm; save it anew or print it "
+        "to a new PDF",
+    )
+
+
+def _story(answer: list[dict[str, Any]], limits: Limits) -> Story:
+    last = answer[-1]
+    if "fault" in last:
+        raise _refusal(last, limits)
+    pages = [("text", str(line["page"])) for line in answer[:-1]]
+    count, unread, pictures = last["count"], last["unread"], last["pictures"]
+    if all(not text.strip() for _, text in pages):
+        detail = (
+            "the PDF has no text layer: its pages are scanned or drawn, and what is written on "
+            "them can't be compared; run OCR over it and screen the result"
+            if unread
+            else "the PDF's pages are blank"
+        )
+        raise FileRefusedError(Reason.NO_TEXT, detail)
+    notes = []
+    if unread:
+        verb = "has" if unread == 1 else "have"
+        notes.append(
+            f"{unread:,} of its {count:,} pages {verb} no text layer, or hardly any on a scan, and "
+            "could not be read; run OCR over it to screen the whole."
+        )
+    if pictures:
+        what = "a picture, which was" if pictures == 1 else f"{pictures:,} pictures, which were"
+        them = "it" if pictures == 1 else "them"
+        notes.append(f"It holds {what} not compared; export {them} to screen {them}.")
+    numbers = tuple(number for number, (_, text) in enumerate(pages, 1) if text.strip())
+    return story_of(pages, notes)._replace(whole=not unread and not pictures, pages=numbers)
+
+
+def _refusal(fault: Mapping[str, Any], limits: Limits) -> Exception:
+    kind = fault["fault"]
+    if kind == "encrypted":
+        return FileRefusedError(
+            Reason.ENCRYPTED, "the PDF is protected by a password; save a copy without one"
+        )
+    if kind == "pages":
+        return too_large("the PDF", fault["size"], "pages", limits.max_pdf_pages, "max_pdf_pages")
+    if kind == "characters":
+        return too_large(
+            "the PDF's text", fault["size"], "characters or more", limits.max_text_chars,
+            "max_text_chars",
+        )  # fmt: skip
+    said = RuntimeError(str(fault["said"]))
+    if kind == "corrupt":
+        return FileRefusedError(
+            Reason.CORRUPT,
+            f"{fault['what']} can't be read ({shown(said)}); it is damaged; save it again",
+        )
+    return said

@@ -1,0 +1,238 @@
+"""A stored run for notebooks: its tables as pandas, and what stands behind a row as HTML.
+
+The HTML is complete in itself and asks nothing of a network; names and texts from assets and works
+stand in it as text, and pictures are encoded anew.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache, cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pipeline.core.errors import RunError
+from pipeline.drops.places import Place, place
+from pipeline.results.files import StoredRun, read_run
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from jinja2 import Template
+
+THUMBNAIL_EDGE = 160
+GALLERY_ROWS = 30
+
+
+def load_run(out: str | Place) -> Run:
+    """The results that `clearance screen` or `clearance scan` wrote.
+
+    Args:
+        out: where they lie: a folder, of a scan directory its `latest`, or s3://BUCKET/PREFIX.
+
+    Raises:
+        RunError: if a file is missing or unreadable, or they are not those of one run.
+    """
+    return Run(read_run(place(out)))
+
+
+class Run:
+    """A run's results.
+
+    Attributes:
+        folder: where they lie.
+        info: run.json.
+    """
+
+    def __init__(self, stored: StoredRun) -> None:
+        self._stored = stored
+        self.folder = stored.folder
+        self.info: Mapping[str, Any] = stored.run
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """The risk table: a row for each file discovered (docs/risk-table.md)."""
+        return self._stored.table
+
+    @property
+    def matches(self) -> pd.DataFrame:
+        """A row for each asset and work with any evidence, strongest first within an asset."""
+        return self._stored.matches
+
+    @property
+    def passages(self) -> pd.DataFrame:
+        """A row for each pair of overlapping passages."""
+        return self._stored.passages
+
+    @cached_property
+    def flagged(self) -> pd.DataFrame:
+        """Rows of the risk table with evidence, the most urgent first."""
+        from pipeline.core.records import Band
+        from pipeline.results.table_checks import FLAGGED
+
+        rows = self.table[self.table["band"].isin([band.value for band in FLAGGED])]
+        order = {band.value: place for place, band in enumerate(Band)}
+        ordered = rows.sort_values(
+            ["band", "risk", "asset_path"],
+            ascending=[True, False, True],
+            key=lambda column: column.map(order) if column.name == "band" else column,
+        )
+        found: pd.DataFrame = ordered.reset_index(drop=True)
+        return found
+
+    def nearest(self, asset: str, limit: int = 10) -> pd.DataFrame:
+        """The works nearest to an asset, strongest first: what `matches` has of it.
+
+        Raises:
+            RunError: if there is no such asset, or several; the message names the nearest.
+        """
+        path = self._row(asset)["asset_path"]
+        rows = self.matches[self.matches["asset_path"] == path]
+        found: pd.DataFrame = rows.sort_values("rank").head(limit).reset_index(drop=True)
+        return found
+
+    def show(self, asset: str, work_id: str | None = None) -> RowView:
+        """Why an asset stands where it does, as a notebook shows it.
+
+        Args:
+            asset: its path, the end of it, or the beginning of its SHA-256.
+            work_id: a work among its matches; the strongest if not given.
+
+        Raises:
+            RunError: if there is no such asset or match.
+        """
+        from pipeline.report.explain import explain_stored
+
+        row = self._row(asset)
+        explanation = explain_stored(self._stored, row)
+        matches = explanation["matches"]
+        if work_id is not None:
+            matches = [match for match in matches if match["work_id"] == work_id]
+            if not matches:
+                raise RunError(f"{asset} has no evidence with a work {work_id}.")
+        counted = [match for match in matches if not match["suppressed"]]
+        return RowView(self._stored, row, explanation, next(iter(counted or matches), None))
+
+    def gallery(self, rows: pd.DataFrame | None = None, limit: int = GALLERY_ROWS) -> Gallery:
+        """Rows with thumbnails, in their order.
+
+        Args:
+            rows: some of `table`; `flagged` if not given. Sort and filter as you like.
+            limit: rows shown.
+        """
+        chosen = (self.flagged if rows is None else rows).head(limit)
+        records: list[Any] = chosen.to_dict("records")
+        return Gallery(self._stored, records)
+
+    def _row(self, asset: str) -> dict[str, Any]:
+        from pipeline.report.explain import find_row
+
+        return find_row(self._stored, asset)
+
+    def __repr__(self) -> str:
+        counts = ", ".join(f"{band} {n:,}" for band, n in self.info.get("counts", {}).items() if n)
+        return f"<Run {self.info.get('run_id')} of {len(self.table):,} files: {counts}>"
+
+
+@dataclass(frozen=True)
+class RowView:
+    """One row, and its match with one work; a notebook shows it as HTML.
+
+    Attributes:
+        row: of the risk table.
+        explanation: as `clearance explain --json` gives it.
+        match: that of `explanation` which is shown; None if there is no evidence.
+    """
+
+    stored: StoredRun
+    row: Mapping[str, Any]
+    explanation: Mapping[str, Any]
+    match: Mapping[str, Any] | None
+
+    @cached_property
+    def pictures(self) -> tuple[list[bytes], str]:
+        """PNGs of asset and work, or of both with the overlap drawn, and a sentence on them."""
+        from pipeline.report.explain_overlay import asset_picture, draw_overlay, work_picture
+
+        if self.row["kind"] != "image":
+            return [], ""
+        if self.match is not None and self.match["overlap"] is not None:
+            try:
+                drawn = draw_overlay(self.stored, self.row, self.match["work_id"])
+            except RunError:
+                pass
+            else:
+                return [drawn.png], f"{drawn.sentence} {drawn.note}".strip()
+        try:
+            found = [asset_picture(self.stored.run, self.row)]
+        except RunError as error:
+            return [], str(error)
+        file = next(iter(self.match["work_files"].values()), None) if self.match else None
+        if self.match is None or file is None:
+            return found, ""
+        of_work, missing = work_picture(self.stored.run, self.match["work_id"], file)
+        return ([*found, of_work], "") if of_work else (found, missing)
+
+    def _repr_html_(self) -> str:
+        from pipeline.core.wording.sentences import sentences
+
+        pictures, said = self.pictures
+        names = [
+            match[name]
+            for match in self.explanation["matches"]
+            for name in ("title", "rightsholder", "rights")
+        ]
+        return _template().module.row(  # type: ignore[attr-defined, no-any-return]
+            e=self.explanation,
+            match=self.match,
+            reasons=sentences(self.explanation["reasons"], names),
+            pictures=[_data_uri(one, "png") for one in pictures],
+            said=said,
+        )
+
+    def __repr__(self) -> str:
+        return f"<{self.row['asset_path']}: {self.row['band']}>"
+
+
+@dataclass(frozen=True)
+class Gallery:
+    """Rows with thumbnails; a notebook shows them as an HTML table."""
+
+    stored: StoredRun
+    rows: Sequence[Mapping[str, Any]]
+
+    def _repr_html_(self) -> str:
+        from pipeline.report.explain_overlay import asset_picture
+
+        shown = []
+        for row in self.rows:
+            picture = ""
+            if row["kind"] == "image":
+                try:
+                    png = asset_picture(self.stored.run, row, THUMBNAIL_EDGE)
+                    picture = _data_uri(png, "png")
+                except RunError:
+                    picture = ""
+            shown.append({**row, "picture": picture})
+        return _template().module.gallery(rows=shown)  # type: ignore[attr-defined, no-any-return]
+
+    def __repr__(self) -> str:
+        return f"<{len(self.rows)} rows>"
+
+
+def _data_uri(data: bytes, kind: str) -> str:
+    return f"data:image/{kind};base64,{base64.b64encode(data).decode()}"
+
+
+@cache
+def _template() -> Template:
+    from pipeline.core.wording.templating import environment
+    from pipeline.core.wording.terms import risk_number, stands_at
+
+    made = environment(Path(__file__).resolve().parent / "templates")
+    made.filters["risk"] = lambda number: (
+        "" if number is None or number != number else risk_number(float(number))
+    )
+    made.globals["stands_at"] = stands_at
+    return made.get_template("notebook.html.j2")

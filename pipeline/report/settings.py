@@ -1,0 +1,19 @@
+"""What the report page shows."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from pipeline.core.section import Section
+
+
+class Report(Section):
+    """What report.html shows; risk_table.parquet always holds every row.
+
+    Attributes:
+        max_rows: rows shown in full, the most urgent first.
+        thumbnails: whether pictures are shown; off, the page holds no unreleased picture.
+    """
+
+    max_rows: int = Field(default=500, ge=1, le=100_000)
+    thumbnails: bool = True

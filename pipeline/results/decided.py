@@ -1,0 +1,109 @@
+"""Decisions as columns of the risk table: risk_table_decided.parquet and .csv (docs/record.md)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from pipeline.core.layout import DECIDED, DECIDED_CSV
+from pipeline.core.wording.safe_csv import write_csv
+from pipeline.decisions.record import Record
+from pipeline.decisions.state import Items, ItemState, State
+from pipeline.results.files import ResultFiles, read_run
+from pipeline.results.table import write_parquet
+
+COLUMNS = (
+    "decision",
+    "decided_by",
+    "decided_at",
+    "decision_reason",
+    "decision_state",
+    "decision_reopened_because",
+)
+"""The columns that decisions add, all text."""
+
+
+def decisions_for(items: Items, rows: Iterable[Mapping[str, Any]]) -> list[dict[str, str | None]]:
+    """For each row of the risk table, `COLUMNS`.
+
+    Of an item whose second decision is yet to be given, what the first was stays out of the
+    columns, with its reason: whoever gives the second may read the table.
+
+    Args:
+        items: of the record.
+        rows: of the risk table, by column.
+    """
+    return [_columns(items.of_row(row)) for row in rows]
+
+
+def _columns(state: ItemState) -> dict[str, str | None]:
+    found: dict[str, str | None] = dict.fromkeys(COLUMNS)
+    found["decision_state"] = str(state.state)
+    if not state.given:
+        return found
+    found["decided_by"] = " / ".join(one.actor for one in state.given)
+    found["decided_at"] = state.given[-1].event.time
+    if state.state is State.FIRST_GIVEN:
+        return found
+    found["decision"] = " / ".join(state.choices)
+    reasons = [f"{one.actor}: {one.decision.reason}" for one in state.given if one.decision.reason]
+    if len(state.given) == 1:
+        reasons = [state.given[0].decision.reason]
+    found["decision_reason"] = " / ".join(filter(None, reasons)) or None
+    if state.state is State.REOPENED:
+        found["decision_reopened_because"] = " ".join(state.why)
+    return found
+
+
+def decided_table(table: pa.Table, items: Items) -> pa.Table:
+    """The risk table with `COLUMNS` at its end."""
+    wanted = ["asset_path", "asset_id", "work_id", "risk", "band", "run_id", "index_version"]
+    wanted += ["index_digest", "config_fingerprint"]
+    if "suppressed_works" in table.column_names:  # a run of an earlier release has none
+        wanted.append("suppressed_works")
+    rows = table.select(wanted).to_pylist()
+    added = decisions_for(items, rows)
+    for name in COLUMNS:
+        table = table.append_column(name, pa.array([one[name] for one in added], pa.string()))
+    return table
+
+
+def write_decided(out: Path, record: Record) -> pa.Table:
+    """Writes risk_table_decided.parquet and .csv beside a run's results, which stay as they are.
+
+    Args:
+        out: the folder of results.
+        record: where decisions on them are.
+
+    Returns:
+        The table that was written.
+
+    Raises:
+        RunError: if the results can't be read, or were altered.
+        RecordError: if the record can't be read, or was altered.
+        DropError: if the files can't be written.
+    """
+    risk = read_run(out).risk_rows
+    with ResultFiles(out) as files:
+        return write_decided_table(files, risk, record.items())
+
+
+def write_decided_table(files: ResultFiles, risk: pa.Table, items: Items) -> pa.Table:
+    """Writes both files among a run's results; the table that was written.
+
+    They are no part of the run, since later decisions replace them: `run.json` holds no digest.
+
+    Raises:
+        DropError: if they can't be written.
+    """
+    table = decided_table(risk, items)
+    with files.new(DECIDED) as file:
+        write_parquet(table, file)
+    with files.new(DECIDED_CSV) as file:
+        write_csv(table, file)
+    for name in (DECIDED, DECIDED_CSV):
+        del files.digests[name]
+    return table

@@ -1,0 +1,177 @@
+"""The file of people who may sign in: names, roles, and argon2 hashes of passwords."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import stat
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pipeline.core.errors import RecordError
+from pipeline.decisions.events import person, same_person
+
+if TYPE_CHECKING:
+    from argon2 import PasswordHasher
+
+SHORTEST_PASSWORD = 12
+LONGEST_PASSWORD = 1000
+
+
+class Role(StrEnum):
+    """What a person may do on the page; each may what those before it may."""
+
+    READER = "reader"
+    REVIEWER = "reviewer"
+    APPROVER = "approver"
+
+    def covers(self, least: Role) -> bool:
+        """Whether this role is `least` or above it."""
+        order = list(Role)
+        return order.index(self) >= order.index(least)
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Who is at the page."""
+
+    name: str
+    role: Role
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A person with the argon2 hash of their password."""
+
+    person: Person
+    password: str
+
+
+def read_people(file: Path) -> dict[str, Account]:
+    """The accounts in a file, by name.
+
+    Raises:
+        RecordError: if it can't be read, others may read it, or it is not what
+            `clearance review-user` writes.
+    """
+    try:
+        mode = file.stat().st_mode
+        if not stat.S_ISREG(mode):  # reading a pipe would wait for ever
+            raise RecordError(f"The file of people {file} is not a plain file.")
+        text = file.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise RecordError(
+            f"There is no file of people {file}; `clearance review-user {file} NAME --role "
+            "reviewer` makes one."
+        ) from None
+    except (OSError, UnicodeError) as error:
+        raise RecordError(f"The file of people {file} can't be read ({error}).") from error
+    if os.name == "posix" and mode & 0o077:
+        raise RecordError(f"Others can read the file of people {file}: chmod 600 it.")
+    found: dict[str, Account] = {}
+    try:
+        for one in json.loads(text)["people"]:
+            account = _account(one, found)
+            found[account.person.name] = account
+    except (ValueError, KeyError, TypeError, RecursionError, RecordError) as error:
+        raise RecordError(
+            f"{file} is not a file of people as `clearance review-user` writes it ({error})."
+        ) from error
+    return found
+
+
+def _account(given: Mapping[str, Any], others: Iterable[str]) -> Account:
+    account = Account(Person(person(given["name"]), Role(given["role"])), given["password"])
+    if any(same_person(name, account.person.name) for name in others):
+        raise ValueError(f"{account.person.name} is in it twice")
+    if not str(account.password).startswith("$argon2"):
+        raise ValueError(f"{account.person.name} has no argon2 hash")
+    return account
+
+
+def set_person(file: Path, name: str, role: Role, password: str) -> bool:
+    """Puts a person into the file, or gives one who is there another role and password.
+
+    Returns:
+        Whether they are new.
+
+    Raises:
+        RecordError: if the name or the password can't be used, or the file can't.
+    """
+    kept = person(name)
+    if not SHORTEST_PASSWORD <= len(password) <= LONGEST_PASSWORD:
+        raise RecordError(f"A password has {SHORTEST_PASSWORD} to {LONGEST_PASSWORD} characters.")
+    accounts = read_people(file) if file.exists() else {}
+    others = {one: account for one, account in accounts.items() if not same_person(one, kept)}
+    others[kept] = Account(Person(kept, role), hasher().hash(password))
+    _write(file, others)
+    return len(others) > len(accounts)
+
+
+def _write(file: Path, accounts: Mapping[str, Account]) -> None:
+    people: list[dict[str, Any]] = [
+        {"name": one.person.name, "role": str(one.person.role), "password": one.password}
+        for one in accounts.values()
+    ]
+    partial = file.with_name(f".{file.name}.{secrets.token_hex(4)}.partial")
+    try:
+        opened = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(opened, "w", encoding="utf-8") as out:
+            json.dump({"people": people}, out, indent=1, ensure_ascii=False)
+            out.write("\n")
+            out.flush()
+            os.fsync(out.fileno())
+        partial.replace(file)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise RecordError(
+            f"The file of people {file} can't be written ({error.strerror})."
+        ) from error
+
+
+@cache
+def hasher() -> PasswordHasher:
+    """argon2id with the library's own parameters (RFC 9106, low memory).
+
+    Raises:
+        RecordError: if argon2 is not installed.
+    """
+    try:
+        from argon2 import PasswordHasher
+    except ImportError as error:
+        raise RecordError("Passwords need argon2-cffi: pip install 'clearance[review]'.") from error
+    return PasswordHasher()
+
+
+def proves(account: Account | None, password: str) -> bool:
+    """Whether the password is that of the account.
+
+    It takes as long without an account, so that time does not tell which names there are.
+    """
+    from argon2.exceptions import InvalidHashError, VerificationError
+
+    stored = account.password if account is not None else _nobody()
+    try:
+        hasher().verify(stored, password[:LONGEST_PASSWORD])
+    except (VerificationError, InvalidHashError):
+        return False
+    return account is not None and len(password) <= LONGEST_PASSWORD
+
+
+def prepare() -> None:
+    """Hashes what names without an account are held against, so that the first one takes no longer.
+
+    Raises:
+        RecordError: if argon2 is not installed.
+    """
+    _nobody()
+
+
+@cache
+def _nobody() -> str:
+    return hasher().hash(secrets.token_hex(16))

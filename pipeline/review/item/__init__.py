@@ -1,0 +1,1 @@
+"""What the page of one item shows: its evidence, pictures, texts and history."""

@@ -1,0 +1,252 @@
+"""The pictures of an item: the asset, the work, and the work laid onto the asset.
+
+Every picture is encoded anew from decoded pixels: of the asset, from its file in the drop if that
+still holds the bytes that were screened; of the work, from what the index keeps of it. A file
+itself is never served.
+"""
+
+from __future__ import annotations
+
+import io
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from pipeline.core.errors import RunError, ScreeningError
+from pipeline.core.wording.visible import visible
+from pipeline.load.loaded import LoadedImage
+from pipeline.report.explain_overlay import asset_image, kept_picture
+from pipeline.report.overlap import Overlap, Placement, overlap_of, placement
+from pipeline.report.overlay import frame_of
+from pipeline.report.overlay_drawing import (
+    SHIFT,
+    Picture,
+    as_bright,
+    fixed_point,
+    outline,
+    resized,
+    warped,
+)
+
+EDGE = 1600
+"""Longer side of a served picture at most, in pixels."""
+
+CONTENT_TYPE = "image/webp"
+_QUALITY, _EFFORT = 90, 1
+_KEPT_PICTURES, _KEPT_ENCODED = 6, 48
+
+
+@dataclass(frozen=True, slots=True)
+class Sides:
+    """What can be shown of an asset and a work beside each other.
+
+    Attributes:
+        asset, work: width and height in pixels; None if there is no such picture.
+        why_no_asset, why_no_work: a sentence where there is none.
+        placed: where the work lies in the asset; None if no such place was verified or drawn.
+        frame: of the asset's file, from 0.
+    """
+
+    asset: tuple[int, int] | None
+    work: tuple[int, int] | None
+    why_no_asset: str
+    why_no_work: str
+    placed: Placement | None
+    frame: int
+
+
+class Pictures:
+    """The pictures of one run; the last ones are kept. Any number of threads may use it.
+
+    Args:
+        run: run.json.
+    """
+
+    def __init__(self, run: Mapping[str, Any]) -> None:
+        self._run = run
+        # One picture is made at a time: each may take some hundred MB while it is decoded.
+        self._making = threading.Lock()
+        self._pictures: OrderedDict[tuple[object, ...], Picture | RunError] = OrderedDict()
+        self._encoded: OrderedDict[tuple[object, ...], bytes] = OrderedDict()
+
+    def sides(self, row: Mapping[str, Any], match: Mapping[str, Any] | None) -> Sides:
+        """What can be shown of a row and of its match with one work.
+
+        Args:
+            row: of the risk table.
+            match: of matches.parquet; None if the row has none.
+        """
+        overlap = overlap_of(match) if match is not None else None
+        placed = placement(overlap.transform) if overlap is not None else None
+        with self._making:
+            asset, why_no_asset = _told(lambda: self._asset(row, overlap))
+            if match is None:
+                work, why_no_work = None, ""
+            else:
+                work, why_no_work = _told(lambda: self._work(match))
+        return Sides(
+            asset=_size(asset),
+            work=_size(work),
+            why_no_asset=why_no_asset,
+            why_no_work=why_no_work,
+            placed=placed if isinstance(placed, Placement) else None,
+            frame=overlap.frame if overlap is not None else 0,
+        )
+
+    def asset(self, row: Mapping[str, Any], match: Mapping[str, Any] | None) -> bytes:
+        """The asset as WebP: the frame in which the work was found, or the first.
+
+        Raises:
+            RunError: if it can't be shown; the sentence says why.
+        """
+        overlap = overlap_of(match) if match is not None else None
+        key = ("asset", row["asset_path"], overlap.frame if overlap is not None else None)
+        return self._served(key, lambda: self._asset(row, overlap))
+
+    def work(self, match: Mapping[str, Any]) -> bytes:
+        """The work as WebP, as large as the index keeps it.
+
+        Raises:
+            RunError: if the index keeps no picture of it, or is not there as it was.
+        """
+        key = ("work", match["work_id"], work_file(match))
+        return self._served(key, lambda: self._work(match))
+
+    def laid(
+        self, row: Mapping[str, Any], match: Mapping[str, Any], *, even: bool = False
+    ) -> bytes:
+        """The work laid onto the asset as WebP, of the asset's size; transparent where it is not.
+
+        Args:
+            row, match: the pair. Where the asset is a negative the work is inverted.
+            even: whether the work is made as bright and as rich in contrast as the asset.
+
+        Raises:
+            RunError: if one of the two can't be shown, or no place of the work was verified.
+        """
+        key = ("laid", row["asset_path"], match["work_id"], even)
+        return self._served(key, lambda: self._laid(row, match, even))
+
+    def _served(self, key: tuple[object, ...], make: Callable[[], NDArray[np.uint8]]) -> bytes:
+        with self._making:
+            found = self._encoded.get(key)
+            if found is None:
+                found = _webp(make())
+            _keep(self._encoded, key, found, _KEPT_ENCODED)
+            return found
+
+    def _asset(self, row: Mapping[str, Any], overlap: Overlap | None) -> Picture:
+        number = overlap.frame if overlap is not None else None
+
+        def make() -> Picture:
+            image: LoadedImage = asset_image(self._run, row)
+            frame = image.frames[0] if number is None else frame_of(image, number)
+            if frame is None:
+                raise RunError(
+                    f"Frame {(number or 0) + 1:,} of {visible(row['asset_path'])} is not among "
+                    "those that are looked at."
+                )
+            return _bounded(frame)
+
+        return self._made(("asset", row["asset_path"], number), make)
+
+    def _work(self, match: Mapping[str, Any]) -> Picture:
+        file = work_file(match)
+
+        def make() -> Picture:
+            picture, why = kept_picture(self._run, match["work_id"], file)
+            if picture is None:
+                raise RunError(why or "The index keeps no picture of the work.")
+            return _bounded(picture)
+
+        return self._made(("work", match["work_id"], file), make)
+
+    def _laid(
+        self, row: Mapping[str, Any], match: Mapping[str, Any], even: bool
+    ) -> NDArray[np.uint8]:
+        overlap = overlap_of(match)
+        placed = placement(overlap.transform) if overlap is not None else None
+        if overlap is None or not isinstance(placed, Placement):
+            raise RunError("No place of this work in the asset was verified that could be drawn.")
+        asset, work = self._asset(row, overlap), self._work(match)
+        return laid_onto(asset, work, placed, negative=overlap.negative, even=even)
+
+    def _made(self, key: tuple[object, ...], make: Callable[[], Picture]) -> Picture:
+        found = self._pictures.get(key)
+        if found is None:
+            try:
+                found = make()
+            except RunError as error:
+                found = error
+            except (ScreeningError, OSError) as error:
+                found = RunError(f"The picture can't be shown: {error}")
+        _keep(self._pictures, key, found, _KEPT_PICTURES)
+        if isinstance(found, RunError):
+            # Not kept: the file may be put back.
+            self._pictures.pop(key)
+            raise found
+        return found
+
+
+def work_file(match: Mapping[str, Any]) -> str | None:
+    """The file of the work of which a picture is shown: that whose place was verified, or any."""
+    own = match.get("work_file_local_features")
+    if own is not None:
+        return str(own)
+    for name, value in match.items():
+        if name.startswith("work_file_") and value is not None:
+            return str(value)
+    return None
+
+
+def laid_onto(
+    asset: Picture, work: Picture, placed: Placement, *, negative: bool, even: bool
+) -> NDArray[np.uint8]:
+    """The work laid onto the asset: (height, width, 4) of the asset, alpha 0 outside the work."""
+    height, width = asset.shape[:2]
+    points = outline(placed.in_asset, width, height)
+    inside = np.zeros((height, width), np.uint8)
+    cv2.fillPoly(inside, [fixed_point(points)], 255, lineType=cv2.LINE_AA, shift=SHIFT)
+    laid = warped(255 - work if negative else work, placed.matrix, width, height)
+    if even:
+        laid, _ = as_bright(laid, asset, inside > 127)
+    return np.dstack([laid, inside])
+
+
+def _bounded(picture: Picture) -> Picture:
+    height, width = picture.shape[:2]
+    scale = EDGE / max(width, height)
+    if scale >= 1:
+        return picture
+    return resized(picture, max(1, round(width * scale)), max(1, round(height * scale)))
+
+
+def _webp(picture: NDArray[np.uint8]) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(picture).save(buffer, "WEBP", quality=_QUALITY, method=_EFFORT)
+    return buffer.getvalue()
+
+
+def _told(make: Callable[[], Picture]) -> tuple[Picture | None, str]:
+    try:
+        return make(), ""
+    except RunError as error:
+        return None, str(error)
+
+
+def _size(picture: Picture | None) -> tuple[int, int] | None:
+    return (picture.shape[1], picture.shape[0]) if picture is not None else None
+
+
+def _keep(kept: OrderedDict[Any, Any], key: object, value: object, most: int) -> None:
+    kept[key] = value
+    kept.move_to_end(key)
+    while len(kept) > most:
+        kept.popitem(last=False)

@@ -1,0 +1,334 @@
+"""The queue: filtering, sorting, counting and paging over hundreds of thousands of rows.
+
+Columns are held as small integers (`coded`). Nothing here is guarded: `Desk` takes
+its lock before it asks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from pipeline.core.records import Band, Outcome
+from pipeline.core.wording.sentences import in_a_line
+from pipeline.decisions.events import Choice
+from pipeline.decisions.state import ItemState, State
+from pipeline.results.files import StoredRun
+from pipeline.review.queue import facets
+from pipeline.review.queue.columns import Coded, Mask, fixed
+from pipeline.review.queue.facets import Counted
+from pipeline.review.queue.filters import Filters
+
+PAGE_ROWS = 50
+KEPT_SEARCHES = 32
+
+_BANDS = [str(band) for band in Band]
+_STATES = [
+    str(one)
+    for one in (
+        State.OPEN, State.REOPENED, State.CONTESTED, State.FIRST_GIVEN, State.AGREED,
+        State.SUPPRESSED,
+    )
+]  # fmt: skip
+_CHOICES = [str(choice) for choice in Choice]
+_OUTCOMES = [str(outcome) for outcome in Outcome]
+_OUTCOME = "outcome_"
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One row as the queue shows it. `choices` is what may be told to everybody."""
+
+    number: int
+    asset_path: str
+    kind: str
+    band: str
+    risk: float | None
+    work_id: str | None
+    title: str | None
+    rightsholder: str | None
+    reason: str
+    status: str
+    choices: tuple[str, ...]
+    assignee: str
+
+
+@dataclass(frozen=True, slots=True)
+class QueuePage:
+    """One page of the queue.
+
+    Attributes:
+        lines: its rows.
+        page, pages: which it is, of how many.
+        first: place of its first row, from 1; 0 if there is none.
+        total: how many rows pass the filters.
+        table: how many rows the table has.
+        bands, statuses, choices, stages, works, rightsholders, folders, assignees: what to filter
+            by, each counted with all other filters on. Counts of `bands` and of `statuses` add up
+            to the rows that pass the other filters; without any they add up to the table.
+        more_works, more_rightsholders, more_folders: how many values are not listed.
+    """
+
+    lines: tuple[Line, ...]
+    page: int
+    pages: int
+    first: int
+    total: int
+    table: int
+    bands: tuple[Counted, ...]
+    statuses: tuple[Counted, ...]
+    choices: tuple[Counted, ...]
+    stages: tuple[Counted, ...]
+    works: tuple[Counted, ...]
+    rightsholders: tuple[Counted, ...]
+    folders: tuple[Counted, ...]
+    assignees: tuple[Counted, ...]
+    more_works: int
+    more_rightsholders: int
+    more_folders: int
+
+
+class Queue:
+    """The rows of a run, ready to be filtered.
+
+    Args:
+        stored: the run.
+    """
+
+    def __init__(self, stored: StoredRun) -> None:
+        table = stored.risk_rows
+        self._table = table
+        self.size = int(table.num_rows)
+        self._band = fixed(table.column("band"), _BANDS)
+        risk = table.column("risk").combine_chunks().fill_null(np.nan)
+        self._risk: NDArray[np.float64] = risk.to_numpy(zero_copy_only=False)
+        self._paths: list[str] = table.column("asset_path").to_pylist()
+        self._folder = Coded([path.rpartition("/")[0] for path in self._paths])
+        self._work = Coded(table.column("work_id"))
+        self._titles = _titles(table)
+        self._holder = Coded(table.column("rightsholder"))
+        self._stages = {
+            name.removeprefix(_OUTCOME): fixed(table.column(name), _OUTCOMES)
+            for name in table.column_names
+            if name.startswith(_OUTCOME)
+            and not name.startswith(("outcome_reason_", "outcome_detail_"))
+        }
+        self._status = np.zeros(self.size, dtype=np.int8)
+        self._choices = np.zeros(self.size, dtype=np.int16)  # a bit for each that may be told
+        self._assignee = Coded([None] * self.size)
+        searched = ("asset_path", "work_id", "title", "rightsholder")
+        texts = zip(*(table.column(name).to_pylist() for name in searched), strict=True)
+        self._texts = pa.array(
+            ("\n".join(filter(None, found)).casefold() for found in texts), pa.large_string()
+        )
+        self._searches: dict[str, Mask] = {}
+        self._path_rank = np.empty(self.size)
+        self._path_rank[sorted(range(self.size), key=self._paths.__getitem__)] = np.arange(
+            self.size
+        )
+        urgent = np.lexsort((self._path_rank, np.nan_to_num(-self._risk, nan=np.inf), self._band))
+        self._urgency = np.empty(self.size)
+        self._urgency[urgent] = np.arange(self.size)
+        self._ranks = {
+            "path": self._path_rank,
+            "risk": np.where(np.isnan(self._risk), np.inf, self._risk),
+            "work": self._work.ranks(lambda work_id: self._titles[work_id].casefold()),
+            "rightsholder": self._holder.ranks(),
+            "folder": self._folder.ranks(),
+        }
+
+    def put(self, number: int, state: ItemState, *, sealed: bool) -> None:
+        """Puts down where a row stands.
+
+        Args:
+            number: the row.
+            state: where it stands.
+            sealed: whether what was decided may not be told to everybody.
+        """
+        self._status[number] = _STATES.index(str(state.state))
+        told = () if sealed else state.choices
+        self._choices[number] = sum(1 << _CHOICES.index(str(choice)) for choice in told)
+        self._assignee.put(number, state.assignee)
+
+    def count(self, filters: Filters) -> int:
+        """How many rows pass."""
+        return int(self._passing(filters).sum())
+
+    def numbers(self, filters: Filters) -> list[int]:
+        """The rows that pass, in order."""
+        found: list[int] = self._ordered(self._passing(filters), filters).tolist()
+        return found
+
+    def around(self, number: int, filters: Filters) -> tuple[int | None, int | None, int, int]:
+        """The rows before and after one, its place from 1, and how many rows pass.
+
+        A row that does not pass has the place at which it would stand, so that whoever decided on
+        it, and so took it out of what they filter, goes on where they were.
+        """
+        mask = self._passing(filters)
+        passes = bool(mask[number])
+        total = int(mask.sum())
+        mask[number] = True
+        order = self._ordered(mask, filters)
+        place = int(np.flatnonzero(order == number)[0])
+        before = int(order[place - 1]) if place else None
+        after = int(order[place + 1]) if place + 1 < len(order) else None
+        return before, after, place + 1 if passes else min(place + 1, total), total
+
+    def page(self, filters: Filters, page: int = 1) -> QueuePage:
+        """One page, with what to filter by."""
+        masks = self._masks(filters)
+
+        def without(*names: str) -> Mask:
+            return self._all(mask for name, mask in masks.items() if name not in names)
+
+        passing = without()
+        total = int(passing.sum())
+        pages = max(1, -(-total // PAGE_ROWS))
+        page = min(max(1, page), pages)
+        start = (page - 1) * PAGE_ROWS
+        shown = self._first(passing, filters, start + PAGE_ROWS)[start:]
+        works, more_works = facets.values(
+            self._work, without("work_id"), filters.work_id, self._titles
+        )
+        holders, more_holders = facets.values(
+            self._holder, without("rightsholder"), filters.rightsholder
+        )
+        folders, more_folders = facets.folders(self._folder, without("folder"), filters.folder)
+        assignees, _ = facets.values(self._assignee, without("assignee"), filters.assignee)
+        outcome = _OUTCOMES.index(filters.outcome)
+        return QueuePage(
+            lines=tuple(self._line(int(number)) for number in shown),
+            page=page,
+            pages=pages,
+            first=start + 1 if total else 0,
+            total=total,
+            table=self.size,
+            bands=facets.places(_BANDS, self._band, without("band")),
+            statuses=facets.places(_STATES, self._status, without("status")),
+            choices=facets.bits(_CHOICES, self._choices, without("choice")),
+            stages=facets.saying(self._stages, outcome, without("stage")),
+            works=works,
+            rightsholders=holders,
+            folders=folders,
+            assignees=assignees,
+            more_works=more_works,
+            more_rightsholders=more_holders,
+            more_folders=more_folders,
+        )
+
+    def _masks(self, filters: Filters) -> dict[str, Mask]:
+        masks: dict[str, Mask] = {}
+        if filters.band:
+            masks["band"] = np.isin(self._band, [_BANDS.index(one) for one in filters.band])
+        if filters.status:
+            masks["status"] = np.isin(self._status, [_STATES.index(x) for x in filters.status])
+        if filters.choice:
+            bits = sum(1 << _CHOICES.index(one) for one in filters.choice)
+            masks["choice"] = (self._choices & bits) != 0
+        if filters.stage:
+            said = self._stages.get(filters.stage)
+            outcome = _OUTCOMES.index(filters.outcome)
+            masks["stage"] = np.zeros(self.size, bool) if said is None else said == outcome
+        if filters.work_id:
+            masks["work_id"] = self._work.is_(filters.work_id)
+        if filters.rightsholder:
+            masks["rightsholder"] = self._holder.is_(filters.rightsholder)
+        if filters.assignee:
+            masks["assignee"] = self._assignee.is_(filters.assignee)
+        if filters.folder:
+            below = filters.folder + "/"
+            within = [f == filters.folder or f.startswith(below) for f in self._folder.values]
+            masks["folder"] = np.array([*within, False])[self._folder.codes]
+        if filters.q:
+            masks["q"] = self._searched(filters.q)
+        return masks
+
+    def _searched(self, words: str) -> Mask:
+        """Kept for a few searches: whoever turns pages asks the same again, and texts stay."""
+        if words not in self._searches:
+            while len(self._searches) >= KEPT_SEARCHES:
+                self._searches.pop(next(iter(self._searches)))
+            self._searches[words] = self._all(
+                pc.match_substring(self._texts, word).to_numpy(zero_copy_only=False)
+                for word in dict.fromkeys(words.casefold().split())
+            )
+        return self._searches[words]
+
+    def _all(self, masks: Iterable[Mask]) -> Mask:
+        passing = np.ones(self.size, bool)
+        for mask in masks:
+            passing &= mask
+        return passing
+
+    def _passing(self, filters: Filters) -> Mask:
+        return self._all(self._masks(filters).values())
+
+    def _keys(self, passing: Mask, filters: Filters) -> tuple[NDArray[Any], NDArray[Any]]:
+        """The numbers of the rows that pass, and what to sort them by: a rank without ties."""
+        numbers = np.flatnonzero(passing)
+        urgency = self._urgency[numbers]
+        if filters.sort == "urgency":
+            return numbers, urgency if filters.order == "asc" else -urgency
+        if filters.sort == "status":
+            ranks = self._status.astype(float)
+        elif filters.sort == "assignee":
+            ranks = self._assignee.ranks()
+        else:
+            ranks = self._ranks[filters.sort]
+        key = ranks[numbers]
+        if filters.order == "desc":
+            key = np.where(np.isinf(key), key, -key)  # rows without a value are last either way
+        if filters.sort == "path":
+            return numbers, key
+        ranked = np.empty(len(numbers))
+        ranked[np.lexsort((urgency, key))] = np.arange(len(numbers))
+        return numbers, ranked
+
+    def _ordered(self, passing: Mask, filters: Filters) -> NDArray[np.intp]:
+        numbers, key = self._keys(passing, filters)
+        ordered: NDArray[np.intp] = numbers[np.argsort(key, kind="stable")]
+        return ordered
+
+    def _first(self, passing: Mask, filters: Filters, many: int) -> NDArray[np.intp]:
+        numbers, key = self._keys(passing, filters)
+        if many < len(numbers) // 4:  # the first pages, without sorting all
+            near = np.argpartition(key, many)[:many]
+            numbers, key = numbers[near], key[near]
+        first: NDArray[np.intp] = numbers[np.argsort(key, kind="stable")][:many]
+        return first
+
+    def _line(self, number: int) -> Line:
+        row = self._table.slice(number, 1)
+
+        def cell(name: str) -> Any:
+            return row.column(name)[0].as_py()
+
+        bits = int(self._choices[number])
+        assignee = int(self._assignee.codes[number])
+        return Line(
+            number=number,
+            asset_path=self._paths[number],
+            kind=cell("kind"),
+            band=_BANDS[self._band[number]],
+            risk=cell("risk"),
+            work_id=cell("work_id"),
+            title=cell("title"),
+            rightsholder=cell("rightsholder"),
+            reason=in_a_line(cell("reasons") or "", (cell("title"), cell("rightsholder"))),
+            status=_STATES[self._status[number]],
+            choices=tuple(name for bit, name in enumerate(_CHOICES) if bits >> bit & 1),
+            assignee=self._assignee.values[assignee] if assignee >= 0 else "",
+        )
+
+
+def _titles(table: pa.Table) -> dict[str, str]:
+    """Each work's title, or its id where it has none."""
+    pairs = zip(table.column("work_id").to_pylist(), table.column("title").to_pylist(), strict=True)
+    return {work_id: title or work_id for work_id, title in pairs if work_id}

@@ -1,0 +1,1 @@
+"""The routes of the review page, and the bodies of their requests."""

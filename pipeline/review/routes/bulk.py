@@ -1,0 +1,248 @@
+"""Decisions on all rows of a filter: planned, shown, and done exactly as shown."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from fastapi import Depends, HTTPException, Request
+from fastapi.responses import JSONResponse, Response
+
+from pipeline.core.errors import RecordError
+from pipeline.core.records import Band
+from pipeline.decisions import payloads as asked
+from pipeline.decisions.basis import Basis
+from pipeline.decisions.canonical import canonical
+from pipeline.decisions.events import Choice, Decision, Payload
+from pipeline.decisions.record import PassedOverError
+from pipeline.decisions.state import ItemState, State
+from pipeline.review.access import guard
+from pipeline.review.access.guard import page_router
+from pipeline.review.access.people import Person, Role
+from pipeline.review.desk import Desk
+from pipeline.review.pages import page
+from pipeline.review.queue.filters import Filters
+from pipeline.review.routes.bodies import ANSWERS, BulkAsk, BulkDo, body_of, taken
+from pipeline.review.wording import CHOICES, MEANINGS
+
+router = page_router()
+Who = Annotated[Person, Depends(guard.person)]
+
+MOST_ROWS = 1000
+"""Each decision is an event of its own, and all are written at once, while other writers wait."""
+SHOWN_ROWS = 25
+
+TWO_PERSONS = "want two persons, each by their own look"
+DECIDED = "have a decision already"
+_UNDECIDED = (State.OPEN, State.REOPENED)
+NO_PAIR = "have no work, or no bytes, that a false match could be said of"
+SAME_BYTES = "have the same bytes and work as another row here, and are decided with it"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a bulk decision would write.
+
+    Attributes:
+        filters: which rows were asked for.
+        asked: how many those are.
+        bases: what is decided on, one for each item, in the order of the queue.
+        rows: how many rows these are.
+        left_out: how many rows are left out, by why.
+        preview: a name for exactly this plan and decision: SHA-256 (hex).
+    """
+
+    filters: Filters
+    asked: int
+    bases: tuple[Basis, ...]
+    left_out: Mapping[str, int]
+    preview: str
+
+
+def plan(desk: Desk, ask: BulkAsk) -> Plan:
+    """The plan of a bulk decision, as things stand now.
+
+    Rows that want a second person are never in it: two looks are the point of them. Nor are rows on
+    which anybody has decided.
+
+    Raises:
+        HTTPException: 422 if too many rows pass the filter, a reason is missing, or what is to be
+            written can't be kept.
+    """
+    filters = Filters.of_string(ask.query)
+    numbers = desk.numbers(filters)
+    if len(numbers) > MOST_ROWS:
+        raise HTTPException(
+            422,
+            f"{len(numbers):,} rows pass the filter, and at most {MOST_ROWS:,} are decided at "
+            "once: filter more narrowly.",
+        )
+    rules, rows = desk.rules, desk.rows(numbers)
+    bases: dict[tuple[str, str | None], Basis] = {}
+    left_out: Counter[str] = Counter()
+    wants_reason = False
+    for row, state in zip(rows, desk.states(rows), strict=True):
+        basis = Basis.of_row(row)
+        item = (basis.item.asset, basis.item.work_id)
+        if rules.persons(basis.band) > 1:
+            left_out[TWO_PERSONS] += 1
+        elif state.state not in _UNDECIDED:
+            left_out[DECIDED] += 1
+        elif ask.choice is Choice.FALSE_MATCH and (basis.work_id is None or basis.asset_id is None):
+            left_out[NO_PAIR] += 1
+        elif item in bases:
+            left_out[SAME_BYTES] += 1
+        else:
+            bases[item] = basis
+            wants_reason |= rules.wants_reason(ask.choice, Band(basis.band))
+    if wants_reason and not ask.reason.strip():
+        raise HTTPException(422, "This decision needs a reason for some of these rows.")
+    for basis in bases.values():
+        try:
+            asked.decision(
+                rules, basis, ask.choice, reason=ask.reason, note=ask.note, assignee=ask.assignee
+            )
+        except RecordError as error:  # a name or words that can't be kept
+            raise HTTPException(422, str(error)) from None
+    shown = {
+        "bases": [basis.to_json() for basis in bases.values()],
+        "decision": [str(ask.choice), ask.reason, ask.note, ask.assignee],
+        "query": filters.query(),
+    }
+    name = hashlib.sha256(canonical(shown)).hexdigest()
+    return Plan(filters, len(numbers), tuple(bases.values()), dict(left_out), name)
+
+
+@router.get("/bulk", least=Role.APPROVER, responses=ANSWERS)
+def ask_bulk(request: Request) -> Response:
+    """The form for a bulk decision on the filter in the query string."""
+    desk: Desk = request.app.state.desk
+    filters = Filters.of_query(request.query_params.multi_items())
+    total = desk.count(filters)
+    return page(request, "bulk.html.j2", **_context(filters, total=total))
+
+
+@router.post(
+    "/bulk/preview", least=Role.APPROVER, openapi_extra=body_of(BulkAsk), responses=ANSWERS
+)
+def preview_bulk(request: Request, body: Annotated[BulkAsk, Depends(taken(BulkAsk))]) -> Response:
+    """Shows the exact count and the rows of a bulk decision; nothing is written."""
+    desk: Desk = request.app.state.desk
+    try:
+        planned = plan(desk, body)
+    except HTTPException as error:
+        return _sent_back(request, body, error)
+    return _previewed(request, planned, body)
+
+
+@router.post("/bulk", least=Role.APPROVER, openapi_extra=body_of(BulkDo), responses=ANSWERS)
+def do_bulk(
+    request: Request, person: Who, body: Annotated[BulkDo, Depends(taken(BulkDo))]
+) -> Response:
+    """Writes a bulk decision, if what it would write is still what was shown."""
+    desk: Desk = request.app.state.desk
+    try:
+        planned = plan(desk, body)
+    except HTTPException as error:
+        return _sent_back(request, body, error)
+    if planned.preview != body.preview:
+        if not guard.is_form(request):
+            raise HTTPException(409, "What would be decided is not what was previewed.")
+        return _previewed(request, planned, body, changed=True)
+    record = desk.opened()
+    filtered = planned.filters.described() or "no filter"
+    note = f"Decided in bulk, {len(planned.bases):,} at once; {filtered}."
+    written, passed_over, stopped = 0, 0, ""
+    try:
+        done = record.decide_all(
+            person.name,
+            {_event_id(body.bulk_id, basis): basis for basis in planned.bases},
+            body.choice,
+            reason=body.reason,
+            note=f"{body.note}\n{note}".strip(),
+            assignee=body.assignee,
+            check=guard.still(request, _as_previewed),
+        )
+    except HTTPException as error:
+        stopped = str(error.detail)
+    except RecordError as error:
+        stopped = str(error)
+    else:
+        written, passed_over = len(done), len(planned.bases) - len(done)
+    if not guard.is_form(request):
+        status = 409 if stopped else 200
+        told = {"written": written, "passed_over": passed_over, "stopped": stopped}
+        return JSONResponse(told, status)
+    context = _context(planned.filters, body, total=planned.asked)
+    context |= {"stage": "done", "written": written, "stopped": stopped, "plan": planned}
+    context |= {"passed_over": passed_over}
+    return page(request, "bulk.html.j2", status=409 if stopped else 200, **context)
+
+
+def _as_previewed(state: ItemState, given: Payload) -> None:
+    """Nothing is decided in bulk that was not shown so: asked again as each row is written.
+
+    Raises:
+        PassedOverError: if somebody decided on the row since, or it wants two persons now.
+    """
+    wants_two = isinstance(given, Decision) and given.persons > 1
+    if wants_two or state.state not in _UNDECIDED:
+        raise PassedOverError
+
+
+def _event_id(bulk_id: str, basis: Basis) -> str:
+    """The event's name: a form that is sent twice writes each decision once."""
+    named = canonical([bulk_id, basis.item.to_json()])
+    return hashlib.sha256(named).hexdigest()[:32]
+
+
+def _previewed(request: Request, planned: Plan, ask: BulkAsk, *, changed: bool = False) -> Response:
+    status = 409 if changed else 200
+    if not guard.is_form(request):
+        return JSONResponse(
+            {
+                "preview": planned.preview,
+                "asked": planned.asked,
+                "decided": len(planned.bases),
+                "left_out": dict(planned.left_out),
+                "paths": [basis.asset_path for basis in planned.bases],
+            },
+            status,
+        )
+    context = _context(planned.filters, ask, total=planned.asked)
+    context |= {
+        "stage": "preview",
+        "plan": planned,
+        "changed": changed,
+        "shown_rows": planned.bases[:SHOWN_ROWS],
+        "more_rows": max(0, len(planned.bases) - SHOWN_ROWS),
+    }
+    return page(request, "bulk.html.j2", status=status, **context)
+
+
+def _sent_back(request: Request, ask: BulkAsk, error: HTTPException) -> Response:
+    """The form as it was filled in, with what is wrong with it; for JSON the error itself."""
+    if not guard.is_form(request):
+        raise error
+    desk: Desk = request.app.state.desk
+    filters = Filters.of_string(ask.query)
+    context = _context(filters, ask, total=desk.count(filters)) | {"wrong": str(error.detail)}
+    return page(request, "bulk.html.j2", status=error.status_code, **context)
+
+
+def _context(filters: Filters, ask: BulkAsk | None = None, *, total: int) -> dict[str, Any]:
+    return {
+        "stage": "ask",
+        "wrong": "",
+        "filters": filters,
+        "query": filters.query(),
+        "total": total,
+        "most": MOST_ROWS,
+        "ask": ask,
+        "choices": [(str(one), CHOICES[one], MEANINGS[one]) for one in CHOICES],
+        "bulk_id": secrets.token_hex(16),
+    }

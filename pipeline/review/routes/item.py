@@ -1,0 +1,228 @@
+"""The routes of the item page: the page, its pictures, and the whole text of a script."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from fastapi import Depends, FastAPI, Query, Request
+from fastapi.responses import HTMLResponse, Response
+
+from pipeline.core.errors import RunError
+from pipeline.report.explain import rows_of
+from pipeline.report.stored_texts import StoredTexts
+from pipeline.results.asset_places import drop_of
+from pipeline.review.access import guard
+from pipeline.review.access.guard import page_router
+from pipeline.review.access.people import Person, Role
+from pipeline.review.desk import Desk
+from pipeline.review.item.history import OTHERS, Other, decided_elsewhere, earlier_scans, told
+from pipeline.review.item.pictures import CONTENT_TYPE, Pictures
+from pipeline.review.item.texts import whole_text
+from pipeline.review.item.view import item_view
+from pipeline.review.pages import deciding, page
+from pipeline.review.queue.filters import Filters
+
+router = page_router()
+Who = Annotated[Person, Depends(guard.person)]
+Work = Annotated[str | None, Query(max_length=1000)]
+Match = Mapping[str, Any]
+
+_GONE: dict[int | str, dict[str, Any]] = {
+    404: {"description": "There is no such row, work, picture or text."},
+    422: {"description": "The address has a part that is not of its form."},
+}
+_PAGE: dict[str, Any] = {"response_class": HTMLResponse, "responses": _GONE}
+_PICTURE: dict[str, Any] = {
+    "response_class": Response,
+    "responses": {200: {"content": {CONTENT_TYPE: {}}}, **_GONE},
+}
+
+
+@router.get("/item/{number}", least=Role.READER, **_PAGE)
+def item(request: Request, number: int, person: Who, work: Work = None) -> Response:
+    """A row with its strongest work, or with another one of its works."""
+    desk: Desk = request.app.state.desk
+    row = desk.row(number)
+    matches = desk.matches(row)
+    match = _match(matches, work)
+    work_id = match["work_id"] if match is not None else None
+    context = deciding(request, number, row, work_id, person)
+    looked_at = desk.basis(row, work_id).item
+    of_asset, of_work = decided_elsewhere(desk.items(), looked_at, person.name)
+    here, more_here = _assets_of_work(desk, row, work_id, person)
+    listed = {other.asset_path for other in here}
+    return page(
+        request,
+        "item.html.j2",
+        view=item_view(desk.stored, row, matches, work_id, _pictures(request)),
+        around=desk.around(number, Filters.of_query(request.query_params.multi_items())),
+        lines=told(context["sight"].events, context["sight"].undone),
+        drop=drop_of(desk.stored.run, row["asset_path"]),
+        scans=earlier_scans(desk.stored.folder, row),
+        of_asset=of_asset,
+        of_work=[*here, *(one for one in of_work if one.asset_path not in listed)][:OTHERS],
+        more_of_work=more_here,
+        **context,
+    )
+
+
+@router.get("/item/{number}/asset.webp", least=Role.READER, **_PICTURE)
+def asset_picture(request: Request, number: int, work: Work = None) -> Response:
+    """The asset's picture, encoded anew."""
+    desk: Desk = request.app.state.desk
+    row = desk.row(number)
+    _refuse_other_kind(row)
+    match = _match(desk.matches(row), work)
+    return Response(_pictures(request).asset(row, match), media_type=CONTENT_TYPE)
+
+
+@router.get("/item/{number}/work.webp", least=Role.READER, **_PICTURE)
+def work_picture(request: Request, number: int, work: Work = None) -> Response:
+    """The picture that the index keeps of the work, encoded anew."""
+    _, match = _pair(request, number, work)
+    return Response(_pictures(request).work(match), media_type=CONTENT_TYPE)
+
+
+@router.get("/item/{number}/laid.webp", least=Role.READER, **_PICTURE)
+def laid_picture(request: Request, number: int, work: Work = None, even: bool = False) -> Response:
+    """The work laid onto the asset where it was verified to lie; `even`, as bright as the asset."""
+    row, match = _pair(request, number, work)
+    return Response(_pictures(request).laid(row, match, even=even), media_type=CONTENT_TYPE)
+
+
+@router.get("/item/{number}/script", least=Role.READER, **_PAGE)
+def script(
+    request: Request,
+    number: int,
+    side: Annotated[str, Query(pattern="^(asset|work)$")] = "asset",
+    work: Work = None,
+    file: Annotated[str, Query(max_length=4000)] = "",
+    at: Annotated[int, Query(ge=0, lt=2**40)] = 0,
+) -> Response:
+    """The whole text of a script or of a work's file, at the part that holds an offset."""
+    desk: Desk = request.app.state.desk
+    row = desk.row(number)
+    match = _match(desk.matches(row), work)
+    passages: list[dict[str, Any]] = []
+    if match is not None:
+        passages = rows_of(
+            desk.stored.passage_rows, asset_path=row["asset_path"], work_id=match["work_id"]
+        )
+    texts = StoredTexts(desk.stored.run, row)
+    if side == "asset":
+        text, name = texts.asset(), row["asset_path"]
+    else:
+        name = file or next((one["work_file"] for one in passages), "")
+        passages = [one for one in passages if one["work_file"] == name]
+        text = texts.work(match["work_id"], name) if match is not None and passages else None
+    if text is None:
+        raise RunError(
+            "This text can't be shown: the file is not there with the content that was screened, "
+            "or the index keeps no texts."
+        )
+    passages.sort(key=lambda one: (one[f"{side}_start"], one[f"{side}_end"]))
+    spans = [(one[f"{side}_start"], one[f"{side}_end"]) for one in passages]
+    return page(
+        request,
+        "script.html.j2",
+        number=number,
+        row=row,
+        match=match,
+        side=side,
+        name=name,
+        whole=whole_text(text, at, spans),
+        at=at,
+        passages=passages,
+    )
+
+
+def _match(matches: list[dict[str, Any]], work_id: str | None) -> dict[str, Any] | None:
+    """The match with a work; None if there is no match at all.
+
+    If none is named, it is the strongest that is not suppressed, as in the risk table, or the
+    strongest of all where every one is.
+
+    Raises:
+        RunError: if the row has no evidence with that work.
+    """
+    if not work_id:
+        counted = (one for one in matches if not one.get("suppressed"))
+        return next(counted, matches[0] if matches else None)
+    for one in matches:
+        if one["work_id"] == work_id:
+            return one
+    raise RunError("This row has no evidence with that work.")
+
+
+def _pair(request: Request, number: int, work: str | None) -> tuple[dict[str, Any], Match]:
+    desk: Desk = request.app.state.desk
+    row = desk.row(number)
+    _refuse_other_kind(row)
+    match = _match(desk.matches(row), work)
+    if match is None:
+        raise RunError("This row has no evidence with any work.")
+    return row, match
+
+
+def _refuse_other_kind(row: Mapping[str, Any]) -> None:
+    if row["kind"] != "image":
+        raise RunError("This row is not a picture's.")
+
+
+def _pictures(request: Request) -> Pictures:
+    return _pictures_of(request.app)
+
+
+def _pictures_of(app: FastAPI) -> Pictures:
+    if not hasattr(app.state, "pictures"):
+        desk: Desk = app.state.desk
+        app.state.pictures = Pictures(desk.stored.run)
+    found: Pictures = app.state.pictures
+    return found
+
+
+def warm(app: FastAPI) -> None:
+    """Opens the index and starts a decoder, so that whoever opens the first item need not wait."""
+    desk: Desk = app.state.desk
+    place = pc.index(desk.stored.risk_rows.column("kind"), "image").as_py()
+    if place >= 0:
+        row = desk.row(place)
+        _pictures_of(app).sides(row, next(iter(desk.matches(row)), None))
+
+
+def _assets_of_work(
+    desk: Desk, row: Mapping[str, Any], work_id: str | None, person: Person
+) -> tuple[list[Other], int]:
+    """Other assets of the run with evidence of a work, the strongest first, and how many more."""
+    if work_id is None:
+        return [], 0
+    matches = desk.stored.match_rows
+    found: pa.Table = matches.filter(pc.equal(matches.column("work_id"), work_id))
+    found = found.select(["asset_path", "work_id", "title", "risk"]).sort_by(
+        [("risk", "descending"), ("asset_path", "ascending")]
+    )
+    shown: list[Other] = []
+    for one in found.slice(0, OTHERS + 1).to_pylist():
+        number = desk.number_of(one["asset_path"])
+        if number is None or one["asset_path"] == row["asset_path"]:
+            continue
+        sight = desk.sees(desk.row(number), person, work_id)
+        decided = next((event for event in sight.undoable if sight.choices), None)
+        shown.append(
+            Other(
+                asset_path=one["asset_path"],
+                number=number,
+                work_id=work_id,
+                title=one["title"],
+                risk=one["risk"],
+                state=sight.state,
+                choices=sight.choices,
+                given_by=sight.given_by,
+                reason=getattr(decided.payload, "reason", "") if decided is not None else "",
+            )
+        )
+    shown = shown[:OTHERS]
+    return shown, max(0, found.num_rows - 1 - len(shown))

@@ -1,0 +1,42 @@
+"""How states and decisions are put into words on the page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from pipeline.decisions.events import Choice
+from pipeline.decisions.state import State
+
+STATES: Mapping[State, str] = {
+    State.OPEN: "Open",
+    State.REOPENED: "Reopened",
+    State.FIRST_GIVEN: "Second person wanted",
+    State.CONTESTED: "Contested",
+    State.AGREED: "Decided",
+    State.SUPPRESSED: "False match, suppressed",
+}
+"""In the order of what wants work most."""
+
+CHOICES: Mapping[Choice, str] = {
+    Choice.NO_ISSUE: "No issue",
+    Choice.NEEDS_LICENCE: "Needs licence",
+    Choice.REPLACE: "Replace",
+    Choice.ESCALATE_TO_LEGAL: "Escalate to legal",
+    Choice.FALSE_MATCH: "False match",
+}
+"""In the order of their keys, Shift+1 to Shift+5."""
+
+MEANINGS: Mapping[Choice, str] = {
+    Choice.NO_ISSUE: "Looked at; nothing to do for this row.",
+    Choice.NEEDS_LICENCE: "To be used only with a licence.",
+    Choice.REPLACE: "The asset is to be replaced.",
+    Choice.ESCALATE_TO_LEGAL: "Lawyers are to look at it.",
+    Choice.FALSE_MATCH: "Not this work: the pair is suppressed in later scans, and can be revoked.",
+}
+
+FILTERS: Mapping[str, str] = {
+    "q": "search",
+    "work_id": "work",
+    "choice": "decision",
+}
+"""Names of filters where they are not what the query string calls them."""

@@ -1,0 +1,88 @@
+"""What a scan's page, summary and terminal say in sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pipeline.core.records import Band
+from pipeline.core.wording.terms import count
+from pipeline.core.wording.visible import visible
+from pipeline.scan.answer.delta import Change
+from pipeline.scan.listing import Listing
+from pipeline.screening.recorded import Recorded, RecordUse
+
+TITLES: Mapping[Change, str] = {
+    Change.NEW: "new",
+    Change.NEWLY_FLAGGED: "newly flagged",
+    Change.RISEN: "risen",
+    Change.ANOTHER_WORK: "flagged for another work",
+    Change.NEWLY_NOT_SCREENED: "newly not screened",
+    Change.FALLEN: "fallen",
+    Change.NEWLY_SCREENED: "screened at last",
+    Change.OTHER_BYTES: "with other bytes",
+    Change.GONE: "no longer present",
+}
+"""The kinds of change in words."""
+
+
+def unreachable_notes(listing: Listing) -> tuple[str, ...]:
+    """A sentence for each drop, and each folder of one, that could not be read."""
+    drops = (
+        f"The drop {one.drop} could not be read: {visible(one.why)} Its "
+        f"{count(one.files, 'file')} stand as they were last seen."
+        for one in listing.unreachable
+    )
+    folders = (
+        f"The folder {visible(path)} could not be read; its {count(files, 'file')} stand as they "
+        "were last seen."
+        for path, files in listing.shut.items()
+    )
+    return (*drops, *folders)
+
+
+def arriving_notes(said: Mapping[str, Any]) -> tuple[str, ...]:
+    """A sentence on files that are still arriving, apart from others that were not screened, from a
+    scan's summary; none if there are no such files.
+    """
+    arriving = said["still_arriving"]
+    if not arriving:
+        return ()
+    others = said["counts"][Band.NOT_SCREENED] - arriving
+    one = f"{count(arriving, 'file is', 'files are')} still arriving and "
+    waits = "waits" if arriving == 1 else "wait"
+    rest = f"; {count(others, 'other was', 'others were')} not screened" if others else ""
+    return (f"{one}{waits} for the next scan{rest}.",)
+
+
+def suppressed_notes(said: Mapping[str, Any]) -> tuple[str, ...]:
+    """Sentences on matches that people agreed are false, from a scan's summary."""
+    pairs, again = said["suppressed"], said["no_longer_suppressed"]
+    notes = []
+    if pairs:
+        notes.append(
+            f"{count(pairs, 'match is', 'matches are')} suppressed, because people agreed that "
+            f"{'it is' if pairs == 1 else 'they are'} false."
+        )
+    if again:
+        notes.append(
+            f"{count(again, 'match counts', 'matches count')} again, because the band is another "
+            "one than people decided on."
+        )
+    return tuple(notes)
+
+
+def record_notes(recorded: Recorded, named: bool) -> tuple[str, ...]:
+    """What a reader must know of the record of decisions.
+
+    Args:
+        recorded: what was taken from it.
+        named: whether somebody named it, and so takes it to be there.
+    """
+    if recorded.use is RecordUse.UNUSABLE:
+        said = "No match was suppressed, because the record of decisions could not be used"
+        return (f"{said}: {visible(recorded.why)}",)
+    if recorded.use is RecordUse.NONE and named:
+        return ("The record of decisions that was named is not there yet; the first decision "
+                "makes it.",)  # fmt: skip
+    return (visible(recorded.why),) if recorded.why else ()

@@ -1,0 +1,95 @@
+"""What each kept value depends on, as keys: it is used again only where its key is the same."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pipeline.core.environment import installed
+from pipeline.core.records import Asset, Kind
+from pipeline.load.loaded import WORKING_EDGE
+from pipeline.screening.config import Config
+from pipeline.screening.judge import CANDIDATES, Bench
+
+DECODERS = (
+    "charset-normalizer",
+    "defusedxml",
+    "opencv-python-headless",
+    "pillow",
+    "pypdfium2",
+    "python-docx",
+)
+"""Distributions whose version can change what loading gives."""
+
+
+def key_of(**parts: Any) -> str:
+    """SHA-256 (hex) of JSON values, by name."""
+    text = json.dumps(parts, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def content_of(asset: Asset) -> str | None:
+    """What names an asset's content: its bytes, and the end of its name, by which text is read.
+
+    None if its bytes could not be read.
+    """
+    if asset.asset_id is None:
+        return None
+    name = asset.asset_path.rpartition("/")[2]
+    dot = name.rfind(".")  # as in pathlib, which takes longer over it than all the rest
+    suffix = name[dot:] if 0 < dot < len(name) - 1 else ""
+    return asset.asset_id + suffix.lower()
+
+
+@dataclass(frozen=True)
+class Keys:
+    """The keys of one scan.
+
+    Attributes:
+        load: of pixels and text.
+        specs: by stage that runs, of its fingerprints.
+        search: by kind of asset, of its outcomes, the index left out.
+        rows: of rows of the table, the index left out.
+    """
+
+    load: str
+    specs: dict[str, str]
+    search: dict[str, str]
+    rows: str
+
+
+def keys_of(benches: Sequence[Bench], config: Config) -> Keys:
+    """The keys of a scan by these stages under this configuration."""
+    version = installed("clearance")
+    load = key_of(
+        limits=config.limits.model_dump(mode="json"),
+        edge=WORKING_EDGE,
+        decoders={name: installed(name) for name in DECODERS},
+        clearance=version,
+    )
+    search = {}
+    for kind in (Kind.IMAGE, Kind.SCRIPT):
+        search[str(kind)] = key_of(
+            load=load,
+            stages={
+                bench.name: {
+                    "settings": bench.settings.model_dump(mode="json"),
+                    "spec": bench.stage.spec.digest() if bench.stage is not None else None,
+                    "absent": bench.absent.detail if bench.absent is not None else None,
+                }
+                for bench in benches
+                if bench.kind is kind
+            },
+            others=sorted(bench.name for bench in benches if bench.kind is not kind),
+            candidates=CANDIDATES,
+            clearance=version,
+        )
+    return Keys(
+        load=load,
+        specs={b.name: b.stage.spec.digest() for b in benches if b.stage is not None},
+        search=search,
+        rows=key_of(search=search, config=config.fingerprint(), clearance=version),
+    )

@@ -1,0 +1,86 @@
+"""What changed in the index between two of its versions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+import pyarrow as pa
+
+from pipeline.core.errors import Reason, ReferenceIndexError
+from pipeline.core.records import Abstention
+from pipeline.screening.judge import Bench
+from reference_index.store import ReferenceIndex
+
+
+@dataclass(frozen=True)
+class IndexChange:
+    """Files that came and went; a file that was changed did both.
+
+    Attributes:
+        added: positions in the newer version's `files`.
+        removed: ids of works that lost a file.
+    """
+
+    added: frozenset[int]
+    removed: frozenset[str]
+
+
+class IndexChanges:
+    """Changes that led to an opened index, from any earlier version of it."""
+
+    def __init__(self, index: ReferenceIndex) -> None:
+        self._index = index
+        self._known: dict[tuple[int, str], IndexChange | None] = {}
+
+    def since(self, version: int, digest: str) -> IndexChange | None:
+        """What changed since a version; None if that is not known: the version is not there any
+        more, or is not the one that had this digest (another index took its place).
+        """
+        key = (version, digest)
+        if key not in self._known:
+            self._known[key] = self._since(version, digest)
+        return self._known[key]
+
+    @cached_property
+    def _files(self) -> dict[tuple[str, str, str], int]:
+        return {(f.work_id, f.path, f.file_id): at for at, f in enumerate(self._index.files)}
+
+    def _since(self, version: int, digest: str) -> IndexChange | None:
+        if (version, digest) == (self._index.version, self._index.digest):
+            return IndexChange(frozenset(), frozenset())
+        try:
+            earlier = ReferenceIndex.open(self._index.path, version)
+        except ReferenceIndexError:
+            return None
+        if earlier.digest != digest:
+            return None
+        before = {(file.work_id, file.path, file.file_id) for file in earlier.files}
+        return IndexChange(
+            frozenset(at for key, at in self._files.items() if key not in before),
+            frozenset(key[0] for key in before if key not in self._files),
+        )
+
+
+def benches_of(benches: Sequence[Bench], files: frozenset[int]) -> list[Bench]:
+    """The same stages with nothing to compare with but these files, by position in the index."""
+    return [_bench_of(bench, files) for bench in benches]
+
+
+def _bench_of(bench: Bench, files: frozenset[int]) -> Bench:
+    if bench.entries is None:
+        return bench
+    kept = np.isin(bench.entries.file_of_row, np.fromiter(files, np.int64, len(files)))
+    if not kept.any():
+        none = Abstention(Reason.NO_WORKS, "none of the added works is of this kind")
+        return replace(bench, stage=None, entries=None, absent=none)
+    entries = replace(
+        bench.entries,
+        rows=bench.entries.rows.filter(pa.array(kept)),
+        file_of_row=bench.entries.file_of_row[kept],
+        cache={},
+        folder=None,
+    )
+    return replace(bench, entries=entries)

@@ -1,0 +1,152 @@
+"""What a scan keeps of assets, as bytes: answers as Arrow streams, outcomes as JSON.
+
+Nothing is kept as pickle. Whatever can't be read back exactly is a `ValueError`, and its asset is
+judged anew.
+"""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import pyarrow as pa
+
+from pipeline.core.errors import Reason
+from pipeline.core.records import (
+    Abstention,
+    Evidence,
+    Fault,
+    Fingerprint,
+    Outcome,
+    Passage,
+    StageOutcome,
+)
+from pipeline.screening.judge import Answer
+from pipeline.screening.rows import Facts
+
+
+def packed_json(value: Any) -> bytes:
+    """A JSON value, compressed; equal values give equal bytes."""
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return zlib.compress(text.encode("utf-8", "surrogatepass"), 1)
+
+
+def unpacked_json(data: bytes) -> Any:
+    """The inverse of `packed_json`. Raises ValueError if `data` is not of its making."""
+    try:
+        return json.loads(zlib.decompress(data).decode("utf-8", "surrogatepass"))
+    except zlib.error as error:
+        raise ValueError("kept values are damaged") from error
+
+
+def answer_to_bytes(answer: Answer) -> bytes | None:
+    """A fingerprint or an abstention; None for an outcome that says that the stage broke, which is
+    not kept, so that the next scan tries again.
+    """
+    if isinstance(answer, Fingerprint):
+        sink = pa.BufferOutputStream()
+        facts = json.dumps(dict(answer.facts), allow_nan=False)
+        schema = answer.rows.schema.with_metadata({"facts": facts})
+        with pa.ipc.new_stream(sink, schema) as stream:
+            stream.write_batch(answer.rows.replace_schema_metadata(schema.metadata))
+        data: bytes = sink.getvalue().to_pybytes()
+        return b"F" + data
+    if isinstance(answer, Abstention):
+        return b"A" + packed_json([str(answer.reason), answer.detail, dict(answer.facts)])
+    return None
+
+
+def answer_from_bytes(stage: str, data: bytes) -> Fingerprint | Abstention:
+    """The inverse of `answer_to_bytes`. Raises ValueError if `data` is not of its making."""
+    if data[:1] == b"A":
+        reason, detail, facts = unpacked_json(data[1:])
+        return Abstention(Reason(reason), detail, facts)
+    if data[:1] != b"F":
+        raise ValueError("a kept answer is neither a fingerprint nor an abstention")
+    try:
+        with pa.ipc.open_stream(pa.py_buffer(data[1:])) as stream:
+            batches = list(stream)
+            facts = json.loads(stream.schema.metadata[b"facts"])
+    except (pa.ArrowException, OSError, KeyError, TypeError) as error:
+        raise ValueError("a kept fingerprint is damaged") from error
+    if len(batches) != 1 or batches[0].num_rows == 0:
+        raise ValueError("a kept fingerprint has no rows")
+    return Fingerprint(stage, batches[0].replace_schema_metadata(None), facts)
+
+
+def outcomes_to_bytes(outcomes: Sequence[StageOutcome]) -> bytes:
+    """Outcomes of all stages, in their order."""
+    return packed_json([_outcome(one) for one in outcomes])
+
+
+def outcomes_from_bytes(data: bytes) -> tuple[StageOutcome, ...]:
+    """The inverse of `outcomes_to_bytes`. Raises ValueError if `data` is not of its making."""
+    try:
+        return tuple(_outcome_of(one) for one in unpacked_json(data))
+    except (KeyError, TypeError) as error:
+        raise ValueError("kept outcomes are of another form") from error
+
+
+def _outcome(outcome: StageOutcome) -> dict[str, Any]:
+    value: dict[str, Any] = {"stage": outcome.stage, "outcome": str(outcome.outcome)}
+    if outcome.reason is not None:
+        value["reason"] = str(outcome.reason)
+    if outcome.detail:
+        value["detail"] = outcome.detail
+    if outcome.facts:
+        value["facts"] = dict(outcome.facts)
+    if outcome.evidence:
+        value["evidence"] = [
+            {
+                "work_id": one.work_id,
+                "work_file": one.work_file,
+                "work_file_id": one.work_file_id,
+                "measures": dict(one.measures),
+                "passages": [asdict(passage) for passage in one.passages],
+            }
+            for one in outcome.evidence
+        ]
+    return value
+
+
+def _outcome_of(value: Mapping[str, Any]) -> StageOutcome:
+    return StageOutcome(
+        value["stage"],
+        Outcome(value["outcome"]),
+        Reason(value["reason"]) if "reason" in value else None,
+        value.get("detail", ""),
+        value.get("facts", {}),
+        tuple(_evidence_of(one) for one in value.get("evidence", ())),
+    )
+
+
+def _evidence_of(value: Mapping[str, Any]) -> Evidence:
+    return Evidence(
+        value["work_id"],
+        value["work_file"],
+        value["work_file_id"],
+        value["measures"],
+        tuple(
+            Passage(**{**one, "agreeing": tuple(tuple(run) for run in one["agreeing"])})
+            for one in value["passages"]
+        ),
+    )
+
+
+def facts_to_json(facts: Facts) -> str:
+    """How an asset loaded."""
+    fault = [str(facts.fault.reason), facts.fault.detail] if facts.fault else None
+    return json.dumps([fault, facts.format, facts.notes, facts.whole])
+
+
+def facts_from_json(text: str) -> Facts:
+    """The inverse of `facts_to_json`. Raises ValueError if `text` is not of its making."""
+    try:
+        fault, file_format, notes, whole = json.loads(text)
+        found = Fault(Reason(fault[0]), fault[1]) if fault else None
+        return Facts(found, file_format, tuple(notes), whole)
+    except (TypeError, KeyError, IndexError) as error:
+        raise ValueError("kept facts are of another form") from error

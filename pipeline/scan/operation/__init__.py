@@ -1,0 +1,1 @@
+"""How scans are operated: schedules, heartbeats, notifications."""

@@ -1,0 +1,108 @@
+"""heartbeat.json in a scan directory: what a scan does now, for a monitor.
+
+A thread writes it every few seconds for as long as the scan runs, so an old `updated` means that
+the process is gone; an old `progressed` under a young `updated` means that it hangs.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import threading
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from pipeline.core.environment import now
+from pipeline.runtime.json_log import pace_facts
+from pipeline.runtime.pace import Pace
+
+HEARTBEAT = "heartbeat.json"
+BEAT_SECONDS = 5.0
+
+
+class Heartbeat:
+    """The heartbeat of one scan. A beat that can't be written is left out: it fails no scan.
+
+    Args:
+        path: of the file. It is first written when the scan has begun, since until then the
+            directory may be another scan's.
+        every: seconds between two beats.
+    """
+
+    def __init__(self, path: Path, every: float = BEAT_SECONDS) -> None:
+        self._path = path
+        self._every = every
+        self._ended = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._facts: dict[str, Any] = {}
+        self._paces: dict[str, Pace] = {}
+        self._doing: tuple[str, int, int | None] = ("Beginning", 0, None)
+        self._progressed = now()
+
+    def begin(self, scan_id: str) -> None:
+        """Begins to beat."""
+        self._facts = {
+            "scan_id": scan_id,
+            "pid": os.getpid(),
+            "host": socket.gethostname(),
+            "started": now(),
+        }
+        with suppress(OSError):
+            for left in self._path.parent.glob(f".{HEARTBEAT}.*"):  # of a scan that was killed
+                left.unlink(missing_ok=True)
+        self._write("running", None)
+        self._thread = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
+        self._thread.start()
+
+    def progress(self, doing: str, done: int, total: int | None) -> None:
+        """A Progress: takes note of where the scan is."""
+        self._paces.setdefault(doing, Pace()).saw(done, time.monotonic())
+        self._doing = doing, done, total
+        self._progressed = now()
+
+    def end(self, state: str, exit_status: int) -> None:
+        """Writes the last beat: `finished`, `failed` or `interrupted`."""
+        if self._thread is None:
+            return
+        self._ended.set()
+        self._thread.join()
+        self._thread = None
+        if self._is_ours():
+            self._write(state, exit_status)
+
+    def _beat(self) -> None:
+        while not self._ended.wait(self._every):
+            self._write("running", None)
+
+    def _is_ours(self) -> bool:
+        """Whether no other scan has begun since this one let go of the directory."""
+        try:
+            said = json.loads(self._path.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return True
+        return not isinstance(said, dict) or said.get("scan_id") == self._facts["scan_id"]
+
+    def _write(self, state: str, exit_status: int | None) -> None:
+        doing, done, total = self._doing
+        pace = self._paces.get(doing, Pace())
+        said = {
+            "state": state,
+            **self._facts,
+            "phase": doing,
+            "done": done,
+            "total": total,
+            **pace_facts(pace, total, time.monotonic()),
+            "progressed": self._progressed,
+            "updated": now(),
+            "exit_status": exit_status,
+        }
+        new = self._path.with_name(f".{HEARTBEAT}.{os.getpid()}")
+        with suppress(OSError):
+            try:
+                new.write_text(json.dumps(said, sort_keys=True) + "\n", encoding="utf-8")
+                new.replace(self._path)
+            finally:
+                new.unlink(missing_ok=True)

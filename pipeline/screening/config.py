@@ -1,0 +1,173 @@
+"""The configuration of a run: configs/*.yaml as typed, frozen values.
+
+A file states what differs from the defaults; configs/default.yaml states all of them. Every fault
+of a file is reported at once. How works and assets are fingerprinted is not configured here: that
+is stored with the reference index (DESIGN: a fingerprint spec is stored with the index).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from functools import cache, cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import (
+    Field,
+    PrivateAttr,
+    ValidationError,
+    create_model,
+)
+
+from pipeline.core.errors import ConfigError
+from pipeline.core.section import Section
+from pipeline.core.validation import problems_of
+from pipeline.core.yaml_file import YamlDocument, read_yaml
+from pipeline.drops.settings import ObjectStorage
+from pipeline.load.limits import Limits
+from pipeline.report.settings import Report
+from pipeline.risk.bands import Bands
+from pipeline.risk.calibration import Calibration
+from pipeline.stages import STAGES, StageSettings
+
+DEFAULT_CALIBRATION = "calibration/default.json"
+
+
+@cache
+def configs_folder() -> Path:
+    """The folder of the configurations that come with Clearance.
+
+    In an installed package it lies inside `pipeline`, in a source checkout beside it.
+    """
+    package = Path(__file__).resolve().parents[1]
+    inside = package / "configs"
+    return inside if inside.is_dir() else package.parent / "configs"
+
+
+if TYPE_CHECKING:
+
+    class Stages(Section):
+        """One section for each registered stage, by its name."""
+
+        def __getattr__(self, name: str) -> StageSettings: ...
+
+else:
+    # Made from the registry, so that a new stage needs no line here.
+    Stages = create_model(
+        "Stages",
+        __base__=Section,
+        __module__=__name__,
+        **{
+            name: (stage.Settings, Field(default_factory=stage.Settings))
+            for name, stage in STAGES.items()
+        },
+    )
+
+
+class Config(Section):
+    """A whole configuration.
+
+    Attributes:
+        version: of the file's form.
+        limits: what is too large to load.
+        stages: each stage's search settings, by stage name.
+        calibration: path of the calibration file, relative to the configuration file or, if
+            nothing lies there, to the folder of the configurations that come with Clearance.
+        bands: cuts on calibrated risk.
+        report: what the report page shows.
+        object_storage: how places in object storage are read and written.
+    """
+
+    version: Literal[1] = 1
+    limits: Limits = Field(default_factory=Limits)
+    stages: Stages = Field(default_factory=Stages)
+    calibration: str = Field(default=DEFAULT_CALIBRATION, min_length=1)
+    bands: Bands = Field(default_factory=Bands)
+    report: Report = Field(default_factory=Report)
+    object_storage: ObjectStorage = Field(default_factory=ObjectStorage)
+
+    _folder: Path | None = PrivateAttr(default=None)
+
+    @property
+    def stage_settings(self) -> dict[str, StageSettings]:
+        """Each registered stage's settings, by stage name."""
+        return {name: getattr(self.stages, name) for name in STAGES}
+
+    @property
+    def calibration_path(self) -> Path:
+        """Where the calibration file lies."""
+        beside = (self._folder or configs_folder()) / self.calibration
+        return beside if beside.exists() else configs_folder() / self.calibration
+
+    @cached_property
+    def loaded_calibration(self) -> Calibration:
+        """The calibration that `calibration` names.
+
+        Raises:
+            ConfigError: if it can't be used.
+        """
+        return Calibration.load(self.calibration_path)
+
+    def values(self) -> dict[str, Any]:
+        """Every effective value as plain JSON values, defaults included."""
+        return self.model_dump(mode="json")
+
+    def fingerprint(self) -> str:
+        """SHA-256 (hex) of the effective values and of what the calibration file says.
+
+        Neither layout, comments and order of keys, nor where the two files lie, change it.
+
+        Raises:
+            ConfigError: if the calibration file can't be used.
+        """
+        identity = {**self.values(), "calibration": self.loaded_calibration.digest()}
+        return hashlib.sha256(
+            json.dumps(identity, sort_keys=True, separators=(",", ":")).encode()
+        ).hexdigest()
+
+
+def load_config(path: Path | None = None) -> Config:
+    """The configuration in the YAML file `path`, or the default one that comes with Clearance.
+
+    Raises:
+        ConfigError: if it or its calibration can't be used; `problems` lists every fault found.
+    """
+    source = configs_folder() / "default.yaml" if path is None else _found(path)
+    document = read_yaml(source)
+    problems = list(document.problems)
+    config = None
+    try:
+        # Strict, and as JSON: no number is read from a string, and a list may stand for a tuple.
+        config = Config.model_validate_json(json.dumps(document.values), strict=True)
+    except ValidationError as error:
+        problems += problems_of(error, Config, document.where)
+    if problems or config is None:
+        raise refused(source, problems, document)
+    config._folder = source.resolve().parent
+    config.loaded_calibration  # noqa: B018  a run must not find out at its end that it is broken
+    return config
+
+
+def _found(path: Path) -> Path:
+    """The file `path`, or the one of that name that comes with Clearance: `configs/strict.yaml`
+    works outside a checkout as well.
+    """
+    bundled = configs_folder() / path.name
+    ours = str(path) in (path.name, f"configs/{path.name}") and bundled.is_file()
+    return bundled if ours and not path.exists() else path
+
+
+def refused(source: Path, problems: list[str], document: YamlDocument) -> ConfigError:
+    """The error for a configuration file with these problems, listed in the order of its lines."""
+    problems.sort(key=lambda text: _line_in(text, len(document.lines)))
+    count = "a fault" if len(problems) == 1 else f"{len(problems)} faults"
+    listed = "\n".join(f"  - {problem}" for problem in problems)
+    return ConfigError(
+        f"The configuration {source} has {count} and was not used:\n{listed}", problems
+    )
+
+
+def _line_in(problem: str, otherwise: int) -> int:
+    number = problem.removeprefix("line ").partition(":")[0]
+    return int(number) if number.isdigit() else otherwise

@@ -1,0 +1,114 @@
+"""Where in a script a passage stands: its scene and its page."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from pipeline.core.errors import ScreeningError
+from pipeline.core.records import Evidence, Passage, StageOutcome
+from pipeline.load.loaded import LoadedScript, Span
+from pipeline.load.script.fountain import fountain_spans
+from pipeline.stages.text.elements import elements_of
+
+if TYPE_CHECKING:
+    from reference_index.store import ReferenceIndex
+
+_LONGEST_HEADING = 120
+_WORKS_HELD = 32
+_READ_AS: dict[str, str] = {"fdx": "pdf", "fadein": "pdf"}
+"""Formats that name their elements, of which the index keeps the lines alone: read by layout."""
+
+
+class ScriptPlaces:
+    """Scenes and pages of a script, by offset in characters."""
+
+    def __init__(self, script: LoadedScript) -> None:
+        self._text = script.text
+        self._scenes = [s for s in elements_of(script) if s.element == "scene heading"]
+        self._scene_starts = [span.start for span in self._scenes]
+        self._page_starts = [span.start for span in script.spans] if script.pages else []
+        self._pages = script.pages
+
+    def scene(self, offset: int) -> str | None:
+        """The heading of the scene that `offset` lies in, on one line; None before the first."""
+        at = bisect_right(self._scene_starts, offset) - 1
+        if at < 0:
+            return None
+        span = self._scenes[at]
+        return " ".join(self._text[span.start : span.end].split())[:_LONGEST_HEADING]
+
+    def page(self, offset: int) -> int | None:
+        """The page that `offset` lies on, from 1; None if the format has no pages."""
+        at = bisect_right(self._page_starts, offset) - 1
+        return self._pages[at] if at >= 0 else None
+
+
+class WorkPlaces:
+    """Scenes of works, read from the texts that an index keeps. For one thread.
+
+    Where their pages end is not kept, so no page is known.
+    """
+
+    def __init__(self, index: ReferenceIndex) -> None:
+        self._index = index
+        self._files = {(file.work_id, file.path): file for file in index.files}
+        self._held: OrderedDict[tuple[str, str], ScriptPlaces | None] = OrderedDict()
+
+    def of(self, work_id: str, work_file: str) -> ScriptPlaces | None:
+        """The places of a file of a work; None if its text is not kept or can't be read."""
+        key = (work_id, work_file)
+        if key not in self._held:
+            self._held[key] = self._read(key)
+            if len(self._held) > _WORKS_HELD:
+                self._held.popitem(last=False)
+        self._held.move_to_end(key)
+        return self._held[key]
+
+    def _read(self, key: tuple[str, str]) -> ScriptPlaces | None:
+        file = self._files.get(key)
+        if file is None:
+            return None
+        try:
+            text = self._index.content(file).text
+        except (ScreeningError, OSError):
+            return None  # the evidence stands without it
+        return None if text is None else ScriptPlaces(stored_script(text, file.format))
+
+
+def stored_script(text: str, script_format: str) -> LoadedScript:
+    """A script as far as its text and the name of its format tell of it."""
+    spans = fountain_spans(text) if script_format == "fountain" else (Span(0, len(text)),)
+    return LoadedScript(text, spans, _READ_AS.get(script_format, script_format))
+
+
+def with_places(
+    outcomes: Sequence[StageOutcome], script: LoadedScript, works: WorkPlaces
+) -> tuple[StageOutcome, ...]:
+    """Outcomes whose passages know their scene and page in the asset and in the work."""
+    if not any(one.passages for outcome in outcomes for one in outcome.evidence):
+        return tuple(outcomes)
+    places = ScriptPlaces(script)
+
+    def placed(work_id: str, passage: Passage) -> Passage:
+        asset, work = passage.asset_start, passage.work_start
+        of_work = works.of(work_id, passage.work_file)
+        return replace(
+            passage,
+            asset_scene=places.scene(asset),
+            asset_page=places.page(asset),
+            work_scene=of_work.scene(work) if of_work else None,
+            work_page=of_work.page(work) if of_work else None,
+        )
+
+    def of_evidence(evidence: Evidence) -> Evidence:
+        passages = tuple(placed(evidence.work_id, one) for one in evidence.passages)
+        return replace(evidence, passages=passages)
+
+    return tuple(
+        replace(outcome, evidence=tuple(of_evidence(one) for one in outcome.evidence))
+        for outcome in outcomes
+    )

@@ -1,1 +1,0 @@
-"""Verification: evidence between one asset and one candidate, compared with each other directly."""

@@ -1,0 +1,47 @@
+"""Reasons, kept as one text, taken apart into the sentences that they were."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.core.wording.sentences import in_a_line, sentences
+
+LEAD = "Escalate: evidence of copying from “Poems. Vol. 2” (W-1), held by W. H. Auden Inc. Ltd."
+SEEN = "About 98% of its picture is seen in about 25% of the asset: 38 local features agree."
+OTHER = "1 other work has evidence as well: “Stop. Here” (W-2)."
+FACTOR = "The embeddings (clearance-mini) have a cosine similarity of 0.65, seldom above 0.14."
+
+
+def test_each_sentence_is_one_and_stops_in_names_end_none():
+    said = (LEAD, FACTOR, SEEN, OTHER)
+    assert sentences(" ".join(said), ("Poems. Vol. 2", "W. H. Auden Inc. Ltd", None, "")) == said
+
+
+def test_an_initial_ends_no_sentence_even_of_a_name_that_is_not_known():
+    said = ("Ann B. Clark said on 2026-01-02 that the match is false.", OTHER)
+    assert sentences(" ".join(said)) == said
+
+
+@given(st.text(), st.lists(st.text()))
+def test_nothing_is_lost(text, names):
+    assert " ".join(sentences(text, names)) == " ".join(text.split())
+
+
+@pytest.mark.parametrize(
+    ("said", "line"),
+    [
+        ((LEAD, SEEN), SEEN),
+        ((LEAD,), LEAD.removeprefix("Escalate: e").join(("E", ""))),
+        (
+            ("Escalate: the file is, byte for byte, a registered file of “X” (W-1).", SEEN),
+            f"The file is, byte for byte, a registered file of “X” (W-1). {SEEN}",
+        ),
+        (("Not screened: no stage could judge it.",), "No stage could judge it."),
+        (("No match found among 5 works.",), "No match found among 5 works."),
+        ((), ""),
+    ],
+)
+def test_the_queues_line_begins_with_what_no_other_column_says(said, line):
+    assert in_a_line(" ".join(said), ("W. H. Auden Inc. Ltd",)) == line

@@ -1,0 +1,414 @@
+"""The record: what it takes, what it refuses, and that nothing of it is lost."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import random
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from contextlib import closing
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from decision_samples import BASIS, REVIEW, basis, some_record
+
+from pipeline.core.errors import RecordError
+from pipeline.core.records import Band
+from pipeline.decisions.audit import verify
+from pipeline.decisions.basis import Item
+from pipeline.decisions.canonical import canonical, parsed
+from pipeline.decisions.events import Choice, EventKind, Rules, folded, same_person
+from pipeline.decisions.record import PassedOverError, Record
+from pipeline.decisions.state import ItemState
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def test_events_are_read_as_they_were_written(place):
+    record = some_record(place)
+    again = Record.open(place)
+    events = list(again.events())
+    assert again.name == record.name
+    assert [event.seq for event in events] == list(range(1, 12))
+    assert {event.kind for event in events} == set(EventKind)
+    assert all(b.previous == a.hash for a, b in pairwise(events))
+    assert list(again.events(after=4)) == events[4:]
+    assert again.head == events[-1]
+    assert again.rules == Rules(second_person=(Band.ESCALATE, Band.REVIEW))
+    decided = events[1].payload
+    assert decided.basis == BASIS
+    assert decided.basis.risk == 0.9312
+    assert verify(place).whole
+
+
+def test_a_reason_is_wanted_where_the_rules_say_so(place):
+    record = Record.open(place, create=True)
+    for band in (Band.ESCALATE, Band.NOT_SCREENED, Band.PARTLY_SCREENED):
+        with pytest.raises(RecordError, match="needs a reason"):
+            record.decide("anna", basis(1, band), Choice.NO_ISSUE, reason=" \n")
+    with pytest.raises(RecordError, match="needs a reason"):
+        record.decide("anna", REVIEW, Choice.FALSE_MATCH)
+    record.decide("anna", REVIEW, Choice.NO_ISSUE)
+    record.set_rules("anna", Rules(reason_in=(Band.REVIEW,)))
+    with pytest.raises(RecordError, match="needs a reason"):
+        record.decide("anna", REVIEW, Choice.NO_ISSUE)
+    record.decide("anna", BASIS, Choice.NO_ISSUE)
+    assert len(list(record.events())) == 4
+
+
+def test_a_check_is_asked_in_the_moment_of_writing(place):
+    record, other = Record.open(place, create=True), Record.open(place)
+    other.decide("bob", REVIEW, Choice.REPLACE)
+    told = []
+
+    def refuse(state: ItemState, payload) -> None:
+        told.append((str(state.state), type(payload).__name__))
+        raise PermissionError
+
+    first = other.head
+    for attempt in (
+        lambda: record.decide("anna", REVIEW, Choice.NO_ISSUE, check=refuse),
+        lambda: record.undo("anna", first.event_id, "why", check=refuse),
+        lambda: record.assign("anna", REVIEW.item, "bob", check=refuse),
+        lambda: record.comment("anna", REVIEW.item, "x", check=refuse),
+    ):
+        with pytest.raises(PermissionError):
+            attempt()
+    assert told == [("agreed", said) for said in ("Decision", "Undo", "Assignment", "Comment")]
+    assert other.head == first
+    # What is there already is given, and nothing is asked.
+    same = other.decide("bob", REVIEW, Choice.REPLACE, event_id=first.event_id, check=refuse)
+    assert same == first
+
+
+def test_of_many_at_one_instant_the_check_lets_one_through(place):
+    Record.open(place, create=True)
+    start = threading.Barrier(8)
+    refused = []
+
+    def first_only(state: ItemState, _: object) -> None:
+        if state.given:
+            raise PermissionError
+
+    def decide(number: int) -> None:
+        record = Record.open(place)
+        start.wait()
+        try:
+            record.decide(f"p{number}", REVIEW, Choice.REPLACE, check=first_only)
+        except PermissionError:
+            refused.append(number)
+
+    people = [threading.Thread(target=decide, args=(number,)) for number in range(8)]
+    for one in people:
+        one.start()
+    for one in people:
+        one.join()
+    assert len(refused) == 7
+    assert Record.open(place).head.seq == 2
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("Anna Berg", "anna  BERG"),
+        ("Anna", "\uff21nna"),
+        ("Strasse", "Straße"),
+        ("José", "Jose\u0301"),
+        ("\u1fb3\u0345", "\u03b1\u0345\u0345"),
+        ("Anna Berg", "Anna\u00a0Berg"),
+    ],
+)
+def test_one_person_under_two_spellings_is_one(one, other):
+    assert same_person(one, other)
+    assert folded(folded(one)) == folded(one)
+
+
+@pytest.mark.parametrize(
+    "mark", ["\u034f", "\u3164", "\uffa0", "\ufe0f", "\u115f", "\u2800", "\u180b"]
+)
+def test_a_name_holds_nothing_that_cant_be_seen(tmp_path, mark):
+    with pytest.raises(RecordError, match="can't be seen"):
+        Record.open(tmp_path, create=True).comment(f"anna{mark}", BASIS.item, "words")
+
+
+@pytest.mark.parametrize("name", ["", "  ", "a\nb", "a\u200bb", "a\u202eb", "x" * 201])
+def test_who_does_it_is_a_name_that_can_be_seen(tmp_path, name):
+    record = Record.open(tmp_path, create=True)
+    with pytest.raises(RecordError):
+        record.comment(name, BASIS.item, "words")
+
+
+def test_what_cannot_be_done_is_refused(place):
+    record = Record.open(place, create=True)
+    first = record.decide("anna", BASIS, Choice.NO_ISSUE, reason="ours")
+    for attempt in (
+        lambda: record.undo("anna", "f" * 32, "why"),
+        lambda: record.undo("anna", record.comment("anna", BASIS.item, "x").event_id, "why"),
+        lambda: record.undo("anna", first.event_id, ""),
+        lambda: record.undo("bob", first.event_id, "not seen yet"),
+        lambda: record.comment("anna", BASIS.item, ""),
+        lambda: record.comment("anna", BASIS.item, "\ud800"),
+        lambda: record.comment("anna", BASIS.item, "nul \x00"),
+        lambda: record.comment("anna", BASIS.item, "x", event_id="with space"),
+        lambda: record.decide(
+            "anna", basis(1).__class__.of_json({**BASIS.to_json(), "work_id": None}),
+            Choice.FALSE_MATCH, reason="x",
+        ),
+    ):  # fmt: skip
+        with pytest.raises(RecordError):
+            attempt()
+    record.undo("anna", first.event_id, "mistaken")
+    with pytest.raises(RecordError, match="already"):
+        record.undo("anna", first.event_id, "again")
+    assert verify(place).whole
+
+
+def test_the_same_name_is_written_once(place):
+    record = Record.open(place, create=True)
+    one = record.decide("anna", REVIEW, Choice.REPLACE, event_id="request-0001")
+    assert record.decide("anna", REVIEW, Choice.REPLACE, event_id="request-0001") == one
+    with pytest.raises(RecordError, match="Another event"):
+        record.decide("anna", REVIEW, Choice.NO_ISSUE, event_id="request-0001")
+    undo = record.undo("anna", one.event_id, "no", event_id="request-0002")
+    assert record.undo("anna", one.event_id, "no", event_id="request-0002") == undo
+    with pytest.raises(RecordError, match="Another event"):
+        record.undo("anna", one.event_id, "for another reason", event_id="request-0002")
+    assert record.head.seq == 3
+
+
+def test_rows_are_not_changed_by_mistake(place):
+    record = some_record(place)
+    for statement in (
+        "UPDATE clearance_events SET actor = 'x' WHERE seq = 3",
+        "DELETE FROM clearance_events WHERE seq = 11",
+    ):
+        with (
+            pytest.raises(RecordError, match="append-only"),
+            record.database.writing() as connection,
+        ):
+            connection.exec_driver_sql(statement)
+    assert verify(place).whole
+
+
+def test_where_a_record_lies(tmp_path):
+    scans = tmp_path / "scan"
+    results = scans / "history" / "20300101T000000Z-00000000"
+    results.mkdir(parents=True)
+    (scans / "state.sqlite").touch()
+    (scans / "latest").symlink_to(Path("history") / results.name)
+    for folder in (scans, results, scans / "latest"):
+        assert Record.open(folder, create=True).database.file == scans / "record.sqlite"
+    with pytest.raises(RecordError, match="a scan deletes"):
+        Record.open(results / "mine.sqlite", create=True)
+    with pytest.raises(RecordError, match="no record"):
+        Record.open(tmp_path)
+    with pytest.raises(RecordError, match="mysql"):
+        Record.open("mysql://host/db")
+    with closing(sqlite3.connect(tmp_path / "other.sqlite")) as other:
+        other.execute("CREATE TABLE t (x)")
+    with pytest.raises(RecordError, match="something else"):
+        Record.open(tmp_path / "other.sqlite", create=True)
+
+
+def test_a_password_is_not_told():
+    with pytest.raises(RecordError) as told:
+        Record.open("postgresql://me:hunter2@127.0.0.1:1/db?connect_timeout=1")
+    assert "hunter2" not in str(told.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://anna:hunter2@/db?host={folder}",
+        "postgresql:///db?host={folder}&password=hunter2",
+        "postgresql://anna:hunter2@127.0.0.1:1/db?passfile={folder}&connect_timeout=1",
+        "postgresql://anna:hunter2@127.0.0.1:1/db?sslmode=verify-full&sslrootcert={folder}",
+        "postgresql://anna:hunter2@127.0.0.1:1/db?nonsense=hunter2",
+    ],
+)
+def test_a_server_s_errors_tell_no_place_and_no_secret(tmp_path, url):
+    with pytest.raises(RecordError) as told:
+        Record.open(url.format(folder=tmp_path))
+    said = str(told.value)
+    assert said.startswith("The record postgresql://")
+    assert said.count("\n") == 0
+    for secret in ("hunter2", "anna", str(tmp_path), tmp_path.name, "socket", "%2F", "psycopg"):
+        assert secret not in said
+
+
+def test_a_server_that_answers_is_told_of_by_what_it_refuses(postgresql, postgresql_place):
+    wrong = postgresql.replace("/postgres?", "/nothing?")
+    with pytest.raises(RecordError, match="no such database on its server") as told:
+        Record.open(wrong)
+    assert "host=" not in str(told.value)
+    record = Record.open(postgresql_place, create=True)
+    assert record.database.name == "postgresql:///postgres"
+    with record.database.engine.begin() as connection:
+        connection.exec_driver_sql("DROP TABLE clearance_events")
+    with pytest.raises(RecordError, match="its table of events is not there"):
+        list(record.events())
+
+
+@pytest.mark.parametrize("name", ["a b?c#d%20.sqlite", "ü.sqlite", "\udcff.sqlite"])
+def test_a_record_may_have_any_name(tmp_path, name):
+    record = Record.open(tmp_path / name, create=True)
+    record.comment("anna", BASIS.item, "words")
+    assert [file.name for file in tmp_path.iterdir() if file.stat().st_size] == [name]
+    assert verify(tmp_path / name).whole
+
+
+def test_without_the_extra_one_sentence_says_so(tmp_path):
+    code = (
+        "import sys; sys.modules['sqlalchemy'] = None\n"
+        "from pipeline.cli import main; sys.argv = ['clearance', 'audit', 'verify', 'x']; main()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    assert "clearance[review]" in done.stderr
+
+
+def test_canonical_json_is_one_form_only():
+    value = {"€": '\u2028\x7f\x1f"\\/', "\ud83d\ude00": 1, "\ufb33": [True, None, -5], "a": ""}
+    data = canonical({"a": "", "€": value["€"], "😀": 1, "\ufb33": [True, None, -5]})
+    # RFC 8785, 3.2.3: by UTF-16 units, so the surrogates of the face stand before U+FB33.
+    assert data.decode() == (
+        '{"a":"","€":"\u2028\x7f\\u001f\\"\\\\/","😀":1,"\ufb33":[true,null,-5]}'
+    )
+    assert canonical(parsed(data)) == data
+    for wrong in (b'{"a": 1}', b'{"b":1,"a":2}', b'{"a":1,"a":1}', b"1.0", b"NaN", b'"\\u0061"',
+                  b"\xff", b"9007199254740992", b"[" * 5000, b"-0"):  # fmt: skip
+        with pytest.raises(ValueError):  # noqa: PT011 - json's own errors are such
+            parsed(wrong)
+    for wrong_value in (0.5, {1: 2}, {"a": b""}, "\ud800", 2**53):
+        with pytest.raises(ValueError):  # noqa: PT011
+            canonical(wrong_value)
+
+
+def _decide_many(place: str, who: int, number: int, out: object) -> None:
+    record = Record.open(place, create=True)
+    out.put(
+        [
+            record.decide(f"person {who}", basis(who * 1000 + n), Choice.NO_ISSUE).event_id
+            for n in range(number)
+        ]
+    )
+
+
+@pytest.mark.slow
+def test_a_thousand_concurrent_decisions_lose_none(place):
+    context = multiprocessing.get_context("spawn")
+    out = context.Queue()
+    people = [context.Process(target=_decide_many, args=(place, n, 250, out)) for n in range(4)]
+    for one in people:
+        one.start()
+    acknowledged = [name for _ in people for name in out.get(timeout=120)]
+    for one in people:
+        one.join(timeout=30)
+        assert one.exitcode == 0
+    found = verify(place)
+    assert found.whole, found.faults
+    assert found.kinds == {"opened": 1, "decision": 1000}
+    kept = {event.event_id for event in Record.open(place).events()}
+    assert len(acknowledged) == 1000
+    assert set(acknowledged) <= kept
+
+
+WRITER = """
+import sys
+from pipeline.core.records import Band
+from pipeline.decisions.basis import Basis
+from pipeline.decisions.events import Choice
+from pipeline.decisions.record import Record
+record = Record.open(sys.argv[1], create=True)
+basis = Basis("a" * 64, "x.png", "w", 1, "d" * 64, "c" * 64, 0.5, Band.REVIEW, "run")
+print("ready", flush=True)
+while True:
+    print(record.decide(sys.argv[2], basis, Choice.REPLACE, note="n" * 3000).event_id, flush=True)
+"""
+
+
+def test_a_killed_writer_loses_nothing_acknowledged(place, tmp_path):
+    chance = random.Random(5)
+    acknowledged: list[str] = []
+    for _ in range(2):
+        writers = [
+            subprocess.Popen(
+                [sys.executable, "-c", WRITER, place, f"writer {n}"],
+                stdout=subprocess.PIPE, text=True, cwd=ROOT,
+            )
+            for n in range(2)
+        ]  # fmt: skip
+        for one in writers:
+            assert one.stdout.readline() == "ready\n"
+        time.sleep(0.15 + chance.random() * 0.4)
+        for one in writers:
+            os.kill(one.pid, signal.SIGKILL)
+        for one in writers:
+            said = one.stdout.read().split("\n")[:-1]  # a line that was cut off was not said
+            acknowledged += said
+            one.stdout.close()
+            one.wait()
+        found = verify(place)
+        assert found.whole, found.faults
+    kept = [event.event_id for event in Record.open(place).events()]
+    assert len(acknowledged) > 10
+    assert set(acknowledged) <= set(kept)
+    assert Record.open(place).decide("after", BASIS, Choice.REPLACE, reason="on it goes")
+
+
+BULK = """
+import sys
+from pipeline.core.records import Band
+from pipeline.decisions.basis import Basis
+from pipeline.decisions.events import Choice
+from pipeline.decisions.record import Record
+record = Record.open(sys.argv[1], create=True)
+bases = {
+    f"event-{n:05}": Basis(
+        f"{n:064x}", "x.png", "w", 1, "d" * 64, "c" * 64, 0.5, Band.REVIEW, "run"
+    )
+    for n in range(3000)
+}
+asked = []
+def check(state, given):
+    asked.append(given)
+    if len(asked) == 1500:
+        print("half", flush=True)
+record.decide_all("dora", bases, Choice.NO_ISSUE, check=check)
+"""
+
+
+def test_many_decisions_at_once_are_all_there_or_none(place):
+    with subprocess.Popen(
+        [sys.executable, "-c", BULK, place], stdout=subprocess.PIPE, text=True, cwd=ROOT
+    ) as writer:
+        assert writer.stdout.readline() == "half\n"
+        writer.kill()
+    found = verify(place)
+    assert found.whole, found.faults
+    assert found.kinds == {"opened": 1}
+    record = Record.open(place)
+    bases = {f"event-{n:05}": basis(n) for n in range(20)}
+
+    def not_the_third(state: ItemState, given: object) -> None:
+        if given.basis == basis(2):
+            raise PassedOverError
+
+    done = record.decide_all("dora", bases, Choice.NO_ISSUE, reason="r", check=not_the_third)
+    assert [event.event_id for event in done] == [name for name in bases if name != "event-00002"]
+    assert record.decide_all("dora", bases, Choice.NO_ISSUE, reason="r", check=not_the_third)
+    with pytest.raises(RecordError, match="Another event has the name"):
+        record.decide_all("dora", {"event-new": basis(50), **bases}, Choice.REPLACE, reason="r")
+    assert verify(place).kinds == {"opened": 1, "decision": 19}
+
+
+def test_an_item_is_an_asset_with_a_work():
+    assert Item.of("a" * 64, "x", "w") == Item.of("a" * 64, "y", "w")
+    assert Item.of(None, "x", None) == Item("path:x", None)

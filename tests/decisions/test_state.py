@@ -1,0 +1,275 @@
+"""Where items stand: one person, two, undone, contested, reopened, suppressed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from decision_samples import BASIS, REVIEW, row
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline.core.records import Band
+from pipeline.decisions.basis import Basis, Item, standing
+from pipeline.decisions.events import FIRST, Assignment, Choice, Comment, Decision, Event, Undo
+from pipeline.decisions.state import Items, State, item_state
+
+PEOPLE = ("anna", "bob", "carol")
+LATER = "20310101T000000Z-00000000"
+
+
+class Said:
+    """Events made up without a database."""
+
+    def __init__(self) -> None:
+        self.events: list[Event] = []
+
+    def add(self, actor: str, payload) -> Event:
+        previous = self.events[-1].hash if self.events else FIRST
+        seq = len(self.events) + 1
+        time = f"2030-01-01T00:00:{seq:02d}.000000Z"
+        self.events.append(Event(seq, f"{seq:032x}", time, actor, payload, previous))
+        return self.events[-1]
+
+    def decide(self, actor, choice=Choice.NO_ISSUE, basis=BASIS, **more) -> Event:
+        persons = 2 if basis.band is Band.ESCALATE else 1
+        return self.add(actor, Decision(basis, choice, persons=persons, **more))
+
+    def undo(self, actor, event) -> Event:
+        return self.add(actor, Undo(event.item, event.event_id, "why"))
+
+    def state(self, basis=BASIS, now=None):
+        return Items(self.events).state(basis.item, now)
+
+
+def test_one_person_is_enough_where_one_is_wanted():
+    said = Said()
+    assert said.state(REVIEW).state is State.OPEN
+    said.decide("anna", Choice.REPLACE, REVIEW, assignee="dora")
+    found = said.state(REVIEW)
+    assert (found.state, found.choices, found.assignee) == (State.AGREED, (Choice.REPLACE,), "dora")
+
+
+def test_a_second_person_does_not_see_the_first_decision():
+    said = Said()
+    said.add("carol", Comment(BASIS.item, "look at the hat"))
+    first = said.decide("anna", Choice.NO_ISSUE, reason="ours", assignee="bob")
+    said.add("Anna ", Comment(BASIS.item, "surely nothing"))
+    found = said.state()
+    assert found.state is State.FIRST_GIVEN
+    assert not found.sealed_for("ANNA")
+    assert found.sealed_for("bob")
+    assert found.assignee == "bob"
+    assert [event.actor for event in found.shown_to("bob")] == ["carol"]
+    assert first in found.shown_to("anna")
+    said.decide("anna", Choice.REPLACE)  # the same person twice is one person
+    assert said.state().state is State.FIRST_GIVEN
+    said.decide("bob", Choice.REPLACE)
+    assert said.state().state is State.AGREED
+    assert first in said.state().shown_to("bob")
+
+
+def test_two_who_differ_are_contested_until_they_do_not():
+    said = Said()
+    said.decide("anna", Choice.NO_ISSUE)
+    other = said.decide("bob", Choice.ESCALATE_TO_LEGAL)
+    assert said.state().state is State.CONTESTED
+    assert said.state().choices == (Choice.NO_ISSUE, Choice.ESCALATE_TO_LEGAL)
+    said.decide("carol", Choice.NO_ISSUE)
+    assert said.state().state is State.CONTESTED
+    said.undo("dora", other)
+    assert said.state().state is State.AGREED
+    said.decide("bob", Choice.REPLACE)
+    assert said.state().state is State.CONTESTED
+
+
+def test_what_is_undone_does_not_come_back_with_an_earlier_one():
+    said = Said()
+    earlier = said.decide("anna", Choice.NO_ISSUE, REVIEW)
+    later = said.decide("anna", Choice.REPLACE, REVIEW)
+    said.undo("anna", later)
+    found = said.state(REVIEW)
+    assert found.state is State.OPEN
+    assert found.undone == {later.event_id}
+    assert earlier.event_id not in found.undone
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ({"asset_id": "e" * 64}, "other bytes"),
+        ({"asset_id": None}, "could be read only one"),
+        ({"work_id": "w2"}, "w2 is the strongest"),
+        ({"work_id": None}, "none in question"),
+        ({"band": Band.REVIEW}, "“Needs review” now"),
+        ({"band": Band.NO_MATCH, "index_version": 8}, "the index is at version 8, it was at 7"),
+        ({"band": Band.INFO, "index_digest": "e" * 64}, "the index is another one"),
+        ({"band": Band.INFO, "config_fingerprint": "e" * 64}, "the configuration is another one"),
+        ({"index_version": 8, "index_digest": "e" * 64}, None),
+        ({"config_fingerprint": "e" * 64}, None),
+        ({"risk": 0.99, "run_id": "another"}, None),
+        ({"asset_path": "moved.png"}, None),
+    ],
+)
+def test_a_decision_stands_until_its_band_would_be_another(change, why):
+    found = standing(BASIS, replace(BASIS, **change))
+    assert found.stands is (why is None)
+    assert why is None or why in " ".join(found.why)
+
+
+def test_what_was_decided_on_another_band_is_reopened():
+    said = Said()
+    said.decide("anna", Choice.NO_ISSUE, REVIEW)
+    risen = replace(REVIEW, band=Band.ESCALATE, index_version=8)
+    found = said.state(REVIEW, risen)
+    assert (found.state, found.choices) == (State.REOPENED, (Choice.NO_ISSUE,))
+    said.decide("bob", Choice.REPLACE, risen)
+    found = said.state(REVIEW)  # the newest decision's basis is what counts
+    assert found.state is State.FIRST_GIVEN
+    assert found.sealed_for("anna")  # whose own is of another band
+    said.decide("anna", Choice.REPLACE, risen)
+    assert said.state(REVIEW, risen).state is State.AGREED
+
+
+def test_rows_whose_asset_or_work_changed_tell_what_was_decided_before():
+    said = Said()
+    said.decide("anna", Choice.NEEDS_LICENCE, REVIEW)
+    items = Items(said.events)
+    for change in ({"asset_id": "e" * 64}, {"work_id": "w2"}, {"work_id": None}):
+        found = items.of_row(row(replace(REVIEW, run_id=LATER, **change)))
+        assert found.state is State.REOPENED
+        assert found.choices == (Choice.NEEDS_LICENCE,)
+        assert found.why
+    assert items.of_row(row(replace(REVIEW, asset_path="copy.png"))).state is State.AGREED
+    assert items.of_row(row(BASIS)).state is State.OPEN
+
+
+def test_what_was_decided_on_another_work_than_the_strongest_says_nothing_of_the_row():
+    said = Said()
+    beside = replace(REVIEW, work_id="w2", band=Band.INFO, strongest=False)
+    said.decide("anna", Choice.NEEDS_LICENCE, beside)
+    items = Items(said.events)
+    for run in (REVIEW.run_id, LATER):
+        assert items.of_row(row(replace(REVIEW, run_id=run))).state is State.OPEN
+        gone = replace(REVIEW, run_id=run, work_id=None, band=Band.NO_MATCH)
+        assert items.of_row(row(gone)).state is State.OPEN
+    # It is the row's own decision once that work is the strongest.
+    assert items.of_row(row(replace(beside, run_id=LATER))).state is State.AGREED
+    # An event of an earlier release does not say which work was the strongest; its own run does.
+    said = Said()
+    said.decide("anna", Choice.NEEDS_LICENCE, replace(beside, strongest=True))
+    items = Items(said.events)
+    assert items.of_row(row(REVIEW)).state is State.OPEN
+    assert items.of_row(row(replace(REVIEW, run_id=LATER))).state is State.REOPENED
+
+
+def test_false_matches_are_suppressed_and_can_be_revoked():
+    said = Said()
+    said.decide("anna", Choice.FALSE_MATCH, reason="another cat")
+    assert Items(said.events).suppressions() == []  # of two, one
+    second = said.decide("bob", Choice.FALSE_MATCH, reason="not it")
+    items = Items(said.events)
+    [one] = items.suppressions()
+    assert (one.asset_id, one.work_id, one.by) == ("a" * 64, "w1", ("anna", "bob"))
+    assert one.covers(BASIS)
+    assert one.covers(replace(BASIS, index_version=9, asset_path="elsewhere.png"))
+    assert not one.covers(replace(BASIS, band=Band.REVIEW))
+    assert not one.covers(replace(BASIS, work_id="w2"))
+    assert items.of_row(row(BASIS)).state is State.SUPPRESSED
+    gone = replace(BASIS, work_id=None, band=Band.NO_MATCH, run_id=LATER)
+    assert items.of_row(row(gone)).state is State.SUPPRESSED  # a scan left the match out
+    assert items.of_row(row(replace(BASIS, work_id="w2"))).state is State.OPEN
+    said.undo("carol", second)
+    assert Items(said.events).suppressions() == []
+
+
+def test_a_row_with_suppressed_matches_alone_is_where_those_decisions_stand():
+    said = Said()
+    none = replace(BASIS, work_id=None, band=Band.INFO, risk=None, asset_path="copy.png")
+    bare = {**row(none), "suppressed_works": 1}
+    other = replace(BASIS, asset_id="e" * 64, asset_path="copy.png")
+    said.decide("anna", Choice.NO_ISSUE, other)  # of other bytes, at the path that it is at now
+    said.decide("bob", Choice.NO_ISSUE, other)
+    for who in ("anna", "bob"):
+        last = said.decide(who, Choice.FALSE_MATCH, reason="another cat")
+    assert Items(said.events).of_row(bare).state is State.SUPPRESSED
+    assert Items(said.events).of_row({**bare, "suppressed_works": 0}).state is State.REOPENED
+    decided = said.decide("carol", Choice.NEEDS_LICENCE)
+    assert Items(said.events).of_row(bare).state is State.CONTESTED
+    said.undo("carol", decided)
+    assert Items(said.events).of_row(bare).state is State.SUPPRESSED
+    said.undo("dora", last)  # since the row was written
+    assert Items(said.events).of_row(bare).state is State.FIRST_GIVEN
+    said.undo("dora", said.events[2])
+    assert Items(said.events).of_row(bare).state is State.OPEN
+    said.decide("dora", Choice.NO_ISSUE, none)
+    assert Items(said.events).of_row(bare).state is State.AGREED
+
+
+def test_a_row_of_two_suppressed_works_wants_both_decisions():
+    said = Said()
+    two = replace(REVIEW, work_id="w2")
+    bare = {**row(replace(REVIEW, work_id=None, band=Band.INFO)), "suppressed_works": 2}
+    said.decide("anna", Choice.FALSE_MATCH, REVIEW)
+    later = said.decide("anna", Choice.FALSE_MATCH, two)
+    found = Items(said.events).of_row(bare)
+    assert (found.state, found.item.work_id) == (State.SUPPRESSED, "w2")
+    said.decide("anna", Choice.REPLACE, REVIEW)
+    found = Items(said.events).of_row(bare)
+    assert (found.state, found.item.work_id) == (State.AGREED, "w1")
+    said.undo("anna", later)
+    assert Items(said.events).of_row(bare).state is State.AGREED
+
+
+steps = st.lists(
+    st.one_of(
+        st.tuples(st.just("decide"), st.sampled_from(PEOPLE), st.sampled_from(list(Choice)),
+                  st.sampled_from((Band.ESCALATE, Band.REVIEW))),
+        st.tuples(st.just("undo"), st.sampled_from(PEOPLE), st.integers(0, 20)),
+        st.tuples(st.just("assign"), st.sampled_from(PEOPLE), st.sampled_from(PEOPLE)),
+    ),
+    max_size=12,
+)  # fmt: skip
+
+
+@settings(max_examples=300, deadline=None, derandomize=True)
+@given(steps, st.sampled_from((Band.ESCALATE, Band.REVIEW)))
+def test_whatever_happens_the_state_is_what_its_words_say(done, band):
+    said = Said()
+    for step in done:
+        if step[0] == "decide":
+            said.decide(step[1], step[2], replace(BASIS, band=step[3]))
+        elif step[0] == "assign":
+            said.add(step[1], Assignment(BASIS.item, step[2]))
+        else:
+            made = [event for event in said.events if isinstance(event.payload, Decision)]
+            if made:
+                said.undo(step[1], made[step[2] % len(made)])
+    now = replace(BASIS, band=band)
+    found = item_state(BASIS.item, said.events, now)
+    people = [one.actor for one in found.standing]
+    assert len(people) == len(set(people))
+    assert all(one.decision.basis == now for one in found.standing)
+    assert not {one.event.event_id for one in found.given} & found.undone
+    wanted = 2 if band is Band.ESCALATE else 1
+    assert (found.state is State.OPEN) == (not found.given)
+    assert (found.state is State.REOPENED) == (not found.standing and bool(found.reopened))
+    assert (found.state is State.FIRST_GIVEN) == (0 < len(people) < wanted)
+    enough = len(people) >= wanted
+    assert (found.state is State.CONTESTED) == (enough and len(found.choices) > 1)
+    for person in PEOPLE:
+        if found.sealed_for(person):
+            assert not any(event.actor in people for event in found.shown_to(person))
+
+
+def test_items_and_bases_survive_json():
+    for one in (BASIS, replace(BASIS, asset_id=None, work_id=None, risk=None), REVIEW):
+        assert Basis.of_json(one.to_json()) == one
+        assert Basis.of_row(row(one)) == one
+        assert Item.of_json(one.item.to_json()) == one.item
+    match = {"work_id": "w9", "risk": 0.2}
+    other = replace(BASIS, work_id="w9", risk=0.2, strongest=False)
+    assert Basis.of_row(row(BASIS), match) == other
+    assert Basis.of_json(other.to_json()) == other
+    of_its_own = replace(other, band=Band.INFO)
+    assert Basis.of_row(row(BASIS), {**match, "band": "info"}) == of_its_own

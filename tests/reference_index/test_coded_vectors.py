@@ -1,0 +1,171 @@
+"""The search over coded vectors nearly always nominates what the plain comparison finds."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+
+from pipeline.load.grey import luma
+from pipeline.stages.image.codebook import CODE_BYTES, PARTS, codebook
+from pipeline.stages.image.sift import DIMS, extract
+from pipeline.stages.image.synthetic import picture
+from reference_index.coded_vectors import CodedVectors
+
+
+@pytest.fixture(scope="module")
+def book():
+    return codebook()
+
+
+def descriptors_of(frame):
+    return extract(luma(frame))[1]
+
+
+@pytest.fixture(scope="module")
+def stored(book):
+    """Cells and codes of ten pictures' features."""
+    found = np.concatenate([descriptors_of(picture(seed, 240)) for seed in range(60, 70)])
+    cells = book.nearest_cells(found)[0][:, 0]
+    return cells, book.encode(found, cells)
+
+
+@pytest.fixture(scope="module")
+def queries():
+    """Features of copies: four of those pictures made smaller and compressed."""
+    found = []
+    for seed in range(60, 64):
+        small = cv2.resize(picture(seed, 240), None, fx=0.7, fy=0.7, interpolation=cv2.INTER_AREA)
+        _, data = cv2.imencode(".jpg", small, [cv2.IMWRITE_JPEG_QUALITY, 50])
+        found.append(descriptors_of(cv2.imdecode(data, cv2.IMREAD_COLOR)))
+    return np.concatenate(found)
+
+
+def searched(book, cells, codes):
+    return CodedVectors(book.cells, book.words, cells, codes)
+
+
+def oracle(book, cells, codes, queries):
+    """Squared distances to everything, decoded: float32 (m, n)."""
+    kept = book.decode(codes, cells)
+    squares = np.square(queries).sum(1)[:, None] + np.square(kept).sum(1)
+    return squares - 2 * queries @ kept.T
+
+
+def test_it_nominates_what_the_oracle_finds_nearest(book, stored, queries):
+    plain = oracle(book, *stored, queries)
+    cells, distances = book.nearest_cells(queries, 3)
+    near, entries = searched(book, *stored).nearest(queries, 8, cells, distances)
+    assert near.shape == entries.shape == (len(queries), 8)
+    assert (near.dtype, entries.dtype) == (np.float32, np.int64)
+    assert (near[:, :-1] <= near[:, 1:]).all()
+    first = plain.argmin(axis=1)
+    at_all = (entries == first[:, None]).any(axis=1)
+    # Neighbours far off lie in cells that are not looked into, and say nothing anyhow.
+    telling = plain.min(axis=1) < 0.5 * distances[:, 0]
+    assert telling.sum() > 200
+    assert (entries[telling, 0] == first[telling]).mean() > 0.85
+    assert at_all[telling].mean() > 0.9
+    assert at_all.mean() > 0.6
+
+
+def test_distances_are_those_of_the_oracle_but_for_rounding(book, stored, queries):
+    plain = oracle(book, *stored, queries)
+    cells, distances = book.nearest_cells(queries, 3)
+    near, entries = searched(book, *stored).nearest(queries, 4, cells, distances)
+    found = entries >= 0
+    true = np.take_along_axis(plain, np.maximum(entries, 0), 1)
+    assert np.abs(near - true)[found].mean() < 0.02
+    assert np.abs(near - true)[found].max() < 0.1
+
+
+def test_every_cell_looked_into_leaves_only_the_rounding(book, stored, queries):
+    some = queries[::8]
+    plain = oracle(book, *stored, some)
+    cells, distances = book.nearest_cells(some, len(book.cells))
+    _, entries = searched(book, *stored).nearest(some, 1, cells, distances)
+    lost = plain[np.arange(len(some)), entries[:, 0]] - plain.min(axis=1)
+    assert lost.max() < 0.05
+    assert (lost < 1e-5).mean() > 0.85
+
+
+def test_only_the_cells_that_are_named_are_looked_into(book, stored, queries):
+    cells, distances = book.nearest_cells(queries, 3)
+    _, entries = searched(book, *stored).nearest(queries, 8, cells, distances)
+    for named, row in zip(cells, entries, strict=True):
+        assert set(stored[0][row[row >= 0]]) <= set(named)
+
+
+def test_the_order_of_what_is_stored_does_not_matter(book, stored, queries):
+    cells, codes = stored
+    order = np.random.default_rng(1).permutation(len(cells))
+    asked = book.nearest_cells(queries, 3)
+    one, _ = searched(book, cells, codes).nearest(queries, 8, *asked)
+    other, entries = searched(book, cells[order], codes[order]).nearest(queries, 8, *asked)
+    np.testing.assert_array_equal(one, other)
+    assert (entries < len(order)).all()
+
+
+def test_an_empty_index(book, queries):
+    nothing = searched(book, np.zeros(0, np.int64), np.zeros((0, CODE_BYTES), np.uint8))
+    assert len(nothing) == 0
+    near, entries = nothing.nearest(queries, 5, *book.nearest_cells(queries, 3))
+    assert near.shape == entries.shape == (len(queries), 5)
+    assert np.isposinf(near).all()
+    assert (entries == -1).all()
+
+
+def test_no_queries(book, stored):
+    none = np.zeros((0, DIMS), np.float32)
+    near, entries = searched(book, *stored).nearest(none, 5, *book.nearest_cells(none, 3))
+    assert near.shape == entries.shape == (0, 5)
+
+
+def test_one_entry_and_what_is_missing_is_padded(book, stored):
+    cells, codes = stored[0][:1], stored[1][:1]
+    one = searched(book, cells, codes)
+    assert len(one) == 1
+    query = book.decode(codes, cells)
+    near, entries = one.nearest(query, 4, *book.nearest_cells(query, 3))
+    assert entries.tolist() == [[0, -1, -1, -1]]
+    assert near[0, 0] < 0.05
+    assert np.isposinf(near[0, 1:]).all()
+    # Asked only in a cell in which it does not lie.
+    elsewhere = (cells + 1) % len(book.cells)
+    near, entries = one.nearest(query, 2, elsewhere[:, None], np.ones((1, 1), np.float32))
+    assert entries.tolist() == [[-1, -1]]
+    assert np.isposinf(near).all()
+
+
+def test_equal_vectors_are_all_found(book, stored):
+    cells, codes = np.repeat(stored[0][:1], 6), np.repeat(stored[1][:1], 6, axis=0)
+    query = book.decode(codes[:1], cells[:1])
+    near, entries = searched(book, cells, codes).nearest(query, 6, *book.nearest_cells(query, 1))
+    assert sorted(entries[0]) == list(range(6))
+    assert len(set(near[0].tolist())) == 1
+
+
+@pytest.mark.parametrize(
+    ("cells", "codes"),
+    [
+        (np.zeros(3, np.int64), np.zeros((2, CODE_BYTES), np.uint8)),
+        (np.zeros(2, np.int64), np.zeros((2, CODE_BYTES - 1), np.uint8)),
+        (np.zeros(2, np.int64), np.zeros((2, 2 * CODE_BYTES), np.uint8)),
+        (np.array([0, -1]), np.zeros((2, CODE_BYTES), np.uint8)),
+        (np.array([0, 10**6]), np.zeros((2, CODE_BYTES), np.uint8)),
+    ],
+    ids=["fewer codes", "short codes", "long codes", "negative cell", "no such cell"],
+)
+def test_what_does_not_fit_together_is_refused(book, cells, codes):
+    with pytest.raises(ValueError, match="cell"):
+        searched(book, cells, codes)
+
+
+def test_words_of_another_form_are_refused(book):
+    with pytest.raises(ValueError, match="do not fit together"):
+        CodedVectors(
+            book.cells,
+            book.words[: PARTS // 2],
+            np.zeros(1, np.int64),
+            np.zeros((1, CODE_BYTES), np.uint8),
+        )

@@ -1,0 +1,198 @@
+"""What counts as a change, and what it is said to come of."""
+
+import pyarrow as pa
+import pytest
+
+from pipeline.core.records import Band
+from pipeline.scan.answer.delta import (
+    Change,
+    Suppressed,
+    Why,
+    change_counts,
+    delta_of,
+    delta_schema,
+    suppressed_works,
+)
+
+E, R, I, P, N, O = (  # noqa: E741 - bands, most urgent first
+    "escalate", "review", "info", "partly_screened", "not_screened", "no_match",
+)  # fmt: skip
+FLAG, OPEN = (E, R, I), (P, N)
+
+
+def row(path="a", band=O, **changes):
+    flagged = band in FLAG
+    given = {
+        "asset_path": path, "asset_id": "1" * 64, "band": band, "risk": 0.5 if flagged else None,
+        "work_id": "w1" if flagged else None, "title": "The Cat" if flagged else None,
+        "reasons": "Because.", "index_version": 2, "index_digest": "d2",
+        "config_fingerprint": "c",
+    }  # fmt: skip
+    return {**given, **changes}
+
+
+SCHEMA = pa.schema(
+    [
+        (name, {"risk": pa.float64(), "index_version": pa.int64()}.get(name, pa.string()))
+        for name in row()
+    ]
+)
+
+
+def delta(now, before, added=(), removed=(), suppressed=None):
+    def table(rows):
+        return None if rows is None else pa.Table.from_pylist(rows, schema=SCHEMA)
+
+    found = delta_of(
+        table(now), table(before), "new", None if before is None else "old",
+        added=set(added).__contains__, removed=set(removed).__contains__, suppressed=suppressed,
+    )  # fmt: skip
+    assert found.schema.equals(delta_schema())
+    return [(r["asset_path"], r["change"], r["why"]) for r in found.to_pylist()]
+
+
+def wanted(before, now):
+    """The rule, written down anew from its description."""
+    if now in FLAG and before not in FLAG:
+        return Change.NEWLY_FLAGGED
+    if now in OPEN and before not in OPEN:
+        return Change.NEWLY_NOT_SCREENED
+    if before in OPEN and now == O:
+        return Change.NEWLY_SCREENED
+    if before in FLAG and now in FLAG and before != now:
+        return Change.RISEN if FLAG.index(now) < FLAG.index(before) else Change.FALLEN
+    if before in FLAG and now == O:
+        return Change.FALLEN
+    return None
+
+
+@pytest.mark.parametrize("before", Band)
+@pytest.mark.parametrize("now", Band)
+def test_every_pair_of_bands(before, now):
+    found = delta([row(band=now.value)], [row(band=before.value)])
+    change = wanted(before.value, now.value)
+    assert [(one[1]) for one in found] == ([change] if change else [])
+
+
+def test_the_first_scan_is_all_new():
+    assert delta([row("a"), row("b", E)], None) == [
+        ("b", "new", "new file"),
+        ("a", "new", "new file"),
+    ]
+
+
+def test_what_is_gone_stands_last_and_keeps_its_band():
+    assert delta([row("b")], [row("a", R)]) == [
+        ("b", "new", "new file"),
+        ("a", "gone", "the file is no longer in its drop"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("now", "before", "sets", "why"),
+    [
+        ({"band": E}, {}, {"added": ["w1"]}, Why.WORK_ADDED),
+        ({"band": E, "asset_id": "2" * 64}, {}, {"added": ["w1"]}, Why.OTHER_BYTES),
+        ({"band": E}, {"asset_id": None, "band": N}, {}, Why.UNREAD),
+        ({"band": E, "config_fingerprint": "d"}, {}, {}, Why.CONFIGURATION),
+        ({"band": E, "index_version": 3, "index_digest": "d3"}, {}, {}, Why.INDEX),
+        ({"band": E}, {"band": N}, {}, Why.AGAIN),
+        ({"band": O}, {"band": E}, {"removed": ["w1"]}, Why.WORK_REMOVED),
+    ],
+)
+def test_why(now, before, sets, why):
+    [(_, _, said)] = delta([row(**now)], [row(**before)], **sets)
+    assert said == why
+
+
+def test_another_work_and_other_bytes_are_news_without_another_band():
+    assert delta([row(band=R, work_id="w2")], [row(band=R)])[0][1] == Change.ANOTHER_WORK
+    assert delta([row(asset_id="2" * 64)], [row()])[0][1] == Change.OTHER_BYTES
+    assert delta([row(risk=0.51)], [row(risk=0.5)]) == []
+
+
+def test_the_most_urgent_changes_stand_first_and_all_kinds_are_counted():
+    now = [row("a", R), row("b", E), row("c", E, risk=0.9), row("d", N)]
+    before = [row("a"), row("b"), row("c"), row("d"), row("e")]
+    found = delta_of(
+        pa.Table.from_pylist(now, schema=SCHEMA), pa.Table.from_pylist(before, schema=SCHEMA),
+        "new", "old", added=bool, removed=bool,
+    )  # fmt: skip
+    assert found.column("asset_path").to_pylist() == ["c", "b", "a", "d", "e"]
+    counts = change_counts(found)
+    assert list(counts) == [change.value for change in Change]
+    assert counts["newly_flagged"] == 3
+    assert counts["gone"] == counts["newly_not_screened"] == 1
+
+
+NONE_COUNTS = {"band": I, "work_id": None, "risk": None}
+
+
+@pytest.mark.parametrize(
+    ("now", "before", "change"),
+    [
+        ({"band": I}, NONE_COUNTS, Change.RISEN),
+        ({"band": E}, NONE_COUNTS, Change.RISEN),
+        (NONE_COUNTS, {"band": I}, Change.FALLEN),
+        (NONE_COUNTS, {"band": E}, Change.FALLEN),
+        ({"band": O}, NONE_COUNTS, Change.FALLEN),
+        (NONE_COUNTS, {"band": O}, Change.NEWLY_FLAGGED),
+        ({"band": N}, NONE_COUNTS, Change.NEWLY_NOT_SCREENED),
+        (NONE_COUNTS, NONE_COUNTS, None),
+    ],
+)
+def test_a_row_with_suppressed_matches_alone_is_the_least_of_the_flagged(now, before, change):
+    found = delta([row(**now)], [row(**before)])
+    assert [one[1] for one in found] == ([change] if change else [])
+
+
+def works(*ids):
+    return {"a": frozenset(ids)}
+
+
+@pytest.mark.parametrize(
+    ("now", "before", "suppressed", "why"),
+    [
+        (NONE_COUNTS, {"band": E}, Suppressed(now=works("w1")), Why.SUPPRESSED),
+        ({"band": R, "work_id": "w2"}, {"band": E}, Suppressed(now=works("w1")), Why.SUPPRESSED),
+        ({"band": E, "work_id": "w2"}, {"band": E}, Suppressed(now=works("w1")), Why.SUPPRESSED),
+        # Another one than had decided the row was suppressed, and it fell of itself.
+        ({"band": R}, {"band": E}, Suppressed(now=works("w2")), Why.AGAIN),
+        ({"band": E}, NONE_COUNTS, Suppressed(before=works("w1")), Why.TAKEN_BACK),
+        ({"band": E}, NONE_COUNTS, Suppressed({}, works("w1"), works("w1")), Why.LAPSED),
+        ({"band": E}, NONE_COUNTS, Suppressed({}, works("w1"), works("w2")), Why.TAKEN_BACK),
+        ({"band": E}, NONE_COUNTS, Suppressed({}, works("w1"), unusable=True), Why.RECORD),
+        # It rose for another work than the one that had been suppressed.
+        ({"band": E}, {"band": R, "work_id": "w2"}, Suppressed(works("w3"), works("w3")),
+         Why.AGAIN),
+        ({"band": E, "asset_id": "2" * 64}, NONE_COUNTS, Suppressed(before=works("w1")),
+         Why.OTHER_BYTES),
+    ],
+)  # fmt: skip
+def test_why_of_suppressed_matches(now, before, suppressed, why):
+    [(_, _, said)] = delta([row(**now)], [row(**before)], suppressed=suppressed)
+    assert said == why
+
+
+def test_an_added_work_is_the_cause_unless_the_row_fell():
+    suppressed = Suppressed(now=works("w1"))
+    for band, why in ((E, Why.WORK_ADDED), (R, Why.SUPPRESSED)):
+        found = delta(
+            [row(band=band, work_id="w2")], [row(band=E)], added=["w2"], suppressed=suppressed
+        )
+        assert [one[2] for one in found] == [why]
+
+
+def test_a_removed_work_that_was_suppressed_is_the_cause():
+    found = delta(
+        [row(band=O)], [row(**NONE_COUNTS)], removed=["w1"],
+        suppressed=Suppressed(before=works("w1")),
+    )  # fmt: skip
+    assert [one[1:] for one in found] == [(Change.FALLEN, Why.WORK_REMOVED)]
+
+
+def test_matches_of_an_earlier_release_tell_of_no_suppression():
+    table = pa.table({"asset_path": ["a", "a", "b"], "work_id": ["w1", "w2", "w1"]})
+    assert suppressed_works(table) == {}
+    table = table.append_column("suppressed", pa.array([True, True, False]))
+    assert suppressed_works(table) == works("w1", "w2")

@@ -1,0 +1,260 @@
+"""What an operator sees of a scan: JSON lines, a heartbeat, progress, the end of the run."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from io import StringIO
+
+import pytest
+from telling import nothing_telling
+
+from pipeline.cli.terminal.scan import stages_line
+from pipeline.core.errors import DecodingError
+from pipeline.runtime import json_log
+from pipeline.runtime.json_log import JsonLog
+from pipeline.runtime.pace import Pace, duration_in_words, pace_in_words
+from pipeline.runtime.progress import shown
+from pipeline.scan.operation.heartbeat import Heartbeat
+
+
+def test_a_log_has_counts_and_ids_and_nothing_of_what_assets_hold(night):
+    done = night.run("--log-json")
+    assert done.status == 3
+    events = [line["event"] for line in done.lines]
+    assert [one for one in events if one != "progress"] == [
+        "scan_started", "index_opened", "drop_listed", "plan", "record_read", "results_written",
+        "scan_finished",
+    ]  # fmt: skip
+    nothing_telling(done.stderr)
+    for line in done.lines:
+        assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", line["time"])
+        assert line["scan_id"] == night.delta()["scan_id"]
+    last = done.lines[-1]
+    assert last["exit_status"] == 3
+    assert last["counts"] == night.delta()["counts"]
+    assert last["stages"]["text_overlap"]["matched"] == 1
+    assert {"phase": "Judging", "done": 4, "total": 4}.items() <= {
+        key: value
+        for line in done.lines
+        if line["event"] == "progress" and line["phase"] == "Judging"
+        for key, value in line.items()
+    }.items()
+
+
+def test_a_drop_that_is_gone_is_an_event_and_still_nothing_telling(night):
+    night.run()
+    for file in night.drop.iterdir():
+        file.unlink()
+    night.drop.rmdir()
+    done = night.run("--log-json")
+    nothing_telling(done.stderr)
+    assert ("drop_unreachable", "vendor-a", 4) in [
+        (line["event"], line.get("drop"), line.get("files")) for line in done.lines
+    ]
+
+
+def test_a_failed_scan_is_logged_and_says_the_rest_on_standard_output(night, monkeypatch):
+    def fail(*_):
+        raise OSError(5, "Input/output error", "/drops/zanzibar/ophelia.png")
+
+    monkeypatch.setattr("pipeline.scan.run.write_answer", fail)
+    done = night.run("--log-json")
+    assert done.status == 2
+    nothing_telling(done.stderr)
+    last = done.lines[-1]
+    assert (last["event"], last["error"], last["exit_status"]) == ("scan_failed", "OSError", 2)
+    assert last["why"] == "the system refused something (Input/output error)"
+    assert "ophelia.png" in done.stdout
+    assert (night.beat["state"], night.beat["exit_status"]) == ("failed", 2)
+
+
+def test_a_defect_is_logged_by_its_place_and_has_a_status_of_its_own(night, monkeypatch):
+    def fail(*_):
+        raise RuntimeError("zanzibar")
+
+    monkeypatch.setattr("pipeline.scan.run.write_answer", fail)
+    done = night.run("--log-json")
+    assert done.status == 70
+    nothing_telling(done.stderr)
+    assert done.lines[-1]["where"].startswith("scan/")
+    assert (night.beat["state"], night.beat["exit_status"]) == ("failed", 70)
+
+
+def test_a_machine_that_starts_no_worker_is_no_defect(night, monkeypatch):
+    def refuse(*_args, **_options):
+        raise DecodingError("No process could be started to decode files in; free memory.")
+
+    monkeypatch.setattr("pipeline.scan.run.write_answer", refuse)
+    failed = night.run("--log-json")
+    assert failed.status == 2
+    [end] = [line for line in failed.lines if line["event"] == "scan_failed"]
+    assert end["why"] == "no process could be started to decode files in"
+    assert end["message"].endswith("free memory.")
+
+
+def test_a_wrong_configuration_is_logged_with_its_message(night):
+    night.configure("keep_days: 0\n")
+    [line] = night.run("--log-json").lines
+    assert line["event"] == "scan_failed"
+    assert "keep_days" in line["message"]
+
+
+def test_screen_logs_too(night, run, small_index, tmp_path):
+    done = run("screen", night.drop, "--index", small_index, "--out", tmp_path / "o", "--log-json")
+    nothing_telling(done.stderr)
+    assert done.lines[-1]["event"] == "screen_finished"
+    assert done.lines[-1]["files"] == 4
+
+
+def test_progress_is_logged_now_and_then():
+    stream, now = StringIO(), [0.0]
+    log = JsonLog(stream, clock=lambda: now[0])
+    for done in range(101):
+        now[0] = float(done)
+        log.progress("Judging", done, 100)
+    lines = [json.loads(line) for line in stream.getvalue().splitlines()]
+    assert [line["done"] for line in lines] == [0, 30, 60, 90, 100]
+    assert lines[1]["per_second"] == 1.0
+    assert lines[1]["seconds_left"] == 70.0
+
+
+def test_a_log_whose_reader_went_away_stops_nothing():
+    class Broken(StringIO):
+        def write(self, _text):
+            raise BrokenPipeError
+
+    JsonLog(Broken()).event("scan_started")
+
+
+def test_nothing_but_the_log_reaches_standard_error(capfd):
+    import os
+
+    with json_log._alone(JsonLog(StringIO())):
+        pass  # under capture, standard error is not descriptor 2: nothing is led away
+    os.write(2, b"still there")
+    assert capfd.readouterr().err == "still there"
+
+
+def test_the_heartbeat_of_a_finished_scan(night):
+    assert night.run().status == 3
+    beat, said = night.beat, night.delta()
+    assert beat["state"] == "finished"
+    assert beat["exit_status"] == 3
+    assert beat["scan_id"] == said["scan_id"]
+    nothing_telling(json.dumps(beat))
+    assert set(beat) == {
+        "state", "scan_id", "pid", "host", "started", "phase", "done", "total", "per_second",
+        "seconds_left", "progressed", "updated", "exit_status",
+    }  # fmt: skip
+    assert not list(night.scan.glob(".heartbeat*"))
+
+
+def test_a_heartbeat_goes_on_while_nothing_is_done(tmp_path):
+    path = tmp_path / "heartbeat.json"
+    heart = Heartbeat(path, every=0.01)
+    heart.begin("one")
+    heart.progress("Judging", 3, 10)
+    deadline = time.monotonic() + 10
+    while json.loads(path.read_text())["phase"] != "Judging":
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    said = json.loads(path.read_text())
+    assert (said["state"], said["done"], said["total"]) == ("running", 3, 10)
+    heart.end("finished", 0)
+    assert json.loads(path.read_text())["state"] == "finished"
+
+
+def test_a_heartbeat_of_another_scan_is_left_alone(tmp_path):
+    path = tmp_path / "heartbeat.json"
+    heart = Heartbeat(path, every=60)
+    heart.begin("one")
+    path.write_text('{"scan_id": "two"}')
+    heart.end("finished", 0)
+    assert path.read_text() == '{"scan_id": "two"}'
+
+
+def test_a_heartbeat_that_can_t_be_written_fails_nothing(tmp_path):
+    heart = Heartbeat(tmp_path / "gone" / "heartbeat.json")
+    heart.begin("one")
+    heart.end("finished", 0)
+
+
+def test_a_scan_that_finds_another_at_work_leaves_its_heartbeat(night):
+    from pipeline.scan.run import scan_directory
+
+    night.run()
+    before = night.beat
+    with scan_directory(night.scan):
+        assert night.run().status == 2
+    assert night.beat == before
+
+
+def test_pace_is_that_of_the_last_minute():
+    pace = Pace()
+    pace.saw(0, 0.0)
+    assert pace.per_second(0.5) is None
+    for second in range(1, 200):
+        pace.saw(10 * min(second, 100) + max(0, second - 100), float(second))
+    assert pace.per_second(199.0) == pytest.approx(1.0, rel=0.05)
+    assert pace.seconds_left(1199, 199.0) == pytest.approx(100, rel=0.05)
+    assert pace.seconds_left(None, 199.0) is None
+
+
+def test_pace_falls_while_nothing_is_done():
+    pace = Pace()
+    pace.saw(0, 0.0)
+    pace.saw(10, 10.0)
+    assert pace.per_second(20.0) == 0.5
+
+
+def test_pace_in_words():
+    assert pace_in_words(12.3, 190) == "12/s, 3 min left"
+    assert pace_in_words(0.05, None) == "3.0/min"
+    assert pace_in_words(None, None) == ""
+    assert [duration_in_words(s) for s in (0, 59, 60, 3599, 3600, 11100)] == [
+        "0 s", "59 s", "1 min", "1 h 00 min", "1 h 00 min", "3 h 05 min",
+    ]  # fmt: skip
+
+
+def test_plain_lines_say_how_fast_and_how_long(monkeypatch):
+    from rich.console import Console
+
+    now = [0.0]
+    monkeypatch.setattr("pipeline.runtime.progress.time.monotonic", lambda: now[0])
+    out = StringIO()
+    with shown(Console(file=out, width=100)) as progress:
+        for done in range(0, 31, 10):
+            now[0] = float(done)
+            progress("Judging", done, 100)
+    assert "Judging: 20 of 100 (1/s, 1 min left)" in out.getvalue()
+
+
+def test_a_bar_says_how_fast_and_how_long(monkeypatch):
+    from rich.console import Console
+
+    now = [100.0]
+    monkeypatch.setattr("pipeline.runtime.progress.time.monotonic", lambda: now[0])
+    out = StringIO()
+    console = Console(file=out, width=100, force_terminal=True)
+    with shown(console) as progress:
+        for done in (0, 20, 40):
+            now[0] = 100.0 + done
+            progress("Judging", done, 100)
+    assert "1/s, 1 min left" in out.getvalue()
+
+
+def test_the_end_of_a_scan_fits_on_one_screen(night):
+    for number in range(60):
+        (night.drop / f"{number:02d}.bin").write_bytes(bytes([number, 0, 1]))
+    done = night.run()
+    assert len(done.stdout.splitlines()) <= 24
+    assert "By stage (matched / no match" in done.stdout
+
+
+def test_stages_in_a_line_leave_out_what_none_had():
+    none = {"matched": 0, "no_match": 0, "abstained": 0, "skipped": 0, "failed": 0}
+    said = stages_line({"a": {**none, "matched": 1200}, "b": {**none, "failed": 2}, "c": none})
+    assert said == "By stage (matched / failed): a 1,200 / 0, b 0 / 2."
+    assert stages_line({"a": none}) == ""

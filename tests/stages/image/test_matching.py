@@ -1,0 +1,139 @@
+"""Nominating stored pictures by their features, and what becomes of a candidate."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from pipeline.load.grey import luma
+from pipeline.stages.image.codebook import codebook
+from pipeline.stages.image.feature_rows import pictures, read_frame
+from pipeline.stages.image.feature_schema import SCHEMA
+from pipeline.stages.image.matching import Comparison, Stored
+from pipeline.stages.image.sift import View
+from pipeline.stages.image.synthetic import picture
+from pipeline.stages.image.vlad import aggregates
+from reference_index.interface import StageEntries, WorkFile
+
+SEEDS = (3, 60, 77, 63, 64)
+
+
+def table(frames):
+    rows = [
+        read_frame(luma(np.ascontiguousarray(one)), n, codebook(), aggregates())[1]
+        for n, one in enumerate(frames)
+    ]
+    assert all(row is not None for row in rows)
+    arrays = [pa.array(v, f.type) for v, f in zip(zip(*rows, strict=True), SCHEMA, strict=True)]
+    return pa.table(arrays, schema=SCHEMA)
+
+
+@pytest.fixture(scope="module")
+def frames():
+    return [picture(seed, 256) for seed in SEEDS]
+
+
+@pytest.fixture(scope="module")
+def stored(frames):
+    """Works of one row each, but for the last file, which has two."""
+    files = tuple(
+        WorkFile(f"work-{n}", f"file-{n}", f"{n:064x}", "image", "x", 1) for n in range(4)
+    )
+    position = np.array([0, 1, 2, 3, 3])
+    return Stored(StageEntries(table(frames).combine_chunks(), position, files), codebook())
+
+
+def compared(frame):
+    return Comparison(pictures(table([frame]))[0], codebook())
+
+
+def edited(frame, view):
+    small = cv2.resize(frame, None, fx=0.8, fy=0.8, interpolation=cv2.INTER_AREA)
+    seen = {View.AS_IT_IS: small, View.MIRRORED: small[:, ::-1], View.NEGATIVE: 255 - small}
+    return seen[view]
+
+
+@pytest.mark.parametrize("view", list(View))
+@pytest.mark.parametrize("row", range(len(SEEDS)))
+def test_a_copy_is_nominated_first_and_in_its_view(frames, stored, view, row):
+    named = compared(edited(frames[row], view)).nominated(stored, 4)
+    assert named[0] == (row, view)
+    assert len(named) <= 4
+    assert len(set(named)) == len(named)
+
+
+def test_no_more_are_nominated_than_asked_for(frames, stored):
+    one = compared(frames[0])
+    for most in (1, 3, 15, 100):
+        named = one.nominated(stored, most)
+        assert 1 <= len(named) <= most
+        assert named == one.nominated(stored, 100)[: len(named)]
+
+
+@pytest.mark.parametrize("view", list(View))
+def test_a_candidate_of_the_search_is_verified_in_its_view(frames, stored, view):
+    asset = edited(frames[0], view)
+    [found] = compared(asset).verified(stored, 0, view, looked_for=True)
+    assert (found.row, found.frame, found.negative) == (0, 0, view is View.NEGATIVE)
+    assert found.inliers > 40
+    assert found.strength > 20
+    assert found.overlap.agreement > 0.85
+    assert found.overlap.contradiction < 0.05
+    wanted = np.array([[-1.0, 0, 1], [0, 1, 0], [0, 0, 1]])
+    wanted = wanted if view is View.MIRRORED else np.eye(3)
+    np.testing.assert_allclose(found.transform / found.transform[2, 2], wanted, atol=0.02)
+
+
+@pytest.mark.parametrize("view", list(View))
+def test_a_candidate_of_another_stage_is_looked_at_in_every_view_if_nothing_searched(
+    frames, stored, view
+):
+    found = list(compared(edited(frames[0], view)).verified(stored, 0, None, looked_for=False))
+    best = min(found, key=lambda one: one.rank)
+    assert best.inliers > 40
+    assert best.negative is (view is View.NEGATIVE)
+
+
+def test_a_candidate_of_another_stage_is_compared_as_a_whole_if_features_were_searched(
+    frames, stored
+):
+    blurred = cv2.GaussianBlur(frames[0], (0, 0), 4)
+    found = list(compared(blurred).verified(stored, 0, None, looked_for=True))
+    assert [one.inliers for one in found] == [0]
+    assert found[0].strength == 0.0
+    assert found[0].overlap.agreement > 0.6
+    np.testing.assert_allclose(found[0].transform, np.eye(3), atol=0.05)
+
+
+def test_unrelated_pictures_leave_nothing_that_counts(frames, stored):
+    for row in (1, 2, 3):
+        for view in (None, *View):
+            for found in compared(frames[0]).verified(stored, row, view, looked_for=False):
+                assert found.strength < 3
+                assert found.overlap.agreement < 0.5
+
+
+def test_what_features_agree_on_comes_before_what_agrees_as_a_whole(frames, stored):
+    one = compared(frames[0])
+    whole = list(one.verified(stored, 0, None, looked_for=True))
+    [inner] = one.verified(stored, 0, View.AS_IT_IS, looked_for=True)
+    assert min([*whole, inner], key=lambda found: found.rank) is inner
+
+
+def test_rows_of_the_files_that_were_nominated(stored):
+    assert len(stored) == 5
+    assert stored.rows_of({3: ("a",), 0: ("b", "c")}) == {3: ("a",), 4: ("a",), 0: ("b", "c")}
+    assert stored.rows_of({}) == {}
+    assert stored.rows_of({17: ("a",)}) == {}  # a file without a row for this stage
+    assert [stored.file(row).work_id for row in range(5)] == [
+        "work-0", "work-1", "work-2", "work-3", "work-3",
+    ]  # fmt: skip
+
+
+def test_stored_rows_of_another_form_are_refused(stored):
+    rows = stored.entries.rows.drop_columns(["reduced"])
+    bad = StageEntries(rows, stored.entries.file_of_row, stored.entries.files)
+    with pytest.raises(ValueError, match="not of the form"):
+        Stored(bad, codebook())

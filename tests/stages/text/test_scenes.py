@@ -1,0 +1,196 @@
+"""Where in a script a passage stands."""
+
+from dataclasses import replace
+
+import pytest
+from rich.console import Console
+from row_samples import RUN, WORKS, flagged_row
+
+from pipeline.cli.terminal.explain import _print_passage
+from pipeline.core.records import Kind, Passage
+from pipeline.core.wording.terms import stands_at
+from pipeline.load.loaded import LoadedScript, Span
+from pipeline.report.notebook import _template
+from pipeline.report.page import report_html
+from pipeline.stages.text.scenes import ScriptPlaces, WorkPlaces, stored_script, with_places
+from reference_index.errors import IndexCorruptError
+from reference_index.interface import WorkFile
+from reference_index.store import KeptContent
+
+TEXT = "Rain.\n\nINT. HALL - DAY\n\nANNA\nTea?\n\nEXT.  GARDEN\n\nMore rain.\n"
+
+
+WORK = "Snow.\n\nINT. ATTIC - NIGHT\n\nCARL\nTea?\n"
+
+
+class Index:
+    """As much of an index as places need; `kept` are the texts that it keeps."""
+
+    def __init__(self, text=WORK, script_format="fountain"):
+        self.files = (WorkFile("w1", "w1.file", "0" * 64, "script", script_format, 9),)
+        self.text = text
+        self.read = 0
+
+    def content(self, file):
+        self.read += 1
+        if isinstance(self.text, Exception):
+            raise self.text
+        return KeptContent(None, self.text)
+
+
+def passage(start, work_start=0):
+    return Passage("w1.file", start, start + 4, work_start, work_start + 4, 1, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("word", "scene"),
+    [
+        ("Rain", None),
+        ("INT.", "INT. HALL - DAY"),
+        ("Tea", "INT. HALL - DAY"),
+        ("More", "EXT. GARDEN"),
+    ],
+)
+def test_the_scene_of_an_offset(word, scene):
+    script = LoadedScript(TEXT, (Span(0, len(TEXT)),), "fountain")
+    places = ScriptPlaces(script)
+    assert places.scene(TEXT.index(word)) == scene
+    assert places.page(TEXT.index(word)) is None
+
+
+@pytest.mark.parametrize(("offset", "page"), [(0, 1), (4, 1), (6, 3), (9, 3), (11, 4)])
+def test_the_page_of_an_offset(offset, page):
+    text = "first\nthird\nlast"
+    spans = (Span(0, 5), Span(6, 11), Span(12, 16))
+    places = ScriptPlaces(LoadedScript(text, spans, "pdf", pages=(1, 3, 4)))
+    assert places.page(offset) == (page if offset != 11 else 3)
+    assert places.page(12) == 4
+
+
+def test_passages_are_placed():
+    script = LoadedScript(TEXT, (Span(0, len(TEXT)),), "fountain")
+    row = flagged_row("a", kind=Kind.SCRIPT, passages=(passage(TEXT.index("Tea")), passage(0)))
+    found = [
+        one
+        for outcome in with_places(row.outcomes, script, WorkPlaces(Index()))
+        for evidence in outcome.evidence
+        for one in evidence.passages
+    ]
+    assert [(one.asset_scene, one.asset_page) for one in found][:2] == [
+        ("INT. HALL - DAY", None),
+        (None, None),
+    ]
+
+
+def test_the_report_says_where_a_passage_stands():
+    script = LoadedScript(TEXT, (Span(0, len(TEXT)),), "pdf", pages=(7,))
+    there = passage(TEXT.index("Tea"), WORK.index("Tea"))
+    row = flagged_row("a", kind=Kind.SCRIPT, passages=(there,))
+    placed = replace(row, outcomes=with_places(row.outcomes, script, WorkPlaces(Index())))
+    page = "".join(report_html(run=RUN, rows=[placed], works=WORKS))
+    assert (
+        "in the asset: page 7, scene INT. HALL - DAY; in the work: scene INT. ATTIC - NIGHT" in page
+    )
+
+
+@pytest.mark.parametrize(
+    ("script_format", "text"),
+    [
+        ("fountain", WORK),
+        ("txt", WORK),
+        ("fdx", WORK.replace("\n\n", "\n")),
+        ("pdf", WORK.replace("\n\n", "\n")),
+        ("docx", WORK.replace("\n\n", "\n")),
+    ],
+)
+def test_the_scene_of_a_work_is_read_from_its_stored_text(script_format, text):
+    places = WorkPlaces(Index(text, script_format)).of("w1", "w1.file")
+    assert places.scene(text.index("Tea")) == "INT. ATTIC - NIGHT"
+    assert places.scene(0) is None
+    assert places.page(text.index("Tea")) is None
+
+
+def test_a_heading_that_is_struck_out_of_a_work_heads_nothing():
+    text = "INT. ATTIC\n\nSnow.\n\n/* INT. CELLAR\n\n*/\n\nTea.\n"
+    places = ScriptPlaces(stored_script(text, "fountain"))
+    assert places.scene(text.index("Tea")) == "INT. ATTIC"
+
+
+@pytest.mark.parametrize("kept", [None, IndexCorruptError("broken"), OSError("gone")])
+def test_a_work_without_a_text_that_can_be_read_has_no_places(kept):
+    works = WorkPlaces(Index(kept))
+    assert works.of("w1", "w1.file") is None
+    assert works.of("w2", "w1.file") is None
+    script = LoadedScript(TEXT, (Span(0, len(TEXT)),), "fountain")
+    row = flagged_row("a", kind=Kind.SCRIPT, passages=(passage(TEXT.index("Tea")),))
+    found = [
+        one
+        for outcome in with_places(row.outcomes, script, works)
+        for evidence in outcome.evidence
+        for one in evidence.passages
+    ]
+    assert [(one.asset_scene, one.work_scene) for one in found] == [("INT. HALL - DAY", None)]
+
+
+def test_a_work_is_read_once():
+    index = Index()
+    works = WorkPlaces(index)
+    assert works.of("w1", "w1.file") is works.of("w1", "w1.file")
+    assert index.read == 1
+
+
+@pytest.mark.parametrize(
+    ("page", "scene", "said"),
+    [
+        (None, None, ""),
+        (1200, None, "page 1,200"),
+        (None, "INT. ATTIC", "scene INT. ATTIC"),
+        (2, "INT. ATTIC", "page 2, scene INT. ATTIC"),
+    ],
+)
+def test_a_place_in_words(page, scene, said):
+    assert stands_at(page, scene) == said
+
+
+EXPLAINED = {
+    "words": 9, "identity": 1.0, "asset_start": 0, "asset_end": 9, "work_start": 0, "work_end": 9,
+    "work_file": "w1.file", "asset_scene": "INT. HALL", "asset_page": 7,
+    "work_scene": "INT. ATTIC", "work_page": None,
+    "asset_pieces": [{"text": "Tea", "shared": True}], "work_pieces": None,
+}  # fmt: skip
+
+
+def _of_passages(passages):
+    """What a notebook shows of a match with these passages."""
+    explanation = {
+        "asset_path": "a", "band": "review", "risk": 0.5, "reasons": "", "outcomes": []
+    }  # fmt: skip
+    match = {
+        "title": "T", "work_id": "w1", "rightsholder": "R", "suppressed": False, "steps": [],
+        "passages": passages,
+    }  # fmt: skip
+    return str(_template().module.row(e=explanation, match=match, pictures=[], said="", reasons=[]))
+
+
+def test_both_places_are_explained():
+    console = Console(width=100)
+    with console.capture() as capture:
+        _print_passage(EXPLAINED, console)
+    said = capture.get()
+    assert "In the asset: page 7, scene INT. HALL " in said
+    assert "In the work: scene INT. ATTIC " in said
+
+
+def test_a_passage_of_an_earlier_release_has_no_place_to_show():
+    older = {name: EXPLAINED[name] for name in EXPLAINED if not name.endswith(("_scene", "_page"))}
+    assert "scene" not in _of_passages([older])
+    console = Console(width=100)
+    with console.capture() as capture:
+        _print_passage(older, console)
+    assert "In the" not in capture.get()
+
+
+def test_a_notebook_shows_both_places():
+    page = _of_passages([EXPLAINED])
+    assert "(page 7, scene INT. HALL)" in page
+    assert "(scene INT. ATTIC)" in page

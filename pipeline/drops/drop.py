@@ -2,7 +2,7 @@
 
     with opened(place, max_file_bytes, settings) as drop:
         entries = list(drop.listed())
-        for row in drop.judged(entries, lambda assets: judge_assets(assets, …)):
+        for row in drop.judged(entries, lambda assets: screen_assets(assets, …)):
             ...
 
 Objects are fetched once, some at a time, into a temporary folder of bounded size, and deleted as

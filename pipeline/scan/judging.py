@@ -23,12 +23,19 @@ from pipeline.runtime.progress import Progress
 from pipeline.scan.listing import file_of
 from pipeline.scan.memory import serialization as codec
 from pipeline.scan.memory.cache_keys import Keys, content_of
-from pipeline.scan.memory.index_change import IndexChange, IndexChanges, benches_of
+from pipeline.scan.memory.index_change import IndexChange, IndexChanges, runners_for
 from pipeline.scan.memory.state import KnownContent, KnownOutcomes, State
 from pipeline.scan.memory.timeouts import Late
 from pipeline.screening.config import Config
-from pipeline.screening.judge import Answer, Answered, Bench, judge_with, kind_of, two_at_a_time
 from pipeline.screening.rows import Facts, facts_of
+from pipeline.screening.stage_runner import (
+    FingerprintResult,
+    StageResults,
+    StageRunner,
+    kind_of,
+    run_stages_cached,
+    two_at_a_time,
+)
 from pipeline.stages.text.scenes import WorkPlaces, with_places
 from reference_index.store import ReferenceIndex
 
@@ -85,7 +92,7 @@ class Judging:
     Args:
         state: what is kept.
         index: the opened index.
-        benches: its stages.
+        runners: its stages.
         config: how assets are judged.
         keys: of this scan.
         scan_id: its name.
@@ -99,14 +106,14 @@ class Judging:
         self,
         state: State,
         index: ReferenceIndex,
-        benches: Sequence[Bench],
+        runners: Sequence[StageRunner],
         config: Config,
         keys: Keys,
         scan_id: str,
     ) -> None:
         self._state = state
         self._index = index
-        self._benches = benches
+        self._benches = runners
         self._config = config
         self._keys = keys
         self._scan_id = scan_id
@@ -133,7 +140,7 @@ class Judging:
         if not self._late.leaves(due.content):
             return due
         fault = timed_out(due.asset, self._config.limits)
-        [answered] = judge_with([(due.asset, fault)], self._benches, [{}])
+        [answered] = run_stages_cached([(due.asset, fault)], self._benches, [{}])
         self.passing[due.content] = facts_of(fault), answered.outcomes
         return replace(due, way=Way.KEEP, why="took too long in the scans before")
 
@@ -228,7 +235,7 @@ class Judging:
             due_now = [(due, loaded) for (_, due), loaded in chunk if _is_loaded(due, loaded)]
             kept = [self._answers(due.content, loaded) for due, loaded in due_now]
             seen = [(due.asset, loaded) for due, loaded in due_now]
-            found = judge_with(seen, self._benches, kept)
+            found = run_stages_cached(seen, self._benches, kept)
             with self._state.change():
                 for (due, loaded), answered in zip(due_now, found, strict=True):
                     self._put_loaded(due, loaded, answered)
@@ -255,12 +262,12 @@ class Judging:
             change = self._changes.since(*at)
             if change is None:
                 raise AssertionError("a change that was known is not")
-            added = benches_of(self._benches, change.added) if change.added else None
+            added = runners_for(self._benches, change.added) if change.added else None
             for batch in _batches(several, BATCH):
                 yield self._concerned(batch, change, added), len(batch)
 
     def _concerned(
-        self, batch: Sequence[Due], change: IndexChange, added: Sequence[Bench] | None
+        self, batch: Sequence[Due], change: IndexChange, added: Sequence[StageRunner] | None
     ) -> list[Due]:
         outcomes = [self._state.outcomes(one.content) for one in batch]
         kept = [self._answers(one.content) for one in batch]
@@ -268,7 +275,7 @@ class Judging:
         if added is not None:
             # Faulted files and those of no kind have no answers, and are compared with nothing.
             places = [n for n, answers in enumerate(kept) if answers and not touched[n]]
-            found = judge_with(
+            found = run_stages_cached(
                 [(self._of_kind(batch[n]), None) for n in places],
                 added,
                 [kept[n] for n in places],
@@ -304,7 +311,7 @@ class Judging:
                 for asset, kept in zip(assets, answers, strict=True)
             ]
             places = [n for n, sound in enumerate(whole) if sound]
-            found = judge_with(
+            found = run_stages_cached(
                 [(assets[n], None) for n in places], self._benches, [answers[n] for n in places]
             )
             placed = [
@@ -339,10 +346,10 @@ class Judging:
                 kept = [self._answers(one.content, loaded) for one, loaded in chunk]
                 yield chunk, kept
 
-        def judged(work: _Chunk) -> tuple[_Chunk, list[Answered]]:
+        def judged(work: _Chunk) -> tuple[_Chunk, list[StageResults]]:
             chunk, kept = work
             seen = [(one.asset, loaded) for one, loaded in chunk]
-            return work, judge_with(seen, self._benches, kept)
+            return work, run_stages_cached(seen, self._benches, kept)
 
         for (chunk, _), found in two_at_a_time(prepared(), judged):
             with self._state.change():
@@ -350,7 +357,7 @@ class Judging:
                     self._put_loaded(one, loaded, answered)
             yield len(chunk)
 
-    def _put_loaded(self, due: Due, loaded: Loaded | Fault, answered: Answered) -> None:
+    def _put_loaded(self, due: Due, loaded: Loaded | Fault, answered: StageResults) -> None:
         if isinstance(loaded, Fault) and loaded.reason in PASSING:
             self.passing[due.content] = facts_of(loaded), answered.outcomes
             if loaded.reason is Reason.TIMED_OUT:
@@ -383,7 +390,9 @@ class Judging:
         data = codec.outcomes_to_bytes(outcomes)
         self._state.put_outcomes(content, KnownOutcomes(key, version, digest, data))
 
-    def _answers(self, content: str, loaded: Loaded | Fault | None = None) -> dict[str, Answer]:
+    def _answers(
+        self, content: str, loaded: Loaded | Fault | None = None
+    ) -> dict[str, FingerprintResult]:
         """Kept answers of a content, the damaged ones left out; none if it failed to load, or
         loads in another way now.
         """
@@ -392,7 +401,7 @@ class Judging:
         known = self.known(content)
         if known is None or known.load_key != self._keys.load:
             return {}
-        answers: dict[str, Answer] = {}
+        answers: dict[str, FingerprintResult] = {}
         for stage, data in self._state.answers(content, self._keys.specs).items():
             with suppress(ValueError):
                 answers[stage] = codec.answer_from_bytes(stage, data)
@@ -406,7 +415,7 @@ def _is_loaded(due: Due | None, loaded: Loaded | Fault) -> TypeGuard[Due]:
     return due is not None and loaded is not _NOT_NOW and due.way is Way.LOAD
 
 
-_Chunk = tuple[list[tuple[Due, Loaded | Fault]], list[dict[str, Answer]]]
+_Chunk = tuple[list[tuple[Due, Loaded | Fault]], list[dict[str, FingerprintResult]]]
 
 
 def _mentions(stored: KnownOutcomes, works: frozenset[str]) -> bool:

@@ -39,10 +39,10 @@ from pipeline.scan.memory.cache_keys import content_of, keys_of
 from pipeline.scan.memory.index_change import IndexChanges
 from pipeline.scan.memory.state import KnownScan, State
 from pipeline.scan.settings import ScanSettings
-from pipeline.screening.judge import open_benches, opening_keys
 from pipeline.screening.recorded import Recorded, record_if_sound
 from pipeline.screening.run_record import run_info
 from pipeline.screening.screen import check_places
+from pipeline.screening.stage_runner import open_runners, opening_keys
 from reference_index.errors import IndexCorruptError
 from reference_index.locks import HeldError, LockError, held
 from reference_index.store import ReferenceIndex
@@ -111,9 +111,9 @@ def scan(
                 f"The index {index_path} is damaged and was not scanned against ({faults[0]}); run "
                 f"`clearance index verify {index_path}`, and restore it from a copy."
             )
-        benches = open_benches(index, config.stage_settings, state.opened_before())
-        state.put_opened(opening_keys(benches))
-        keys = keys_of(benches, config)
+        runners = open_runners(index, config.stage_settings, state.opened_before())
+        state.put_opened(opening_keys(runners))
+        keys = keys_of(runners, config)
         state.begin(KnownScan(scan_id, started, keys.rows, index.version, index.digest))
         facts = {"index_version": index.version, "works": len(index.works)}
         tell(Event.INDEX_OPENED, {**facts, "config_fingerprint": config.fingerprint()})
@@ -127,7 +127,7 @@ def scan(
             settings, sources, state, scan_id, time.time(), config.limits.max_file_bytes, progress
         )
         _tell_listed(listing, drops, tell)
-        judging = Judging(state, index, benches, config, keys, scan_id)
+        judging = Judging(state, index, runners, config, keys, scan_id)
         due = _to_fetch(listing, _due(listing, judging))
         ways = {way.name.lower(): sum(one.way is way for one in due) for way in Way}
         tell(Event.PLAN, {**ways, "fetch": listing.coming()})
@@ -152,7 +152,7 @@ def scan(
         context = Context(
             state=state,
             index=index,
-            benches=benches,
+            runners=runners,
             config=config,
             listing=listing,
             judging=judging,

@@ -17,7 +17,7 @@ from pipeline.load.limits import Limits
 from pipeline.load.loaded import Loaded, LoadedImage
 from pipeline.load.workers.pool import load_all
 from pipeline.runtime.progress import Progress, silent
-from pipeline.screening.judge import fingerprint_all, kind_of
+from pipeline.screening.stage_runner import fingerprint_all, kind_of
 from pipeline.stages import STAGES, Stage
 from reference_index.interface import WorkFile
 from reference_index.store import ReferenceIndex, RegisteredFile

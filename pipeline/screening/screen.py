@@ -25,10 +25,10 @@ from pipeline.results.table_checks import FLAGGED
 from pipeline.risk.fuse import in_part
 from pipeline.runtime.progress import Progress, silent
 from pipeline.screening.config import Config, load_config
-from pipeline.screening.judge import Bench, judge_all, open_benches
 from pipeline.screening.recorded import NO_RECORD, read_record, write_decisions
 from pipeline.screening.rows import Rows, facts_of
 from pipeline.screening.run_record import run_info, run_manifest
+from pipeline.screening.stage_runner import StageRunner, open_runners, run_stages_on_chunks
 from pipeline.stages.text.scenes import WorkPlaces, with_places
 from reference_index.errors import IndexCorruptError
 from reference_index.interface import Work
@@ -110,18 +110,18 @@ def check_places(drop: Place, index: Path, out: Place) -> None:
         raise DropError(f"The output {out} is a file; name a folder.")
 
 
-def judge_assets(
+def screen_assets(
     assets: Iterable[Asset],
     index: ReferenceIndex,
-    benches: list[Bench],
+    runners: list[StageRunner],
     config: Config,
     suppressions: Sequence[Suppression] = (),
 ) -> Iterator[Judged]:
     """Every asset's row, in order; memory holds three chunks of assets at most."""
-    rows = Rows(index, benches, config, suppressions)
+    rows = Rows(index, runners, config, suppressions)
     works = WorkPlaces(index)
     chunks = load_all(assets, config.limits, lambda asset: asset)
-    for asset, loaded, found in judge_all(chunks, benches):
+    for asset, loaded, found in run_stages_on_chunks(chunks, runners):
         outcomes = with_places(found, loaded, works) if isinstance(loaded, LoadedScript) else found
         row = rows.row(asset, facts_of(loaded), outcomes)
         yield Judged(row, None if isinstance(loaded, Fault) else loaded)
@@ -163,7 +163,7 @@ def screen(
             f"The index {index_path} is damaged and was not screened against ({faults[0]}); run "
             f"`clearance index verify {index_path}`, and restore it from a copy."
         )
-    benches = open_benches(index, settings.stage_settings)
+    runners = open_runners(index, settings.stage_settings)
     with (
         opened(drop, settings.limits.max_file_bytes, settings.object_storage) as source,
         results_folder(out, settings.object_storage) as folder,
@@ -177,7 +177,7 @@ def screen(
         shown = Shown(settings.report.max_rows if settings.report.thumbnails else 0)
         for judged in source.judged(
             entries,
-            lambda assets: judge_assets(assets, index, benches, settings, recorded.suppressions),
+            lambda assets: screen_assets(assets, index, runners, settings, recorded.suppressions),
         ):
             rows.append(judged.row)
             shown.take(judged)
@@ -197,7 +197,7 @@ def screen(
         run = {
             "drop": absolute(drop),
             "record": {**recorded.to_json(), "suppressed": sum(row.suppressed for row in rows)},
-            **run_manifest(info, index, settings, benches, len(rows), counts(rows)),
+            **run_manifest(info, index, settings, runners, len(rows), counts(rows)),
         }
         run["outputs"] = dict(files.digests)
         files.write_json(RUN, run)

@@ -16,9 +16,9 @@ from pipeline.scan.memory.cache_keys import content_of
 from pipeline.scan.memory.index_change import IndexChange
 from pipeline.scan.memory.state import State
 from pipeline.screening.config import Config
-from pipeline.screening.judge import Bench, judge_with
 from pipeline.screening.recorded import Recorded
 from pipeline.screening.rows import Facts, Rows
+from pipeline.screening.stage_runner import StageRunner, run_stages_cached
 from reference_index.store import ReferenceIndex
 
 
@@ -28,7 +28,7 @@ class Context:
 
     state: State
     index: ReferenceIndex
-    benches: Sequence[Bench]
+    runners: Sequence[StageRunner]
     config: Config
     listing: Listing
     judging: Judging
@@ -45,7 +45,7 @@ def rows_of(context: Context, assets: Sequence[Asset]) -> Iterator[RiskRow]:
 
     What is kept was judged without suppression, which is applied here.
     """
-    rows = Rows(context.index, context.benches, context.config, context.recorded.suppressions)
+    rows = Rows(context.index, context.runners, context.config, context.recorded.suppressions)
     for asset in assets:
         content = content_of(asset)
         passing = context.judging.passing.get(content or "")
@@ -59,7 +59,7 @@ def rows_of(context: Context, assets: Sequence[Asset]) -> Iterator[RiskRow]:
             yield rows.row(asset, facts, codec.outcomes_from_bytes(outcomes.data))
             continue
         fault = asset.fault or _UNSEEN
-        [answered] = judge_with([(asset, fault)], context.benches, [{}])
+        [answered] = run_stages_cached([(asset, fault)], context.runners, [{}])
         yield rows.row(asset, Facts(fault), answered.outcomes)
 
 

@@ -39,7 +39,7 @@ def write_answer(context: Context, folder: Path) -> dict[str, Any]:
         partly, unscreened = 0, Counter[str]()
         lapsed: dict[str, frozenset[str]] = {}
         fresh, before, light = dict[str, RiskRow](), _paths_of(context.before), Light()
-        stages = {bench.name: Counter[str]() for bench in context.benches}
+        stages = {runner.name: Counter[str]() for runner in context.runners}
 
         def counted() -> Iterator[RiskRow]:
             nonlocal partly
@@ -90,7 +90,7 @@ def write_answer(context: Context, folder: Path) -> dict[str, Any]:
             "unreachable": [one.drop for one in context.listing.unreachable],
             "record": {**context.recorded.to_json(), "suppressed": pairs},
             **run_manifest(
-                info, context.index, context.config, context.benches, len(assets), counts
+                info, context.index, context.config, context.runners, len(assets), counts
             ),
         }
         run["outputs"] = dict(files.digests)

@@ -12,7 +12,7 @@ from pipeline.core.environment import installed
 from pipeline.core.records import Asset, Kind
 from pipeline.load.loaded import WORKING_EDGE
 from pipeline.screening.config import Config
-from pipeline.screening.judge import CANDIDATES, Bench
+from pipeline.screening.stage_runner import CANDIDATES, StageRunner
 
 DECODERS = (
     "charset-normalizer",
@@ -61,7 +61,7 @@ class Keys:
     rows: str
 
 
-def keys_of(benches: Sequence[Bench], config: Config) -> Keys:
+def keys_of(runners: Sequence[StageRunner], config: Config) -> Keys:
     """The keys of a scan by these stages under this configuration."""
     version = installed("clearance")
     load = key_of(
@@ -75,21 +75,21 @@ def keys_of(benches: Sequence[Bench], config: Config) -> Keys:
         search[str(kind)] = key_of(
             load=load,
             stages={
-                bench.name: {
-                    "settings": bench.settings.model_dump(mode="json"),
-                    "spec": bench.stage.spec.digest() if bench.stage is not None else None,
-                    "absent": bench.absent.detail if bench.absent is not None else None,
+                runner.name: {
+                    "settings": runner.settings.model_dump(mode="json"),
+                    "spec": runner.stage.spec.digest() if runner.stage is not None else None,
+                    "absent": runner.absent.detail if runner.absent is not None else None,
                 }
-                for bench in benches
-                if bench.kind is kind
+                for runner in runners
+                if runner.kind is kind
             },
-            others=sorted(bench.name for bench in benches if bench.kind is not kind),
+            others=sorted(runner.name for runner in runners if runner.kind is not kind),
             candidates=CANDIDATES,
             clearance=version,
         )
     return Keys(
         load=load,
-        specs={b.name: b.stage.spec.digest() for b in benches if b.stage is not None},
+        specs={b.name: b.stage.spec.digest() for b in runners if b.stage is not None},
         search=search,
         rows=key_of(search=search, config=config.fingerprint(), clearance=version),
     )

@@ -24,8 +24,8 @@ from pipeline.core.records import (
     Passage,
     StageOutcome,
 )
-from pipeline.screening.judge import Answer
 from pipeline.screening.rows import Facts
+from pipeline.screening.stage_runner import FingerprintResult
 
 
 def packed_json(value: Any) -> bytes:
@@ -42,7 +42,7 @@ def unpacked_json(data: bytes) -> Any:
         raise ValueError("kept values are damaged") from error
 
 
-def answer_to_bytes(answer: Answer) -> bytes | None:
+def answer_to_bytes(answer: FingerprintResult) -> bytes | None:
     """A fingerprint or an abstention; None for an outcome that says that the stage broke, which is
     not kept, so that the next scan tries again.
     """

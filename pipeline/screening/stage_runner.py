@@ -35,7 +35,7 @@ log = logging.getLogger(__name__)
 Chunk = TypeVar("Chunk")
 Found = TypeVar("Found")
 
-Answer = Fingerprint | Abstention | StageOutcome
+FingerprintResult = Fingerprint | Abstention | StageOutcome
 """What fingerprinting gave: a value to search with, or why there is none."""
 
 
@@ -45,7 +45,7 @@ def kind_of(loaded: Loaded) -> Kind:
 
 
 @dataclass(frozen=True)
-class Bench:
+class StageRunner:
     """One stage made ready against one index, or the reason why it can't run.
 
     Attributes:
@@ -65,11 +65,11 @@ class Bench:
     works: frozenset[str] = frozenset()
 
 
-def open_benches(
+def open_runners(
     index: ReferenceIndex,
     settings: Mapping[str, StageSettings],
     opened_before: Collection[str] = (),
-) -> list[Bench]:
+) -> list[StageRunner]:
     """Every registered stage against `index`, made from the index's own specs.
 
     Args:
@@ -88,30 +88,30 @@ def open_benches(
             "version of Clearance does not know; screen with the version that made the index."
         )
     return [
-        _open_bench(index, stage, settings[name], opened_before) for name, stage in STAGES.items()
+        _open_runner(index, stage, settings[name], opened_before) for name, stage in STAGES.items()
     ]
 
 
-def opening_keys(benches: Iterable[Bench]) -> set[str]:
+def opening_keys(runners: Iterable[StageRunner]) -> set[str]:
     """What to give as `opened_before` next time, of stages that could be opened."""
     keys = (
-        type(bench.stage).opening_key(bench.stage.spec)
-        for bench in benches
-        if bench.stage is not None
+        type(runner.stage).opening_key(runner.stage.spec)
+        for runner in runners
+        if runner.stage is not None
     )
     return {key for key in keys if key is not None}
 
 
-def _open_bench(
+def _open_runner(
     index: ReferenceIndex,
     stage_type: type[Stage],
     settings: StageSettings,
     opened_before: Collection[str],
-) -> Bench:
+) -> StageRunner:
     name, kind = stage_type.name, stage_type.kind
 
-    def absent(reason: Reason, detail: str) -> Bench:
-        return Bench(name, kind, settings, absent=Abstention(reason, detail))
+    def absent(reason: Reason, detail: str) -> StageRunner:
+        return StageRunner(name, kind, settings, absent=Abstention(reason, detail))
 
     if not settings.enabled:
         return absent(Reason.SWITCHED_OFF, "switched off in the configuration")
@@ -131,12 +131,12 @@ def _open_bench(
         noun = "picture" if kind is Kind.IMAGE else "script"
         return absent(Reason.NO_WORKS, f"the index holds no {noun} to compare with")
     works = frozenset(entries.files[position].work_id for position in set(entries.file_of_row))
-    return Bench(name, kind, settings, stage, entries, None, works)
+    return StageRunner(name, kind, settings, stage, entries, None, works)
 
 
-def fingerprint_all(stage: Stage, loaded: Sequence[Loaded]) -> list[Answer]:
+def fingerprint_all(stage: Stage, loaded: Sequence[Loaded]) -> list[FingerprintResult]:
     """One answer for each input; a batch that breaks is taken apart to find the one that did it."""
-    answers: list[Answer] = []
+    answers: list[FingerprintResult] = []
     for start in range(0, len(loaded), stage.batch_size):
         batch = loaded[start : start + stage.batch_size]
         try:
@@ -160,7 +160,7 @@ def _fingerprinted(stage: Stage, batch: Sequence[Loaded]) -> Sequence[Fingerprin
     return got
 
 
-def _fingerprint_one(stage: Stage, item: Loaded) -> Answer:
+def _fingerprint_one(stage: Stage, item: Loaded) -> FingerprintResult:
     try:
         return _fingerprinted(stage, [item])[0]
     except Exception as error:
@@ -213,7 +213,7 @@ def _outcome(name: str, one: Fingerprint, evidence: tuple[Evidence, ...]) -> Sta
     return StageOutcome(name, outcome, facts=one.facts, evidence=evidence)
 
 
-class Answered(NamedTuple):
+class StageResults(NamedTuple):
     """What is known of one asset.
 
     Attributes:
@@ -222,68 +222,72 @@ class Answered(NamedTuple):
     """
 
     outcomes: tuple[StageOutcome, ...]
-    answers: Mapping[str, Answer]
+    answers: Mapping[str, FingerprintResult]
 
 
 Seen = tuple[Asset, Loaded | Fault | None]
 """An asset and what loading gave; None if it was not loaded because every answer is kept."""
 
 
-def judge(
-    chunk: Sequence[tuple[Asset, Loaded | Fault]], benches: Sequence[Bench]
+def run_stages(
+    chunk: Sequence[tuple[Asset, Loaded | Fault]], runners: Sequence[StageRunner]
 ) -> Iterator[tuple[Asset, Loaded | Fault, tuple[StageOutcome, ...]]]:
     """Each asset of a chunk with one outcome of every stage, in the chunk's order."""
-    found = judge_with(chunk, benches, [{} for _ in chunk])
+    found = run_stages_cached(chunk, runners, [{} for _ in chunk])
     for (asset, loaded), one in zip(chunk, found, strict=True):
         yield asset, loaded, one.outcomes
 
 
-def judge_with(
-    chunk: Sequence[Seen], benches: Sequence[Bench], kept: Sequence[Mapping[str, Answer]]
-) -> list[Answered]:
+def run_stages_cached(
+    chunk: Sequence[Seen],
+    runners: Sequence[StageRunner],
+    kept: Sequence[Mapping[str, FingerprintResult]],
+) -> list[StageResults]:
     """As `judge`, without fingerprinting anew what is kept.
 
     Args:
         chunk: assets, None for those of which every stage of their kind has its answer in `kept`.
-        benches: the stages.
-        kept: by asset and stage, what fingerprinting gave earlier, by the benches' own specs.
+        runners: the stages.
+        kept: by asset and stage, what fingerprinting gave earlier, by the runners' own specs.
     """
     outcomes: list[dict[str, StageOutcome]] = [{} for _ in chunk]
-    answered: list[dict[str, Answer]] = [{} for _ in chunk]
+    answered: list[dict[str, FingerprintResult]] = [{} for _ in chunk]
     nominated: list[dict[int, tuple[str, ...]]] = [{} for _ in chunk]
-    awaited = {bench.kind for bench in benches if bench.stage is not None and bench.stage.verifies}
-    with ThreadPoolExecutor(max(1, len(benches)), thread_name_prefix="stage") as pool:
+    awaited = {
+        runner.kind for runner in runners if runner.stage is not None and runner.stage.verifies
+    }
+    with ThreadPoolExecutor(max(1, len(runners)), thread_name_prefix="stage") as pool:
         # Stages know nothing of each other, and much of what they call lets go of the interpreter
         # lock: together they keep the processors busy.
         begun = []
-        for bench in benches:
-            places = _judged_by(bench, chunk, outcomes)
-            known = [kept[place].get(bench.name) for place in places]
+        for runner in runners:
+            places = _judged_by(runner, chunk, outcomes)
+            known = [kept[place].get(runner.name) for place in places]
             inputs = [
                 chunk[place][1]
                 for place, answer in zip(places, known, strict=True)
                 if answer is None
             ]
-            begun.append((bench, places, known, pool.submit(_answers, bench, inputs)))
-        for bench, places, known, computed in begun:
+            begun.append((runner, places, known, pool.submit(_answers, runner, inputs)))
+        for runner, places, known, computed in begun:
             new = iter(computed.result())
             answers = [next(new) if answer is None else answer for answer in known]
             mine = [nominated[place] for place in places]
-            ran = _run(bench, answers, mine, nominates=bench.kind in awaited)
+            ran = _run(runner, answers, mine, nominates=runner.kind in awaited)
             for place, answer, outcome in zip(places, answers, ran, strict=True):
-                answered[place][bench.name] = answer
-                outcomes[place][bench.name] = outcome
+                answered[place][runner.name] = answer
+                outcomes[place][runner.name] = outcome
     return [
-        Answered(tuple(found[bench.name] for bench in benches), answers)
+        StageResults(tuple(found[runner.name] for runner in runners), answers)
         for found, answers in zip(outcomes, answered, strict=True)
     ]
 
 
-def judge_all(
-    chunks: Iterable[Sequence[tuple[Asset, Loaded | Fault]]], benches: Sequence[Bench]
+def run_stages_on_chunks(
+    chunks: Iterable[Sequence[tuple[Asset, Loaded | Fault]]], runners: Sequence[StageRunner]
 ) -> Iterator[tuple[Asset, Loaded | Fault, tuple[StageOutcome, ...]]]:
     """As `judge`, chunk after chunk, in order."""
-    for found in two_at_a_time(chunks, lambda chunk: list(judge(chunk, benches))):
+    for found in two_at_a_time(chunks, lambda chunk: list(run_stages(chunk, runners))):
         yield from found
 
 
@@ -302,7 +306,7 @@ def two_at_a_time(chunks: Iterable[Chunk], judge_one: Callable[[Chunk], Found]) 
 
 
 def _judged_by(
-    bench: Bench, chunk: Sequence[Seen], outcomes: Sequence[dict[str, StageOutcome]]
+    runner: StageRunner, chunk: Sequence[Seen], outcomes: Sequence[dict[str, StageOutcome]]
 ) -> list[int]:
     """Places of the assets that a stage judges; to `outcomes` of the others it is added why it
     does not.
@@ -310,37 +314,39 @@ def _judged_by(
     places: list[int] = []
     for place, (asset, loaded) in enumerate(chunk):
         if isinstance(loaded, Fault):
-            applies = asset.kind is bench.kind
-            outcomes[place][bench.name] = (
-                StageOutcome(bench.name, Outcome.SKIPPED, Reason.NOT_LOADED, loaded.detail)
+            applies = asset.kind is runner.kind
+            outcomes[place][runner.name] = (
+                StageOutcome(runner.name, Outcome.SKIPPED, Reason.NOT_LOADED, loaded.detail)
                 if applies
-                else StageOutcome(bench.name, Outcome.NOT_APPLICABLE)
+                else StageOutcome(runner.name, Outcome.NOT_APPLICABLE)
             )
-        elif (asset.kind if loaded is None else kind_of(loaded)) is not bench.kind:
-            outcomes[place][bench.name] = StageOutcome(bench.name, Outcome.NOT_APPLICABLE)
-        elif bench.absent is not None:
-            outcomes[place][bench.name] = StageOutcome(
-                bench.name, Outcome.SKIPPED, bench.absent.reason, bench.absent.detail
+        elif (asset.kind if loaded is None else kind_of(loaded)) is not runner.kind:
+            outcomes[place][runner.name] = StageOutcome(runner.name, Outcome.NOT_APPLICABLE)
+        elif runner.absent is not None:
+            outcomes[place][runner.name] = StageOutcome(
+                runner.name, Outcome.SKIPPED, runner.absent.reason, runner.absent.detail
             )
         else:
             places.append(place)
     return places
 
 
-def _answers(bench: Bench, inputs: Sequence[Loaded | Fault | None]) -> list[Answer]:
+def _answers(
+    runner: StageRunner, inputs: Sequence[Loaded | Fault | None]
+) -> list[FingerprintResult]:
     if not inputs:
         return []
-    if bench.stage is None:
-        raise AssertionError("a bench without a stage has `absent` set")
+    if runner.stage is None:
+        raise AssertionError("a runner without a stage has `absent` set")
     loaded = [one for one in inputs if isinstance(one, LoadedImage | LoadedScript)]
     if len(loaded) != len(inputs):
         raise AssertionError("an asset that was not loaded lacks a kept answer")
-    return fingerprint_all(bench.stage, loaded)
+    return fingerprint_all(runner.stage, loaded)
 
 
 def _run(
-    bench: Bench,
-    answers: Sequence[Answer],
+    runner: StageRunner,
+    answers: Sequence[FingerprintResult],
     nominated: Sequence[dict[int, tuple[str, ...]]],
     *,
     nominates: bool,
@@ -348,15 +354,15 @@ def _run(
     """One outcome for each answer; adds to `nominated` what the stage nominates for it."""
     if not answers:
         return []
-    stage, entries = bench.stage, bench.entries
+    stage, entries = runner.stage, runner.entries
     if stage is None or entries is None:
-        raise AssertionError("a bench without a stage has `absent` set")
+        raise AssertionError("a runner without a stage has `absent` set")
     asked = [place for place, answer in enumerate(answers) if isinstance(answer, Fingerprint)]
     queries = [answer for answer in answers if isinstance(answer, Fingerprint)]
     theirs = [nominated[place] for place in asked]
-    searched = search_all(stage, queries, entries, bench.settings, theirs) if queries else []
+    searched = search_all(stage, queries, entries, runner.settings, theirs) if queries else []
     if nominates and queries and not stage.verifies:
-        found = _nominated(stage, queries, entries, bench.settings)
+        found = _nominated(stage, queries, entries, runner.settings)
         for place, (its, files) in enumerate(zip(theirs, found, strict=True)):
             if isinstance(files, StageOutcome):
                 searched[place] = files
@@ -404,7 +410,7 @@ def _position(file: int, entries: StageEntries) -> int:
     return int(file)
 
 
-def works_compared(outcomes: Sequence[StageOutcome], benches: Sequence[Bench]) -> int:
+def works_compared(outcomes: Sequence[StageOutcome], runners: Sequence[StageRunner]) -> int:
     """How many works an asset was compared with: those stored for any stage that ran."""
     ran = {o.stage for o in outcomes if o.outcome in (Outcome.MATCHED, Outcome.NO_MATCH)}
-    return len(frozenset().union(*(bench.works for bench in benches if bench.name in ran)))
+    return len(frozenset().union(*(runner.works for runner in runners if runner.name in ran)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from test_judge import Also, Nominating, Verifying, bench, verified
+from test_stage_runner import Also, Nominating, Verifying, runner, verified
 
 
 @pytest.mark.parametrize(
@@ -14,5 +14,5 @@ def test_a_wrong_nomination_costs_nothing_else(answer):
         def candidates(self, *given):
             return answer(super().candidates(*given))
 
-    benches = [bench(Wrong(), 10, 11), bench(Also(), 10, 11), bench(Verifying(), 10, 11)]
-    assert [set(one.values()) for one in verified(benches, [10, 11])] == [{"also numbers"}] * 2
+    runners = [runner(Wrong(), 10, 11), runner(Also(), 10, 11), runner(Verifying(), 10, 11)]
+    assert [set(one.values()) for one in verified(runners, [10, 11])] == [{"also numbers"}] * 2

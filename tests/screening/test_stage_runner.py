@@ -20,13 +20,13 @@ from pipeline.core.records import (
     StageOutcome,
 )
 from pipeline.load.loaded import LoadedImage, LoadedScript
-from pipeline.screening import judge as judging
-from pipeline.screening.judge import (
-    Bench,
+from pipeline.screening import stage_runner
+from pipeline.screening.stage_runner import (
+    StageRunner,
     fingerprint_all,
-    judge,
     kind_of,
-    open_benches,
+    open_runners,
+    run_stages,
     search_all,
     works_compared,
 )
@@ -133,15 +133,15 @@ def stored(*numbers):
     return StageEntries(rows, np.arange(len(numbers)), files)
 
 
-def bench(stage, *numbers):
+def runner(stage, *numbers):
     entries = stored(*numbers)
     works = frozenset(file.work_id for file in entries.files)
-    return Bench(stage.name, stage.kind, StageSettings(), stage, entries, None, works)
+    return StageRunner(stage.name, stage.kind, StageSettings(), stage, entries, None, works)
 
 
 def outcomes(stage, numbers, *, works=(1, 2, 3)):
     chunk = [(asset(n), picture(n)) for n in numbers]
-    done = list(judge(chunk, [bench(stage, *works)]))
+    done = list(run_stages(chunk, [runner(stage, *works)]))
     assert [one for one, _, _ in done] == [one for one, _ in chunk]
     assert all(len(said) == 1 for _, _, said in done)
     return [said[0] for _, _, said in done]
@@ -236,13 +236,13 @@ def test_a_breaking_stage_leaves_the_others_alone():
     class Others(Numbers):
         name = "others"
 
-    benches = [bench(Numbers(breaks=[1, 2]), 1), bench(Others(), 1, 2)]
-    said = [[one.outcome for one in found] for _, _, found in judge(chunk, benches)]
+    runners = [runner(Numbers(breaks=[1, 2]), 1), runner(Others(), 1, 2)]
+    said = [[one.outcome for one in found] for _, _, found in run_stages(chunk, runners)]
     assert said == [[Outcome.FAILED, Outcome.MATCHED]] * 2
 
 
 def test_every_kind_gets_one_outcome_of_every_stage():
-    absent = Bench(
+    absent = StageRunner(
         "letters", Kind.SCRIPT, StageSettings(), absent=Abstention(Reason.NO_WEIGHTS, "no weights")
     )
     fault = Fault(Reason.CORRUPT, "cut short")
@@ -254,7 +254,7 @@ def test_every_kind_gets_one_outcome_of_every_stage():
         (asset(4, Kind.SCRIPT), fault),
         (asset(5, Kind.OTHER), fault),
     ]
-    said = [found for _, _, found in judge(chunk, [bench(Numbers(), 1), absent])]
+    said = [found for _, _, found in run_stages(chunk, [runner(Numbers(), 1), absent])]
     assert [[(one.outcome, one.reason) for one in found] for found in said] == [
         [(Outcome.MATCHED, None), (Outcome.NOT_APPLICABLE, None)],
         [(Outcome.NOT_APPLICABLE, None), (Outcome.SKIPPED, Reason.NO_WEIGHTS)],
@@ -267,8 +267,8 @@ def test_every_kind_gets_one_outcome_of_every_stage():
 
 
 def test_an_empty_chunk_and_no_stage():
-    assert list(judge([], [bench(Numbers(), 1)])) == []
-    assert [found for _, _, found in judge([(asset(1), picture(1))], [])] == [()]
+    assert list(run_stages([], [runner(Numbers(), 1)])) == []
+    assert [found for _, _, found in run_stages([(asset(1), picture(1))], [])] == [()]
 
 
 def test_nothing_to_do_gives_nothing():
@@ -334,18 +334,18 @@ class VerifyingLetters(Verifying):
     kind = Kind.SCRIPT
 
 
-def verified(benches, numbers):
+def verified(runners, numbers):
     """What the last stage found for each asset: works, and who named them."""
     chunk = [(asset(n), picture(n)) for n in numbers]
     return [
         {one.work_id: one.measures["found_by"] for one in said[-1].evidence}
-        for _, _, said in judge(chunk, benches)
+        for _, _, said in run_stages(chunk, runners)
     ]
 
 
 def test_a_stage_that_verifies_hears_what_others_nominate():
-    benches = [bench(Nominating(), 10, 20, 30), bench(Verifying(), 10, 20, 30)]
-    assert verified(benches, [11, 50, 29, 0, 20]) == [
+    runners = [runner(Nominating(), 10, 20, 30), runner(Verifying(), 10, 20, 30)]
+    assert verified(runners, [11, 50, 29, 0, 20]) == [
         {"work-10": "nominating numbers"},
         {},
         {"work-30": "nominating numbers"},
@@ -355,8 +355,8 @@ def test_a_stage_that_verifies_hears_what_others_nominate():
 
 
 def test_every_stage_that_named_a_file_is_heard_once():
-    benches = [bench(stage, 10, 12, 20) for stage in (Nominating(), Also(), Verifying())]
-    assert verified(benches, [11]) == [
+    runners = [runner(stage, 10, 12, 20) for stage in (Nominating(), Also(), Verifying())]
+    assert verified(runners, [11]) == [
         {
             "work-10": "nominating numbers, also numbers",
             "work-12": "nominating numbers, also numbers",
@@ -366,9 +366,9 @@ def test_every_stage_that_named_a_file_is_heard_once():
 
 def test_no_more_are_nominated_than_the_limit():
     numbers = range(10, 17)
-    benches = [bench(Nominating(), *numbers), bench(Verifying(), *numbers)]
-    [found] = verified(benches, [13])
-    assert len(found) == judging.CANDIDATES
+    runners = [runner(Nominating(), *numbers), runner(Verifying(), *numbers)]
+    [found] = verified(runners, [13])
+    assert len(found) == stage_runner.CANDIDATES
     assert "work-13" in found
 
 
@@ -376,9 +376,9 @@ def test_no_more_are_nominated_than_the_limit():
 def test_a_stage_that_breaks_in_its_nomination_has_failed_there_alone(count, caplog):
     numbers = list(range(11, 11 + count))
     bad = Nominating(breaks_in_candidates=[11])
-    benches = [bench(bad, *numbers), bench(Also(), *numbers), bench(Verifying(), *numbers)]
+    runners = [runner(bad, *numbers), runner(Also(), *numbers), runner(Verifying(), *numbers)]
     chunk = [(asset(n), picture(n)) for n in numbers]
-    said = [found for _, _, found in judge(chunk, benches)]
+    said = [found for _, _, found in run_stages(chunk, runners)]
     # A copy that it would have nominated may be missed, so the row must say that it broke.
     assert [found[0].outcome for found in said] == [Outcome.FAILED] + [Outcome.MATCHED] * (
         count - 1
@@ -397,13 +397,13 @@ def test_nobody_nominates_where_no_stage_verifies():
         def candidates(self, *given):
             raise AssertionError("asked for nothing")
 
-    alone = [bench(Heard(), 10)]
-    scripts = [bench(Heard(), 10), bench(VerifyingLetters(), 10)]
-    absent = Bench(
+    alone = [runner(Heard(), 10)]
+    scripts = [runner(Heard(), 10), runner(VerifyingLetters(), 10)]
+    absent = StageRunner(
         "verifying", Kind.IMAGE, StageSettings(), absent=Abstention(Reason.SWITCHED_OFF, "off")
     )
-    for benches in (alone, scripts, [bench(Heard(), 10), absent]):
-        said = [found for _, _, found in judge([(asset(10), picture(10))], benches)]
+    for runners in (alone, scripts, [runner(Heard(), 10), absent]):
+        said = [found for _, _, found in run_stages([(asset(10), picture(10))], runners)]
         assert said[0][0].outcome is Outcome.MATCHED
 
 
@@ -416,9 +416,9 @@ def test_a_verifying_stage_that_breaks_on_one_asset_fails_that_asset_alone():
             return super().search_among(fingerprints, entries, settings, candidates)
 
     numbers = [11, 12, 13]
-    benches = [bench(Nominating(), *numbers), bench(Breaks(), *numbers)]
+    runners = [runner(Nominating(), *numbers), runner(Breaks(), *numbers)]
     chunk = [(asset(n), picture(n)) for n in numbers]
-    said = [found[-1] for _, _, found in judge(chunk, benches)]
+    said = [found[-1] for _, _, found in run_stages(chunk, runners)]
     assert [one.outcome for one in said] == [Outcome.MATCHED, Outcome.FAILED, Outcome.MATCHED]
     # Each is still heard with its own candidates.
     assert said[0].evidence[0].work_id == "work-11"
@@ -432,11 +432,11 @@ def test_works_are_counted_once_over_the_stages_that_ran():
     class Others(Numbers):
         name = "others"
 
-    benches = [bench(Numbers(), 1, 2), bench(Others(), 2, 3), bench(Letters(), 7)]
+    runners = [runner(Numbers(), 1, 2), runner(Others(), 2, 3), runner(Letters(), 7)]
 
     def compared(**said):
         found = [StageOutcome(name, outcome) for name, outcome in said.items()]
-        return works_compared(found, benches)
+        return works_compared(found, runners)
 
     matched, none = Outcome.MATCHED, Outcome.NO_MATCH
     assert compared(numbers=matched, others=none, letters=Outcome.NOT_APPLICABLE) == 3
@@ -451,11 +451,11 @@ def test_works_are_counted_once_over_the_stages_that_ran():
 
 
 def opened(tmp_path, monkeypatch, *, parameters=None, enabled=True, stages=(Numbers, Letters)):
-    monkeypatch.setattr(judging, "STAGES", {stage.name: stage for stage in stages})
+    monkeypatch.setattr(stage_runner, "STAGES", {stage.name: stage for stage in stages})
     spec = FingerprintSpec("numbers", "numbers/1", parameters or {}, canary="x")
     index = ReferenceIndex.create(tmp_path / "index", [spec], {"numbers": SCHEMA})
     settings = {"numbers": StageSettings(enabled=enabled), "letters": StageSettings()}
-    return {one.name: one for one in open_benches(index, settings)}
+    return {one.name: one for one in open_runners(index, settings)}
 
 
 def test_an_empty_index_is_nothing_to_compare_with(tmp_path, monkeypatch):

@@ -9,7 +9,6 @@ therefore leaves the newest whole version as it was, whatever it had put in the 
 from __future__ import annotations
 
 import base64
-import hashlib
 import json
 import os
 from collections.abc import Mapping
@@ -20,6 +19,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from reference_index.canonical_json import json_digest
 from reference_index.errors import IndexCorruptError, IndexNotFoundError, ReferenceIndexError
 from reference_index.spec import FingerprintSpec
 
@@ -184,7 +184,7 @@ def read(index: Path, version: int | None = None) -> VersionRecord:
     except (ValueError, RecursionError):
         raise IndexCorruptError(damaged) from None
     try:
-        if value.pop("seal") != _seal(value):
+        if value.pop("seal") != json_digest(value):
             raise IndexCorruptError(damaged)
         if value["format"] != FORMAT:
             raise ReferenceIndexError(
@@ -209,7 +209,7 @@ def write(index: Path, record: VersionRecord) -> None:
     for left in folder.glob("*.tmp"):
         left.unlink()
     value = record.to_json()
-    text = json.dumps({**value, "seal": _seal(value)}, indent=1, ensure_ascii=False) + "\n"
+    text = json.dumps({**value, "seal": json_digest(value)}, indent=1, ensure_ascii=False) + "\n"
     unfinished = file.with_suffix(".tmp")
     with unfinished.open("x", encoding="utf-8") as out:
         out.write(text)
@@ -237,11 +237,6 @@ def sync_folder(folder: Path) -> None:
 
 def _file(index: Path, version: int) -> Path:
     return index / "versions" / f"{version:06d}.json"
-
-
-def _seal(value: Mapping[str, Any]) -> str:
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _quoted(path: Path) -> str:

@@ -14,7 +14,6 @@ reliability on works held out (docs/risk.md).
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 from collections.abc import Collection, Mapping, Sequence
@@ -36,6 +35,7 @@ from pydantic import (
 from pipeline.core.errors import ConfigError
 from pipeline.core.records import Kind, Value
 from pipeline.core.validation import Place, did_you_mean, problems_of
+from reference_index.canonical_json import json_digest
 
 Direction = Literal["lower", "higher"]
 """Which way a measure grows stronger: a distance is stronger when lower."""
@@ -256,9 +256,7 @@ class Calibration(_Frozen):
 
     def digest(self) -> str:
         """SHA-256 (hex) of what it says; layout and place of the file do not matter."""
-        return hashlib.sha256(
-            json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":")).encode()
-        ).hexdigest()
+        return json_digest(self.model_dump(mode="json"))
 
     def other_weights(self, weights: Mapping[str, str | None]) -> list[str]:
         """Stages, by name, whose model weights are not those that this was fitted with.

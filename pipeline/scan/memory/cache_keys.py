@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +11,7 @@ from pipeline.core.records import Asset, Kind
 from pipeline.load.loaded import WORKING_EDGE
 from pipeline.screening.config import Config
 from pipeline.screening.stage_runner import CANDIDATES, StageRunner
+from reference_index.canonical_json import json_digest
 
 DECODERS = (
     "charset-normalizer",
@@ -27,8 +26,7 @@ DECODERS = (
 
 def key_of(**parts: Any) -> str:
     """SHA-256 (hex) of JSON values, by name."""
-    text = json.dumps(parts, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()
+    return json_digest(parts)
 
 
 def content_of(asset: Asset) -> str | None:

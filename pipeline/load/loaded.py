@@ -27,8 +27,8 @@ class LoadedImage:
         format: Pillow's name of the format, such as `JPEG`.
         frame_count: frames in the file; more than `len(frames)` if they were sampled.
         notes: sentences on what decoding had to do or leave out.
-        whole: False if some of the file's pictures were not looked at; a note says which. Its row
-            is then at best `partly_screened`.
+        complete: False if some of the file's frames were not loaded; a note says which. Its row is
+            then at best `partly_screened`.
         numbers: for each of `frames`, the frame of the file that it shows, from 0; if empty, they
             are the file's first.
     """
@@ -37,7 +37,7 @@ class LoadedImage:
     format: str
     frame_count: int = 1
     notes: tuple[str, ...] = ()
-    whole: bool = True
+    complete: bool = True
     numbers: tuple[int, ...] = ()
 
     def number(self, place: int) -> int:
@@ -80,7 +80,7 @@ class LoadedScript:
         format: `txt`, `md`, `fountain`, `fdx`, `fadein`, `docx`, `pdf`, `srt` or `vtt`.
         encoding: of the file, for plain-text formats.
         notes: sentences on what reading had to do or leave out.
-        whole: as in `LoadedImage`: False if some of the text could not be read.
+        complete: False if some of the text could not be read, as in `LoadedImage`.
         pages: of each of `spans`, the page of the file, from 1; empty if it has none.
     """
 
@@ -89,7 +89,7 @@ class LoadedScript:
     format: str
     encoding: str | None = None
     notes: tuple[str, ...] = ()
-    whole: bool = True
+    complete: bool = True
     pages: tuple[int, ...] = ()
 
 

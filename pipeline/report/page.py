@@ -308,7 +308,7 @@ def why_unscreened(row: RiskRow) -> tuple[str, str]:
         reason = row.asset.fault.reason
     if reason is not None:
         return str(reason), _REASONS.get(reason, str(reason))
-    if not row.whole:
+    if not row.complete:
         return "in_part", "A part of it was not looked at"
     return "other", "Nothing to compare with"
 

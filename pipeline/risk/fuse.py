@@ -86,7 +86,7 @@ def fuse(
     stages: Mapping[str, Stage],
     not_counted: Mapping[str, Collection[str]] | None = None,
     notes: Sequence[str] = (),
-    whole: bool = True,
+    complete: bool = True,
     false_matches: FalseMatches | None = None,
 ) -> RiskRow:
     """One row of the risk table.
@@ -102,7 +102,7 @@ def fuse(
         stages: by name, the stages that ran.
         not_counted: by stage, rights (lower case) of works whose evidence adds nothing.
         notes: sentences on what loading had to do or leave out.
-        whole: whether loading left out nothing that is content.
+        complete: whether loading left out nothing that is content.
         false_matches: matches that people agreed are false; those still covered decide nothing.
 
     Raises:
@@ -137,7 +137,7 @@ def fuse(
         # Evidence was found, so it is never no_match; no figure is true of it.
         band = Band.INFO
     else:
-        band = _band_without_evidence(asset, outcomes, works_compared, whole)
+        band = _band_without_evidence(asset, outcomes, works_compared, complete)
         # Where a stage could not judge, nothing found says nothing: no figure is better than one.
         risk = risk_of(model.prior) if band is Band.NO_MATCH and model is not None else None
     return RiskRow(
@@ -152,7 +152,7 @@ def fuse(
             replace(j.match, band=j.band, suppressed=j.match.work_id in suppressed) for j in judged
         ),
         works_compared=works_compared,
-        whole=whole,
+        complete=complete,
         lapsed=tuple(work_id for work_id in rulings if work_id not in suppressed),
     )
 
@@ -232,18 +232,18 @@ def in_part(row: RiskRow) -> bool:
     """Whether something of the file was not judged: a part of it was not looked at, or a stage
     that applies did not run.
     """
-    return not row.whole or any(o.outcome in DID_NOT_RUN for o in row.outcomes)
+    return not row.complete or any(o.outcome in DID_NOT_RUN for o in row.outcomes)
 
 
 def _band_without_evidence(
-    asset: Asset, outcomes: Sequence[StageOutcome], works_compared: int, whole: bool
+    asset: Asset, outcomes: Sequence[StageOutcome], works_compared: int, complete: bool
 ) -> Band:
     if asset.fault is not None or asset.kind is Kind.OTHER:
         return Band.NOT_SCREENED
     ran = [o for o in outcomes if o.outcome in RAN]
     if not ran or works_compared == 0:
         return Band.NOT_SCREENED
-    if not whole or any(
+    if not complete or any(
         o.outcome in DID_NOT_RUN or o.reason is Reason.NOT_LOADED for o in outcomes
     ):
         return Band.PARTLY_SCREENED

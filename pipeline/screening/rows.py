@@ -22,20 +22,20 @@ class Facts:
     Attributes:
         fault: why it did not load; None if it did.
         format: as in `LoadedImage` and `LoadedScript`; None with a fault, as are the next.
-        notes, whole: as there.
+        notes, complete: as there.
     """
 
     fault: Fault | None
     format: str | None = None
     notes: tuple[str, ...] = ()
-    whole: bool = True
+    complete: bool = True
 
 
 def facts_of(loaded: Loaded | Fault) -> Facts:
     """The facts of what loading gave."""
     if isinstance(loaded, Fault):
         return Facts(loaded)
-    return Facts(None, loaded.format, loaded.notes, loaded.whole)
+    return Facts(None, loaded.format, loaded.notes, loaded.complete)
 
 
 class Rows:
@@ -81,7 +81,7 @@ class Rows:
             stages=self._stages,
             not_counted=self._not_counted,
             notes=facts.notes,
-            whole=facts.whole,
+            complete=facts.complete,
             false_matches=self._false_matches,
         )
         return row if facts.format is None else replace(row, extra={"format": facts.format})

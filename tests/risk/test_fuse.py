@@ -129,12 +129,12 @@ def test_bands_just_above_and_just_below_their_cuts(risk, band):
 
 def test_a_file_that_was_looked_at_in_part_is_never_a_no_match():
     notes = ("It has 9 frames; 3 of them were looked at.",)
-    row = run([no_match(HASH), no_match(CLIP)], notes=notes, whole=False)
-    assert (row.band, row.risk, row.whole) == (Band.PARTLY_SCREENED, None, False)
+    row = run([no_match(HASH), no_match(CLIP)], notes=notes, complete=False)
+    assert (row.band, row.risk, row.complete) == (Band.PARTLY_SCREENED, None, False)
     assert row.reasons[-1] == notes[0]
     assert run([no_match(HASH), no_match(CLIP)], notes=notes).band is Band.NO_MATCH
     found = [matched(HASH, evidence(HASH, nats=nats_for(0.95))), no_match(CLIP)]
-    assert run(found, notes=notes, whole=False).band is Band.ESCALATE
+    assert run(found, notes=notes, complete=False).band is Band.ESCALATE
 
 
 @pytest.mark.parametrize(("cut", "band"), [("escalate", Band.ESCALATE), ("review", Band.REVIEW)])

@@ -139,14 +139,14 @@ def _evidence_of(value: Mapping[str, Any]) -> Evidence:
 def facts_to_json(facts: Facts) -> str:
     """How an asset loaded."""
     fault = [str(facts.fault.reason), facts.fault.detail] if facts.fault else None
-    return json.dumps([fault, facts.format, facts.notes, facts.whole])
+    return json.dumps([fault, facts.format, facts.notes, facts.complete])
 
 
 def facts_from_json(text: str) -> Facts:
     """The inverse of `facts_to_json`. Raises ValueError if `text` is not of its making."""
     try:
-        fault, file_format, notes, whole = json.loads(text)
+        fault, file_format, notes, complete = json.loads(text)
         found = Fault(Reason(fault[0]), fault[1]) if fault else None
-        return Facts(found, file_format, tuple(notes), whole)
+        return Facts(found, file_format, tuple(notes), complete)
     except (TypeError, KeyError, IndexError) as error:
         raise ValueError("kept facts are of another form") from error

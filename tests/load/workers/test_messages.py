@@ -50,11 +50,11 @@ def framed(header, data=b""):
 
 PICTURE = {
     "kind": "image", "shapes": [[1, 1]], "format": "PNG", "frame_count": 1, "notes": [],
-    "whole": True, "numbers": [0],
+    "complete": True, "numbers": [0],
 }  # fmt: skip
 SCRIPT = {
     "kind": "script", "text_bytes": 2, "spans": 1, "names_bytes": 8, "pages": False,
-    "format": "txt", "encoding": None, "notes": [], "whole": True,
+    "format": "txt", "encoding": None, "notes": [], "complete": True,
 }  # fmt: skip
 
 

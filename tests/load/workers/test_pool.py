@@ -101,7 +101,7 @@ def monster(folder, seconds=60):
 def same(one, other):
     if not isinstance(one, LoadedImage):
         return one == other
-    for name in ("format", "frame_count", "notes", "whole", "numbers"):
+    for name in ("format", "frame_count", "notes", "complete", "numbers"):
         assert getattr(one, name) == getattr(other, name)
     return len(one.frames) == len(other.frames) and all(
         a.dtype == b.dtype and a.flags.writeable and np.array_equal(a, b)

@@ -19,6 +19,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from reference_index.atomic_write import flush_folder, new_file
 from reference_index.canonical_json import json_digest
 from reference_index.errors import IndexCorruptError, IndexNotFoundError, ReferenceIndexError
 from reference_index.spec import FingerprintSpec
@@ -211,10 +212,8 @@ def write(index: Path, record: VersionRecord) -> None:
     value = record.to_json()
     text = json.dumps({**value, "seal": json_digest(value)}, indent=1, ensure_ascii=False) + "\n"
     unfinished = file.with_suffix(".tmp")
-    with unfinished.open("x", encoding="utf-8") as out:
-        out.write(text)
-        out.flush()
-        os.fsync(out.fileno())
+    with new_file(unfinished) as out:
+        out.write(text.encode())
     try:
         os.link(unfinished, file)
     except FileExistsError:
@@ -223,16 +222,7 @@ def write(index: Path, record: VersionRecord) -> None:
         # A file system without hard links; the lock keeps other writers from the same name.
         unfinished.rename(file)
     unfinished.unlink(missing_ok=True)
-    sync_folder(folder)
-
-
-def sync_folder(folder: Path) -> None:
-    """Brings a folder's list of names to disk."""
-    opened = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(opened)
-    finally:
-        os.close(opened)
+    flush_folder(folder)
 
 
 def _file(index: Path, version: int) -> Path:

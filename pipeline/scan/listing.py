@@ -15,7 +15,7 @@ from pipeline.drops.discover import Listed, ListedFile, identified
 from pipeline.drops.drop import OpenDrop
 from pipeline.drops.places import Place
 from pipeline.runtime.progress import Progress
-from pipeline.scan.memory.state import KnownFile, State
+from pipeline.scan.memory.state import KnownFile, ScanCache
 from pipeline.scan.settings import Drop, ScanSettings, Settle
 
 COMMITTED = 256
@@ -82,7 +82,7 @@ class Listing:
 def list_drops(
     settings: ScanSettings,
     sources: Mapping[str, OpenDrop],
-    state: State,
+    cache: ScanCache,
     scan_id: str,
     now: float,
     max_bytes: int,
@@ -93,7 +93,7 @@ def list_drops(
     Args:
         settings: which drops.
         sources: the drops, open, by name.
-        state: what is known of their files; what is seen is written down in it.
+        cache: what is known of their files; what is seen is written down in it.
         scan_id: the scan's name.
         now: the time, seconds since the epoch; files changed shortly before it are still arriving.
         max_bytes: a larger file is not read.
@@ -101,7 +101,7 @@ def list_drops(
     """
     found = Listing()
     for name, drop in settings.drops.items():
-        known = state.files_of(name)
+        known = cache.files_of(name)
         root = settings.drop_place(name)
         try:
             entries = _entries(root, sources[name], drop, known)
@@ -109,12 +109,12 @@ def list_drops(
             _stay(found, name, root, known)
             found.unreachable.append(Unreachable(name, str(error), len(known)))
             continue
-        _look(found, name, drop, entries, known, state, scan_id, now, max_bytes, progress)
+        _look(found, name, drop, entries, known, cache, scan_id, now, max_bytes, progress)
         below = _below(entries, known)
         _stay(found, name, root, below)
-        with state.change():
+        with cache.change():
             for path, file in below.items():
-                state.saw_file(name, path, file, scan_id)
+                cache.saw_file(name, path, file, scan_id)
         for one in entries if below else ():
             if isinstance(one, ListedFile) and one.fault is not None:
                 number = sum(path.startswith(f"{one.asset_path}/") for path in below)
@@ -163,7 +163,7 @@ def _look(
     drop: Drop,
     entries: list[Listed],
     known: Mapping[str, KnownFile],
-    state: State,
+    cache: ScanCache,
     scan_id: str,
     now: float,
     max_bytes: int,
@@ -173,9 +173,9 @@ def _look(
     waiting: list[tuple[str, KnownFile]] = []
 
     def commit() -> None:
-        with state.change():
+        with cache.change():
             for path, file in waiting:
-                state.saw_file(name, path, file, scan_id)
+                cache.saw_file(name, path, file, scan_id)
         waiting.clear()
 
     for entry in entries:

@@ -43,7 +43,7 @@ def content_of(asset: Asset) -> str | None:
 
 
 @dataclass(frozen=True)
-class Keys:
+class CacheKeys:
     """The keys of one scan.
 
     Attributes:
@@ -59,7 +59,7 @@ class Keys:
     rows: str
 
 
-def keys_of(runners: Sequence[StageRunner], config: Config) -> Keys:
+def cache_keys_of(runners: Sequence[StageRunner], config: Config) -> CacheKeys:
     """The keys of a scan by these stages under this configuration."""
     version = installed("clearance")
     load = key_of(
@@ -85,7 +85,7 @@ def keys_of(runners: Sequence[StageRunner], config: Config) -> Keys:
             candidates=CANDIDATES,
             clearance=version,
         )
-    return Keys(
+    return CacheKeys(
         load=load,
         specs={b.name: b.stage.spec.digest() for b in runners if b.stage is not None},
         search=search,

@@ -100,7 +100,7 @@ class KnownScan:
     summary: str | None = None
 
 
-class State:
+class ScanCache:
     """The state of one scan directory, held by the one process that holds the directory's lock.
 
     Raises:

@@ -18,15 +18,15 @@ from pipeline.results.files import ResultFiles, StoredRun
 from pipeline.results.table import tables_in_order, write_built, write_parquet
 from pipeline.results.table_checks import FLAGGED
 from pipeline.risk.fuse import in_part
-from pipeline.scan.answer.delta import Change, Suppressed, change_counts, delta_of, suppressed_works
-from pipeline.scan.answer.notes import arriving_notes, suppressed_notes
-from pipeline.scan.answer.page import Light, write_page
-from pipeline.scan.answer.rows import Context, rows_of
+from pipeline.scan.output.delta import Change, Suppressed, change_counts, delta_of, suppressed_works
+from pipeline.scan.output.notes import arriving_notes, suppressed_notes
+from pipeline.scan.output.page import Light, write_page
+from pipeline.scan.output.rows import Context, rows_of
 from pipeline.screening.recorded import RecordUse, write_decisions
 from pipeline.screening.run_record import run_manifest
 
 
-def write_answer(context: Context, folder: Path) -> dict[str, Any]:
+def write_outputs(context: Context, folder: Path) -> dict[str, Any]:
     """Writes every file of the answer into `folder`; what delta.json says.
 
     Raises:

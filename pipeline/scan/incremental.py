@@ -21,10 +21,10 @@ from pipeline.load.loaded import Loaded, LoadedScript
 from pipeline.load.workers.pool import load_all, load_apart, timed_out
 from pipeline.runtime.progress import Progress
 from pipeline.scan.listing import file_of
-from pipeline.scan.memory import serialization as codec
-from pipeline.scan.memory.cache_keys import Keys, content_of
+from pipeline.scan.memory import serialization
+from pipeline.scan.memory.cache_keys import CacheKeys, content_of
 from pipeline.scan.memory.index_change import IndexChange, IndexChanges, runners_for
-from pipeline.scan.memory.state import KnownContent, KnownOutcomes, State
+from pipeline.scan.memory.state import KnownContent, KnownOutcomes, ScanCache
 from pipeline.scan.memory.timeouts import Late
 from pipeline.screening.config import Config
 from pipeline.screening.rows import Facts, facts_of
@@ -75,7 +75,7 @@ class Due:
     """A content to be judged.
 
     Attributes:
-        content: its name, as in `keys.content_of`.
+        content: its name, as in `cache_keys.content_of`.
         asset: one file that has it.
         why: the way, and what is said of it before the scan begins.
     """
@@ -86,11 +86,11 @@ class Due:
     why: str
 
 
-class Judging:
+class IncrementalScreener:
     """Judges contents for one scan.
 
     Args:
-        state: what is kept.
+        cache: what is kept.
         index: the opened index.
         runners: its stages.
         config: how assets are judged.
@@ -104,29 +104,33 @@ class Judging:
 
     def __init__(
         self,
-        state: State,
+        cache: ScanCache,
         index: ReferenceIndex,
         runners: Sequence[StageRunner],
         config: Config,
-        keys: Keys,
+        cache_keys: CacheKeys,
         scan_id: str,
     ) -> None:
-        self._state = state
+        self._cache = cache
         self._index = index
         self._benches = runners
         self._config = config
-        self._keys = keys
+        self._cache_keys = cache_keys
         self._scan_id = scan_id
         self._changes = IndexChanges(index)
         self._works = WorkPlaces(index)
         self.passing: dict[str, tuple[Facts, tuple[StageOutcome, ...]]] = {}
-        self._late = Late(state, keys.load, scan_id)
+        self._late = Late(cache, cache_keys.load, scan_id)
 
     def known(self, content: str) -> KnownContent | None:
         """How a content loaded; None if that is not known, or damaged."""
-        known = self._state.content(content)
+        known = self._cache.content(content)
         with suppress(ValueError):
-            if known is not None and Kind(known.kind) and codec.facts_from_json(known.facts):
+            if (
+                known is not None
+                and Kind(known.kind)
+                and serialization.facts_from_json(known.facts)
+            ):
                 return known
         return None
 
@@ -148,9 +152,9 @@ class Judging:
         known = self.known(content)
         if known is None:
             return Due(content, asset, Way.LOAD, "new or changed files")
-        if known.load_key != self._keys.load:
+        if known.load_key != self._cache_keys.load:
             return Due(content, asset, Way.LOAD, "limits or decoders changed")
-        facts = codec.facts_from_json(known.facts)
+        facts = serialization.facts_from_json(known.facts)
         if facts.fault is not None and facts.fault.reason in PASSING:
             return Due(content, asset, Way.LOAD, "could not be read before")
         kind = Kind(known.kind)
@@ -158,7 +162,7 @@ class Judging:
             missing = self._missing(content, kind)
             if missing:
                 return Due(content, asset, Way.LOAD, f"no fingerprints by {', '.join(missing)}")
-        outcomes = self._state.outcomes(content)
+        outcomes = self._cache.outcomes(content)
         if outcomes is None or outcomes.search_key != self._search_key(kind):
             way = Way.LOAD if facts.fault is not None else Way.SEARCH
             return Due(content, asset, way, "stages or their settings changed")
@@ -174,13 +178,13 @@ class Judging:
         return self._index.version, self._index.digest
 
     def _search_key(self, kind: Kind) -> str:
-        return self._keys.search.get(str(kind), self._keys.load)
+        return self._cache_keys.search.get(str(kind), self._cache_keys.load)
 
     def _needed(self, kind: Kind) -> list[str]:
         return [b.name for b in self._benches if b.kind is kind and b.stage is not None]
 
     def _missing(self, content: str, kind: Kind) -> list[str]:
-        have = self._state.answered(content, self._keys.specs)
+        have = self._cache.answered(content, self._cache_keys.specs)
         return [name for name in self._needed(kind) if name not in have]
 
     def run(self, due: Sequence[Due], progress: Progress) -> None:
@@ -236,13 +240,13 @@ class Judging:
             kept = [self._answers(due.content, loaded) for due, loaded in due_now]
             seen = [(due.asset, loaded) for due, loaded in due_now]
             found = run_stages_cached(seen, self._benches, kept)
-            with self._state.change():
+            with self._cache.change():
                 for (due, loaded), answered in zip(due_now, found, strict=True):
                     self._put_loaded(due, loaded, answered)
                 for (asset, _), _ in chunk:
                     path = asset.asset_path.removeprefix(f"{name}/")
                     file = file_of(asset, entries[path].stamp)
-                    self._state.saw_file(name, path, file, self._scan_id)
+                    self._cache.saw_file(name, path, file, self._scan_id)
             for (asset, left), loaded in chunk:
                 yield asset, None if _is_loaded(left, loaded) else left
 
@@ -254,7 +258,7 @@ class Judging:
         """
         by_version: dict[tuple[int, str], list[Due]] = {}
         for one in due:
-            kept = self._state.outcomes(one.content)
+            kept = self._cache.outcomes(one.content)
             if kept is None:
                 raise AssertionError("outcomes that were there are gone")
             by_version.setdefault((kept.index_version, kept.index_digest), []).append(one)
@@ -269,7 +273,7 @@ class Judging:
     def _concerned(
         self, batch: Sequence[Due], change: IndexChange, added: Sequence[StageRunner] | None
     ) -> list[Due]:
-        outcomes = [self._state.outcomes(one.content) for one in batch]
+        outcomes = [self._cache.outcomes(one.content) for one in batch]
         kept = [self._answers(one.content) for one in batch]
         touched = [stored is None or _mentions(stored, change.removed) for stored in outcomes]
         if added is not None:
@@ -283,18 +287,18 @@ class Judging:
             for n, answered in zip(places, found, strict=True):
                 said = {outcome.outcome for outcome in answered.outcomes}
                 touched[n] = not said.isdisjoint({Outcome.MATCHED, Outcome.FAILED})
-        with self._state.change():
+        with self._cache.change():
             for one, stored, hit in zip(batch, outcomes, touched, strict=True):
                 if not hit and stored is not None:
                     version, digest = self._at
-                    self._state.put_outcomes(
+                    self._cache.put_outcomes(
                         one.content,
                         replace(stored, index_version=version, index_digest=digest),
                     )
         return [one for one, hit in zip(batch, touched, strict=True) if hit]
 
     def _of_kind(self, due: Due) -> Asset:
-        known = self._state.content(due.content)
+        known = self._cache.content(due.content)
         if known is None:
             raise AssertionError("a content that was there is gone")
         return replace(due.asset, kind=Kind(known.kind))
@@ -317,7 +321,7 @@ class Judging:
             placed = [
                 self._placed(assets[n], one.outcomes) for n, one in zip(places, found, strict=True)
             ]
-            with self._state.change():
+            with self._cache.change():
                 for n, outcomes in zip(places, placed, strict=True):
                     self._put_outcomes(batch[n].content, assets[n].kind, outcomes)
             yield [one for one, sound in zip(batch, whole, strict=True) if not sound], len(batch)
@@ -352,7 +356,7 @@ class Judging:
             return work, run_stages_cached(seen, self._benches, kept)
 
         for (chunk, _), found in two_at_a_time(prepared(), judged):
-            with self._state.change():
+            with self._cache.change():
                 for (one, loaded), answered in zip(chunk, found, strict=True):
                     self._put_loaded(one, loaded, answered)
             yield len(chunk)
@@ -363,32 +367,32 @@ class Judging:
             if loaded.reason is Reason.TIMED_OUT:
                 self._late.took_too_long(due.content)
             # What is known of the file may be wrong: the next scan reads it again.
-            self._state.look_again(*due.asset.asset_path.split("/", 1))
+            self._cache.look_again(*due.asset.asset_path.split("/", 1))
             return
         self.passing.pop(due.content, None)
         self._late.was_loaded(due.content)
         kind = due.asset.kind if isinstance(loaded, Fault) else kind_of(loaded)
         known = self.known(due.content)
-        if known is None or known.load_key != self._keys.load:
-            self._state.drop_answers(due.content)
-        facts = codec.facts_to_json(facts_of(loaded))
-        self._state.put_content(
-            due.content, KnownContent(self._keys.load, facts, str(kind)), self._scan_id
+        if known is None or known.load_key != self._cache_keys.load:
+            self._cache.drop_answers(due.content)
+        facts = serialization.facts_to_json(facts_of(loaded))
+        self._cache.put_content(
+            due.content, KnownContent(self._cache_keys.load, facts, str(kind)), self._scan_id
         )
         data = {
             stage: packed
             for stage, answer in answered.answers.items()
-            if (packed := codec.answer_to_bytes(answer)) is not None
+            if (packed := serialization.answer_to_bytes(answer)) is not None
         }
-        self._state.put_answers(due.content, self._keys.specs, data)
+        self._cache.put_answers(due.content, self._cache_keys.specs, data)
         self._put_outcomes(due.content, kind, self._with_places(answered.outcomes, loaded))
 
     def _put_outcomes(self, content: str, kind: Kind, outcomes: Sequence[StageOutcome]) -> None:
         version, digest = self._at
         broke = any(one.outcome is Outcome.FAILED for one in outcomes)
         key = FAILED if broke else self._search_key(kind)
-        data = codec.outcomes_to_bytes(outcomes)
-        self._state.put_outcomes(content, KnownOutcomes(key, version, digest, data))
+        data = serialization.outcomes_to_bytes(outcomes)
+        self._cache.put_outcomes(content, KnownOutcomes(key, version, digest, data))
 
     def _answers(
         self, content: str, loaded: Loaded | Fault | None = None
@@ -399,12 +403,12 @@ class Judging:
         if isinstance(loaded, Fault):
             return {}
         known = self.known(content)
-        if known is None or known.load_key != self._keys.load:
+        if known is None or known.load_key != self._cache_keys.load:
             return {}
         answers: dict[str, FingerprintResult] = {}
-        for stage, data in self._state.answers(content, self._keys.specs).items():
+        for stage, data in self._cache.answers(content, self._cache_keys.specs).items():
             with suppress(ValueError):
-                answers[stage] = codec.answer_from_bytes(stage, data)
+                answers[stage] = serialization.answer_from_bytes(stage, data)
         return answers
 
 
@@ -423,7 +427,7 @@ def _mentions(stored: KnownOutcomes, works: frozenset[str]) -> bool:
     if not works:
         return False
     try:
-        outcomes = codec.outcomes_from_bytes(stored.data)
+        outcomes = serialization.outcomes_from_bytes(stored.data)
     except ValueError:
         return True
     return any(e.work_id in works for outcome in outcomes for e in outcome.evidence)

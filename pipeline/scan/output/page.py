@@ -18,9 +18,9 @@ from pipeline.report.content import content_of as shown_content
 from pipeline.report.page import ChangeLine, Changes, ReportLimits, write_report
 from pipeline.results.files import ResultFiles
 from pipeline.results.table_checks import FLAGGED
-from pipeline.scan.answer.delta import Change, change_counts
-from pipeline.scan.answer.notes import TITLES, unreachable_notes
-from pipeline.scan.answer.rows import Context, rows_of
+from pipeline.scan.output.delta import Change, change_counts
+from pipeline.scan.output.notes import TITLES, unreachable_notes
+from pipeline.scan.output.rows import Context, rows_of
 
 
 def write_page(

@@ -17,7 +17,7 @@ from pipeline.drops.discover import asset_of
 from pipeline.load import load
 from pipeline.load.limits import Limits
 from pipeline.load.loaded import LoadedImage
-from pipeline.load.workers.prefetch import load_ahead
+from pipeline.load.workers.prefetch import prefetch
 from pipeline.screening.stage_runner import StageRunner, fingerprint_all
 from pipeline.stages.image.codebook import codebook
 from pipeline.stages.image.feature_rows import pictures
@@ -172,7 +172,7 @@ def _prints(
     """By stage, each query's fingerprint."""
     found: dict[str, list[Fingerprint | None]] = {}
     wanted = [name for name in STAGES if name in runners]
-    for chunk in load_ahead(names, lambda name: load(asset_of(drop / name, name), Limits())):
+    for chunk in prefetch(names, lambda name: load(asset_of(drop / name, name), Limits())):
         pictures = [loaded for _, loaded in chunk if isinstance(loaded, LoadedImage)]
         for stage_name in wanted:
             stage = runners[stage_name].stage

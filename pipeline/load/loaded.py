@@ -8,8 +8,8 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.load.detail import shows_detail
-from pipeline.load.grey import luma
+from pipeline.load.detail import grey_has_detail
+from pipeline.load.grey import to_grey
 
 WORKING_EDGE = 1024
 """Pixels. Frames are averaged down by a whole number as long as their longer side stays this
@@ -47,12 +47,12 @@ class LoadedImage:
     @cached_property
     def detailed(self) -> tuple[bool, ...]:
         """Whether each frame holds enough detail to be told from others: every image stage asks."""
-        return tuple(shows_detail(grey) for grey in self.luma)
+        return tuple(grey_has_detail(grey) for grey in self.grey)
 
     @cached_property
-    def luma(self) -> tuple[NDArray[np.uint8], ...]:
+    def grey(self) -> tuple[NDArray[np.uint8], ...]:
         """Each frame's grey levels, averaged down: uint8 (height, width)."""
-        return tuple(luma(frame) for frame in self.frames)
+        return tuple(to_grey(frame) for frame in self.frames)
 
 
 @dataclass(frozen=True, slots=True)

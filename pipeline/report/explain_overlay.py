@@ -18,7 +18,7 @@ from pipeline.load import Limits
 from pipeline.load.loaded import LoadedImage
 from pipeline.load.opening import digest_of, open_regular
 from pipeline.load.refusal import FileRefusedError
-from pipeline.load.workers.pool import load_apart
+from pipeline.load.workers.pool import load_in_worker
 from pipeline.report.explain import find_row, rows_of
 from pipeline.report.overlap import STAGE, Overlap, overlap_of, overlap_sentence
 from pipeline.report.overlay import frame_of, overlay, picture_of, strip
@@ -225,7 +225,7 @@ def asset_image(run: Mapping[str, Any], row: Mapping[str, Any]) -> LoadedImage:
             "has other content than was screened."
         )
     asset = Asset(file, path, row["asset_id"], Kind.IMAGE, row.get("size"))
-    loaded = load_apart(asset, _limits(run))
+    loaded = load_in_worker(asset, _limits(run))
     if not isinstance(loaded, LoadedImage):
         why = loaded.detail if isinstance(loaded, Fault) else "it is no picture"
         raise RunError(f"The picture can't be drawn: {visible(path)}: {why}.")

@@ -18,7 +18,7 @@ from pipeline.core.errors import Reason
 from pipeline.core.records import Asset, Fault, Kind, Outcome, StageOutcome
 from pipeline.drops.discover import Listed
 from pipeline.load.loaded import Loaded, LoadedScript
-from pipeline.load.workers.pool import load_all, load_apart, timed_out
+from pipeline.load.workers.pool import load_all, load_in_worker, timed_out
 from pipeline.runtime.progress import Progress
 from pipeline.scan.listing import file_of
 from pipeline.scan.memory import serialization
@@ -330,7 +330,7 @@ class IncrementalScreener:
         """Outcomes with scenes and pages; a script with passages is read again for them."""
         if not any(one.passages for outcome in outcomes for one in outcome.evidence):
             return outcomes
-        return self._with_places(outcomes, load_apart(asset, self._config.limits))
+        return self._with_places(outcomes, load_in_worker(asset, self._config.limits))
 
     def _with_places(
         self, outcomes: tuple[StageOutcome, ...], loaded: Loaded | Fault

@@ -19,10 +19,9 @@ from pipeline.core.wording.terms import count
 from pipeline.evaluation.fitting import RIDGE, Pairs, fitted, held_out, pairs_of, widened
 from pipeline.evaluation.labels import JudgedLabel, LabelledAsset
 from pipeline.risk.calibration import Calibration, HeldOut, KindModel
-from pipeline.risk.reasons import title_of
 from pipeline.screening.config import Config
 from pipeline.screening.stage_runner import StageRunner
-from pipeline.stages import STAGES
+from pipeline.stages import STAGES, stage_title
 
 LEAST_COPIES = 20
 LEAST_WORKS = 10
@@ -275,7 +274,7 @@ def _tied(judged: Sequence[JudgedLabel]) -> list[Half]:
 def _cautions(kind: FitKind, model: KindModel, before: HeldOut) -> list[str]:
     counted = {term.stage for term in model.terms}
     said = [
-        f"No labelled pair had evidence of {title_of(name)}, so it has no curve: what it finds "
+        f"No labelled pair had evidence of {stage_title(name)}, so it has no curve: what it finds "
         "goes to review and is not weighed."
         for name, stage in STAGES.items()
         if stage.kind is kind and name not in counted

@@ -36,7 +36,7 @@ from pipeline.screening.stage_runner import (
     run_stages_cached,
     two_at_a_time,
 )
-from pipeline.stages.text.scenes import WorkPlaces, with_places
+from pipeline.stages.text.scenes import WorkScenes, with_scenes
 from reference_index.store import ReferenceIndex
 
 BATCH = 64
@@ -118,7 +118,7 @@ class IncrementalScreener:
         self._cache_keys = cache_keys
         self._scan_id = scan_id
         self._changes = IndexChanges(index)
-        self._works = WorkPlaces(index)
+        self._works = WorkScenes(index)
         self.passing: dict[str, tuple[Facts, tuple[StageOutcome, ...]]] = {}
         self._late = Late(cache, cache_keys.load, scan_id)
 
@@ -330,14 +330,14 @@ class IncrementalScreener:
         """Outcomes with scenes and pages; a script with passages is read again for them."""
         if not any(one.passages for outcome in outcomes for one in outcome.evidence):
             return outcomes
-        return self._with_places(outcomes, load_in_worker(asset, self._config.limits))
+        return self._with_scenes(outcomes, load_in_worker(asset, self._config.limits))
 
-    def _with_places(
+    def _with_scenes(
         self, outcomes: tuple[StageOutcome, ...], loaded: Loaded | Fault
     ) -> tuple[StageOutcome, ...]:
         if not isinstance(loaded, LoadedScript):
             return outcomes
-        return with_places(outcomes, loaded, self._works)
+        return with_scenes(outcomes, loaded, self._works)
 
     # Loading
 
@@ -385,7 +385,7 @@ class IncrementalScreener:
             if (packed := serialization.answer_to_bytes(answer)) is not None
         }
         self._cache.put_answers(due.content, self._cache_keys.specs, data)
-        self._put_outcomes(due.content, kind, self._with_places(answered.outcomes, loaded))
+        self._put_outcomes(due.content, kind, self._with_scenes(answered.outcomes, loaded))
 
     def _put_outcomes(self, content: str, kind: Kind, outcomes: Sequence[StageOutcome]) -> None:
         version, digest = self._at

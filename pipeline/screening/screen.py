@@ -22,14 +22,14 @@ from pipeline.results.files import ResultFiles
 from pipeline.results.object_results import results_folder
 from pipeline.results.table import counts, write_tables
 from pipeline.results.table_checks import FLAGGED
-from pipeline.risk.fuse import in_part
+from pipeline.risk.bands import partly_judged
 from pipeline.runtime.progress import Progress, silent
 from pipeline.screening.config import Config, load_config
 from pipeline.screening.recorded import NO_RECORD, read_record, write_decisions
 from pipeline.screening.rows import Rows, facts_of
 from pipeline.screening.run_record import run_info, run_manifest
 from pipeline.screening.stage_runner import StageRunner, open_runners, run_stages_on_chunks
-from pipeline.stages.text.scenes import WorkPlaces, with_places
+from pipeline.stages.text.scenes import WorkScenes, with_scenes
 from reference_index.errors import IndexCorruptError
 from reference_index.interface import Work
 from reference_index.store import ReferenceIndex
@@ -70,7 +70,7 @@ class ScreenedRun:
     @property
     def flagged_in_part(self) -> int:
         """How many flagged rows were not screened in full: other evidence may be missing."""
-        return sum(in_part(row) for row in self.rows if row.band in FLAGGED)
+        return sum(partly_judged(row) for row in self.rows if row.band in FLAGGED)
 
     @property
     def suppressed(self) -> int:
@@ -119,10 +119,10 @@ def screen_assets(
 ) -> Iterator[Judged]:
     """Every asset's row, in order; memory holds three chunks of assets at most."""
     rows = Rows(index, runners, config, suppressions)
-    works = WorkPlaces(index)
+    works = WorkScenes(index)
     chunks = load_all(assets, config.limits, lambda asset: asset)
     for asset, loaded, found in run_stages_on_chunks(chunks, runners):
-        outcomes = with_places(found, loaded, works) if isinstance(loaded, LoadedScript) else found
+        outcomes = with_scenes(found, loaded, works) if isinstance(loaded, LoadedScript) else found
         row = rows.row(asset, facts_of(loaded), outcomes)
         yield Judged(row, None if isinstance(loaded, Fault) else loaded)
 

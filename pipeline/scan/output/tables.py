@@ -17,7 +17,7 @@ from pipeline.report.page import why_unscreened
 from pipeline.results.files import ResultFiles, StoredRun
 from pipeline.results.table import tables_in_order, write_built, write_parquet
 from pipeline.results.table_checks import FLAGGED
-from pipeline.risk.fuse import in_part
+from pipeline.risk.bands import partly_judged
 from pipeline.scan.output.delta import Change, Suppressed, change_counts, delta_of, suppressed_works
 from pipeline.scan.output.notes import arriving_notes, suppressed_notes
 from pipeline.scan.output.page import Light, write_page
@@ -44,7 +44,7 @@ def write_outputs(context: Context, folder: Path) -> dict[str, Any]:
         def counted() -> Iterator[RiskRow]:
             nonlocal partly
             for row in rows_of(context, assets):
-                partly += row.band in FLAGGED and in_part(row)
+                partly += row.band in FLAGGED and partly_judged(row)
                 if row.band is Band.NOT_SCREENED:
                     unscreened[why_unscreened(row)[1]] += 1
                 if row.lapsed:

@@ -13,7 +13,7 @@ from PIL import Image
 from pipeline.core.errors import DropError, RunError, ScreeningError
 from pipeline.core.records import Asset, Fault, Kind
 from pipeline.core.wording.visible import visible
-from pipeline.drops.places import Place, lies_in, place
+from pipeline.drops.places import Place, is_inside, place
 from pipeline.load import Limits
 from pipeline.load.loaded import LoadedImage
 from pipeline.load.opening import digest_of, open_regular
@@ -127,7 +127,7 @@ def _check_place(file: Path, run: Mapping[str, Any]) -> None:
         *(("drop", drop) for drop in drop_places(run)),
         ("reference index", index.get("path") if isinstance(index, dict) else None),
     ):
-        if isinstance(path, str) and lies_in(file, place(path)):
+        if isinstance(path, str) and is_inside(file, place(path)):
             raise DropError(f"{file} lies inside the {what} {path}; choose a place outside it.")
     if file.exists() or file.is_symlink():
         raise DropError(f"{file} is there already, and nothing is overwritten; name another file.")

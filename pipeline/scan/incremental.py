@@ -16,7 +16,7 @@ from typing import TypeGuard
 
 from pipeline.core.errors import Reason
 from pipeline.core.records import Asset, Fault, Kind, Outcome, StageOutcome
-from pipeline.drops.discover import Listed
+from pipeline.drops.discover import Entry
 from pipeline.load.loaded import Loaded, LoadedScript
 from pipeline.load.workers.pool import load_all, load_in_worker, timed_out
 from pipeline.runtime.progress import Progress
@@ -211,7 +211,7 @@ class IncrementalScreener:
             told(count)
 
     def fetched(
-        self, name: str, entries: Mapping[str, Listed], assets: Iterator[Asset]
+        self, name: str, entries: Mapping[str, Entry], assets: Iterator[Asset]
     ) -> Iterator[tuple[Asset, Due | None]]:
         """Judges assets of a drop in object storage while their bytes are here.
 

@@ -16,7 +16,7 @@ from typing import Any
 from pipeline.core.environment import new_run_id, now
 from pipeline.core.errors import ConfigError, DropError, Reason, RunError, ScanBusyError, ScanError
 from pipeline.core.layout import HISTORY, LATEST, LOCK, STATE
-from pipeline.drops.drop import OpenDrop, opened
+from pipeline.drops.drop import OpenDrop, open_drop
 from pipeline.drops.places import absolute
 from pipeline.results.files import StoredRun
 from pipeline.runtime.progress import Progress, silent
@@ -119,7 +119,7 @@ def scan(
         on_event(Event.INDEX_OPENED, {**facts, "config_fingerprint": config.fingerprint()})
         sources = {
             name: stack.enter_context(
-                opened(where, config.limits.max_file_bytes, config.object_storage)
+                open_drop(where, config.limits.max_file_bytes, config.object_storage)
             )
             for name, where in drops.items()
         }
@@ -300,7 +300,7 @@ def _fetch(
     total, done = sum(len(paths) for paths in listing.to_fetch.values()), 0
     for name, paths in listing.to_fetch.items():
         entries = listing.objects[name]
-        for asset, due in sources[name].judged(
+        for asset, due in sources[name].rows(
             [entries[path] for path in sorted(set(paths))],
             partial(screener.fetched, name, entries),
         ):

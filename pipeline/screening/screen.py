@@ -12,8 +12,8 @@ from pipeline.core.errors import DropError
 from pipeline.core.layout import NAMES, RUN
 from pipeline.core.records import Asset, Fault, RiskRow
 from pipeline.decisions.state import Suppression
-from pipeline.drops.drop import opened
-from pipeline.drops.places import Place, absolute, lies_in, name_of
+from pipeline.drops.drop import open_drop
+from pipeline.drops.places import Place, absolute, is_inside, name_of
 from pipeline.load.loaded import LoadedScript
 from pipeline.load.workers.pool import load_all
 from pipeline.report.content import Judged, Shown, content_of
@@ -91,12 +91,12 @@ def check_places(drop: Place, index: Path, out: Place) -> None:
         DropError: if they do, or if `out` is a file.
     """
     for what, where in (("output folder", out), ("reference index", index)):
-        if lies_in(where, drop):
+        if is_inside(where, drop):
             raise DropError(
                 f"The {what} {where} lies inside the drop {drop} and would be screened with it; "
                 "choose a place outside the drop."
             )
-    if lies_in(out, index):
+    if is_inside(out, index):
         raise DropError(
             f"The output folder {out} lies inside the reference index {index}; choose a place "
             "outside it."
@@ -165,17 +165,17 @@ def screen(
         )
     runners = open_runners(index, settings.stage_settings)
     with (
-        opened(drop, settings.limits.max_file_bytes, settings.object_storage) as source,
+        open_drop(drop, settings.limits.max_file_bytes, settings.object_storage) as source,
         results_folder(out, settings.object_storage) as folder,
         ResultFiles(folder) as files,
     ):
         entries = []
-        for entry in source.listed():
+        for entry in source.list_entries():
             entries.append(entry)
             progress("Listing the drop", len(entries), None)
         rows: list[RiskRow] = []
         shown = Shown(settings.report.max_rows if settings.report.thumbnails else 0)
-        for judged in source.judged(
+        for judged in source.rows(
             entries,
             lambda assets: screen_assets(assets, index, runners, settings, recorded.suppressions),
         ):

@@ -8,7 +8,7 @@ from contextlib import ExitStack
 import pytest
 
 from pipeline.core.errors import Reason
-from pipeline.drops.drop import opened
+from pipeline.drops.drop import open_drop
 from pipeline.runtime.progress import silent
 from pipeline.scan.listing import list_drops
 from pipeline.scan.memory.state import ScanCache
@@ -46,7 +46,7 @@ def listing(place, scan_id="s1", now=None, **settings):
         with ExitStack() as stack:
             sources = {
                 name: stack.enter_context(
-                    opened(
+                    open_drop(
                         given.drop_place(name),
                         Config().limits.max_file_bytes,
                         Config().object_storage,

@@ -381,7 +381,7 @@ class IncrementalScreener:
         )
         data = {
             stage: packed
-            for stage, answer in answered.answers.items()
+            for stage, answer in answered.fingerprints.items()
             if (packed := serialization.answer_to_bytes(answer)) is not None
         }
         self._cache.put_answers(due.content, self._cache_keys.specs, data)

@@ -1,7 +1,7 @@
-"""Judging: what every stage says of each loaded asset, failing closed.
+"""Run every stage on loaded assets: one outcome for each asset and stage.
 
-A stage that is switched off, lacks its weights, has nothing to compare with, abstains or breaks
-says so in its outcome; none of these is ever "no match".
+A stage that is switched off, has no weights, has no works to compare with, abstains or fails says
+so in its outcome. None of these is ever "no match".
 """
 
 from __future__ import annotations
@@ -33,10 +33,17 @@ from reference_index.store import ReferenceIndex
 log = logging.getLogger(__name__)
 
 Chunk = TypeVar("Chunk")
-Found = TypeVar("Found")
+Result = TypeVar("Result")
 
 FingerprintResult = Fingerprint | Abstention | StageOutcome
-"""What fingerprinting gave: a value to search with, or why there is none."""
+"""Result of fingerprinting one asset: a fingerprint, an abstention, or the outcome of a failure."""
+
+Candidates = Mapping[int, tuple[str, ...]]
+"""Candidate files of one asset: position in the index's files -> titles of the stages that
+proposed the file."""
+
+CANDIDATES = 2
+"""Candidate files that each stage proposes for an asset to a stage that verifies."""
 
 
 def kind_of(loaded: Loaded) -> Kind:
@@ -46,12 +53,12 @@ def kind_of(loaded: Loaded) -> Kind:
 
 @dataclass(frozen=True)
 class StageRunner:
-    """One stage made ready against one index, or the reason why it can't run.
+    """One stage prepared to run against one index, or the reason why it can't run.
 
     Attributes:
         name, kind: of the stage.
-        stage, entries: None if `absent` is set.
         settings: the run's search settings.
+        stage, entries: the stage and what the index stores for it; None if `absent` is set.
         absent: why the stage runs for no asset.
         works: ids of the works with something stored for this stage.
     """
@@ -70,12 +77,12 @@ def open_runners(
     settings: Mapping[str, StageSettings],
     opened_before: Collection[str] = (),
 ) -> list[StageRunner]:
-    """Every registered stage against `index`, made from the index's own specs.
+    """A runner for each registered stage, built from the specs that `index` stores.
 
     Args:
         index: what to compare with.
-        settings: of every stage, by name.
-        opened_before: what `opening_keys` gave when the same stages were opened earlier.
+        settings: search settings by stage name.
+        opened_before: result of `opening_keys` when the same stages were last opened.
 
     Raises:
         SpecMismatchError: if the installed code can't fingerprint as the index was made, or the
@@ -93,7 +100,7 @@ def open_runners(
 
 
 def opening_keys(runners: Iterable[StageRunner]) -> set[str]:
-    """What to give as `opened_before` next time, of stages that could be opened."""
+    """Keys of the stages that opened, to pass as `opened_before` next time."""
     keys = (
         type(runner.stage).opening_key(runner.stage.spec)
         for runner in runners
@@ -135,34 +142,36 @@ def _open_runner(
 
 
 def fingerprint_all(stage: Stage, loaded: Sequence[Loaded]) -> list[FingerprintResult]:
-    """One answer for each input; a batch that breaks is taken apart to find the one that did it."""
-    answers: list[FingerprintResult] = []
+    """A result for each input, in order. Inputs of a batch that fails are tried one by one, so that
+    only those that cause it fail.
+    """
+    results: list[FingerprintResult] = []
     for start in range(0, len(loaded), stage.batch_size):
         batch = loaded[start : start + stage.batch_size]
         try:
-            answers.extend(_fingerprinted(stage, batch))
+            results.extend(_fingerprint_batch(stage, batch))
         except Exception:
-            answers.extend(_fingerprint_one(stage, item) for item in batch)
-    return answers
+            results.extend(_fingerprint_one(stage, item) for item in batch)
+    return results
 
 
-def _fingerprinted(stage: Stage, batch: Sequence[Loaded]) -> Sequence[Fingerprint | Abstention]:
-    """A stage's answers, if they are what the contract asks for."""
-    got = stage.fingerprint(batch)
-    if len(got) != len(batch):
-        raise RuntimeError(f"{len(got)} answers for {len(batch)} inputs")
-    for answer in got:
-        if not isinstance(answer, Fingerprint | Abstention):
-            raise TypeError(f"an answer of type {type(answer).__name__}")
+def _fingerprint_batch(stage: Stage, batch: Sequence[Loaded]) -> Sequence[Fingerprint | Abstention]:
+    """Fingerprints a batch and checks that the results are what the contract asks for."""
+    results = stage.fingerprint(batch)
+    if len(results) != len(batch):
+        raise RuntimeError(f"{len(results)} answers for {len(batch)} inputs")
+    for result in results:
+        if not isinstance(result, Fingerprint | Abstention):
+            raise TypeError(f"an answer of type {type(result).__name__}")
         # Nothing to search with is never "no match".
-        if isinstance(answer, Fingerprint) and answer.rows.num_rows == 0:
+        if isinstance(result, Fingerprint) and result.rows.num_rows == 0:
             raise ValueError("a fingerprint without rows")
-    return got
+    return results
 
 
 def _fingerprint_one(stage: Stage, item: Loaded) -> FingerprintResult:
     try:
-        return _fingerprinted(stage, [item])[0]
+        return _fingerprint_batch(stage, [item])[0]
     except Exception as error:
         log.warning("stage %s failed on an asset: %s", stage.name, type(error).__name__)
         return _failed(stage, error)
@@ -177,139 +186,145 @@ def _failed(stage: Stage, error: Exception) -> StageOutcome:
     )
 
 
-Nominated = Mapping[int, tuple[str, ...]]
-"""Files that stages nominated for an asset, by position in the index's files, and which stages."""
-
-CANDIDATES = 2
-"""How many files a stage nominates for each asset, for a stage that verifies."""
-
-
 def search_all(
     stage: Stage,
     fingerprints: Sequence[Fingerprint],
     entries: StageEntries,
     settings: StageSettings,
-    nominated: Sequence[Nominated],
+    candidates: Sequence[Candidates],
 ) -> list[StageOutcome]:
-    """The outcome of each search; one that breaks fails alone."""
+    """The outcome of each search, in order. If a joint search fails, the fingerprints are searched
+    for one by one, so that only those that cause it fail.
+    """
     try:
-        found = stage.search_among(fingerprints, entries, settings, nominated)
-        if len(found) != len(fingerprints):
-            raise RuntimeError(f"{len(found)} answers for {len(fingerprints)} queries")  # noqa: TRY301
-        evidence = [tuple(one) for one in found]
+        matches = stage.search_among(fingerprints, entries, settings, candidates)
+        if len(matches) != len(fingerprints):
+            raise RuntimeError(f"{len(matches)} answers for {len(fingerprints)} queries")  # noqa: TRY301
+        evidence = [tuple(one) for one in matches]
     except Exception as error:
         if len(fingerprints) == 1:
             log.warning("stage %s failed in a search: %s", stage.name, type(error).__name__)
             return [_failed(stage, error)]
         return [
-            search_all(stage, [one], entries, settings, [its])[0]
-            for one, its in zip(fingerprints, nominated, strict=True)
+            search_all(stage, [fingerprint], entries, settings, [files])[0]
+            for fingerprint, files in zip(fingerprints, candidates, strict=True)
         ]
-    return [_outcome(stage.name, one, its) for one, its in zip(fingerprints, evidence, strict=True)]
+    return [
+        _search_outcome(stage.name, fingerprint, works)
+        for fingerprint, works in zip(fingerprints, evidence, strict=True)
+    ]
 
 
-def _outcome(name: str, one: Fingerprint, evidence: tuple[Evidence, ...]) -> StageOutcome:
+def _search_outcome(
+    name: str, fingerprint: Fingerprint, evidence: tuple[Evidence, ...]
+) -> StageOutcome:
     outcome = Outcome.MATCHED if evidence else Outcome.NO_MATCH
-    return StageOutcome(name, outcome, facts=one.facts, evidence=evidence)
+    return StageOutcome(name, outcome, facts=fingerprint.facts, evidence=evidence)
 
 
 class StageResults(NamedTuple):
-    """What is known of one asset.
+    """Results of all stages for one asset.
 
     Attributes:
-        outcomes: one of every stage, in their order.
-        answers: by stage that judges its kind and ran, what fingerprinting gave.
+        outcomes: one of every stage, in the order of the runners.
+        fingerprints: by name of each stage that ran on the asset, the result of fingerprinting it.
     """
 
     outcomes: tuple[StageOutcome, ...]
-    answers: Mapping[str, FingerprintResult]
+    fingerprints: Mapping[str, FingerprintResult]
 
 
-Seen = tuple[Asset, Loaded | Fault | None]
-"""An asset and what loading gave; None if it was not loaded because every answer is kept."""
+StageInput = tuple[Asset, Loaded | Fault | None]
+"""An asset and the result of loading it; None if all its fingerprints are cached."""
 
 
 def run_stages(
     chunk: Sequence[tuple[Asset, Loaded | Fault]], runners: Sequence[StageRunner]
 ) -> Iterator[tuple[Asset, Loaded | Fault, tuple[StageOutcome, ...]]]:
     """Each asset of a chunk with one outcome of every stage, in the chunk's order."""
-    found = run_stages_cached(chunk, runners, [{} for _ in chunk])
-    for (asset, loaded), one in zip(chunk, found, strict=True):
-        yield asset, loaded, one.outcomes
+    results = run_stages_cached(chunk, runners, [{} for _ in chunk])
+    for (asset, loaded), result in zip(chunk, results, strict=True):
+        yield asset, loaded, result.outcomes
 
 
 def run_stages_cached(
-    chunk: Sequence[Seen],
+    chunk: Sequence[StageInput],
     runners: Sequence[StageRunner],
-    kept: Sequence[Mapping[str, FingerprintResult]],
+    cached: Sequence[Mapping[str, FingerprintResult]],
 ) -> list[StageResults]:
-    """As `judge`, without fingerprinting anew what is kept.
+    """As `run_stages`, but fingerprints only what is not cached.
 
     Args:
-        chunk: assets, None for those of which every stage of their kind has its answer in `kept`.
+        chunk: assets with the result of loading them; None for an asset whose fingerprints by every
+            stage of its kind are in `cached`.
         runners: the stages.
-        kept: by asset and stage, what fingerprinting gave earlier, by the runners' own specs.
+        cached: for each asset, earlier results of fingerprinting it, by stage name. They must have
+            been made by the specs of the runners.
     """
     outcomes: list[dict[str, StageOutcome]] = [{} for _ in chunk]
-    answered: list[dict[str, FingerprintResult]] = [{} for _ in chunk]
-    nominated: list[dict[int, tuple[str, ...]]] = [{} for _ in chunk]
-    awaited = {
+    fingerprints: list[dict[str, FingerprintResult]] = [{} for _ in chunk]
+    candidates: list[dict[int, tuple[str, ...]]] = [{} for _ in chunk]
+    verified_kinds = {
         runner.kind for runner in runners if runner.stage is not None and runner.stage.verifies
     }
     with ThreadPoolExecutor(max(1, len(runners)), thread_name_prefix="stage") as pool:
-        # Stages know nothing of each other, and much of what they call lets go of the interpreter
-        # lock: together they keep the processors busy.
-        begun = []
+        # Stages are independent, and much of what they call releases the interpreter lock, so
+        # running them together keeps the processors busy.
+        submitted = []
         for runner in runners:
-            places = _judged_by(runner, chunk, outcomes)
-            known = [kept[place].get(runner.name) for place in places]
+            places = _places_to_run(runner, chunk, outcomes)
+            earlier = [cached[place].get(runner.name) for place in places]
             inputs = [
                 chunk[place][1]
-                for place, answer in zip(places, known, strict=True)
-                if answer is None
+                for place, result in zip(places, earlier, strict=True)
+                if result is None
             ]
-            begun.append((runner, places, known, pool.submit(_answers, runner, inputs)))
-        for runner, places, known, computed in begun:
-            new = iter(computed.result())
-            answers = [next(new) if answer is None else answer for answer in known]
-            mine = [nominated[place] for place in places]
-            ran = _run(runner, answers, mine, nominates=runner.kind in awaited)
-            for place, answer, outcome in zip(places, answers, ran, strict=True):
-                answered[place][runner.name] = answer
+            submitted.append((runner, places, earlier, pool.submit(_fingerprint, runner, inputs)))
+        for runner, places, earlier, future in submitted:
+            computed = iter(future.result())
+            results = [next(computed) if result is None else result for result in earlier]
+            searched = _search(
+                runner,
+                results,
+                [candidates[place] for place in places],
+                propose=runner.kind in verified_kinds,
+            )
+            for place, result, outcome in zip(places, results, searched, strict=True):
+                fingerprints[place][runner.name] = result
                 outcomes[place][runner.name] = outcome
     return [
-        StageResults(tuple(found[runner.name] for runner in runners), answers)
-        for found, answers in zip(outcomes, answered, strict=True)
+        StageResults(tuple(by_stage[runner.name] for runner in runners), results_by_stage)
+        for by_stage, results_by_stage in zip(outcomes, fingerprints, strict=True)
     ]
 
 
 def run_stages_on_chunks(
     chunks: Iterable[Sequence[tuple[Asset, Loaded | Fault]]], runners: Sequence[StageRunner]
 ) -> Iterator[tuple[Asset, Loaded | Fault, tuple[StageOutcome, ...]]]:
-    """As `judge`, chunk after chunk, in order."""
-    for found in two_at_a_time(chunks, lambda chunk: list(run_stages(chunk, runners))):
-        yield from found
+    """As `run_stages`, for chunk after chunk, in order."""
+    for results in two_at_a_time(chunks, lambda chunk: list(run_stages(chunk, runners))):
+        yield from results
 
 
-def two_at_a_time(chunks: Iterable[Chunk], judge_one: Callable[[Chunk], Found]) -> Iterator[Found]:
-    """What is found of each chunk, in order; two chunks are under way at a time, so that one is
-    fingerprinted while the other is searched for.
+def two_at_a_time(chunks: Iterable[Chunk], work: Callable[[Chunk], Result]) -> Iterator[Result]:
+    """The result of `work` on each chunk, in order. Two chunks are in progress at a time, so that
+    one is fingerprinted while the other is searched for.
     """
-    with ThreadPoolExecutor(2, thread_name_prefix="judge") as pool:
-        begun: deque[Future[Found]] = deque()
+    with ThreadPoolExecutor(2, thread_name_prefix="chunk") as pool:
+        submitted: deque[Future[Result]] = deque()
         for chunk in chunks:
-            begun.append(pool.submit(judge_one, chunk))
-            if len(begun) > 1:
-                yield begun.popleft().result()
-        while begun:
-            yield begun.popleft().result()
+            submitted.append(pool.submit(work, chunk))
+            if len(submitted) > 1:
+                yield submitted.popleft().result()
+        while submitted:
+            yield submitted.popleft().result()
 
 
-def _judged_by(
-    runner: StageRunner, chunk: Sequence[Seen], outcomes: Sequence[dict[str, StageOutcome]]
+def _places_to_run(
+    runner: StageRunner, chunk: Sequence[StageInput], outcomes: Sequence[dict[str, StageOutcome]]
 ) -> list[int]:
-    """Places of the assets that a stage judges; to `outcomes` of the others it is added why it
-    does not.
+    """Places in the chunk of the assets that a stage runs on. For the others, adds to `outcomes`
+    why it does not.
     """
     places: list[int] = []
     for place, (asset, loaded) in enumerate(chunk):
@@ -331,7 +346,7 @@ def _judged_by(
     return places
 
 
-def _answers(
+def _fingerprint(
     runner: StageRunner, inputs: Sequence[Loaded | Fault | None]
 ) -> list[FingerprintResult]:
     if not inputs:
@@ -340,68 +355,81 @@ def _answers(
         raise AssertionError("a runner without a stage has `absent` set")
     loaded = [one for one in inputs if isinstance(one, LoadedImage | LoadedScript)]
     if len(loaded) != len(inputs):
-        raise AssertionError("an asset that was not loaded lacks a kept answer")
+        raise AssertionError("an asset that was not loaded has no cached fingerprint")
     return fingerprint_all(runner.stage, loaded)
 
 
-def _run(
+def _search(
     runner: StageRunner,
-    answers: Sequence[FingerprintResult],
-    nominated: Sequence[dict[int, tuple[str, ...]]],
+    results: Sequence[FingerprintResult],
+    candidates: Sequence[dict[int, tuple[str, ...]]],
     *,
-    nominates: bool,
+    propose: bool,
 ) -> list[StageOutcome]:
-    """One outcome for each answer; adds to `nominated` what the stage nominates for it."""
-    if not answers:
+    """One outcome for each result of fingerprinting. With `propose`, adds the files that the stage
+    proposes to `candidates`, for a later stage that verifies.
+    """
+    if not results:
         return []
     stage, entries = runner.stage, runner.entries
     if stage is None or entries is None:
         raise AssertionError("a runner without a stage has `absent` set")
-    asked = [place for place, answer in enumerate(answers) if isinstance(answer, Fingerprint)]
-    queries = [answer for answer in answers if isinstance(answer, Fingerprint)]
-    theirs = [nominated[place] for place in asked]
-    searched = search_all(stage, queries, entries, runner.settings, theirs) if queries else []
-    if nominates and queries and not stage.verifies:
-        found = _nominated(stage, queries, entries, runner.settings)
-        for place, (its, files) in enumerate(zip(theirs, found, strict=True)):
-            if isinstance(files, StageOutcome):
-                searched[place] = files
+    queries = [result for result in results if isinstance(result, Fingerprint)]
+    candidates_of_queries = [
+        files
+        for files, result in zip(candidates, results, strict=True)
+        if isinstance(result, Fingerprint)
+    ]
+    searched = (
+        search_all(stage, queries, entries, runner.settings, candidates_of_queries)
+        if queries
+        else []
+    )
+    if propose and queries and not stage.verifies:
+        proposals = _propose(stage, queries, entries, runner.settings)
+        for place, (known, proposed) in enumerate(
+            zip(candidates_of_queries, proposals, strict=True)
+        ):
+            if isinstance(proposed, StageOutcome):
+                searched[place] = proposed
                 continue
-            for file in files:
-                its[file] = (*its.get(file, ()), stage.title)
-    ready = iter(searched)
+            for file in proposed:
+                known[file] = (*known.get(file, ()), stage.title)
+    search_outcomes = iter(searched)
     outcomes = []
-    for answer in answers:
-        if isinstance(answer, Fingerprint):
-            outcomes.append(next(ready))
-        elif isinstance(answer, Abstention):
+    for result in results:
+        if isinstance(result, Fingerprint):
+            outcomes.append(next(search_outcomes))
+        elif isinstance(result, Abstention):
             outcomes.append(
                 StageOutcome(
-                    stage.name, Outcome.ABSTAINED, answer.reason, answer.detail, answer.facts
+                    stage.name, Outcome.ABSTAINED, result.reason, result.detail, result.facts
                 )
             )
         else:
-            outcomes.append(answer)
+            outcomes.append(result)
     return outcomes
 
 
-def _nominated(
+def _propose(
     stage: Stage,
     queries: Sequence[Fingerprint],
     entries: StageEntries,
     settings: StageSettings,
 ) -> list[list[int] | StageOutcome]:
-    """The files that a stage nominates for each query; where it breaks, that it failed there."""
+    """For each query, the candidate files that a stage proposes, or that it failed."""
     try:
-        found = stage.candidates(queries, entries, settings, CANDIDATES)
-        if len(found) != len(queries):
-            raise RuntimeError(f"{len(found)} nominations for {len(queries)} queries")  # noqa: TRY301
-        return [[_position(file, entries) for file in files] for files in found]
+        proposals = stage.candidates(queries, entries, settings, CANDIDATES)
+        if len(proposals) != len(queries):
+            raise RuntimeError(f"{len(proposals)} nominations for {len(queries)} queries")  # noqa: TRY301
+        return [[_position(file, entries) for file in files] for files in proposals]
     except Exception as error:
         if len(queries) == 1:
-            log.warning("stage %s failed to nominate: %s", stage.name, type(error).__name__)
+            log.warning(
+                "stage %s failed to propose candidates: %s", stage.name, type(error).__name__
+            )
             return [_failed(stage, error)]
-        return [_nominated(stage, [one], entries, settings)[0] for one in queries]
+        return [_propose(stage, [query], entries, settings)[0] for query in queries]
 
 
 def _position(file: int, entries: StageEntries) -> int:

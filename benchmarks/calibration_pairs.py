@@ -22,7 +22,7 @@ from pipeline.evaluation.fitting import Pairs, pairs_of
 from pipeline.load import load
 from pipeline.load.limits import Limits
 from pipeline.load.loaded import Loaded, LoadedImage, LoadedScript, Span
-from pipeline.screening.judge import Bench, judge, kind_of
+from pipeline.screening.stage_runner import StageRunner, kind_of, run_stages
 from pipeline.stages import Stage, StageSettings
 from pipeline.stages.image.synthetic import picture, random_stack
 from pipeline.stages.image.synthetic.edits import EDITS
@@ -339,8 +339,8 @@ def side_pairs(side: Side, stages: Sequence[Stage], settings: Mapping[str, Stage
             that have none.
     """
     works = {name for name, _ in side.works}
-    benches = [
-        Bench(
+    runners = [
+        StageRunner(
             name=stage.name,
             kind=stage.kind,
             settings=settings[stage.name],
@@ -355,7 +355,7 @@ def side_pairs(side: Side, stages: Sequence[Stage], settings: Mapping[str, Stage
         for place, (loaded, _) in enumerate(side.assets)
     ]
     judged = []
-    for (_, work), (_, _, outcomes) in zip(side.assets, judge(chunk, benches), strict=True):
+    for (_, work), (_, _, outcomes) in zip(side.assets, run_stages(chunk, runners), strict=True):
         failed = [o.detail for o in outcomes if o.outcome is Outcome.FAILED]
         if failed:
             raise RuntimeError(failed[0])

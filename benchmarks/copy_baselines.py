@@ -17,8 +17,8 @@ from pipeline.drops.discover import asset_of
 from pipeline.load import load
 from pipeline.load.limits import Limits
 from pipeline.load.loaded import LoadedImage
-from pipeline.load.workers.prefetch import load_ahead
-from pipeline.screening.judge import Bench, fingerprint_all
+from pipeline.load.workers.prefetch import prefetch
+from pipeline.screening.stage_runner import StageRunner, fingerprint_all
 from pipeline.stages.image.codebook import codebook
 from pipeline.stages.image.feature_rows import pictures
 from pipeline.stages.image.matching import Comparison
@@ -73,7 +73,7 @@ def less_neighbours(cosines: Scores, neighbours: int = NEIGHBOURS) -> Scores:
 
 
 def baselines(
-    benches: Sequence[Bench], drop: Path, names: Sequence[str], works: Mapping[str, int]
+    runners: Sequence[StageRunner], drop: Path, names: Sequence[str], works: Mapping[str, int]
 ) -> dict[str, Scores]:
     """The scores of each baseline whose fingerprints the index has.
 
@@ -82,7 +82,7 @@ def baselines(
         names: of the queries' files.
         works: the place of each work, by work id.
     """
-    ready = {bench.name: bench for bench in benches if bench.stage is not None}
+    ready = {runner.name: runner for runner in runners if runner.stage is not None}
     prints = _prints(ready, drop, names)
     shape = (len(names), len(works))
     scores: dict[str, Scores] = {}
@@ -102,8 +102,8 @@ def baselines(
         agree = best_of_rows(variants, of_variant, upright, work_of, shape)
         scores["PDQ alone, eight turned and mirrored forms"] = -(256 - agree) / 2
     if "clip_embedding" in ready:
-        bench = ready["clip_embedding"]
-        rows, query_of, stored, work_of = _rows(bench, prints, works)
+        runner = ready["clip_embedding"]
+        rows, query_of, stored, work_of = _rows(runner, prints, works)
         vectors = [
             np.frombuffer(b"".join(table["embedding"].to_pylist()), "<f2")
             .reshape(table.num_rows, -1)
@@ -114,8 +114,8 @@ def baselines(
         cosines = best_of_rows(units[0], query_of, units[1], work_of, shape)
         scores["embedding alone"] = cosines
         scores["embedding, less its nearest others"] = less_neighbours(cosines)
-        if bench.stage is not None:
-            found = bench.stage.spec.parameters.get("unrelated_cosine")
+        if runner.stage is not None:
+            found = runner.stage.spec.parameters.get("unrelated_cosine")
             unrelated = float(found) if isinstance(found, float) else 0.0
     lowered = scores.get("embedding, less its nearest others")
     if len(scores) == 4:
@@ -136,7 +136,7 @@ def baselines(
 
 
 def aggregated(
-    bench: Bench,
+    runner: StageRunner,
     prints: Mapping[str, Sequence[Fingerprint | None]],
     works: Mapping[str, int],
     shape: tuple[int, int],
@@ -144,7 +144,7 @@ def aggregated(
     """Likeness of the aggregated vectors of queries, as they are, mirrored, negative and in
     windows, with the coded ones of works, each less its nearest others: the largest.
     """
-    rows, query_of, stored, work_of = _rows(bench, prints, works)
+    rows, query_of, stored, work_of = _rows(runner, prints, works)
     book = aggregates()
     coded = book.decode(
         np.frombuffer(b"".join(stored["aggregate"].to_pylist()), np.uint8).reshape(-1, CODE_BYTES)
@@ -167,15 +167,15 @@ def scaled(scores: Scores) -> Scores:
 
 
 def _prints(
-    benches: Mapping[str, Bench], drop: Path, names: Sequence[str]
+    runners: Mapping[str, StageRunner], drop: Path, names: Sequence[str]
 ) -> dict[str, list[Fingerprint | None]]:
     """By stage, each query's fingerprint."""
     found: dict[str, list[Fingerprint | None]] = {}
-    wanted = [name for name in STAGES if name in benches]
-    for chunk in load_ahead(names, lambda name: load(asset_of(drop / name, name), Limits())):
+    wanted = [name for name in STAGES if name in runners]
+    for chunk in prefetch(names, lambda name: load(asset_of(drop / name, name), Limits())):
         pictures = [loaded for _, loaded in chunk if isinstance(loaded, LoadedImage)]
         for stage_name in wanted:
-            stage = benches[stage_name].stage
+            stage = runners[stage_name].stage
             assert stage is not None
             answers = iter(fingerprint_all(stage, pictures))
             found.setdefault(stage_name, []).extend(
@@ -189,18 +189,20 @@ def _prints(
 
 
 def _rows(
-    bench: Bench, prints: Mapping[str, Sequence[Fingerprint | None]], works: Mapping[str, int]
+    runner: StageRunner,
+    prints: Mapping[str, Sequence[Fingerprint | None]],
+    works: Mapping[str, int],
 ) -> tuple[pa.Table, NDArray[np.int64], pa.Table, NDArray[np.int64]]:
     """Rows of the queries with the query of each, and rows of the index with the work of each."""
-    assert bench.entries is not None
-    assert bench.stage is not None
-    own = [(place, one) for place, one in enumerate(prints.get(bench.name, ())) if one is not None]
-    rows = pa.Table.from_batches([one.rows for _, one in own], schema=bench.stage.schema)
+    assert runner.entries is not None
+    assert runner.stage is not None
+    own = [(place, one) for place, one in enumerate(prints.get(runner.name, ())) if one is not None]
+    rows = pa.Table.from_batches([one.rows for _, one in own], schema=runner.stage.schema)
     query_of = np.repeat([place for place, _ in own], [one.rows.num_rows for _, one in own])
-    work_of = [works[bench.entries.files[int(f)].work_id] for f in bench.entries.file_of_row]
+    work_of = [works[runner.entries.files[int(f)].work_id] for f in runner.entries.file_of_row]
     return (
         rows,
         query_of.astype(np.int64),
-        bench.entries.rows,
+        runner.entries.rows,
         np.array(work_of, np.int64),
     )

@@ -24,7 +24,7 @@ from pipeline.load import load
 from pipeline.load.limits import Limits
 from pipeline.load.loaded import LoadedImage
 from pipeline.screening.config import Config
-from pipeline.screening.judge import Bench, fingerprint_all, open_benches
+from pipeline.screening.stage_runner import StageRunner, fingerprint_all, open_runners
 from reference_index.store import ReferenceIndex
 
 Found = TypeVar("Found")
@@ -39,7 +39,7 @@ def timed(work: Callable[[], Found]) -> tuple[Found, float]:
     return found, time.process_time() - began
 
 
-def steps(files: Sequence[Path], benches: Sequence[Bench]) -> Iterator[tuple[str, float]]:
+def steps(files: Sequence[Path], runners: Sequence[StageRunner]) -> Iterator[tuple[str, float]]:
     """(step, seconds of all files)."""
     assets = [asset_of(file, file.name) for file in files]
     loaded, taken = timed(lambda: [load(asset, Limits()) for asset in assets])
@@ -48,29 +48,29 @@ def steps(files: Sequence[Path], benches: Sequence[Bench]) -> Iterator[tuple[str
     _, taken = timed(lambda: [image.detailed for image in images])
     yield "gate on detail", taken
     named: list[dict[int, tuple[str, ...]]] = [{} for _ in images]
-    for bench in benches:
-        stage, entries = bench.stage, bench.entries
+    for runner in runners:
+        stage, entries = runner.stage, runner.entries
         if stage is None or entries is None:
             continue
         answers, taken = timed(lambda stage=stage: fingerprint_all(stage, images))  # type: ignore[misc]
-        yield f"`{bench.name}` fingerprint", taken
+        yield f"`{runner.name}` fingerprint", taken
         asked = [n for n, one in enumerate(answers) if isinstance(one, Fingerprint)]
         prints = [one for one in answers if isinstance(one, Fingerprint)]
         ways = [named[n] for n in asked]
         _, taken = timed(
-            lambda stage=stage, prints=prints, entries=entries, bench=bench, ways=ways: (  # type: ignore[misc]
-                stage.search_among(prints, entries, bench.settings, ways)
+            lambda stage=stage, prints=prints, entries=entries, runner=runner, ways=ways: (  # type: ignore[misc]
+                stage.search_among(prints, entries, runner.settings, ways)
             )
         )
         if stage.verifies:
-            yield f"`{bench.name}` search and verification", taken
+            yield f"`{runner.name}` search and verification", taken
             continue
         found, more = timed(
-            lambda stage=stage, prints=prints, entries=entries, bench=bench: (  # type: ignore[misc]
-                stage.candidates(prints, entries, bench.settings, NOMINATED)
+            lambda stage=stage, prints=prints, entries=entries, runner=runner: (  # type: ignore[misc]
+                stage.candidates(prints, entries, runner.settings, NOMINATED)
             )
         )
-        yield f"`{bench.name}` search and nomination", taken + more
+        yield f"`{runner.name}` search and nomination", taken + more
         for its, positions in zip(ways, found, strict=True):
             its.update(dict.fromkeys(positions, (stage.title,)))
     _, taken = timed(open_clip_loop(images))
@@ -88,7 +88,7 @@ def main(given: Sequence[str] | None = None) -> None:
     parser.add_argument("--pictures", type=int, default=96)
     options = parser.parse_args(given)
     index = ReferenceIndex.open(options.run / "index")
-    benches = open_benches(index, Config().stage_settings)
+    runners = open_runners(index, Config().stage_settings)
     cv2.setNumThreads(1)
     torch.set_num_threads(1)
     faiss.omp_set_num_threads(1)
@@ -97,8 +97,8 @@ def main(given: Sequence[str] | None = None) -> None:
         for drop in ("drop", "clean"):
             files = sorted((options.run / drop).iterdir())
             files = files[:: max(1, len(files) // options.pictures)][: options.pictures]
-            list(steps(files[:4], benches))  # what is built at first use
-            for step, seconds in steps(files, benches):
+            list(steps(files[:4], runners))  # what is built at first use
+            for step, seconds in steps(files, runners):
                 table.setdefault(step, []).append(1000 * seconds / len(files))
     bare = np.array(table.pop("bare ViT-B-32"))
     whole = np.array(list(table.values())).sum(axis=0)

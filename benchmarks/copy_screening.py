@@ -25,9 +25,9 @@ from pipeline.load import load
 from pipeline.load.limits import Limits
 from pipeline.load.loaded import LoadedImage
 from pipeline.screening.config import Config
-from pipeline.screening.judge import Bench, open_benches
 from pipeline.screening.register import add_works, create_index
-from pipeline.screening.screen import judge_assets
+from pipeline.screening.screen import screen_assets
+from pipeline.screening.stage_runner import StageRunner, open_runners
 from reference_index.store import ReferenceIndex
 
 FLAGGED = ("escalate", "review")
@@ -75,9 +75,11 @@ def pair_band(match: Match, config: Config) -> str:
     return "review" if match.risk >= config.bands.review else "info"
 
 
-def screened(drop: Path, index: ReferenceIndex, benches: list[Bench], config: Config) -> Screened:
+def screened(
+    drop: Path, index: ReferenceIndex, runners: list[StageRunner], config: Config
+) -> Screened:
     """Every file of a drop, judged."""
-    rows = tuple(one.row for one in judge_assets(discover(drop), index, benches, config))
+    rows = tuple(one.row for one in screen_assets(discover(drop), index, runners, config))
     return Screened(tuple(row.asset.asset_path for row in rows), rows)
 
 
@@ -92,10 +94,10 @@ def run(copies: CopySet, out: Path, config: Config, options: argparse.Namespace)
     add_works(out / "index", out / "works", skip_bad=True)
     index = ReferenceIndex.open(out / "index")
     told(f"{len(index.works)} of {len(copies.works)} works registered")
-    benches = open_benches(index, config.stage_settings)
-    edited = screened(out / "drop", index, benches, config)
+    runners = open_runners(index, config.stage_settings)
+    edited = screened(out / "drop", index, runners, config)
     told(f"{len(edited.rows)} queries screened")
-    clean = screened(out / "clean", index, benches, config)
+    clean = screened(out / "clean", index, runners, config)
     told(f"{len(clean.rows)} clean strangers screened")
     works = {work_id: place for place, work_id in enumerate(named)}
     by_key = {work.key: place for place, work in enumerate(named.values())}
@@ -103,7 +105,7 @@ def run(copies: CopySet, out: Path, config: Config, options: argparse.Namespace)
     queries = tuple(ordered[name] for name in edited.names)
     copies = CopySet(copies.works, copies.strangers, copies.grounds, queries)
     truth = np.array([by_key[q.source.key] if q.copied else -1 for q in queries], np.int64)
-    scores = baselines(benches, out / "drop", edited.names, works)
+    scores = baselines(runners, out / "drop", edited.names, works)
     told(f"{len(scores)} baselines")
     _write_labels(out / "labelled.csv", copies, truth, list(works))
     _write_found(out / "found.json", edited, truth, list(works))
@@ -151,7 +153,7 @@ def cost(out: Path, config: Config, pictures: int, rounds: int) -> dict[str, Any
     Files are taken in turn from the edited drop and from the clean one.
     """
     index = ReferenceIndex.open(out / "index")
-    benches = open_benches(index, config.stage_settings)
+    runners = open_runners(index, config.stage_settings)
     found: dict[str, Any] = {}
     for drop in ("drop", "clean"):
         files = sorted((out / drop).iterdir())
@@ -159,7 +161,7 @@ def cost(out: Path, config: Config, pictures: int, rounds: int) -> dict[str, Any
         assets = [asset_of(file, file.name) for file in files]
         loaded = [one for asset in assets if isinstance(one := load(asset, Limits()), LoadedImage)]
         taken = in_turns(
-            lambda assets=assets: list(judge_assets(assets, index, benches, config)),  # type: ignore[misc]
+            lambda assets=assets: list(screen_assets(assets, index, runners, config)),  # type: ignore[misc]
             open_clip_loop(loaded),
             rounds,
         )

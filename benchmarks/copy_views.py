@@ -28,7 +28,7 @@ from pipeline.load.detail import has_detail
 from pipeline.load.limits import Limits
 from pipeline.load.loaded import LoadedImage
 from pipeline.screening.config import Config
-from pipeline.screening.judge import Bench, fingerprint_all, open_benches
+from pipeline.screening.stage_runner import StageRunner, fingerprint_all, open_runners
 from pipeline.stages import Stage
 from pipeline.stages.image import matching as comparison
 from pipeline.stages.image.sift import View
@@ -75,10 +75,10 @@ EXTRA: dict[str, Callable[[Picture], list[Picture]]] = {
 
 
 def left_out(
-    bench: Bench, prints: Sequence[Fingerprint | None], truth: Sequence[str]
+    runner: StageRunner, prints: Sequence[Fingerprint | None], truth: Sequence[str]
 ) -> Iterator[tuple[str, int, float]]:
     """(views that nominate, copies found, ms an asset), by features' own nominations alone."""
-    if bench.stage is None or bench.entries is None:
+    if runner.stage is None or runner.entries is None:
         raise SystemExit("The index can't be searched by local_features; run benchmarks.copies.")
     asked = [(one, work) for one, work in zip(prints, truth, strict=True) if one is not None]
     every = dict(comparison.ASKED)
@@ -87,7 +87,7 @@ def left_out(
     for name, shares in sets:
         with patch.object(comparison, "ASKED", shares):
             began = time.perf_counter()
-            found = bench.stage.search([one for one, _ in asked], bench.entries, bench.settings)
+            found = runner.stage.search([one for one, _ in asked], runner.entries, runner.settings)
             taken = time.perf_counter() - began
         hits = sum(
             any(one.work_id == work for one in evidence)
@@ -97,15 +97,15 @@ def left_out(
 
 
 def hashed(
-    stage: Stage, drop: Drop, bench: Bench, truth: Sequence[str], known: frozenset[str]
+    stage: Stage, drop: Drop, runner: StageRunner, truth: Sequence[str], known: frozenset[str]
 ) -> Iterator[tuple[str, int, int, int, float]]:
     """(view, copies whose hash is found, found beyond the whole picture's, of these not found by
     Clearance, ms an asset).
     """
-    if bench.entries is None:
+    if runner.entries is None:
         raise SystemExit("The index can't be searched by perceptual_hash; run benchmarks.copies.")
-    stored = bits_of(bench.entries.rows["pdq"].to_pylist())[:, :256]
-    work_of = np.array([bench.entries.files[int(n)].work_id for n in bench.entries.file_of_row])
+    stored = bits_of(runner.entries.rows["pdq"].to_pylist())[:, :256]
+    work_of = np.array([runner.entries.files[int(n)].work_id for n in runner.entries.file_of_row])
     whole: set[str] = set()
     for name, views in {"the whole picture": lambda frame: [frame], **EXTRA}.items():
         began = time.perf_counter()
@@ -132,7 +132,7 @@ def main(given: Sequence[str] | None = None) -> None:
     with (options.run / "labelled.csv").open(encoding="utf-8", newline="") as stream:
         labels = {Path(row["asset"]).name: row["work_id"] for row in csv.DictReader(stream)}
     index = ReferenceIndex.open(options.run / "index")
-    ready = {bench.name: bench for bench in open_benches(index, Config().stage_settings)}
+    ready = {runner.name: runner for runner in open_runners(index, Config().stage_settings)}
     drop: Drop = []
     for name in sorted(name for name, work in labels.items() if work):
         loaded = load(asset_of(options.run / "drop" / name, name), Limits())

@@ -28,8 +28,8 @@ from pipeline.load import load
 from pipeline.load.limits import Limits
 from pipeline.load.loaded import LoadedScript
 from pipeline.screening.config import Config, load_config
-from pipeline.screening.judge import Bench, fingerprint_all, open_benches, search_all
 from pipeline.screening.register import add_works, create_index
+from pipeline.screening.stage_runner import StageRunner, fingerprint_all, open_runners, search_all
 from reference_index.store import ReferenceIndex
 
 SIZES = (100_000, 1_000_000, 10_000_000, 30_000_000)
@@ -156,23 +156,23 @@ def _measured(index_path: Path, folder: Path, rounds: int) -> dict[str, Any]:
         assert isinstance(loaded, LoadedScript)
         scripts.append(loaded)
     began = time.process_time()
-    benches = [
-        bench
-        for bench in open_benches(index, config.stage_settings)
-        if bench.kind is Kind.SCRIPT and bench.stage is not None
+    runners = [
+        runner
+        for runner in open_runners(index, config.stage_settings)
+        if runner.kind is Kind.SCRIPT and runner.stage is not None
     ]
-    prints = [_prints(bench, scripts) for bench in benches]
+    prints = [_prints(runner, scripts) for runner in runners]
     found = sum(
         bool(outcome.evidence)
-        for bench, its in zip(benches, prints, strict=True)
-        for outcome in _search(bench, its)
+        for runner, its in zip(runners, prints, strict=True)
+        for outcome in _search(runner, its)
     )
     opened = time.process_time() - began
     bare = datasketch_loop(scripts)
     bare()
     parts: list[Callable[[], object]] = [
-        lambda: [_prints(bench, scripts) for bench in benches],
-        lambda: [_search(bench, its) for bench, its in zip(benches, prints, strict=True)],
+        lambda: [_prints(runner, scripts) for runner in runners],
+        lambda: [_search(runner, its) for runner, its in zip(runners, prints, strict=True)],
         bare,
     ]
     taken: list[list[float]] = [[], [], []]
@@ -197,16 +197,16 @@ def _measured(index_path: Path, folder: Path, rounds: int) -> dict[str, Any]:
     }
 
 
-def _prints(bench: Bench, scripts: Sequence[LoadedScript]) -> list[Fingerprint]:
-    assert bench.stage is not None
-    return [p for p in fingerprint_all(bench.stage, scripts) if isinstance(p, Fingerprint)]
+def _prints(runner: StageRunner, scripts: Sequence[LoadedScript]) -> list[Fingerprint]:
+    assert runner.stage is not None
+    return [p for p in fingerprint_all(runner.stage, scripts) if isinstance(p, Fingerprint)]
 
 
-def _search(bench: Bench, prints: Sequence[Fingerprint]) -> list[Any]:
-    assert bench.stage is not None
-    assert bench.entries is not None
+def _search(runner: StageRunner, prints: Sequence[Fingerprint]) -> list[Any]:
+    assert runner.stage is not None
+    assert runner.entries is not None
     return list(
-        search_all(bench.stage, prints, bench.entries, bench.settings, [{} for _ in prints])
+        search_all(runner.stage, prints, runner.entries, runner.settings, [{} for _ in prints])
     )
 
 

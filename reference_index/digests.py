@@ -9,11 +9,12 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
 
+from reference_index.canonical_json import json_digest
 from reference_index.interface import Work, WorkFile
 from reference_index.spec import FingerprintSpec
 
@@ -52,7 +53,7 @@ def type_name(kind: pa.DataType) -> str:
 
 def schema_digest(schema: pa.Schema) -> str:
     """Of the names and types of a schema's fields, in order."""
-    return _of_json([[field.name, type_name(field.type)] for field in schema])
+    return json_digest([[field.name, type_name(field.type)] for field in schema])
 
 
 def rows_digest(rows: pa.RecordBatch | pa.Table) -> str:
@@ -111,7 +112,7 @@ def _feed_text(digest: _Hash, values: pa.Array) -> None:
 
 def file_key(file: WorkFile) -> str:
     """What a file is found by in every table: 128 bits of a digest of its identity."""
-    return _of_json([file.work_id, file.path, file.file_id])[:32]
+    return json_digest([file.work_id, file.path, file.file_id])[:32]
 
 
 def content_digest(thumbnail: bytes | None, text: str | None) -> str:
@@ -127,7 +128,7 @@ def content_digest(thumbnail: bytes | None, text: str | None) -> str:
 
 def file_digest(file: WorkFile, content: str, stages: Mapping[str, str]) -> str:
     """Of one file: its record, the digest of its kept content, and of its rows by stage."""
-    return _of_json(
+    return json_digest(
         [
             [file.work_id, file.path, file.file_id, file.kind, file.format, file.size, file.note],
             content,
@@ -138,7 +139,7 @@ def file_digest(file: WorkFile, content: str, stages: Mapping[str, str]) -> str:
 
 def work_digest(work: Work) -> str:
     """Of a work's details."""
-    return _of_json([work.work_id, work.title, work.rightsholder, work.rights, dict(work.notes)])
+    return json_digest([work.work_id, work.title, work.rightsholder, work.rights, dict(work.notes)])
 
 
 def index_digest(
@@ -152,7 +153,7 @@ def index_digest(
     Two indexes have the same digest if they were made with the same fingerprints and hold the
     same works, whatever the order in which these came in and whatever has gone since.
     """
-    return _of_json(
+    return json_digest(
         [
             "clearance index 1",
             {name: spec.digest() for name, spec in specs.items()},
@@ -161,8 +162,3 @@ def index_digest(
             sorted(files),
         ]
     )
-
-
-def _of_json(value: Any) -> str:
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
+
+from reference_index.canonical_json import json_digest
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +46,7 @@ class FingerprintSpec:
     def digest(self) -> str:
         """SHA-256 (hex) of what identifies the stored values; `libraries` is left out."""
         identity = {k: v for k, v in self.to_json().items() if k not in ("libraries", "canary")}
-        return hashlib.sha256(
-            json.dumps(identity, sort_keys=True, separators=(",", ":")).encode()
-        ).hexdigest()
+        return json_digest(identity)
 
     def differences(self, other: FingerprintSpec) -> list[str]:
         """One phrase for each point in which `other` would make other values; empty if none."""

@@ -19,11 +19,12 @@ from typing import Any
 
 import pyarrow as pa
 
+from reference_index.atomic_write import flush_folder
 from reference_index.digests import schema_digest
 from reference_index.errors import IndexCorruptError, ReferenceIndexError
 from reference_index.interface import Work, WorkFile
 from reference_index.spec import FingerprintSpec
-from reference_index.versions import TableState, sync_folder
+from reference_index.versions import TableState
 
 _SOURCE = re.compile(r",? ?[^\s,()]*\.rs:\d+:\d+")
 """Places in Lance's own code, which its messages end with."""
@@ -282,9 +283,9 @@ def _data_files(index: Path) -> set[str]:
 
 def _sync(path: Path) -> None:
     if path.is_dir():
-        sync_folder(path)
+        flush_folder(path)
         return
-    sync_folder(path.parent)
+    flush_folder(path.parent)
     with path.open("rb") as opened:
         os.fsync(opened.fileno())
 

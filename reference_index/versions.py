@@ -9,7 +9,6 @@ therefore leaves the newest whole version as it was, whatever it had put in the 
 from __future__ import annotations
 
 import base64
-import hashlib
 import json
 import os
 from collections.abc import Mapping
@@ -20,6 +19,8 @@ from typing import Any
 
 import pyarrow as pa
 
+from reference_index.atomic_write import flush_folder, new_file
+from reference_index.canonical_json import json_digest
 from reference_index.errors import IndexCorruptError, IndexNotFoundError, ReferenceIndexError
 from reference_index.spec import FingerprintSpec
 
@@ -184,7 +185,7 @@ def read(index: Path, version: int | None = None) -> VersionRecord:
     except (ValueError, RecursionError):
         raise IndexCorruptError(damaged) from None
     try:
-        if value.pop("seal") != _seal(value):
+        if value.pop("seal") != json_digest(value):
             raise IndexCorruptError(damaged)
         if value["format"] != FORMAT:
             raise ReferenceIndexError(
@@ -209,12 +210,10 @@ def write(index: Path, record: VersionRecord) -> None:
     for left in folder.glob("*.tmp"):
         left.unlink()
     value = record.to_json()
-    text = json.dumps({**value, "seal": _seal(value)}, indent=1, ensure_ascii=False) + "\n"
+    text = json.dumps({**value, "seal": json_digest(value)}, indent=1, ensure_ascii=False) + "\n"
     unfinished = file.with_suffix(".tmp")
-    with unfinished.open("x", encoding="utf-8") as out:
-        out.write(text)
-        out.flush()
-        os.fsync(out.fileno())
+    with new_file(unfinished) as out:
+        out.write(text.encode())
     try:
         os.link(unfinished, file)
     except FileExistsError:
@@ -223,25 +222,11 @@ def write(index: Path, record: VersionRecord) -> None:
         # A file system without hard links; the lock keeps other writers from the same name.
         unfinished.rename(file)
     unfinished.unlink(missing_ok=True)
-    sync_folder(folder)
-
-
-def sync_folder(folder: Path) -> None:
-    """Brings a folder's list of names to disk."""
-    opened = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(opened)
-    finally:
-        os.close(opened)
+    flush_folder(folder)
 
 
 def _file(index: Path, version: int) -> Path:
     return index / "versions" / f"{version:06d}.json"
-
-
-def _seal(value: Mapping[str, Any]) -> str:
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _quoted(path: Path) -> str:

@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import save_file
 
-from pipeline.load.grey import luma
+from pipeline.load.grey import to_grey
 from pipeline.stages.image import vlad as aggregate
 from pipeline.stages.image.codebook import PARTS, WORDS
 from pipeline.stages.image.feature_schema import FEWEST
@@ -36,7 +36,7 @@ A_PICTURE = 100
 
 def _descriptors(seed: int) -> NDArray[np.float16]:
     cv2.setNumThreads(1)
-    _, found = extract(luma(picture(seed, 384)))
+    _, found = extract(to_grey(picture(seed, 384)))
     return found.astype(np.float16)
 
 

@@ -205,7 +205,7 @@ class RiskRow:
     """One row of the risk table: one discovered file, judged.
 
     `matches` are all works with evidence, strongest first, suppressed ones among them; `reasons`
-    are sentences. `whole` is False if a part of the file was not looked at. `lapsed` are works
+    are sentences. `complete` is False if a part of the file was not looked at. `lapsed` are works
     whose match people said is false, which does not cover it any more.
     """
 
@@ -216,7 +216,7 @@ class RiskRow:
     outcomes: tuple[StageOutcome, ...]
     matches: tuple[Match, ...]
     works_compared: int
-    whole: bool = True
+    complete: bool = True
     extra: Mapping[str, Any] = field(default_factory=dict)
     lapsed: tuple[str, ...] = ()
 

@@ -3,6 +3,9 @@
 It is JSON after RFC 8785 (JSON Canonicalization Scheme): no spaces, keys sorted by UTF-16 code
 units, the shortest escapes, UTF-8. Numbers are whole numbers alone, up to 2^53 - 1: how a fraction
 is written is where canonical forms go wrong, so a fraction is stored as text by whoever has one.
+
+`reference_index.canonical_json` is another form, with fractions, for digests that only Clearance
+computes.
 """
 
 from __future__ import annotations

@@ -19,6 +19,7 @@ from pipeline.core.errors import RecordError
 from pipeline.decisions.canonical import canonical, parsed
 from pipeline.decisions.events import FIRST
 from pipeline.decisions.record import now
+from reference_index.atomic_write import new_file
 
 try:
     from cryptography.exceptions import InvalidSignature
@@ -117,15 +118,12 @@ def make_key(file: Path) -> Path:
         raise RecordError(f"{public} is there already, and no key is ever overwritten.")
     for path, data, mode in ((file, private_bytes, 0o600), (public, public_bytes, 0o644)):
         try:
-            opened = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+            with new_file(path, mode=mode) as out:
+                out.write(data)
         except FileExistsError:
             raise RecordError(f"{path} is there already, and no key is ever overwritten.") from None
         except OSError as error:
             raise RecordError(f"{path} can't be written ({error.strerror}).") from error
-        with os.fdopen(opened, "wb") as out:
-            out.write(data)
-            out.flush()
-            os.fsync(out.fileno())
     return public
 
 

@@ -1,8 +1,8 @@
 """Discovering a drop: every entry of the folder becomes one asset, whatever it is.
 
 Nothing is skipped. What can't be read, or is no file at all, is an asset with a fault. It goes in
-two steps, so that who knows a drop from before need not read it again: `listed` says what lies
-there without opening a file, `identified` reads one entry.
+two steps, so that who knows a drop from before need not read it again: `list_drop` says what lies
+there without opening a file, `identify` reads one entry.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from pipeline.load.refusal import FileRefusedError
 
 __all__ = [
     "SUPPORTED",
-    "Listed",
-    "ListedFile",
+    "Entry",
+    "FileEntry",
     "asset_of",
     "discover",
-    "identified",
-    "listed",
+    "identify",
+    "list_drop",
     "text_of_path",
 ]
 
@@ -36,7 +36,7 @@ _LOOKS_ESCAPED = re.compile(rb"\\(?=x[0-9a-f]{2})")
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
+class Entry:
     """One entry of a drop as the listing tells it, before anything of it is read.
 
     Attributes:
@@ -58,7 +58,7 @@ class Listed:
 
 
 @dataclass(frozen=True, slots=True)
-class ListedFile(Listed):
+class FileEntry(Entry):
     """An entry of a drop on this machine.
 
     Attributes:
@@ -87,10 +87,10 @@ def discover(drop: Path, max_bytes: int | None = None) -> Iterator[Asset]:
     Raises:
         DropError: at once, if `drop` does not exist, can't be read, or is neither.
     """
-    return (identified(entry, max_bytes) for entry in listed(drop))
+    return (identify(entry, max_bytes) for entry in list_drop(drop))
 
 
-def listed(drop: Path) -> Iterator[ListedFile]:
+def list_drop(drop: Path) -> Iterator[FileEntry]:
     """The entries of a drop, one for each asset of `discover` and in the same order.
 
     No file is opened (but for a drop that is one file, to see that it can be). Arguments and
@@ -120,7 +120,7 @@ def listed(drop: Path) -> Iterator[ListedFile]:
     )
 
 
-def identified(entry: ListedFile, max_bytes: int | None = None) -> Asset:
+def identify(entry: FileEntry, max_bytes: int | None = None) -> Asset:
     """The asset of an entry: its content is read, and whether it is a file looked at again.
 
     `max_bytes` as for `discover`.
@@ -164,11 +164,11 @@ def text_of_path(path: str) -> str:
     return _LOOKS_ESCAPED.sub(rb"\\x5c", raw).decode("utf-8", "backslashreplace")
 
 
-Entry = tuple[str, bool, str]
+_Scanned = tuple[str, bool, str]
 """Sort key and asset path (a folder's ends in `/`), whether it is a folder to go into, name."""
 
 
-def _walk(drop: Path, entries: list[Entry]) -> Iterator[ListedFile]:
+def _walk(drop: Path, entries: list[_Scanned]) -> Iterator[FileEntry]:
     root = os.path.realpath(drop)
     # A stack and not recursion: folders may be nested deeper than Python recurses.
     stack = [(drop, iter(entries))]
@@ -187,26 +187,26 @@ def _walk(drop: Path, entries: list[Entry]) -> Iterator[ListedFile]:
             stack.append((file, iter(_sorted_entries(file, path))))
         except OSError as error:
             why = unreadable(error, "the folder and what is in it").fault
-            yield ListedFile(path.removesuffix("/"), None, None, None, file, root, why)
+            yield FileEntry(path.removesuffix("/"), None, None, None, file, root, why)
 
 
-def _entry(file: Path, path: str, root: str | None) -> ListedFile:
+def _entry(file: Path, path: str, root: str | None) -> FileEntry:
     """A file's entry. Only a regular file has a stamp: what a link leads to is looked at anew."""
     try:
         # A drop that is one file may be named by a link, which then is what the user asked for.
         found = file.stat() if root is None else os.lstat(file)
     except (OSError, ValueError):
-        return ListedFile(path, None, None, None, file, root)
+        return FileEntry(path, None, None, None, file, root)
     if not stat.S_ISREG(found.st_mode):
-        return ListedFile(path, None, None, None, file, root)
+        return FileEntry(path, None, None, None, file, root)
     # With the time of the last change of any kind, since that of the content can be set back:
     # by `cp -p`, by rsync, by whoever unpacks an archive.
     stamp = f"file:{found.st_size}:{found.st_mtime_ns}:{found.st_ctime_ns}:{found.st_ino}"
     changed = max(found.st_mtime_ns, found.st_ctime_ns) / 1e9
-    return ListedFile(path, found.st_size, stamp, changed, file, root)
+    return FileEntry(path, found.st_size, stamp, changed, file, root)
 
 
-def _sorted_entries(folder: Path, prefix: str) -> list[Entry]:
+def _sorted_entries(folder: Path, prefix: str) -> list[_Scanned]:
     """A folder's entries in the order of their whole paths: `a.txt` before `a/b`."""
     found = []
     with os.scandir(folder) as listing:

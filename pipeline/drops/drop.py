@@ -1,8 +1,8 @@
 """A drop, wherever it lies: listed first, then read entry by entry on the way to its rows.
 
-    with opened(place, max_file_bytes, settings) as drop:
-        entries = list(drop.listed())
-        for row in drop.judged(entries, lambda assets: judge_assets(assets, …)):
+    with open_drop(place, max_file_bytes, settings) as drop:
+        entries = list(drop.list_entries())
+        for row in drop.rows(entries, lambda assets: screen_assets(assets, …)):
             ...
 
 Objects are fetched once, some at a time, into a temporary folder of bounded size, and deleted as
@@ -23,7 +23,7 @@ from typing import Protocol, TypeVar, cast
 from pipeline.core.errors import DropError, Reason
 from pipeline.core.records import Asset, Fault
 from pipeline.core.wording.visible import visible
-from pipeline.drops.discover import Listed, ListedFile, asset_of, identified, listed, text_of_path
+from pipeline.drops.discover import Entry, FileEntry, asset_of, identify, list_drop, text_of_path
 from pipeline.drops.object_storage import ChangedError, Storage, StoredObject
 from pipeline.drops.places import ObjectPlace, Place
 from pipeline.drops.settings import ObjectStorage
@@ -45,19 +45,19 @@ it is asked for."""
 class OpenDrop(Protocol):
     """A drop that is open."""
 
-    def listed(self) -> Iterator[Listed]:
+    def list_entries(self) -> Iterator[Entry]:
         """Its entries in the order of their paths, asked for afresh."""
 
-    def judged(self, entries: Iterable[Listed], judge: Judge[Row]) -> Iterator[Row]:
+    def rows(self, entries: Iterable[Entry], judge: Judge[Row]) -> Iterator[Row]:
         """The rows that `judge` makes of these entries' assets, in order, one for each entry."""
 
 
 @contextmanager
-def opened(where: Place, max_file_bytes: int, settings: ObjectStorage) -> Iterator[OpenDrop]:
+def open_drop(where: Place, max_file_bytes: int, settings: ObjectStorage) -> Iterator[OpenDrop]:
     """A drop, open for listing and reading.
 
     Raises:
-        DropError: at once, or by `listed`, if it can't be used.
+        DropError: at once, or by `list_entries`, if it can't be used.
     """
     if isinstance(where, Path):
         yield _LocalDrop(where, max_file_bytes)
@@ -74,16 +74,16 @@ class _LocalDrop:
     def __init__(self, where: Path, max_bytes: int) -> None:
         self._where, self._max_bytes = where, max_bytes
 
-    def listed(self) -> Iterator[ListedFile]:
-        return listed(self._where)
+    def list_entries(self) -> Iterator[FileEntry]:
+        return list_drop(self._where)
 
-    def judged(self, entries: Iterable[Listed], judge: Judge[Row]) -> Iterator[Row]:
-        files = cast(Iterable[ListedFile], entries)
-        yield from judge(identified(entry, self._max_bytes) for entry in files)
+    def rows(self, entries: Iterable[Entry], judge: Judge[Row]) -> Iterator[Row]:
+        files = cast(Iterable[FileEntry], entries)
+        yield from judge(identify(entry, self._max_bytes) for entry in files)
 
 
 @dataclass(frozen=True, slots=True)
-class ListedObject(Listed):
+class ObjectEntry(Entry):
     """An entry of a drop in object storage.
 
     Attributes:
@@ -108,9 +108,9 @@ class _ObjectDrop:
         self._held: dict[Path, int] = {}
         self._number = 0
         self._lock = Lock()  # rows may be taken on another thread than assets are asked for
-        self._coming: deque[tuple[ListedObject, Path, Future[None] | None]] = deque()
+        self._coming: deque[tuple[ObjectEntry, Path, Future[None] | None]] = deque()
 
-    def listed(self) -> Iterator[ListedObject]:
+    def list_entries(self) -> Iterator[ObjectEntry]:
         bucket, prefix, key = self._where.bucket, self._where.prefix, self._where.key
         try:
             # An object of that very key comes first of those that begin with it.
@@ -138,8 +138,8 @@ class _ObjectDrop:
         entries = [_entry(found, found.key[len(prefix) :]) for found in objects]
         return iter(sorted(entries, key=lambda entry: entry.asset_path))
 
-    def judged(self, entries: Iterable[Listed], judge: Judge[Row]) -> Iterator[Row]:
-        waiting = deque(cast(Iterable[ListedObject], entries))
+    def rows(self, entries: Iterable[Entry], judge: Judge[Row]) -> Iterator[Row]:
+        waiting = deque(cast(Iterable[ObjectEntry], entries))
         while waiting or self._coming:
             # A group ends when the spool is full. What is on its way through `judge` is then
             # judged and deleted, and the next group begins with an empty spool.
@@ -154,7 +154,7 @@ class _ObjectDrop:
             if coming is not None:
                 coming.cancel()
 
-    def _group(self, waiting: deque[ListedObject], given: deque[Asset]) -> Iterator[Asset]:
+    def _group(self, waiting: deque[ObjectEntry], given: deque[Asset]) -> Iterator[Asset]:
         while True:
             while waiting and len(self._coming) < AT_ONCE and self._begins(waiting[0]):
                 waiting.popleft()
@@ -168,7 +168,7 @@ class _ObjectDrop:
             given.append(asset)
             yield asset
 
-    def _begins(self, entry: ListedObject) -> bool:
+    def _begins(self, entry: ObjectEntry) -> bool:
         """Begins to fetch an object, unless there is no room for it yet."""
         size = entry.found.size
         file = self._folder / file_name(self._number, entry.found.key)
@@ -185,7 +185,7 @@ class _ObjectDrop:
         self._number += 1
         return True
 
-    def _arrived(self, entry: ListedObject, file: Path, coming: Future[None] | None) -> Asset:
+    def _arrived(self, entry: ObjectEntry, file: Path, coming: Future[None] | None) -> Asset:
         try:
             if coming is None:
                 size, limit = entry.found.size, self._limit
@@ -211,6 +211,6 @@ class _ObjectDrop:
             self._held.pop(file, None)
 
 
-def _entry(found: StoredObject, path: str) -> ListedObject:
+def _entry(found: StoredObject, path: str) -> ObjectEntry:
     stamp = f"s3:{found.size}:{found.etag}:{found.modified}" if found.etag else None
-    return ListedObject(text_of_path(path), found.size, stamp, found.modified, found)
+    return ObjectEntry(text_of_path(path), found.size, stamp, found.modified, found)

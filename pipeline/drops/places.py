@@ -90,7 +90,7 @@ def refuse_url(path: Path) -> None:
         )
 
 
-def lies_in(inner: Place, outer: Place) -> bool:
+def is_inside(inner: Place, outer: Place) -> bool:
     """Whether `inner` is `outer` or lies below it, links followed."""
     if isinstance(inner, Path) and isinstance(outer, Path):
         place, root = inner.resolve(), outer.resolve()

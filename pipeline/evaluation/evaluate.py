@@ -42,8 +42,8 @@ from pipeline.evaluation.plots import Ranked, precision_recall_png, reliability_
 from pipeline.evaluation.recalibrate import Recalibrated, check_enough, recalibrate
 from pipeline.runtime.progress import Progress, silent
 from pipeline.screening.config import Config, load_config
-from pipeline.screening.judge import Bench, open_benches
-from pipeline.screening.screen import check_places, judge_assets
+from pipeline.screening.screen import check_places, screen_assets
+from pipeline.screening.stage_runner import StageRunner, open_runners
 from reference_index.errors import IndexCorruptError
 from reference_index.store import ReferenceIndex
 
@@ -165,15 +165,15 @@ def evaluate(
     if calibrate is not None:
         check_enough(labelled)
     check_writable(path for path in (out, calibrate and calibrate.parent) if path is not None)
-    benches = open_benches(index, settings.stage_settings)
-    judged = _judged(labelled, index, benches, settings, progress, "Judging")
+    runners = open_runners(index, settings.stage_settings)
+    judged = _judged(labelled, index, runners, settings, progress, "Judging")
     calibrated, refused = None, ""
     if calibrate is not None:
         try:
             calibrated = recalibrate(
                 judged,
                 lambda some, wide: _judged(some, index, wide, settings, progress, "Looking wider"),
-                benches,
+                runners,
                 settings,
                 about={
                     "labels": labels.name,
@@ -213,9 +213,9 @@ def evaluate(
                 "calibration_digest": used.digest(),
                 **environment(),
             },
-            not_run={b.name: b.absent.detail for b in benches if b.absent is not None},
+            not_run={b.name: b.absent.detail for b in runners if b.absent is not None},
             other_weights=tuple(used.other_weights(weights)),
-            cautions=(*_uncounted(judged, index, benches), *cautions_of(figures["all"])),
+            cautions=(*_uncounted(judged, index, runners), *cautions_of(figures["all"])),
             out=out,
             results=() if out is None else NAMES,
             calibrated=calibrated,
@@ -226,19 +226,19 @@ def evaluate(
 
 
 def _uncounted(
-    judged: Sequence[JudgedLabel], index: ReferenceIndex, benches: Sequence[Bench]
+    judged: Sequence[JudgedLabel], index: ReferenceIndex, runners: Sequence[StageRunner]
 ) -> tuple[str, ...]:
     """A sentence on copies whose evidence is shown and not counted; none if there are none."""
     rights = {work.work_id: work.rights.strip().lower() for work in index.works}
     pairs, kinds = 0, set()
-    for bench in benches:
+    for runner in runners:
         for one in judged:
             for match in one.row.matches:
                 right = rights[match.work_id]
                 if (
                     match.work_id in one.label.copies
-                    and bench.name in match.contributions
-                    and right in bench.settings.not_counted
+                    and runner.name in match.contributions
+                    and right in runner.settings.not_counted
                     and not match.identical_file
                 ):
                     pairs += 1
@@ -256,13 +256,13 @@ def _uncounted(
 def _judged(
     labelled: Sequence[LabelledAsset],
     index: ReferenceIndex,
-    benches: list[Bench],
+    runners: list[StageRunner],
     config: Config,
     progress: Progress,
     doing: str,
 ) -> list[JudgedLabel]:
     judged = []
-    rows = judge_assets((one.asset for one in labelled), index, benches, config)
+    rows = screen_assets((one.asset for one in labelled), index, runners, config)
     for label, one in zip(labelled, rows, strict=True):
         judged.append(JudgedLabel(label, one.row))
         progress(doing, len(judged), len(labelled))

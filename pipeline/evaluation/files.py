@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import secrets
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from pipeline.core.errors import ConfigError, DropError
 from pipeline.core.wording.safe_csv import write_csv
 from pipeline.risk.calibration import Calibration
 from pipeline.screening.config import configs_folder
+from reference_index.atomic_write import new_file, temporary_path
 
 EVALUATION = "evaluation.json"
 PAIRS = "pairs.csv"
@@ -109,15 +109,16 @@ def write_whole(folder: Path, files: Mapping[str, bytes], *, keep: bool = True) 
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name, content in files.items():
-            left = folder / f".{name}.{secrets.token_hex(4)}.partial"
-            partial[left] = folder / name
-            left.write_bytes(content)
-        for left, final in partial.items() if keep else ():
-            left.replace(final)
+            temporary = temporary_path(folder / name)
+            partial[temporary] = folder / name
+            with new_file(temporary) as file:
+                file.write(content)
+        for temporary, path in partial.items() if keep else ():
+            temporary.replace(path)
     except OSError as error:
         raise DropError(
             f"Results can't be written to {folder} ({error.strerror or error}); name another place."
         ) from error
     finally:
-        for left in partial:
-            left.unlink(missing_ok=True)
+        for temporary in partial:
+            temporary.unlink(missing_ok=True)

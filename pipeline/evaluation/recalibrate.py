@@ -19,10 +19,9 @@ from pipeline.core.wording.terms import count
 from pipeline.evaluation.fitting import RIDGE, Pairs, fitted, held_out, pairs_of, widened
 from pipeline.evaluation.labels import JudgedLabel, LabelledAsset
 from pipeline.risk.calibration import Calibration, HeldOut, KindModel
-from pipeline.risk.reasons import title_of
 from pipeline.screening.config import Config
-from pipeline.screening.judge import Bench
-from pipeline.stages import STAGES
+from pipeline.screening.stage_runner import StageRunner
+from pipeline.stages import STAGES, stage_title
 
 LEAST_COPIES = 20
 LEAST_WORKS = 10
@@ -44,8 +43,8 @@ FitKind = Literal[Kind.IMAGE, Kind.SCRIPT]
 KINDS: tuple[FitKind, ...] = (Kind.IMAGE, Kind.SCRIPT)
 NOUNS: Mapping[FitKind, str] = {Kind.IMAGE: "pictures", Kind.SCRIPT: "scripts"}
 
-JudgeWidely = Callable[[Sequence[LabelledAsset], list[Bench]], list[JudgedLabel]]
-"""Judges labelled assets with other benches than the run's."""
+JudgeWidely = Callable[[Sequence[LabelledAsset], list[StageRunner]], list[JudgedLabel]]
+"""Judges labelled assets with other runners than the run's."""
 
 
 @dataclass(frozen=True)
@@ -137,7 +136,7 @@ def _or_leave_out(kind: FitKind, kinds: Sequence[FitKind]) -> str:
 def recalibrate(
     judged: Sequence[JudgedLabel],
     judge_widely: JudgeWidely,
-    benches: Sequence[Bench],
+    runners: Sequence[StageRunner],
     config: Config,
     *,
     about: Mapping[str, JsonValue],
@@ -147,7 +146,7 @@ def recalibrate(
     Args:
         judged: every labelled asset, as the run judged it.
         judge_widely: judges some of them again.
-        benches: the run's.
+        runners: the run's.
         config: the run's.
         about: what the new file should say of where its pairs came from.
 
@@ -157,8 +156,8 @@ def recalibrate(
     # What no stage could judge says nothing of the evidence.
     usable = [one for one in judged if one.row.band is not Band.NOT_SCREENED]
     kinds = check_enough([one.label for one in usable], "labelled and could be judged")
-    settings = widened({bench.name: bench.settings for bench in benches})
-    wide = [replace(bench, settings=settings[bench.name]) for bench in benches]
+    settings = widened({runner.name: runner.settings for runner in runners})
+    wide = [replace(runner, settings=settings[runner.name]) for runner in runners]
     used = config.loaded_calibration
     models: dict[FitKind, KindModel] = {}
     before: dict[FitKind, HeldOut] = {}
@@ -174,7 +173,7 @@ def recalibrate(
                 )
         to_fit, to_measure = halves
         seen = judge_widely([one.label for one in to_fit.assets], wide)
-        ran = [b for b in benches if b.kind is kind and b.absent is None]
+        ran = [b for b in runners if b.kind is kind and b.absent is None]
         fit_on = _pairs(seen, to_fit, to_measure, ran)
         measure_on = _pairs(to_measure.assets, to_measure, to_fit, ran)
         try:
@@ -192,7 +191,7 @@ def recalibrate(
     return Recalibrated(
         Calibration(
             kinds={kind: models.get(kind, used.kinds[kind]) for kind in KINDS},
-            weights_sha256=_weights(models, used, ran_weights(benches)),
+            weights_sha256=_weights(models, used, ran_weights(runners)),
             data={
                 "made_by": "clearance evaluate --calibrate",
                 **about,
@@ -212,15 +211,15 @@ def recalibrate(
 
 
 def _pairs(
-    judged: Sequence[JudgedLabel], mine: Half, other: Half, benches: Sequence[Bench]
+    judged: Sequence[JudgedLabel], mine: Half, other: Half, runners: Sequence[StageRunner]
 ) -> Pairs:
     """The pairs of one half: its assets with its works, and with those that no label names."""
-    stored = frozenset[str]().union(*(bench.works for bench in benches))
+    stored = frozenset[str]().union(*(runner.works for runner in runners))
     works = (stored | mine.works) - other.works
     return pairs_of(
         ((one.label.copies, one.row.outcomes) for one in judged),
         works,
-        [bench.name for bench in benches],
+        [runner.name for runner in runners],
     )
 
 
@@ -275,7 +274,7 @@ def _tied(judged: Sequence[JudgedLabel]) -> list[Half]:
 def _cautions(kind: FitKind, model: KindModel, before: HeldOut) -> list[str]:
     counted = {term.stage for term in model.terms}
     said = [
-        f"No labelled pair had evidence of {title_of(name)}, so it has no curve: what it finds "
+        f"No labelled pair had evidence of {stage_title(name)}, so it has no curve: what it finds "
         "goes to review and is not weighed."
         for name, stage in STAGES.items()
         if stage.kind is kind and name not in counted
@@ -295,12 +294,12 @@ def _cautions(kind: FitKind, model: KindModel, before: HeldOut) -> list[str]:
     return said
 
 
-def ran_weights(benches: Iterable[Bench]) -> dict[str, str]:
+def ran_weights(runners: Iterable[StageRunner]) -> dict[str, str]:
     """By name of a stage that ran and has model weights, their SHA-256."""
     return {
-        bench.name: bench.stage.spec.weights_sha256
-        for bench in benches
-        if bench.stage is not None and bench.stage.spec.weights_sha256 is not None
+        runner.name: runner.stage.spec.weights_sha256
+        for runner in runners
+        if runner.stage is not None and runner.stage.spec.weights_sha256 is not None
     }
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.load.grey import luma
+from pipeline.load.grey import to_grey
 
 SIDE = 64
 BLOCK = 8
@@ -48,10 +48,10 @@ def detailed_blocks(grey: NDArray[np.uint8]) -> NDArray[np.bool_]:
 
 def has_detail(frame: NDArray[np.uint8]) -> bool:
     """Whether a picture, uint8 (height, width, 3) sRGB, can be told from others."""
-    return shows_detail(luma(frame))
+    return grey_has_detail(to_grey(frame))
 
 
-def shows_detail(grey: NDArray[np.uint8]) -> bool:
+def grey_has_detail(grey: NDArray[np.uint8]) -> bool:
     """Whether enough blocks of the picture hold detail, and those not along one straight edge.
 
     Args:

@@ -9,7 +9,7 @@ LARGEST_EDGE = 256
 """Pixels of the longer side. SIFT doubles it for its finest octave."""
 
 
-def luma(frame: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def to_grey(frame: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Grey levels of a frame, averaged down to a longer side of at most `LARGEST_EDGE` pixels.
 
     Args:

@@ -8,8 +8,8 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.load.detail import shows_detail
-from pipeline.load.grey import luma
+from pipeline.load.detail import grey_has_detail
+from pipeline.load.grey import to_grey
 
 WORKING_EDGE = 1024
 """Pixels. Frames are averaged down by a whole number as long as their longer side stays this
@@ -27,8 +27,8 @@ class LoadedImage:
         format: Pillow's name of the format, such as `JPEG`.
         frame_count: frames in the file; more than `len(frames)` if they were sampled.
         notes: sentences on what decoding had to do or leave out.
-        whole: False if some of the file's pictures were not looked at; a note says which. Its row
-            is then at best `partly_screened`.
+        complete: False if some of the file's frames were not loaded; a note says which. Its row is
+            then at best `partly_screened`.
         numbers: for each of `frames`, the frame of the file that it shows, from 0; if empty, they
             are the file's first.
     """
@@ -37,7 +37,7 @@ class LoadedImage:
     format: str
     frame_count: int = 1
     notes: tuple[str, ...] = ()
-    whole: bool = True
+    complete: bool = True
     numbers: tuple[int, ...] = ()
 
     def number(self, place: int) -> int:
@@ -47,12 +47,12 @@ class LoadedImage:
     @cached_property
     def detailed(self) -> tuple[bool, ...]:
         """Whether each frame holds enough detail to be told from others: every image stage asks."""
-        return tuple(shows_detail(grey) for grey in self.luma)
+        return tuple(grey_has_detail(grey) for grey in self.grey)
 
     @cached_property
-    def luma(self) -> tuple[NDArray[np.uint8], ...]:
+    def grey(self) -> tuple[NDArray[np.uint8], ...]:
         """Each frame's grey levels, averaged down: uint8 (height, width)."""
-        return tuple(luma(frame) for frame in self.frames)
+        return tuple(to_grey(frame) for frame in self.frames)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +80,7 @@ class LoadedScript:
         format: `txt`, `md`, `fountain`, `fdx`, `fadein`, `docx`, `pdf`, `srt` or `vtt`.
         encoding: of the file, for plain-text formats.
         notes: sentences on what reading had to do or leave out.
-        whole: as in `LoadedImage`: False if some of the text could not be read.
+        complete: False if some of the text could not be read, as in `LoadedImage`.
         pages: of each of `spans`, the page of the file, from 1; empty if it has none.
     """
 
@@ -89,7 +89,7 @@ class LoadedScript:
     format: str
     encoding: str | None = None
     notes: tuple[str, ...] = ()
-    whole: bool = True
+    complete: bool = True
     pages: tuple[int, ...] = ()
 
 

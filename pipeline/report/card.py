@@ -24,9 +24,8 @@ from pipeline.report.card_overlay import ShownOverlap, overlapping, shown_overla
 from pipeline.report.excerpts import Excerpt, excerpt_pair
 from pipeline.report.overlap import overlap_of, overlap_sentence
 from pipeline.report.overlay import KeptFrame, small_jpeg
-from pipeline.risk.fuse import IDENTICAL_FILE, Step, explain_contributions
-from pipeline.risk.reasons import title_of
-from pipeline.stages import STAGES
+from pipeline.risk.fuse import IDENTICAL_FILE, WaterfallStep, explain_contributions
+from pipeline.stages import STAGES, stage_title
 from reference_index.interface import Work
 
 _SAID = ("overlap_transform", "overlap_found_by")
@@ -267,7 +266,9 @@ def shown_work(work: Work) -> Work:
     )
 
 
-def waterfall(steps: tuple[Step, ...]) -> tuple[tuple[Bar, ...], tuple[tuple[str, float], ...]]:
+def waterfall(
+    steps: tuple[WaterfallStep, ...],
+) -> tuple[tuple[Bar, ...], tuple[tuple[str, float], ...]]:
     """Bars on an axis of log-odds, and the risks that are marked on it with their places.
 
     The first bar and the last start at the axis's left end; the others where the one before ends.
@@ -284,7 +285,7 @@ def waterfall(steps: tuple[Step, ...]) -> tuple[tuple[Bar, ...], tuple[tuple[str
     for step in steps:
         start = low if step.name in ("prior", "total") else before
         left, right = sorted((place(start), place(step.log_odds)))
-        title = STEP_TITLES.get(step.name) or title_of(step.name)
+        title = STEP_TITLES.get(step.name) or stage_title(step.name)
         bars.append(
             Bar(
                 title=title[:1].upper() + title[1:],
@@ -341,7 +342,7 @@ def _outcomes(row: RiskRow, match: Match) -> tuple[ShownOutcome, ...]:
                 values |= one.measures
         shown.append(
             ShownOutcome(
-                title=_capital(title_of(outcome.stage)),
+                title=_capital(stage_title(outcome.stage)),
                 outcome=outcome.outcome.value,
                 words=OUTCOMES[outcome.outcome],
                 detail=visible(outcome.detail),

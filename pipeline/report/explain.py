@@ -25,8 +25,7 @@ from pipeline.report.overlap import (
 from pipeline.report.stored_texts import StoredTexts
 from pipeline.results.files import StoredRun, read_run
 from pipeline.risk.fuse import explain_contributions
-from pipeline.risk.reasons import title_of
-from pipeline.stages import STAGES
+from pipeline.stages import STAGES, stage_title
 
 if TYPE_CHECKING:
     pass
@@ -173,7 +172,7 @@ def _outcome(row: Mapping[str, Any], name: str, measures: Mapping[str, Measure])
     own = [m.name for m in STAGES[name].measures if m.of == "asset"] if name in STAGES else []
     return {
         "stage": name,
-        "title": title_of(name),
+        "title": stage_title(name),
         "outcome": row[f"{_OUTCOME}{name}"],
         "reason": row.get(f"{_OUTCOME}reason_{name}"),
         "detail": row.get(f"{_OUTCOME}detail_{name}") or "",

@@ -13,12 +13,12 @@ from PIL import Image
 from pipeline.core.errors import DropError, RunError, ScreeningError
 from pipeline.core.records import Asset, Fault, Kind
 from pipeline.core.wording.visible import visible
-from pipeline.drops.places import Place, lies_in, place
+from pipeline.drops.places import Place, is_inside, place
 from pipeline.load import Limits
 from pipeline.load.loaded import LoadedImage
 from pipeline.load.opening import digest_of, open_regular
 from pipeline.load.refusal import FileRefusedError
-from pipeline.load.workers.pool import load_apart
+from pipeline.load.workers.pool import load_in_worker
 from pipeline.report.explain import find_row, rows_of
 from pipeline.report.overlap import STAGE, Overlap, overlap_of, overlap_sentence
 from pipeline.report.overlay import frame_of, overlay, picture_of, strip
@@ -127,7 +127,7 @@ def _check_place(file: Path, run: Mapping[str, Any]) -> None:
         *(("drop", drop) for drop in drop_places(run)),
         ("reference index", index.get("path") if isinstance(index, dict) else None),
     ):
-        if isinstance(path, str) and lies_in(file, place(path)):
+        if isinstance(path, str) and is_inside(file, place(path)):
             raise DropError(f"{file} lies inside the {what} {path}; choose a place outside it.")
     if file.exists() or file.is_symlink():
         raise DropError(f"{file} is there already, and nothing is overwritten; name another file.")
@@ -225,7 +225,7 @@ def asset_image(run: Mapping[str, Any], row: Mapping[str, Any]) -> LoadedImage:
             "has other content than was screened."
         )
     asset = Asset(file, path, row["asset_id"], Kind.IMAGE, row.get("size"))
-    loaded = load_apart(asset, _limits(run))
+    loaded = load_in_worker(asset, _limits(run))
     if not isinstance(loaded, LoadedImage):
         why = loaded.detail if isinstance(loaded, Fault) else "it is no picture"
         raise RunError(f"The picture can't be drawn: {visible(path)}: {why}.")

@@ -23,7 +23,7 @@ from pipeline.report.card import Card, Content, card, shown_match, shown_work
 from pipeline.report.card_overlay import OVERLAYS
 from pipeline.results.files import ResultFiles, RunInfo
 from pipeline.results.table import counts, flagged, urgency
-from pipeline.risk.fuse import in_part
+from pipeline.risk.bands import partly_judged
 from reference_index.interface import Work
 
 if TYPE_CHECKING:
@@ -187,7 +187,7 @@ def report_html(
     content, limits = content or Content(), limits or ReportLimits()
     strongest = flagged(rows)
     shown = strongest[: limits.max_rows]
-    unscreened = [r for r in rows if in_part(r) or r.band in UNSCREENED]
+    unscreened = [r for r in rows if partly_judged(r) or r.band in UNSCREENED]
     unmatched = sorted(r.asset.asset_path for r in rows if r.band is Band.NO_MATCH)
     yield from _template().generate(
         run=run,
@@ -225,7 +225,7 @@ def _headline(rows: Sequence[RiskRow], run: RunInfo, changes: Changes | None) ->
     said = f"{flags:,} {of} {verb} a person’s eye." if flags else f"None {of} was flagged."
     if changes is not None and not rows:
         said = "Nothing changed."
-    undone = sum(in_part(row) or row.band in UNSCREENED for row in rows)
+    undone = sum(partly_judged(row) or row.band in UNSCREENED for row in rows)
     if undone:
         said += f" {undone:,} {'was' if undone == 1 else 'were'} not screened, or only in part."
     return f"{said} The reference index holds {count(run.works, 'work')}."
@@ -308,7 +308,7 @@ def why_unscreened(row: RiskRow) -> tuple[str, str]:
         reason = row.asset.fault.reason
     if reason is not None:
         return str(reason), _REASONS.get(reason, str(reason))
-    if not row.whole:
+    if not row.complete:
         return "in_part", "A part of it was not looked at"
     return "other", "Nothing to compare with"
 

@@ -64,7 +64,7 @@ class StoredTexts:
         except (OSError, ValueError):
             return None
         from pipeline.load.limits import Limits
-        from pipeline.load.workers.pool import load_apart
+        from pipeline.load.workers.pool import load_in_worker
 
         config = self._run.get("config")
         stored = config.get("limits") if isinstance(config, dict) else None
@@ -73,7 +73,7 @@ class StoredTexts:
         except ValueError:
             limits = Limits()  # limits of another version of the program
         asset = Asset(file, path, self._row["asset_id"], Kind.SCRIPT, self._row.get("size"))
-        loaded = load_apart(asset, limits)
+        loaded = load_in_worker(asset, limits)
         return loaded.text if isinstance(loaded, LoadedScript) else None
 
     @cached_property

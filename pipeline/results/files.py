@@ -7,7 +7,6 @@ import hashlib
 import json
 import os
 import re
-import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
@@ -28,6 +27,7 @@ from pipeline.core.layout import (
     RUN,
 )
 from pipeline.drops.places import Place
+from reference_index.atomic_write import flush_folder, new_file, temporary_path
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -143,13 +143,11 @@ class ResultFiles:
     @contextmanager
     def new(self, name: str) -> Iterator[BinaryIO]:
         """The file to write `name` to, from its start to its end."""
-        partial = self.folder / f".{name}.{secrets.token_hex(4)}.partial"
+        partial = temporary_path(self.folder / name)
         self._written[name] = partial
         try:
-            with partial.open("xb") as file:
+            with new_file(partial) as file:
                 yield file
-                file.flush()
-                os.fsync(file.fileno())
         except OSError as error:
             raise DropError(
                 f"{name} can't be written in {self.folder} ({error.strerror or error}); "
@@ -211,13 +209,8 @@ def _locked(folder: Path) -> int:
 
 
 def _flush_folder(folder: Path) -> None:
-    opened = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(opened)
-    except OSError:
-        pass  # some file systems can't flush a folder; the files themselves are flushed
-    finally:
-        os.close(opened)
+    with suppress(OSError):  # some file systems can't; the files themselves are flushed
+        flush_folder(folder)
 
 
 @dataclass(frozen=True)

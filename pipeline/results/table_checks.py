@@ -106,7 +106,7 @@ def _band_faults(row: RiskRow) -> list[str]:
     if row.band is Band.NO_MATCH:
         applying = [o for o in row.outcomes if o.outcome is not Outcome.NOT_APPLICABLE]
         unsaid = [f"{o.stage} {o.outcome}" for o in applying if o.outcome is not Outcome.NO_MATCH]
-        if not row.whole:
+        if not row.complete:
             said.append("is no_match though a part of the file was not looked at")
         if unsaid or not applying or row.works_compared < 1:
             said.append(

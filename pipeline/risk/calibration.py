@@ -1,4 +1,4 @@
-"""The calibration: how much each stage's measures say that an asset was copied from a work.
+"""Calibration: turns the measures of each stage into log-odds of a copy, and these into a risk.
 
 For each kind of asset an additive logistic model (a generalised additive model with monotone,
 piecewise-linear parts; Hastie and Tibshirani 1990):
@@ -7,14 +7,25 @@ piecewise-linear parts; Hastie and Tibshirani 1990):
     risk               = 1 / (1 + exp(-log-odds))
 
 Every curve is at least 0 and never falls as the evidence grows stronger, and a measure that is
-missing adds nothing. So the risk is the prior and what each stage added, exactly, and no evidence
-ever lowers it. The numbers stand in a JSON file with the data they were fitted to and their
-reliability on works held out (docs/risk.md).
+missing adds nothing. So the log-odds are exactly the prior plus what each stage added, and no
+evidence ever lowers the risk. The numbers are in a JSON file, with the data they were fitted to and
+their reliability on held-out works (docs/risk.md).
+
+A worked example. Log-odds are in nats, for which the natural logarithm is taken:
+
+    prior        -5.0                            a pair without evidence: risk 0.0067
+    curve 1      bits, stronger when lower       knots (0, 4, 10) bits, values (8, 6, 1) nats
+    curve 2      cosine, stronger when higher    knots (0.5, 0.9), values (0, 3) nats
+
+    bits = 7     halfway between the knots 4 and 10, so (6 + 1) / 2 = 3.5
+    cosine = 0.7 halfway between 0.5 and 0.9, so (0 + 3) / 2 = 1.5
+    log-odds     -5.0 + 3.5 + 1.5 = 0.0          risk 0.5: one in two such pairs is a copy
+    bits = 12    beyond the last knot the curve is level, so 1.0; without the cosine,
+                 log-odds -5.0 + 1.0 = -4.0      risk 0.018
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 from collections.abc import Collection, Mapping, Sequence
@@ -36,12 +47,16 @@ from pydantic import (
 from pipeline.core.errors import ConfigError
 from pipeline.core.records import Kind, Value
 from pipeline.core.validation import Place, did_you_mean, problems_of
+from reference_index.canonical_json import json_digest
 
 Direction = Literal["lower", "higher"]
-"""Which way a measure grows stronger: a distance is stronger when lower."""
+"""Which values of a measure are stronger evidence: of a distance, the lower ones."""
 
 DECIMALS = 4
-"""Fitted numbers are stored to this many places: far finer than their uncertainty."""
+"""Decimal places of stored fitted numbers: far finer than their uncertainty, and short to read."""
+
+_MOST_NATS = 700.0
+"""math.exp overflows from 710 on."""
 
 Count = Annotated[int, Field(ge=0)]
 Share = Annotated[FiniteFloat, Field(ge=0, le=1)]
@@ -51,8 +66,8 @@ def risk_of(log_odds: float) -> float:
     """The risk, in (0, 1), for log-odds in nats."""
     if log_odds >= 0:
         return 1.0 / (1.0 + math.exp(-log_odds))
-    grown = math.exp(max(log_odds, -700.0))
-    return grown / (1.0 + grown)
+    odds = math.exp(max(log_odds, -_MOST_NATS))
+    return odds / (1.0 + odds)
 
 
 class _Frozen(BaseModel):
@@ -64,7 +79,7 @@ class Term(_Frozen):
 
     Attributes:
         stage, measure: the stage and its measure.
-        direction: which way the measure grows stronger.
+        direction: whether lower or higher values are stronger evidence.
         knots: values of the measure, ascending; the curve is straight between them and level
             beyond them.
         values: the curve at the knots, in log-odds (nats).
@@ -90,7 +105,7 @@ class Term(_Frozen):
         return self
 
     def added(self, value: Value) -> float:
-        """What a value of the measure adds, in nats; 0.0 if it is missing or not a number."""
+        """Log-odds (nats) that a value of the measure adds; 0.0 if missing or not a number."""
         if value is None or isinstance(value, str) or not math.isfinite(value):
             return 0.0
         return float(np.interp(float(value), self.knots, self.values))
@@ -107,14 +122,16 @@ class ReliabilityBin(_Frozen):
 
 
 class HeldOut(_Frozen):
-    """How the model did on works that it was not fitted to.
+    """Reliability of the model on works that it was not fitted to.
 
     Attributes:
         pairs, copies: pairs with any evidence, and how many of them are copies.
         copies_without_evidence: copies for which no stage had evidence.
         pairs_without_evidence: all pairs for which no stage had evidence.
-        brier, log_loss, expected_calibration_error: over the pairs with evidence.
-        table: their reliability table.
+        brier, log_loss, expected_calibration_error: over the pairs with evidence; None if there
+            are none.
+        micro_average_precision: µAP of the pairs with evidence; copies without count as missed.
+        table: the reliability table of the pairs with evidence.
     """
 
     pairs: Count
@@ -134,8 +151,9 @@ class KindModel(_Frozen):
     Attributes:
         prior: log-odds (nats) of a copy for a pair without any evidence.
         terms: the curves.
-        pairs, copies: what it was fitted to, pairs without evidence included.
-        held_out: its measured reliability.
+        pairs, copies: pairs that it was fitted to, and how many of them are copies; pairs without
+            evidence included.
+        held_out: its reliability on held-out works.
     """
 
     prior: FiniteFloat
@@ -153,14 +171,14 @@ class KindModel(_Frozen):
         return self
 
     def contributions(self, measures: Mapping[str, Mapping[str, Value]]) -> dict[str, float]:
-        """What each stage adds, in nats.
+        """Log-odds (nats) that each stage adds.
 
         Args:
             measures: by stage name, the measures of its evidence by measure name.
 
         Returns:
-            By stage name, for the stages that the model knows. A stage of which no known measure
-            has a value is left out, and `fuse` then says that its evidence was not counted.
+            By stage name. A stage without a value for any measure that has a curve is left out,
+            and `fuse` then reports that the calibration gives its evidence no weight.
         """
         added: dict[str, float] = {}
         for term in self.terms:
@@ -174,7 +192,7 @@ class Calibration(_Frozen):
     """A calibration file.
 
     Attributes:
-        version: of the file's form.
+        version: of the file format.
         kinds: a model for each kind of asset.
         weights_sha256: by stage name, SHA-256 (hex) of the model weights it was fitted with.
         data: where the pairs came from, how they were made and split, seeds.
@@ -193,7 +211,7 @@ class Calibration(_Frozen):
         return self
 
     def prior(self, kind: Kind) -> float:
-        """Log-odds (nats) of a copy for a pair without evidence; 0.0 for a kind not judged."""
+        """Log-odds (nats) of a copy for a pair without evidence; 0.0 for a kind without a model."""
         return 0.0 if kind is Kind.OTHER else self.kinds[kind].prior
 
     @classmethod
@@ -208,7 +226,7 @@ class Calibration(_Frozen):
                 registered stages.
 
         Raises:
-            ConfigError: if it can't be read, or is not a valid calibration; every fault is named.
+            ConfigError: if it can't be read, or is not a valid calibration; lists every fault.
         """
         if path.exists() and not path.is_file():
             raise ConfigError(f"The calibration {path} is not a file; name one that is.")
@@ -225,29 +243,35 @@ class Calibration(_Frozen):
         try:
             calibration = cls.model_validate_json(json.dumps(raw), strict=True)
         except ValidationError as error:
-            raise _refused(path, problems_of(error, cls, _nowhere)) from error
-        problems = calibration.strangers(numeric_measures() if known is None else known)
+            raise _refused(path, problems_of(error, cls, _no_line)) from error
+        problems = calibration.unknown_measures(numeric_measures() if known is None else known)
         if problems:
             raise _refused(path, problems)
         return calibration
 
-    def strangers(self, known: Mapping[str, tuple[Kind, Collection[str]]]) -> list[str]:
-        """A sentence for each term whose stage or measure is not known, or of another kind."""
-        found = []
+    def unknown_measures(self, known: Mapping[str, tuple[Kind, Collection[str]]]) -> list[str]:
+        """A sentence for each term whose stage or measure is unknown, or of another kind.
+
+        Args:
+            known: by stage name, its kind and its numeric measures.
+        """
+        problems = []
         for kind, model in self.kinds.items():
             for position, term in enumerate(model.terms):
                 name = f"kinds.{kind.value}.terms[{position}]"
                 if term.stage not in known:
                     near = did_you_mean(term.stage, known)
-                    found.append(f"{name}.stage {term.stage} is not known{near}")
+                    problems.append(f"{name}.stage {term.stage} is not known{near}")
                     continue
-                judges, measures = known[term.stage]
-                if judges is not kind:
-                    found.append(f"{name}.stage {term.stage} judges {judges.value} assets only.")
+                stage_kind, measures = known[term.stage]
+                if stage_kind is not kind:
+                    problems.append(
+                        f"{name}.stage {term.stage} judges {stage_kind.value} assets only."
+                    )
                 if term.measure not in measures:
                     near = did_you_mean(term.measure, measures)
-                    found.append(f"{name}.measure {term.measure} is not known{near}")
-        return found
+                    problems.append(f"{name}.measure {term.measure} is not known{near}")
+        return problems
 
     def save(self, path: Path) -> None:
         """Writes the file that `load` reads; the same calibration gives the same bytes."""
@@ -255,16 +279,14 @@ class Calibration(_Frozen):
         path.write_text(text + "\n", encoding="utf-8")
 
     def digest(self) -> str:
-        """SHA-256 (hex) of what it says; layout and place of the file do not matter."""
-        return hashlib.sha256(
-            json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":")).encode()
-        ).hexdigest()
+        """SHA-256 (hex) of its values; the file's layout and path do not matter."""
+        return json_digest(self.model_dump(mode="json"))
 
     def other_weights(self, weights: Mapping[str, str | None]) -> list[str]:
-        """Stages, by name, whose model weights are not those that this was fitted with.
+        """Names of stages whose model weights are not those that this was fitted with, sorted.
 
         Args:
-            weights: by stage name, the SHA-256 in the index's fingerprint spec.
+            weights: by stage name, the SHA-256 (hex) in the index's fingerprint spec.
         """
         return sorted(
             stage
@@ -273,7 +295,8 @@ class Calibration(_Frozen):
         )
 
 
-def _nowhere(_place: Place) -> str:
+def _no_line(_place: Place) -> str:
+    """Where a fault is in the file: not known, since JSON is read without line numbers."""
     return ""
 
 

@@ -1,6 +1,18 @@
-"""Fusion: all stages' evidence on one asset to a calibrated risk, a band, and reasons.
+"""Fusion: the evidence of all stages on one asset becomes a calibrated risk, a band, and reasons.
 
-How a risk comes about and how the bands follow from it: docs/risk.md.
+A worked example, with a calibration for pictures that has the prior -5.0 nats (risk 0.0067). An
+asset has evidence against two works:
+
+    work   perceptual_hash  clip_embedding  log-odds            risk   band (cuts 0.9 and 0.3)
+    w1     6.0 nats         3.0 nats        -5 + 6 + 3 =  4.0   0.982  escalate
+    w2     no evidence      4.5 nats        -5 + 4.5   = -0.5   0.378  review: likeness only
+
+The row names w1, its strongest match, with its risk and band; both matches are in the table. If
+people decide that w1 is a false match, w2 is the strongest that is left, and the row is `review` at
+0.378. If the asset's bytes are those of a file of w2, w2 gains the contribution `identical_file`
+of 6.907 + 0.5 = 7.407 nats, which lifts its risk to 0.999, and its band is `escalate`.
+
+docs/risk.md has the rules, and what a risk means.
 """
 
 from __future__ import annotations
@@ -9,38 +21,34 @@ import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from pipeline.core.errors import Reason
 from pipeline.core.records import (
     Asset,
     Band,
     Evidence,
     Kind,
     Match,
-    Outcome,
     RiskRow,
     StageOutcome,
     Value,
 )
-from pipeline.risk.bands import Bands
+from pipeline.risk.bands import URGENCY, Bands, match_band, row_band
 from pipeline.risk.calibration import Calibration, KindModel, risk_of
-from pipeline.risk.reasons import Judgement, reasons
+from pipeline.risk.reasons import ScoredMatch, reasons
 from pipeline.risk.suppression import FalseMatches
 from pipeline.stages import Stage
 from reference_index.interface import Work
 
 IDENTICAL_FILE = "identical_file"
-"""Name of the contribution that identity of bytes makes, beside those of the stages."""
+"""Name of the contribution of identical bytes, among those of the stages."""
 
 IDENTICAL_RISK = 0.999
-"""Least risk of an asset whose bytes are a registered file's: a rule, not an estimate."""
-
-RAN = (Outcome.MATCHED, Outcome.NO_MATCH)
-DID_NOT_RUN = (Outcome.ABSTAINED, Outcome.SKIPPED, Outcome.FAILED)
+"""Least risk of an asset whose bytes are a registered file's: a rule, not an estimate. Below 1, so
+that its log-odds are finite and the waterfall can draw them."""
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
-    """One bar of a waterfall from the prior to the risk.
+class WaterfallStep:
+    """One bar of a waterfall chart from the prior to the risk.
 
     Attributes:
         name: `prior`, a stage's name, `identical_file` or `total`.
@@ -55,7 +63,9 @@ class Step:
     risk: float
 
 
-def explain_contributions(prior: float, contributions: Mapping[str, float]) -> tuple[Step, ...]:
+def explain_contributions(
+    prior: float, contributions: Mapping[str, float]
+) -> tuple[WaterfallStep, ...]:
     """The steps from the prior, over each contribution in its order, to the total.
 
     Args:
@@ -66,12 +76,12 @@ def explain_contributions(prior: float, contributions: Mapping[str, float]) -> t
     Returns:
         `prior`, each contribution, `total`; the last `risk` is the match's.
     """
-    steps = [Step("prior", prior, prior, risk_of(prior))]
+    steps = [WaterfallStep("prior", prior, prior, risk_of(prior))]
     total = prior
     for name, added in contributions.items():
         total += added
-        steps.append(Step(name, added, total, risk_of(total)))
-    return (*steps, Step("total", total, total, risk_of(total)))
+        steps.append(WaterfallStep(name, added, total, risk_of(total)))
+    return (*steps, WaterfallStep("total", total, total, risk_of(total)))
 
 
 def fuse(
@@ -86,7 +96,7 @@ def fuse(
     stages: Mapping[str, Stage],
     not_counted: Mapping[str, Collection[str]] | None = None,
     notes: Sequence[str] = (),
-    whole: bool = True,
+    complete: bool = True,
     false_matches: FalseMatches | None = None,
 ) -> RiskRow:
     """One row of the risk table.
@@ -94,88 +104,91 @@ def fuse(
     Args:
         asset: the discovered file.
         outcomes: one of each registered stage, in the order in which they run.
-        calibration: what measures say in log-odds.
+        calibration: turns measures into log-odds.
         bands: cuts on the risk.
         works: every work of the index, by work id.
         file_ids: by work id, SHA-256 (hex) of each of its files.
         works_compared: how many works some stage compared the asset with.
         stages: by name, the stages that ran.
         not_counted: by stage, rights (lower case) of works whose evidence adds nothing.
-        notes: sentences on what loading had to do or leave out.
-        whole: whether loading left out nothing that is content.
-        false_matches: matches that people agreed are false; those still covered decide nothing.
+        notes: sentences on what loading had to change or leave out.
+        complete: whether loading left out no content.
+        false_matches: decisions that a match is false; the matches that they still cover are in
+            the row, and neither its band nor its risk is theirs.
 
     Raises:
-        KeyError: if evidence names a work or a stage that is not given.
+        KeyError: if evidence names a work that `works` lacks, or a stage that `stages` lacks.
     """
     model = None if asset.kind is Kind.OTHER else calibration.kinds[asset.kind]
-    judged = sorted(
+    matches = sorted(
         (
-            _judge(
+            _scored(
                 works[work_id], evidence, asset, model, bands, file_ids, stages, not_counted or {}
             )
             for work_id, evidence in _by_work(asset, outcomes, file_ids).items()
         ),
-        key=lambda j: (
-            _URGENCY[j.band],
-            -j.match.risk,
-            not j.match.identical_file,
-            j.match.work_id,
+        key=lambda one: (
+            URGENCY[one.band],
+            -one.match.risk,
+            not one.match.identical_file,
+            one.match.work_id,
         ),
     )
-    rulings = (
-        false_matches.rulings(asset, ((j.match.work_id, j.match.risk, j.band) for j in judged))
+    effects = (
+        false_matches.effects(asset, ((m.match.work_id, m.match.risk, m.band) for m in matches))
         if false_matches is not None
         else {}
     )
-    suppressed = {work_id for work_id, ruling in rulings.items() if ruling.suppresses}
-    counted = [j for j in judged if j.match.work_id not in suppressed]
+    suppressed = {work_id for work_id, effect in effects.items() if effect.suppresses}
+    counted = [one for one in matches if one.match.work_id not in suppressed]
+    band = row_band(
+        asset,
+        outcomes,
+        [one.band for one in counted],
+        suppressed=len(suppressed),
+        works_compared=works_compared,
+        complete=complete,
+    )
     risk: float | None = None
     if counted:
-        band, risk = counted[0].band, counted[0].match.risk
-    elif judged:
-        # Evidence was found, so it is never no_match; no figure is true of it.
-        band = Band.INFO
-    else:
-        band = _band_without_evidence(asset, outcomes, works_compared, whole)
-        # Where a stage could not judge, nothing found says nothing: no figure is better than one.
-        risk = risk_of(model.prior) if band is Band.NO_MATCH and model is not None else None
+        risk = counted[0].match.risk
+    elif band is Band.NO_MATCH and model is not None:
+        # Only here: where a stage could not judge, or a match was suppressed, no number is true.
+        risk = risk_of(model.prior)
     return RiskRow(
         asset=asset,
         band=band,
         risk=risk,
         reasons=reasons(
-            asset, band, outcomes, judged, works, works_compared, stages, notes, rulings
+            asset, band, outcomes, matches, works, works_compared, stages, notes, effects
         ),
         outcomes=tuple(outcomes),
         matches=tuple(
-            replace(j.match, band=j.band, suppressed=j.match.work_id in suppressed) for j in judged
+            replace(one.match, band=one.band, suppressed=one.match.work_id in suppressed)
+            for one in matches
         ),
         works_compared=works_compared,
-        whole=whole,
-        lapsed=tuple(work_id for work_id in rulings if work_id not in suppressed),
+        complete=complete,
+        lapsed=tuple(work_id for work_id in effects if work_id not in suppressed),
     )
-
-
-_URGENCY = {Band.ESCALATE: 0, Band.REVIEW: 1, Band.INFO: 2}
 
 
 def _by_work(
     asset: Asset, outcomes: Sequence[StageOutcome], file_ids: Mapping[str, frozenset[str]]
 ) -> dict[str, dict[str, Evidence]]:
-    """By work id, then stage name, the evidence; a work that has the very file is among them."""
-    found: dict[str, dict[str, Evidence]] = {}
+    """By work id, then stage name, the evidence; empty for a work of which only the bytes agree."""
+    by_work: dict[str, dict[str, Evidence]] = {}
     for outcome in outcomes:
         for evidence in outcome.evidence:
-            found.setdefault(evidence.work_id, {})[outcome.stage] = evidence
+            by_work.setdefault(evidence.work_id, {})[outcome.stage] = evidence
     if asset.asset_id is not None:
         for work_id, ids in file_ids.items():
             if asset.asset_id in ids:
-                found.setdefault(work_id, {})
-    return found
+                by_work.setdefault(work_id, {})
+    return by_work
 
 
-def _judge(
+def _scored(
     work: Work,
     evidence: Mapping[str, Evidence],
     asset: Asset,
@@ -184,7 +197,7 @@ def _judge(
     file_ids: Mapping[str, frozenset[str]],
     stages: Mapping[str, Stage],
     not_counted: Mapping[str, Collection[str]],
-) -> Judgement:
+) -> ScoredMatch:
     work_id, rights = work.work_id, work.rights.strip().lower()
     prior = model.prior if model is not None else 0.0
     contributions = (
@@ -193,9 +206,9 @@ def _judge(
         else {}
     )
     identical = asset.asset_id is not None and asset.asset_id in file_ids.get(work_id, frozenset())
-    shown_only = tuple(name for name in evidence if rights in not_counted.get(name, ()))
-    contributions |= dict.fromkeys(shown_only, 0.0)
-    uncounted = tuple(name for name in evidence if name not in contributions)
+    uncounted = tuple(name for name in evidence if rights in not_counted.get(name, ()))
+    contributions |= dict.fromkeys(uncounted, 0.0)
+    unweighted = tuple(name for name in evidence if name not in contributions)
     log_odds = prior + math.fsum(contributions.values())
     if identical and risk_of(log_odds) < IDENTICAL_RISK:
         least = math.log(IDENTICAL_RISK / (1.0 - IDENTICAL_RISK))
@@ -215,36 +228,5 @@ def _judge(
         identical_file=identical,
         likeness_only=likeness_only,
     )
-    band = _band_of(match, bands, bool(uncounted))
-    return Judgement(match, evidence, band, uncounted, shown_only)
-
-
-def _band_of(match: Match, bands: Bands, uncounted: bool) -> Band:
-    if match.identical_file:
-        return Band.ESCALATE
-    if match.risk >= bands.escalate:
-        return Band.REVIEW if match.likeness_only else Band.ESCALATE
-    # Evidence that the calibration can't weigh is for a person to weigh.
-    return Band.REVIEW if uncounted or match.risk >= bands.review else Band.INFO
-
-
-def in_part(row: RiskRow) -> bool:
-    """Whether something of the file was not judged: a part of it was not looked at, or a stage
-    that applies did not run.
-    """
-    return not row.whole or any(o.outcome in DID_NOT_RUN for o in row.outcomes)
-
-
-def _band_without_evidence(
-    asset: Asset, outcomes: Sequence[StageOutcome], works_compared: int, whole: bool
-) -> Band:
-    if asset.fault is not None or asset.kind is Kind.OTHER:
-        return Band.NOT_SCREENED
-    ran = [o for o in outcomes if o.outcome in RAN]
-    if not ran or works_compared == 0:
-        return Band.NOT_SCREENED
-    if not whole or any(
-        o.outcome in DID_NOT_RUN or o.reason is Reason.NOT_LOADED for o in outcomes
-    ):
-        return Band.PARTLY_SCREENED
-    return Band.NO_MATCH
+    band = match_band(match, bands, unweighted=bool(unweighted))
+    return ScoredMatch(match, evidence, band, unweighted, uncounted)

@@ -1,6 +1,6 @@
-"""The reasons of a row: sentences that a lawyer can read, the most important first.
+"""The sentences of a row's `reasons`, the most important first.
 
-They say what was found and what could not be looked at. They never say what it means in law.
+They say what was found and what could not be judged. They never say what it means in law.
 """
 
 from __future__ import annotations
@@ -11,147 +11,157 @@ from dataclasses import dataclass
 from pipeline.core.errors import Reason
 from pipeline.core.records import Asset, Band, Evidence, Kind, Match, Outcome, StageOutcome
 from pipeline.core.wording.visible import visible
-from pipeline.risk.suppression import Ruling
-from pipeline.stages import STAGES, Stage
+from pipeline.risk.suppression import FalseMatchEffect
+from pipeline.stages import Stage, stage_title
 from reference_index.interface import Work
 
 OTHER_WORKS_NAMED = 3
+"""Further works that are named; a longer list hides the sentences below it."""
+
+_LEAD = {
+    Band.ESCALATE: "Escalate",
+    Band.REVIEW: "Needs review",
+    Band.INFO: "For information",
+}
 
 
 @dataclass(frozen=True, slots=True)
-class Judgement:
-    """One match with what stands behind it.
+class ScoredMatch:
+    """A match with the evidence that its risk was computed from.
 
     Attributes:
         match: the fused evidence.
         evidence: by stage name.
-        band: of this match alone.
-        uncounted: stages whose evidence the calibration does not know how to weigh.
-        shown_only: stages whose evidence is not counted for the work's rights.
+        band: of this match, whatever other matches the asset has.
+        unweighted: names of stages whose evidence the calibration has no weight for.
+        uncounted: names of stages whose evidence adds nothing because of the work's rights.
     """
 
     match: Match
     evidence: Mapping[str, Evidence]
     band: Band
-    uncounted: tuple[str, ...]
-    shown_only: tuple[str, ...] = ()
+    unweighted: tuple[str, ...]
+    uncounted: tuple[str, ...] = ()
 
 
 def reasons(
     asset: Asset,
     band: Band,
     outcomes: Sequence[StageOutcome],
-    judged: Sequence[Judgement],
+    matches: Sequence[ScoredMatch],
     works: Mapping[str, Work],
     works_compared: int,
     stages: Mapping[str, Stage],
     notes: Sequence[str],
-    rulings: Mapping[str, Ruling] | None = None,
+    effects: Mapping[str, FalseMatchEffect] | None = None,
 ) -> tuple[str, ...]:
-    """The sentences of one row. Arguments as in `pipeline.risk.fuse.fuse`; `judged` strongest
-    first,
-    `rulings` by work id.
+    """The sentences of one row.
+
+    Args:
+        band: of the row.
+        matches: of the asset, strongest first.
+        effects: by work id, what decisions that a match is false do to it.
+        asset, outcomes, works, works_compared, stages, notes: as in `pipeline.risk.fuse.fuse`.
     """
-    said: list[str] = []
-    rulings = rulings or {}
-    if judged:
-        counted = [j for j in judged if not _suppressed(j, rulings)]
+    sentences: list[str] = []
+    effects = effects or {}
+    if matches:
+        counted = [one for one in matches if not _suppressed(one, effects)]
         if counted:
-            said += _of_match(counted[0], works[counted[0].match.work_id], stages)
-            said += _of_others(counted[1:], works)
-        said += _of_rulings(judged, works, rulings)
+            sentences += _strongest_match(counted[0], works[counted[0].match.work_id], stages)
+            sentences += _other_matches(counted[1:], works)
+        sentences += _false_matches(matches, works, effects)
         fault = _fault(asset, outcomes)
         if fault is not None:
-            said.append(f"The file itself was not screened: {fault}.")
+            sentences.append(f"The file itself was not screened: {fault}.")
     elif band is Band.NO_MATCH:
-        said.append(f"No match found among {_works(works_compared)}.")
+        sentences.append(f"No match found among {_works(works_compared)}.")
     elif band is Band.PARTLY_SCREENED:
-        said.append(
+        sentences.append(
             f"Partly screened: no match found among {_works(works_compared)} in what could be "
             "judged."
         )
     else:
-        said.append(f"Not screened: {_why_not(asset, outcomes)}.")
-    said += _not_run(outcomes)
+        sentences.append(f"Not screened: {_why_not_screened(asset, outcomes)}.")
+    sentences += _stages_that_did_not_run(outcomes)
     remarks = [stages[o.stage].remark(o.facts) for o in outcomes if o.stage in stages]
-    said += [remark for remark in remarks if remark is not None]
-    said += [f"{_phrase(note)}." for note in notes]
-    return tuple(dict.fromkeys(said))
+    sentences += [remark for remark in remarks if remark is not None]
+    sentences += [f"{_phrase(note)}." for note in notes]
+    return tuple(dict.fromkeys(sentences))
 
 
-def _of_match(judgement: Judgement, work: Work, stages: Mapping[str, Stage]) -> list[str]:
-    match = judgement.match
-    lead = {
-        Band.ESCALATE: "Escalate",
-        Band.REVIEW: "Needs review",
-        Band.INFO: "For information",
-    }[judgement.band]
+def _strongest_match(scored: ScoredMatch, work: Work, stages: Mapping[str, Stage]) -> list[str]:
+    match = scored.match
     holder = f", held by {visible(work.rightsholder)}" if work.rightsholder.strip() else ""
     named = f"{_title(work)}{holder}"
     if match.identical_file:
         what = f"the file is, byte for byte, a registered file of {named}"
     elif match.likeness_only:
         what = f"likeness to {named}, which no other evidence confirms"
-    elif judgement.shown_only and judgement.band is Band.INFO:
+    elif scored.uncounted and scored.band is Band.INFO:
         what = f"words shared with {named}"
-    elif judgement.band is Band.INFO:
+    elif scored.band is Band.INFO:
         what = f"weak evidence of copying from {named}"
     else:
         what = f"evidence of copying from {named}"
-    said = [f"{lead}: {what}."]
-    said += [stages[name].sentence(one) for name, one in judgement.evidence.items()]
-    if judgement.uncounted:
-        titles = ", ".join(title_of(name) for name in judgement.uncounted)
-        said.append(
+    sentences = [f"{_LEAD[scored.band]}: {what}."]
+    sentences += [stages[name].sentence(one) for name, one in scored.evidence.items()]
+    if scored.unweighted:
+        titles = ", ".join(stage_title(name) for name in scored.unweighted)
+        sentences.append(
             f"The calibration gives no weight to this evidence, so a person must: {titles}."
         )
-    if judgement.shown_only:
-        titles = ", ".join(title_of(name) for name in judgement.shown_only)
-        said.append(
+    if scored.uncounted:
+        titles = ", ".join(stage_title(name) for name in scored.uncounted)
+        sentences.append(
             f"The register lists the work as {visible(work.rights.strip())}, so what {titles} "
             "found is shown and not counted; whether that covers this use is for a person to judge."
         )
     elif work.rights.strip() and work.rights.strip().lower() != "protected":
-        said.append(
+        sentences.append(
             f"The register lists the work as {visible(work.rights.strip())}; whether that covers "
             "this use is for a person to judge."
         )
-    return said
+    return sentences
 
 
-def _suppressed(judgement: Judgement, rulings: Mapping[str, Ruling]) -> bool:
-    ruling = rulings.get(judgement.match.work_id)
-    return ruling is not None and ruling.suppresses
+def _suppressed(scored: ScoredMatch, effects: Mapping[str, FalseMatchEffect]) -> bool:
+    effect = effects.get(scored.match.work_id)
+    return effect is not None and effect.suppresses
 
 
-def _of_rulings(
-    judged: Sequence[Judgement], works: Mapping[str, Work], rulings: Mapping[str, Ruling]
+def _false_matches(
+    matches: Sequence[ScoredMatch],
+    works: Mapping[str, Work],
+    effects: Mapping[str, FalseMatchEffect],
 ) -> list[str]:
-    """A sentence for each match that people said is false, those that came back first."""
-    spoken = [j for j in judged if j.match.work_id in rulings]
-    spoken.sort(key=lambda j: _suppressed(j, rulings))
+    """A sentence for each match that was decided to be false; first those that count again."""
+    decided = [one for one in matches if one.match.work_id in effects]
+    decided.sort(key=lambda one: _suppressed(one, effects))
     return [
-        rulings[j.match.work_id].sentence(_title(works[j.match.work_id]), j.match.risk, j.band)
-        for j in spoken
+        effects[one.match.work_id].sentence(
+            _title(works[one.match.work_id]), one.match.risk, one.band
+        )
+        for one in decided
     ]
 
 
-def _of_others(judged: Sequence[Judgement], works: Mapping[str, Work]) -> list[str]:
-    if not judged:
+def _other_matches(matches: Sequence[ScoredMatch], works: Mapping[str, Work]) -> list[str]:
+    if not matches:
         return []
-    named = [_title(works[j.match.work_id]) for j in judged[:OTHER_WORKS_NAMED]]
-    more = len(judged) - len(named)
-    listed = ", ".join(named) + (f" and {more:,} more" if more else "")
-    if len(judged) == 1:
+    titles = [_title(works[one.match.work_id]) for one in matches[:OTHER_WORKS_NAMED]]
+    more = len(matches) - len(titles)
+    listed = ", ".join(titles) + (f" and {more:,} more" if more else "")
+    if len(matches) == 1:
         return [f"1 other work has evidence as well: {listed}."]
-    return [f"{len(judged):,} other works have evidence as well: {listed}."]
+    return [f"{len(matches):,} other works have evidence as well: {listed}."]
 
 
-def _why_not(asset: Asset, outcomes: Sequence[StageOutcome]) -> str:
+def _why_not_screened(asset: Asset, outcomes: Sequence[StageOutcome]) -> str:
     fault = _fault(asset, outcomes)
     if fault is not None:
         return fault
-    if asset.kind is Kind.OTHER or not _applying(outcomes):
+    if asset.kind is Kind.OTHER or all(o.outcome is Outcome.NOT_APPLICABLE for o in outcomes):
         return "no stage judges files of this kind"
     if any(o.outcome in (Outcome.MATCHED, Outcome.NO_MATCH) for o in outcomes):
         return "there was no work to compare it with"
@@ -159,37 +169,28 @@ def _why_not(asset: Asset, outcomes: Sequence[StageOutcome]) -> str:
 
 
 def _fault(asset: Asset, outcomes: Sequence[StageOutcome]) -> str | None:
-    """Why the file could not be loaded, if so, known from discovery or from loading."""
+    """Why the file could not be loaded, as discovery or loading found; None if it could."""
     if asset.fault is not None:
         return _phrase(asset.fault.detail)
     details = (o.detail for o in outcomes if o.reason is Reason.NOT_LOADED)
     return next((_phrase(detail) for detail in details), None)
 
 
-def _applying(outcomes: Sequence[StageOutcome]) -> list[StageOutcome]:
-    return [o for o in outcomes if o.outcome is not Outcome.NOT_APPLICABLE]
-
-
-def _not_run(outcomes: Sequence[StageOutcome]) -> list[str]:
-    said = []
+def _stages_that_did_not_run(outcomes: Sequence[StageOutcome]) -> list[str]:
+    sentences = []
     for outcome in outcomes:
         if outcome.reason is Reason.NOT_LOADED:
-            continue  # the file's own fault is said once, for all stages
+            continue  # one sentence on the file's fault stands for all stages
         verb = {
             Outcome.ABSTAINED: "could not judge it",
             Outcome.SKIPPED: "was not run",
             Outcome.FAILED: "failed",
         }.get(outcome.outcome)
         if verb:
-            title = title_of(outcome.stage)
+            title = stage_title(outcome.stage)
             detail = f": {_phrase(outcome.detail)}" if outcome.detail.strip() else ""
-            said.append(f"{title[:1].upper()}{title[1:]} {verb}{detail}.")
-    return said
-
-
-def title_of(stage: str) -> str:
-    """A stage's title for people; its name if it is not registered."""
-    return STAGES[stage].title if stage in STAGES else stage
+            sentences.append(f"{title[:1].upper()}{title[1:]} {verb}{detail}.")
+    return sentences
 
 
 def _title(work: Work) -> str:
@@ -201,5 +202,5 @@ def _works(count: int) -> str:
 
 
 def _phrase(text: str) -> str:
-    """A detail or note without its final stop, on one line."""
+    """A detail or note on one line, without its full stop."""
     return visible(" ".join(text.split())).rstrip(".")

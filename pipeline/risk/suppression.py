@@ -1,7 +1,8 @@
-"""False matches that people agreed on, held against what is judged now (docs/record.md).
+"""Suppression of false matches: what decisions that a match is false do to the matches of a run
+(docs/record.md).
 
-What is judged is judged without them. They act where a row is written, so that a decision that is
-taken back counts in the very next scan, and nothing has to be judged anew for it.
+Matches are scored as if there were no decisions. Suppression applies where a row is written, so a
+decision that is taken back counts in the next scan, and no asset has to be scored again for it.
 """
 
 from __future__ import annotations
@@ -17,85 +18,87 @@ from pipeline.decisions.state import Suppression
 
 
 @dataclass(frozen=True, slots=True)
-class Ruling:
-    """What people's word that a match is false does to it now.
+class FalseMatchEffect:
+    """Effect of a "false match" decision on a match of this run.
 
     Attributes:
-        said: their word.
-        why: sentences, why it does not cover the match any more; empty if the match is suppressed.
+        decision: the decision, or several that agree.
+        why_not: sentences, why the decision no longer covers the match; empty if the match is
+            suppressed.
     """
 
-    said: Suppression
-    why: tuple[str, ...] = ()
+    decision: Suppression
+    why_not: tuple[str, ...] = ()
 
     @property
     def suppresses(self) -> bool:
-        """Whether the match is left out of what decides the row."""
-        return not self.why
+        """Whether the match is left out when the row's band and risk are decided."""
+        return not self.why_not
 
     def sentence(self, title: str, risk: float, band: Band) -> str:
-        """What it does, in words.
+        """The effect as a sentence for the row's reasons.
 
         Args:
             title: the work's, with its id.
-            risk, band: of the match, as judged.
+            risk, band: of the match, without suppression.
         """
-        by = _listed([visible(name) for name in self.said.by])
-        said = f"{by} said on {self.said.since[:10]} that the match with {title} is false"
+        people = _listed([visible(name) for name in self.decision.by])
+        day = self.decision.since[:10]
+        decided = f"{people} said on {day} that the match with {title} is false"
         if self.suppresses:
             return (
-                f"{said}; it would stand at risk {risk_number(risk)} in band “{BANDS[band]}” "
+                f"{decided}; it would stand at risk {risk_number(risk)} in band “{BANDS[band]}” "
                 "otherwise."
             )
-        return f"{said}; that does not cover it any more. {' '.join(self.why)}"
+        return f"{decided}; that does not cover it any more. {' '.join(self.why_not)}"
 
 
 class FalseMatches:
-    """False matches by asset and work, and the run whose matches they are held against.
+    """Decisions that a match is false, by asset and work, applied to the matches of one run.
 
     Args:
-        said: what people agreed on, as `Items.suppressions` gives it.
+        decisions: as `Items.suppressions` gives them.
         index_version, index_digest, config_fingerprint: of the run.
     """
 
     def __init__(
         self,
-        said: Iterable[Suppression],
+        decisions: Iterable[Suppression],
         index_version: int,
         index_digest: str,
         config_fingerprint: str,
     ) -> None:
         self._by_asset: dict[str, dict[str, Suppression]] = {}
-        for one in said:
-            self._by_asset.setdefault(one.asset_id, {})[one.work_id] = one
+        for decision in decisions:
+            self._by_asset.setdefault(decision.asset_id, {})[decision.work_id] = decision
         self._run = (index_version, index_digest, config_fingerprint)
 
-    def rulings(
-        self, asset: Asset, judged: Iterable[tuple[str, float, Band]]
-    ) -> Mapping[str, Ruling]:
-        """By work id, what people's word does to an asset's matches; those they spoke of alone.
+    def effects(
+        self, asset: Asset, matches: Iterable[tuple[str, float, Band]]
+    ) -> Mapping[str, FalseMatchEffect]:
+        """By work id, the effect on an asset's matches; only matches with such a decision.
 
         Args:
             asset: the asset.
-            judged: of each match its work id, risk and band, as judged without any suppression.
-                The band is the match's own: it is not moved by what becomes of other matches.
+            matches: of each its work id, risk and band, without suppression. The band is the
+                match's own: suppressing another match of the asset does not change it.
         """
-        said = self._by_asset.get(asset.asset_id or "")
-        if not said:
+        decisions = self._by_asset.get(asset.asset_id or "")
+        if not decisions:
             return {}
         version, digest, fingerprint = self._run
-        found = {}
-        for work_id, risk, band in judged:
-            if work_id not in said:
+        effects = {}
+        for work_id, risk, band in matches:
+            decision = decisions.get(work_id)
+            if decision is None:
                 continue
             now = Basis(
                 asset.asset_id, asset.asset_path, work_id, version, digest, fingerprint, risk, band,
                 run_id="",
             )  # fmt: skip
-            one = said[work_id]
-            covered = one.covers(now)
-            found[work_id] = Ruling(one, () if covered else standing(one.basis, now).why)
-        return found
+            why_not = () if decision.covers(now) else standing(decision.basis, now).why
+            effects[work_id] = FalseMatchEffect(decision, why_not)
+        return effects
 
 
 def _listed(names: list[str]) -> str:

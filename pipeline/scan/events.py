@@ -19,9 +19,9 @@ class Event(StrEnum):
     WRITTEN = "results_written"
 
 
-Tell = Callable[[Event, Mapping[str, Any]], None]
+EventSink = Callable[[Event, Mapping[str, Any]], None]
 """Told of each event with its facts: JSON values, no path, title or text among them."""
 
 
-def untold(_event: Event, _facts: Mapping[str, Any]) -> None:
-    """A Tell for which nobody listens."""
+def discard_event(_event: Event, _facts: Mapping[str, Any]) -> None:
+    """Event sink that discards events."""

@@ -19,7 +19,7 @@ _COLUMNS = ["asset_path", "asset_id", "band", "risk", "work_id", "index_version"
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class HistoryRow:
     """One row of one scan's table; `started` is the scan's beginning, ISO 8601, UTC."""
 
     scan_id: str
@@ -32,7 +32,7 @@ class Seen:
     index_version: int
 
 
-def history_of(settings: ScanSettings, asset: str) -> list[Seen]:
+def history_of(settings: ScanSettings, asset: str) -> list[HistoryRow]:
     """Rows of an asset in every kept scan, the latest scan first.
 
     Args:
@@ -62,7 +62,7 @@ def history_of(settings: ScanSettings, asset: str) -> list[Seen]:
     return found
 
 
-def _rows(file: Path, asset: str) -> list[Seen]:
+def _rows(file: Path, asset: str) -> list[HistoryRow]:
     try:
         table = pq.read_table(file, columns=_COLUMNS, use_threads=False)
     except (pa.ArrowException, OSError) as error:
@@ -74,7 +74,7 @@ def _rows(file: Path, asset: str) -> list[Seen]:
     if len(asset) >= 8 and all(c in "0123456789abcdef" for c in asset):
         mask = pc.or_(mask, pc.fill_null(pc.starts_with(ids, pattern=asset), False))
     return [
-        Seen(
+        HistoryRow(
             row["run_id"], _time_of(row["run_id"]), row["asset_path"], row["asset_id"], row["band"],
             row["risk"], row["work_id"], row["index_version"],
         )

@@ -12,8 +12,8 @@ from pathlib import Path
 from pipeline.core.errors import RunError
 from pipeline.core.wording.visible import visible
 from pipeline.results.files import StoredRun, read_run
-from pipeline.scan.answer.delta import COMPARED
 from pipeline.scan.memory.state import KnownScan
+from pipeline.scan.output.delta import COMPARED
 
 _SCAN_ID = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{8}")
 _GONE = ".gone"

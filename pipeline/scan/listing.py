@@ -11,11 +11,11 @@ from pathlib import Path, PurePosixPath
 
 from pipeline.core.errors import DropError, Reason
 from pipeline.core.records import Asset, Fault, Kind
-from pipeline.drops.discover import Listed, ListedFile, identified
+from pipeline.drops.discover import Entry, FileEntry, identify
 from pipeline.drops.drop import OpenDrop
 from pipeline.drops.places import Place
 from pipeline.runtime.progress import Progress
-from pipeline.scan.memory.state import KnownFile, State
+from pipeline.scan.memory.state import KnownFile, ScanCache
 from pipeline.scan.settings import Drop, ScanSettings, Settle
 
 COMMITTED = 256
@@ -57,7 +57,7 @@ class Listing:
     arrived: set[str] = field(default_factory=set)
     markers: int = 0
     read: int = 0
-    objects: dict[str, dict[str, Listed]] = field(default_factory=dict)
+    objects: dict[str, dict[str, Entry]] = field(default_factory=dict)
     to_fetch: dict[str, list[str]] = field(default_factory=dict)
 
     def paths(self) -> set[str]:
@@ -82,7 +82,7 @@ class Listing:
 def list_drops(
     settings: ScanSettings,
     sources: Mapping[str, OpenDrop],
-    state: State,
+    cache: ScanCache,
     scan_id: str,
     now: float,
     max_bytes: int,
@@ -93,7 +93,7 @@ def list_drops(
     Args:
         settings: which drops.
         sources: the drops, open, by name.
-        state: what is known of their files; what is seen is written down in it.
+        cache: what is known of their files; what is seen is written down in it.
         scan_id: the scan's name.
         now: the time, seconds since the epoch; files changed shortly before it are still arriving.
         max_bytes: a larger file is not read.
@@ -101,7 +101,7 @@ def list_drops(
     """
     found = Listing()
     for name, drop in settings.drops.items():
-        known = state.files_of(name)
+        known = cache.files_of(name)
         root = settings.drop_place(name)
         try:
             entries = _entries(root, sources[name], drop, known)
@@ -109,14 +109,14 @@ def list_drops(
             _stay(found, name, root, known)
             found.unreachable.append(Unreachable(name, str(error), len(known)))
             continue
-        _look(found, name, drop, entries, known, state, scan_id, now, max_bytes, progress)
+        _look(found, name, drop, entries, known, cache, scan_id, now, max_bytes, progress)
         below = _below(entries, known)
         _stay(found, name, root, below)
-        with state.change():
+        with cache.change():
             for path, file in below.items():
-                state.saw_file(name, path, file, scan_id)
+                cache.saw_file(name, path, file, scan_id)
         for one in entries if below else ():
-            if isinstance(one, ListedFile) and one.fault is not None:
+            if isinstance(one, FileEntry) and one.fault is not None:
                 number = sum(path.startswith(f"{one.asset_path}/") for path in below)
                 found.shut[f"{name}/{one.asset_path}"] = number
     found.assets.sort(key=lambda asset: asset.asset_path)
@@ -125,9 +125,9 @@ def list_drops(
 
 def _entries(
     root: Place, source: OpenDrop, drop: Drop, known: Mapping[str, KnownFile]
-) -> list[Listed]:
+) -> list[Entry]:
     """Entries of a drop. Raises DropError if it can't be listed, or looks as if not mounted."""
-    entries = list(source.listed())
+    entries = list(source.list_entries())
     if known and not entries and not drop.may_be_empty:
         raise DropError(
             f"The drop {root} is empty, and held {len(known):,} files before; see that it is "
@@ -145,9 +145,9 @@ def _stay(found: Listing, name: str, root: Place, known: Mapping[str, KnownFile]
         found.as_known.add(asset.asset_path)
 
 
-def _below(entries: Sequence[Listed], known: Mapping[str, KnownFile]) -> dict[str, KnownFile]:
+def _below(entries: Sequence[Entry], known: Mapping[str, KnownFile]) -> dict[str, KnownFile]:
     """Known files below folders that could not be listed: nobody can tell that they are gone."""
-    shut = {one.asset_path for one in entries if isinstance(one, ListedFile) and one.fault}
+    shut = {one.asset_path for one in entries if isinstance(one, FileEntry) and one.fault}
     if not shut:
         return {}
     return {
@@ -161,9 +161,9 @@ def _look(
     found: Listing,
     name: str,
     drop: Drop,
-    entries: list[Listed],
+    entries: list[Entry],
     known: Mapping[str, KnownFile],
-    state: State,
+    cache: ScanCache,
     scan_id: str,
     now: float,
     max_bytes: int,
@@ -173,9 +173,9 @@ def _look(
     waiting: list[tuple[str, KnownFile]] = []
 
     def commit() -> None:
-        with state.change():
+        with cache.change():
             for path, file in waiting:
-                state.saw_file(name, path, file, scan_id)
+                cache.saw_file(name, path, file, scan_id)
         waiting.clear()
 
     for entry in entries:
@@ -192,15 +192,15 @@ def _look(
             file = KnownFile(entry.stamp, None, str(asset.kind), entry.size, _fault_json(fault))
         elif before is not None and _same(entry, before):
             asset, file = _asset_of(_file_of(entry), path, before), before
-        elif isinstance(entry, ListedFile):
-            asset = replace(identified(entry, max_bytes), asset_path=path)
+        elif isinstance(entry, FileEntry):
+            asset = replace(identify(entry, max_bytes), asset_path=path)
             found.read += 1
             file = file_of(asset, entry.stamp)
         else:
             found.to_fetch.setdefault(name, []).append(entry.asset_path)
             found.objects.setdefault(name, {})[entry.asset_path] = entry
             continue
-        if not isinstance(entry, ListedFile):
+        if not isinstance(entry, FileEntry):
             found.objects.setdefault(name, {})[entry.asset_path] = entry
         found.assets.append(asset)
         waiting.append((entry.asset_path, file))
@@ -223,12 +223,12 @@ def file_of(asset: Asset, stamp: str | None) -> KnownFile:
     )
 
 
-def _file_of(entry: Listed) -> Path:
+def _file_of(entry: Entry) -> Path:
     """Where an entry lies on this machine; of an object, its path, where there is nothing."""
-    return entry.file if isinstance(entry, ListedFile) else Path(entry.asset_path)
+    return entry.file if isinstance(entry, FileEntry) else Path(entry.asset_path)
 
 
-def _same(entry: Listed, before: KnownFile) -> bool:
+def _same(entry: Entry, before: KnownFile) -> bool:
     """Whether an entry is what it was when it was read, by a record of that which is sound."""
     return (
         entry.stamp is not None
@@ -274,7 +274,7 @@ def _fault_json(fault: Fault) -> str:
     return json.dumps([str(fault.reason), fault.detail])
 
 
-def _marked(entries: list[Listed], marker: str | None) -> set[str] | None:
+def _marked(entries: list[Entry], marker: str | None) -> set[str] | None:
     """Folders of a drop that are said to be complete; None if there is no such custom."""
     if marker is None:
         return None
@@ -283,7 +283,7 @@ def _marked(entries: list[Listed], marker: str | None) -> set[str] | None:
 
 
 def _arriving(
-    entry: Listed,
+    entry: Entry,
     settle: Settle,
     marked: set[str] | None,
     now: float,

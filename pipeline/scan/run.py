@@ -16,14 +16,11 @@ from typing import Any
 from pipeline.core.environment import new_run_id, now
 from pipeline.core.errors import ConfigError, DropError, Reason, RunError, ScanBusyError, ScanError
 from pipeline.core.layout import HISTORY, LATEST, LOCK, STATE
-from pipeline.drops.drop import OpenDrop, opened
+from pipeline.drops.drop import OpenDrop, open_drop
 from pipeline.drops.places import absolute
 from pipeline.results.files import StoredRun
 from pipeline.runtime.progress import Progress, silent
-from pipeline.scan.answer.notes import record_notes, unreachable_notes
-from pipeline.scan.answer.rows import Context
-from pipeline.scan.answer.tables import write_answer
-from pipeline.scan.events import Event, Tell, untold
+from pipeline.scan.events import Event, EventSink, discard_event
 from pipeline.scan.history_folder import (
     began,
     earlier_and_later,
@@ -33,32 +30,35 @@ from pipeline.scan.history_folder import (
     scan_results,
     taken_in,
 )
-from pipeline.scan.judging import UNCHANGED, Due, Judging, Way
+from pipeline.scan.incremental import UNCHANGED, Due, IncrementalScreener, Way
 from pipeline.scan.listing import Listing, list_drops
-from pipeline.scan.memory.cache_keys import content_of, keys_of
+from pipeline.scan.memory.cache_keys import cache_keys_of, content_of
 from pipeline.scan.memory.index_change import IndexChanges
-from pipeline.scan.memory.state import KnownScan, State
+from pipeline.scan.memory.state import KnownScan, ScanCache
+from pipeline.scan.output.notes import record_notes, unreachable_notes
+from pipeline.scan.output.rows import Context
+from pipeline.scan.output.tables import write_outputs
 from pipeline.scan.settings import ScanSettings
-from pipeline.screening.judge import open_benches, opening_keys
 from pipeline.screening.recorded import Recorded, record_if_sound
 from pipeline.screening.run_record import run_info
 from pipeline.screening.screen import check_places
+from pipeline.screening.stage_runner import open_runners, opening_keys
 from reference_index.errors import IndexCorruptError
 from reference_index.locks import HeldError, LockError, held
 from reference_index.store import ReferenceIndex
 
 MARK = "clearance scan"
 
-Say = Callable[[str], None]
+OnMessage = Callable[[str], None]
 """Told, in a sentence, what a scan is about to do."""
 
 
-def unheard(_sentence: str) -> None:
-    """A Say for which nobody listens."""
+def ignore_message(_sentence: str) -> None:
+    """Message callback that does nothing."""
 
 
 @dataclass(frozen=True)
-class Scanned:
+class ScanResult:
     """A scan that completed.
 
     Attributes:
@@ -78,16 +78,16 @@ def scan(
     settings: ScanSettings,
     *,
     progress: Progress = silent,
-    say: Say = unheard,
-    tell: Tell = untold,
-) -> Scanned:
+    on_message: OnMessage = ignore_message,
+    on_event: EventSink = discard_event,
+) -> ScanResult:
     """Scans every drop, judges what changed, and writes the answer.
 
     Killed at any moment and started again, it goes on where it was; results of earlier scans stay
     whole until the new ones are complete.
 
     Raises:
-        ScanError: if another scan holds the directory, or its state can't be used.
+        ScanError: if another scan holds the directory, or its cache can't be used.
         DropError: if results can't be written.
         ConfigError, ReferenceIndexError: as in `pipeline.screening.screen.screen`.
     """
@@ -100,9 +100,9 @@ def scan(
         if other != name:
             raise ConfigError(f"The drops {other} and {name} are the same folder; leave one out.")
     config = settings.config()
-    with scan_directory(out) as state, ExitStack() as stack:
+    with scan_directory(out) as cache, ExitStack() as stack:
         started, scan_id = now(), new_run_id()
-        tell(Event.STARTED, {"scan_id": scan_id, "drops": len(drops)})
+        on_event(Event.STARTED, {"scan_id": scan_id, "drops": len(drops)})
         progress("Opening the index", 0, None)
         index = ReferenceIndex.open(index_path)
         faults = index.verify()
@@ -111,38 +111,38 @@ def scan(
                 f"The index {index_path} is damaged and was not scanned against ({faults[0]}); run "
                 f"`clearance index verify {index_path}`, and restore it from a copy."
             )
-        benches = open_benches(index, config.stage_settings, state.opened_before())
-        state.put_opened(opening_keys(benches))
-        keys = keys_of(benches, config)
-        state.begin(KnownScan(scan_id, started, keys.rows, index.version, index.digest))
+        runners = open_runners(index, config.stage_settings, cache.opened_before())
+        cache.put_opened(opening_keys(runners))
+        cache_keys = cache_keys_of(runners, config)
+        cache.begin(KnownScan(scan_id, started, cache_keys.rows, index.version, index.digest))
         facts = {"index_version": index.version, "works": len(index.works)}
-        tell(Event.INDEX_OPENED, {**facts, "config_fingerprint": config.fingerprint()})
+        on_event(Event.INDEX_OPENED, {**facts, "config_fingerprint": config.fingerprint()})
         sources = {
             name: stack.enter_context(
-                opened(where, config.limits.max_file_bytes, config.object_storage)
+                open_drop(where, config.limits.max_file_bytes, config.object_storage)
             )
             for name, where in drops.items()
         }
         listing = list_drops(
-            settings, sources, state, scan_id, time.time(), config.limits.max_file_bytes, progress
+            settings, sources, cache, scan_id, time.time(), config.limits.max_file_bytes, progress
         )
-        _tell_listed(listing, drops, tell)
-        judging = Judging(state, index, benches, config, keys, scan_id)
-        due = _to_fetch(listing, _due(listing, judging))
+        _tell_listed(listing, drops, on_event)
+        screener = IncrementalScreener(cache, index, runners, config, cache_keys, scan_id)
+        due = _to_fetch(listing, _due(listing, screener))
         ways = {way.name.lower(): sum(one.way is way for one in due) for way in Way}
-        tell(Event.PLAN, {**ways, "fetch": listing.coming()})
+        on_event(Event.PLAN, {**ways, "fetch": listing.coming()})
         for sentence in plan_of(listing, due):
-            say(sentence)
-        due += _fetch(listing, sources, judging, progress)
-        judging.run(due, progress)
-        judging.run(_elsewhere(listing, judging, due), progress)
+            on_message(sentence)
+        due += _fetch(listing, sources, screener, progress)
+        screener.run(due, progress)
+        screener.run(_elsewhere(listing, screener, due), progress)
         progress("Writing the answer", 0, None)
-        before, note = _before(state, out)
-        left = left_notes(out / HISTORY, {one.scan_id for one in state.scans()})
+        before, note = _before(cache, out)
+        left = left_notes(out / HISTORY, {one.scan_id for one in cache.scans()})
         recorded = record_if_sound(
             settings.record_place(), before.run if before is not None else None
         )
-        _tell_recorded(recorded, tell)
+        _tell_recorded(recorded, on_event)
         notes = (
             *([note] if note else []),
             *left,
@@ -150,12 +150,12 @@ def scan(
         )
         changes = IndexChanges(index)
         context = Context(
-            state=state,
+            cache=cache,
             index=index,
-            benches=benches,
+            runners=runners,
             config=config,
             listing=listing,
-            judging=judging,
+            screener=screener,
             info=run_info(scan_id, ", ".join(drops), started, index, config),
             before=before,
             change=(
@@ -168,18 +168,18 @@ def scan(
             notes=notes,
         )
         folder = out / HISTORY / scan_id
-        summary = write_answer(context, folder)
-        tell(Event.WRITTEN, {"files": summary["files"]})
-        _finish(state, settings, listing, due, scan_id, summary)
+        summary = write_outputs(context, folder)
+        on_event(Event.WRITTEN, {"files": summary["files"]})
+        _finish(cache, settings, listing, due, scan_id, summary)
         _point_to(out, scan_id)
-        _forget_old(state, out, settings.keep_days)
+        _forget_old(cache, out, settings.keep_days)
     notes = (*unreachable_notes(listing), *context.notes)
-    return Scanned(folder, summary, notes, listing.arriving())
+    return ScanResult(folder, summary, notes, listing.arriving())
 
 
 @contextmanager
-def scan_directory(out: Path) -> Iterator[State]:
-    """The state of a scan directory, held against other scans, after what a scan that was cut off
+def scan_directory(out: Path) -> Iterator[ScanCache]:
+    """The cache of a scan directory, held against other scans, after what a scan that was cut off
     left is put right.
 
     Raises:
@@ -194,12 +194,12 @@ def scan_directory(out: Path) -> Iterator[State]:
         ) from error
     try:
         with held(out / LOCK, MARK):
-            state = State(out / STATE)
+            cache = ScanCache(out / STATE)
             try:
-                _put_right(state, out)
-                yield state
+                _put_right(cache, out)
+                yield cache
             finally:
-                state.close()
+                cache.close()
     except HeldError as error:
         raise ScanBusyError(
             f"Another scan works in {out} ({error.holder}); wait for it to end. A scan that was "
@@ -209,34 +209,34 @@ def scan_directory(out: Path) -> Iterator[State]:
         raise ScanError(f"The scan directory {out} {error}.") from None
 
 
-def _put_right(state: State, out: Path) -> None:
-    """Takes away what a scan that was cut off left, and takes in scans that a lost state forgot."""
+def _put_right(cache: ScanCache, out: Path) -> None:
+    """Takes away what a scan that was cut off left, and takes in scans that a lost cache forgot."""
     finish_erasing(out / HISTORY)
-    scans = state.scans()
+    scans = cache.scans()
     begun = [one.scan_id for one in scans if one.finished is None]
     found = taken_in(out / HISTORY, {one.scan_id for one in scans})
     # One that came back from a backup must not pass for the last.
     earlier, later = earlier_and_later(found, scans)
-    # First their folders, which may hold whole results: the state forgets such a scan only when
+    # First their folders, which may hold whole results: the cache forgets such a scan only when
     # nobody can take it for one that was finished.
     for scan_id in begun:
         erase(out / HISTORY / scan_id)
-    with state.change():
+    with cache.change():
         for scan_id in begun:
             if not (out / HISTORY / scan_id).exists():
-                state.forget_scan(scan_id)
+                cache.forget_scan(scan_id)
         for one in reversed(earlier):
-            state.begin_in(one, before_all=True)
+            cache.begin_in(one, before_all=True)
         for one in later:
-            state.begin_in(one)
+            cache.begin_in(one)
         for one in found:
-            state.finish(one.scan_id, one.finished or one.started, "{}")
-    finished = [one for one in state.scans() if one.finished is not None]
+            cache.finish(one.scan_id, one.finished or one.started, "{}")
+    finished = [one for one in cache.scans() if one.finished is not None]
     if finished:
         _point_to(out, finished[-1].scan_id)
 
 
-def _due(listing: Listing, judging: Judging) -> list[Due]:
+def _due(listing: Listing, screener: IncrementalScreener) -> list[Due]:
     """What has to be done for each content, once; files of drops that could not be read are not
     loaded.
     """
@@ -247,20 +247,20 @@ def _due(listing: Listing, judging: Judging) -> list[Due]:
             continue
         if content not in first or first[content].asset_path in listing.as_known:
             first[content] = asset
-    due = [judging.due(content, asset) for content, asset in first.items()]
+    due = [screener.due(content, asset) for content, asset in first.items()]
     return [
         one for one in due if not (one.way is Way.LOAD and one.asset.asset_path in listing.as_known)
     ]
 
 
-def _elsewhere(listing: Listing, judging: Judging, due: Sequence[Due]) -> list[Due]:
+def _elsewhere(listing: Listing, screener: IncrementalScreener, due: Sequence[Due]) -> list[Due]:
     """Contents whose file was gone, or another, by the time it was loaded, as another file has
     them: who takes one copy away must not keep the others from being judged.
     """
     gone = {
         one.content: one
         for one in due
-        if (passed := judging.passing.get(one.content)) is not None
+        if (passed := screener.passing.get(one.content)) is not None
         and passed[0].fault is not None
         and passed[0].fault.reason is Reason.UNREADABLE
     }
@@ -289,7 +289,10 @@ def _to_fetch(listing: Listing, due: list[Due]) -> list[Due]:
 
 
 def _fetch(
-    listing: Listing, sources: Mapping[str, OpenDrop], judging: Judging, progress: Progress
+    listing: Listing,
+    sources: Mapping[str, OpenDrop],
+    screener: IncrementalScreener,
+    progress: Progress,
 ) -> list[Due]:
     """Fetches and judges what has to be, and puts it among the assets; what is due besides."""
     assets = {asset.asset_path: asset for asset in listing.assets}
@@ -297,9 +300,9 @@ def _fetch(
     total, done = sum(len(paths) for paths in listing.to_fetch.values()), 0
     for name, paths in listing.to_fetch.items():
         entries = listing.objects[name]
-        for asset, due in sources[name].judged(
+        for asset, due in sources[name].rows(
             [entries[path] for path in sorted(set(paths))],
-            partial(judging.fetched, name, entries),
+            partial(screener.fetched, name, entries),
         ):
             assets[asset.asset_path] = asset
             rest += [due] if due is not None else []
@@ -310,17 +313,17 @@ def _fetch(
     return rest
 
 
-def _tell_listed(listing: Listing, drops: Iterable[str], tell: Tell) -> None:
+def _tell_listed(listing: Listing, drops: Iterable[str], on_event: EventSink) -> None:
     files = Counter(path.partition("/")[0] for path in listing.paths())
     unreachable = {one.drop for one in listing.unreachable}
     for name in drops:
         event = Event.DROP_UNREACHABLE if name in unreachable else Event.DROP_LISTED
-        tell(event, {"drop": name, "files": files[name]})
+        on_event(event, {"drop": name, "files": files[name]})
 
 
-def _tell_recorded(recorded: Recorded, tell: Tell) -> None:
+def _tell_recorded(recorded: Recorded, on_event: EventSink) -> None:
     facts = {"state": recorded.use.value, "events": recorded.events}
-    tell(Event.RECORD, {**facts, "false_matches": len(recorded.suppressions)})
+    on_event(Event.RECORD, {**facts, "false_matches": len(recorded.suppressions)})
 
 
 def plan_of(listing: Listing, due: Sequence[Due]) -> list[str]:
@@ -351,9 +354,9 @@ _WAYS = {
 }
 
 
-def _before(state: State, out: Path) -> tuple[StoredRun | None, str]:
+def _before(cache: ScanCache, out: Path) -> tuple[StoredRun | None, str]:
     """The last complete scan's results; with a sentence if they can't be read."""
-    finished = [one for one in state.scans() if one.finished is not None]
+    finished = [one for one in cache.scans() if one.finished is not None]
     if not finished:
         return None, ""
     try:
@@ -363,7 +366,7 @@ def _before(state: State, out: Path) -> tuple[StoredRun | None, str]:
 
 
 def _finish(
-    state: State,
+    cache: ScanCache,
     settings: ScanSettings,
     listing: Listing,
     due: Sequence[Due],
@@ -371,12 +374,12 @@ def _finish(
     summary: Mapping[str, Any],
 ) -> None:
     unreachable = {one.drop for one in listing.unreachable}
-    with state.change():
-        state.finish(scan_id, now(), json.dumps(summary))
-        state.saw_contents((one.content for one in due), scan_id)
+    with cache.change():
+        cache.finish(scan_id, now(), json.dumps(summary))
+        cache.saw_contents((one.content for one in due), scan_id)
         for name in settings.drops:
             if name not in unreachable:
-                state.forget_files(name, scan_id)
+                cache.forget_files(name, scan_id)
 
 
 def _point_to(out: Path, scan_id: str) -> None:
@@ -401,16 +404,16 @@ def _point_to(out: Path, scan_id: str) -> None:
         ) from error
 
 
-def _forget_old(state: State, out: Path, keep_days: int) -> None:
+def _forget_old(cache: ScanCache, out: Path, keep_days: int) -> None:
     """Forgets scans older than that, and contents that none of the others saw."""
-    scans = [one for one in state.scans() if one.finished is not None]
+    scans = [one for one in cache.scans() if one.finished is not None]
     oldest = datetime.now(UTC) - timedelta(days=keep_days)
     old = [one for one in scans[:-1] if (when := began(one)) is not None and when < oldest]
     gone = {one.scan_id for one in old}
-    with state.change():
+    with cache.change():
         for one in old:
-            state.forget_scan(one.scan_id)
-        state.forget_contents([one.scan_id for one in scans if one.scan_id not in gone])
+            cache.forget_scan(one.scan_id)
+        cache.forget_contents([one.scan_id for one in scans if one.scan_id not in gone])
     # Then their folders: killed in between, the next scan takes them in again, as old as they are.
     for one in old:
         erase(out / HISTORY / one.scan_id)

@@ -7,7 +7,6 @@ is stored with the reference index (DESIGN: a fingerprint spec is stored with th
 
 from __future__ import annotations
 
-import hashlib
 import json
 from functools import cache, cached_property
 from pathlib import Path
@@ -30,6 +29,7 @@ from pipeline.report.settings import Report
 from pipeline.risk.bands import Bands
 from pipeline.risk.calibration import Calibration
 from pipeline.stages import STAGES, StageSettings
+from reference_index.canonical_json import json_digest
 
 DEFAULT_CALIBRATION = "calibration/default.json"
 
@@ -122,9 +122,7 @@ class Config(Section):
             ConfigError: if the calibration file can't be used.
         """
         identity = {**self.values(), "calibration": self.loaded_calibration.digest()}
-        return hashlib.sha256(
-            json.dumps(identity, sort_keys=True, separators=(",", ":")).encode()
-        ).hexdigest()
+        return json_digest(identity)
 
 
 def load_config(path: Path | None = None) -> Config:

@@ -17,7 +17,7 @@ from pipeline.load.limits import Limits
 from pipeline.load.loaded import Loaded, LoadedImage
 from pipeline.load.workers.pool import load_all
 from pipeline.runtime.progress import Progress, silent
-from pipeline.screening.judge import fingerprint_all, kind_of
+from pipeline.screening.stage_runner import fingerprint_all, kind_of
 from pipeline.stages import STAGES, Stage
 from reference_index.interface import WorkFile
 from reference_index.store import ReferenceIndex, RegisteredFile
@@ -178,7 +178,7 @@ class _Run:
         good: list[tuple[ManifestRow, Asset, Loaded]] = []
         for (row, asset), loaded in chunk:
             if isinstance(loaded, Fault):
-                self.problems.append(f"{row.where}: {row.path}: {loaded.detail}")
+                self.problems.append(f"{row.location}: {row.path}: {loaded.detail}")
             else:
                 good.append((row, asset, loaded))
         prints: list[dict[str, pa.RecordBatch]] = [{} for _ in good]
@@ -197,7 +197,7 @@ class _Run:
         for i, ((row, asset, loaded), found, why) in enumerate(
             zip(good, prints, reasons, strict=True)
         ):
-            where = f"{row.where}: {row.path}"
+            where = f"{row.location}: {row.path}"
             if not found:
                 self.problems.append(f"{where}: no stage can fingerprint it ({'; '.join(why)})")
                 continue

@@ -11,7 +11,7 @@ from pipeline.load.loaded import Loaded
 from pipeline.risk.fuse import fuse
 from pipeline.risk.suppression import FalseMatches
 from pipeline.screening.config import Config
-from pipeline.screening.judge import Bench, works_compared
+from pipeline.screening.stage_runner import StageRunner, works_compared
 from reference_index.store import ReferenceIndex
 
 
@@ -22,20 +22,20 @@ class Facts:
     Attributes:
         fault: why it did not load; None if it did.
         format: as in `LoadedImage` and `LoadedScript`; None with a fault, as are the next.
-        notes, whole: as there.
+        notes, complete: as there.
     """
 
     fault: Fault | None
     format: str | None = None
     notes: tuple[str, ...] = ()
-    whole: bool = True
+    complete: bool = True
 
 
 def facts_of(loaded: Loaded | Fault) -> Facts:
     """The facts of what loading gave."""
     if isinstance(loaded, Fault):
         return Facts(loaded)
-    return Facts(None, loaded.format, loaded.notes, loaded.whole)
+    return Facts(None, loaded.format, loaded.notes, loaded.complete)
 
 
 class Rows:
@@ -43,7 +43,7 @@ class Rows:
 
     Args:
         index: what was searched.
-        benches: the stages that searched it.
+        runners: the stages that searched it.
         config: calibration and bands.
         suppressions: false matches that people agreed on.
     """
@@ -51,7 +51,7 @@ class Rows:
     def __init__(
         self,
         index: ReferenceIndex,
-        benches: Sequence[Bench],
+        runners: Sequence[StageRunner],
         config: Config,
         suppressions: Sequence[Suppression] = (),
     ) -> None:
@@ -60,16 +60,16 @@ class Rows:
         for file in index.files:
             gathered.setdefault(file.work_id, set()).add(file.file_id)
         self._file_ids = {work_id: frozenset(ids) for work_id, ids in gathered.items()}
-        self._benches = benches
-        self._stages = {bench.name: bench.stage for bench in benches if bench.stage is not None}
-        self._not_counted = {bench.name: bench.settings.not_counted for bench in benches}
+        self._benches = runners
+        self._stages = {runner.name: runner.stage for runner in runners if runner.stage is not None}
+        self._not_counted = {runner.name: runner.settings.not_counted for runner in runners}
         self._config = config
         self._false_matches = FalseMatches(
             suppressions, index.version, index.digest, config.fingerprint()
         )
 
     def row(self, asset: Asset, facts: Facts, outcomes: Sequence[StageOutcome]) -> RiskRow:
-        """An asset's row; its outcomes are one of each bench."""
+        """An asset's row; its outcomes are one of each runner."""
         row = fuse(
             replace(asset, fault=facts.fault) if facts.fault else asset,
             outcomes,
@@ -81,7 +81,7 @@ class Rows:
             stages=self._stages,
             not_counted=self._not_counted,
             notes=facts.notes,
-            whole=facts.whole,
+            complete=facts.complete,
             false_matches=self._false_matches,
         )
         return row if facts.format is None else replace(row, extra={"format": facts.format})

@@ -8,7 +8,7 @@ from typing import Any
 from pipeline.core.environment import environment, installed, now
 from pipeline.results.files import RunInfo
 from pipeline.screening.config import Config
-from pipeline.screening.judge import Bench
+from pipeline.screening.stage_runner import StageRunner
 from reference_index.store import ReferenceIndex
 
 
@@ -35,12 +35,12 @@ def run_manifest(
     info: RunInfo,
     index: ReferenceIndex,
     config: Config,
-    benches: Sequence[Bench],
+    runners: Sequence[StageRunner],
     files: int,
     counts: Mapping[str, int],
 ) -> dict[str, Any]:
     """run.json, but for where the assets lay; `files` rows, `counts` of them by band."""
-    absent = {b.name: b.absent.detail for b in benches if b.absent is not None}
+    absent = {b.name: b.absent.detail for b in runners if b.absent is not None}
     weights = {name: spec.weights_sha256 for name, spec in index.specs.items()}
     return {
         "run_id": info.run_id,

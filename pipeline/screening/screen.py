@@ -12,8 +12,8 @@ from pipeline.core.errors import DropError
 from pipeline.core.layout import NAMES, RUN
 from pipeline.core.records import Asset, Fault, RiskRow
 from pipeline.decisions.state import Suppression
-from pipeline.drops.drop import opened
-from pipeline.drops.places import Place, absolute, lies_in, name_of
+from pipeline.drops.drop import open_drop
+from pipeline.drops.places import Place, absolute, is_inside, name_of
 from pipeline.load.loaded import LoadedScript
 from pipeline.load.workers.pool import load_all
 from pipeline.report.content import Judged, Shown, content_of
@@ -22,14 +22,14 @@ from pipeline.results.files import ResultFiles
 from pipeline.results.object_results import results_folder
 from pipeline.results.table import counts, write_tables
 from pipeline.results.table_checks import FLAGGED
-from pipeline.risk.fuse import in_part
+from pipeline.risk.bands import partly_judged
 from pipeline.runtime.progress import Progress, silent
 from pipeline.screening.config import Config, load_config
-from pipeline.screening.judge import Bench, judge_all, open_benches
 from pipeline.screening.recorded import NO_RECORD, read_record, write_decisions
 from pipeline.screening.rows import Rows, facts_of
 from pipeline.screening.run_record import run_info, run_manifest
-from pipeline.stages.text.scenes import WorkPlaces, with_places
+from pipeline.screening.stage_runner import StageRunner, open_runners, run_stages_on_chunks
+from pipeline.stages.text.scenes import WorkScenes, with_scenes
 from reference_index.errors import IndexCorruptError
 from reference_index.interface import Work
 from reference_index.store import ReferenceIndex
@@ -70,7 +70,7 @@ class ScreenedRun:
     @property
     def flagged_in_part(self) -> int:
         """How many flagged rows were not screened in full: other evidence may be missing."""
-        return sum(in_part(row) for row in self.rows if row.band in FLAGGED)
+        return sum(partly_judged(row) for row in self.rows if row.band in FLAGGED)
 
     @property
     def suppressed(self) -> int:
@@ -91,12 +91,12 @@ def check_places(drop: Place, index: Path, out: Place) -> None:
         DropError: if they do, or if `out` is a file.
     """
     for what, where in (("output folder", out), ("reference index", index)):
-        if lies_in(where, drop):
+        if is_inside(where, drop):
             raise DropError(
                 f"The {what} {where} lies inside the drop {drop} and would be screened with it; "
                 "choose a place outside the drop."
             )
-    if lies_in(out, index):
+    if is_inside(out, index):
         raise DropError(
             f"The output folder {out} lies inside the reference index {index}; choose a place "
             "outside it."
@@ -110,19 +110,19 @@ def check_places(drop: Place, index: Path, out: Place) -> None:
         raise DropError(f"The output {out} is a file; name a folder.")
 
 
-def judge_assets(
+def screen_assets(
     assets: Iterable[Asset],
     index: ReferenceIndex,
-    benches: list[Bench],
+    runners: list[StageRunner],
     config: Config,
     suppressions: Sequence[Suppression] = (),
 ) -> Iterator[Judged]:
     """Every asset's row, in order; memory holds three chunks of assets at most."""
-    rows = Rows(index, benches, config, suppressions)
-    works = WorkPlaces(index)
+    rows = Rows(index, runners, config, suppressions)
+    works = WorkScenes(index)
     chunks = load_all(assets, config.limits, lambda asset: asset)
-    for asset, loaded, found in judge_all(chunks, benches):
-        outcomes = with_places(found, loaded, works) if isinstance(loaded, LoadedScript) else found
+    for asset, loaded, found in run_stages_on_chunks(chunks, runners):
+        outcomes = with_scenes(found, loaded, works) if isinstance(loaded, LoadedScript) else found
         row = rows.row(asset, facts_of(loaded), outcomes)
         yield Judged(row, None if isinstance(loaded, Fault) else loaded)
 
@@ -163,21 +163,21 @@ def screen(
             f"The index {index_path} is damaged and was not screened against ({faults[0]}); run "
             f"`clearance index verify {index_path}`, and restore it from a copy."
         )
-    benches = open_benches(index, settings.stage_settings)
+    runners = open_runners(index, settings.stage_settings)
     with (
-        opened(drop, settings.limits.max_file_bytes, settings.object_storage) as source,
+        open_drop(drop, settings.limits.max_file_bytes, settings.object_storage) as source,
         results_folder(out, settings.object_storage) as folder,
         ResultFiles(folder) as files,
     ):
         entries = []
-        for entry in source.listed():
+        for entry in source.list_entries():
             entries.append(entry)
             progress("Listing the drop", len(entries), None)
         rows: list[RiskRow] = []
         shown = Shown(settings.report.max_rows if settings.report.thumbnails else 0)
-        for judged in source.judged(
+        for judged in source.rows(
             entries,
-            lambda assets: judge_assets(assets, index, benches, settings, recorded.suppressions),
+            lambda assets: screen_assets(assets, index, runners, settings, recorded.suppressions),
         ):
             rows.append(judged.row)
             shown.take(judged)
@@ -197,7 +197,7 @@ def screen(
         run = {
             "drop": absolute(drop),
             "record": {**recorded.to_json(), "suppressed": sum(row.suppressed for row in rows)},
-            **run_manifest(info, index, settings, benches, len(rows), counts(rows)),
+            **run_manifest(info, index, settings, runners, len(rows), counts(rows)),
         }
         run["outputs"] = dict(files.digests)
         files.write_json(RUN, run)

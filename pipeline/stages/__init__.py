@@ -18,7 +18,13 @@ from pipeline.stages.text_overlap import TextOverlap
 STAGES: dict[str, type[Stage]] = {
     stage.name: stage for stage in (PerceptualHash, ClipEmbedding, LocalFeatures, TextOverlap)
 }
-"""Every stage by name, in the order in which they run and their columns stand; one that verifies
-stands after those that nominate candidates for it."""
+"""Every stage by name, in the order in which they run and in which the tables list their columns. A
+stage that verifies comes after the stages that generate candidates for it."""
 
-__all__ = ["STAGES", "Measure", "Stage", "StageSettings"]
+
+def stage_title(name: str) -> str:
+    """A stage's title for people; its name if it is not registered."""
+    return STAGES[name].title if name in STAGES else name
+
+
+__all__ = ["STAGES", "Measure", "Stage", "StageSettings", "stage_title"]

@@ -22,7 +22,7 @@ from pipeline.core.errors import Reason
 from pipeline.core.measures import Measure
 from pipeline.core.records import Abstention, Evidence, Fingerprint, Kind
 from pipeline.load.detail import canary_picture
-from pipeline.load.grey import LARGEST_EDGE, luma
+from pipeline.load.grey import LARGEST_EDGE, to_grey
 from pipeline.load.loaded import WORKING_EDGE, Loaded, LoadedImage
 from pipeline.stages.base import (
     Stage,
@@ -184,7 +184,7 @@ class LocalFeatures(Stage):
         processors."""
         from pipeline.stages.image.sift import extract
 
-        _, descriptors = extract(luma(canary_picture()))
+        _, descriptors = extract(to_grey(canary_picture()))
         return base64.b64encode(descriptors.mean(axis=0).astype("<f2").tobytes()).decode()
 
     def fingerprint(self, loaded: Sequence[Loaded]) -> list[Fingerprint | Abstention]:
@@ -203,7 +203,7 @@ class LocalFeatures(Stage):
 
         rows: list[tuple[Any, ...]] = []
         most = 0
-        for place, grey in enumerate(image.luma):
+        for place, grey in enumerate(image.grey):
             if image.detailed[place]:
                 number = image.number(place)
                 count, row = read_frame(grey, number, self._book, self._aggregates)

@@ -22,7 +22,7 @@ from pipeline.core.measures import Measure
 from pipeline.core.records import Abstention, Evidence, Fingerprint, Kind
 from pipeline.load.detail import canary_picture
 from pipeline.load.grey import LARGEST_EDGE as LUMA_EDGE
-from pipeline.load.grey import luma
+from pipeline.load.grey import to_grey
 from pipeline.load.loaded import WORKING_EDGE, Loaded, LoadedImage
 from pipeline.stages.base import Stage, StageSettings, library_versions, threads
 from reference_index.interface import Hits, StageEntries
@@ -146,7 +146,7 @@ class PerceptualHash(Stage):
 
     def _canary(self) -> str:
         picture = canary_picture()
-        phash = _phash(luma(picture))
+        phash = _phash(to_grey(picture))
         pdq, quality = _pdq(picture)
         return hashlib.sha256(phash + pdq + bytes([quality])).hexdigest()
 
@@ -166,7 +166,7 @@ class PerceptualHash(Stage):
             pdq, quality = _pdq(frame)
             best = max(best, quality)
             if quality >= LEAST_QUALITY and image.detailed[place]:
-                rows.append((image.number(place), _phash(image.luma[place]), pdq, quality))
+                rows.append((image.number(place), _phash(image.grey[place]), pdq, quality))
         facts = {"pdq_quality": best}
         if not rows:
             return Abstention(Reason.TOO_LITTLE_DETAIL, self._why(image, best), facts)

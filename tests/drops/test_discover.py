@@ -20,7 +20,7 @@ from pipeline.core.errors import DropError, Reason
 from pipeline.core.records import Kind
 from pipeline.core.wording.visible import visible
 from pipeline.drops import discover as discovery
-from pipeline.drops.discover import Listed, asset_of, discover, identified, listed, text_of_path
+from pipeline.drops.discover import Entry, asset_of, discover, identify, list_drop, text_of_path
 
 
 @pytest.fixture
@@ -467,7 +467,7 @@ def test_a_single_file_without_the_right_to_read_it(drop, monkeypatch):
 
 
 def stamps(drop):
-    return {entry.asset_path: entry.stamp for entry in listed(drop)}
+    return {entry.asset_path: entry.stamp for entry in list_drop(drop)}
 
 
 def test_a_listing_reads_nothing_and_names_what_is_discovered(drop, monkeypatch):
@@ -478,11 +478,11 @@ def test_a_listing_reads_nothing_and_names_what_is_discovered(drop, monkeypatch)
     os.mkfifo(drop / "pipe")
     with monkeypatch.context() as patched:
         patched.setattr("pipeline.load.opening.os.open", None)
-        entries = list(listed(drop))
+        entries = list(list_drop(drop))
     assert [entry.asset_path for entry in entries] == [asset.asset_path for asset in discover(drop)]
-    assert [identified(entry) for entry in entries] == list(discover(drop))
+    assert [identify(entry) for entry in entries] == list(discover(drop))
     by_name = {entry.asset_path: entry for entry in entries}
-    assert all(isinstance(entry, Listed) for entry in entries)
+    assert all(isinstance(entry, Entry) for entry in entries)
     assert by_name["b/a.txt"].size == 5
     # What is no plain file can't be told to be unchanged.
     assert {path for path, entry in by_name.items() if entry.stamp} == {"b/a.txt", "b.txt"}
@@ -527,26 +527,26 @@ def test_a_stamp_changes_with_the_file(drop, change, time_set_back):
 
 def test_the_stamp_of_a_drop_that_is_one_file(drop):
     file = write(drop, "only.txt")
-    (entry,) = listed(file)
+    (entry,) = list_drop(file)
     assert (entry.asset_path, entry.size) == ("only.txt", 5)
     assert entry.stamp == stamps(drop)["only.txt"]
     (drop / "link.txt").symlink_to("only.txt")
-    (linked,) = listed(drop / "link.txt")
+    (linked,) = list_drop(drop / "link.txt")
     assert linked.stamp == entry.stamp
 
 
 def test_a_folder_that_can_not_be_listed_is_an_entry(drop, monkeypatch):
     (drop / "closed").mkdir()
     monkeypatch.setattr(discovery.os, "scandir", denied_for(os.scandir, "closed"))
-    (entry,) = listed(drop)
+    (entry,) = list_drop(drop)
     assert (entry.asset_path, entry.size, entry.stamp) == ("closed", None, None)
-    assert identified(entry).fault.reason is Reason.UNREADABLE
+    assert identify(entry).fault.reason is Reason.UNREADABLE
 
 
 def test_a_file_exchanged_for_a_link_after_the_listing_is_not_followed_out(drop):
     file = write(drop, "a.txt")
     secret = write(drop.parent, "secret.txt", b"secret")
-    (entry,) = listed(drop)
+    (entry,) = list_drop(drop)
     file.unlink()
     file.symlink_to(secret)
-    assert "leads out of the drop" in identified(entry).fault.detail
+    assert "leads out of the drop" in identify(entry).fault.detail

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from pipeline.cli import app
 from pipeline.core.errors import DropError
-from pipeline.drops.places import ObjectPlace, absolute, lies_in, name_of, place, refuse_url
+from pipeline.drops.places import ObjectPlace, absolute, is_inside, name_of, place, refuse_url
 
 
 @pytest.mark.parametrize(
@@ -83,7 +83,7 @@ def test_what_is_refused(text, says):
 def test_what_lies_in_what(inner, outer, inside):
     # Bucket names have three characters at least.
     inner, outer = (place(text.replace("s3://", "s3://xx")) for text in (inner, outer))
-    assert lies_in(inner, outer) is inside
+    assert is_inside(inner, outer) is inside
 
 
 def test_how_a_run_records_a_place(tmp_path, monkeypatch):

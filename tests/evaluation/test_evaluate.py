@@ -342,7 +342,7 @@ def test_every_bad_row_is_told_at_once_with_its_line(few, tmp_path):
     assert answer.status == 2
     wanted = {
         2: "no work 'paly' (nearest: 'play')",
-        3: "'nowhere.png' beside l.csv does not exist",
+        3: "'nowhere.png' (relative to l.csv) does not exist",
         4: "is a folder",
         5: "asset is missing",
         6: "copy is 'perhaps', and must be 1 or 0, yes or no, true or false",

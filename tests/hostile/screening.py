@@ -66,13 +66,13 @@ def main():
     from pipeline.drops import drop as drops
     from pipeline.screening import screen as screening
 
-    listed = drops.listed
+    list_drop = drops.list_drop
 
     def then_changed(*arguments):
-        yield from listed(*arguments)
+        yield from list_drop(*arguments)
         change(drop)
 
-    drops.listed = then_changed
+    drops.list_drop = then_changed
     started = time.monotonic()
     run = screening.screen(drop, index, out, config=config)
     SEEN["seconds"] = time.monotonic() - started

@@ -57,7 +57,7 @@ def test_damage_is_never_loaded_as_a_whole(loaded):
     for file in made:
         result = results[file.path]
         if file.expect is Expect.REFUSED:
-            assert isinstance(result, Fault) or not result.whole, (file, result)
+            assert isinstance(result, Fault) or not result.complete, (file, result)
         elif file.expect is Expect.GOOD:
             assert not isinstance(result, Fault), (file, result)
 

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from pipeline.load.grey import luma
+from pipeline.load.grey import to_grey
 from pipeline.stages.image.codebook import CODE_BYTES, PARTS, codebook
 from pipeline.stages.image.sift import DIMS, extract
 from pipeline.stages.image.synthetic import picture
@@ -19,7 +19,7 @@ def book():
 
 
 def descriptors_of(frame):
-    return extract(luma(frame))[1]
+    return extract(to_grey(frame))[1]
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from reference_index.errors import ManifestError
 from reference_index.interface import Work
-from reference_index.manifest_rows import read_csv
+from reference_index.manifest_file import read_csv
 from reference_index.works import folder_as_works, read_manifest
 
 HEADER = "work_id,title,rightsholder,rights,path"
@@ -53,7 +53,7 @@ def test_good_csv_with_mark_notes_and_a_value_over_two_lines(place):
     assert read.rows[1].work == Work("w2", "Two", "", "public_domain", {"source": "x"})
     assert read.rows[1].path == "été 1.txt"
     assert read.rows[1].file == place / "été 1.txt"
-    assert read.rows[1].where == "line 5 of works.csv"
+    assert read.rows[1].location == "line 5 of works.csv"
     assert (read.problems, read.source) == ((), path)
 
 
@@ -96,7 +96,7 @@ def test_every_bad_row_is_reported_at_once_with_its_line(place):
         found,
         [
             "work_id is missing",
-            "title is missing; rights is missing; the file 'missing.png' beside the manifest does",
+            "title is missing; rights is missing; the file 'missing.png' (relative to works.csv) ",
             "is a folder",
             "title of work 'w1' is 'Other' here and 'One' on line 2",
             "repeats line 2",

@@ -141,7 +141,7 @@ def test_an_identical_file_shows_the_work_by_its_own_digest():
 
 
 def test_a_flagged_row_that_was_looked_at_in_part_is_listed_as_such():
-    read = Reader(page_of([replace(flagged_row("a.gif"), whole=False), flagged_row("b.png")]))
+    read = Reader(page_of([replace(flagged_row("a.gif"), complete=False), flagged_row("b.png")]))
     assert "1 was not screened, or only in part" in read.text
     assert "A part of it was not looked at" in read.text
 

@@ -65,6 +65,15 @@ def test_a_missing_measure_and_an_unknown_stage_add_nothing():
     }
 
 
+def test_the_worked_example_of_the_module():
+    model = calibration().kinds[Kind.IMAGE]
+    both = model.contributions({"outline": {"bits": 7}, "likeness": {"cosine": 0.7}})
+    assert both == {"outline": pytest.approx(3.5), "likeness": pytest.approx(1.5)}
+    assert risk_of(model.prior + sum(both.values())) == pytest.approx(0.5)
+    beyond = model.contributions({"outline": {"bits": 12}})
+    assert risk_of(model.prior + beyond["outline"]) == pytest.approx(0.018, abs=5e-4)
+
+
 @given(st.floats(-900, 900), st.floats(-900, 900))
 def test_risk_is_monotone_and_stays_in_0_to_1(a, b):
     low, high = sorted((a, b))

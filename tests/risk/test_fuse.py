@@ -129,12 +129,12 @@ def test_bands_just_above_and_just_below_their_cuts(risk, band):
 
 def test_a_file_that_was_looked_at_in_part_is_never_a_no_match():
     notes = ("It has 9 frames; 3 of them were looked at.",)
-    row = run([no_match(HASH), no_match(CLIP)], notes=notes, whole=False)
-    assert (row.band, row.risk, row.whole) == (Band.PARTLY_SCREENED, None, False)
+    row = run([no_match(HASH), no_match(CLIP)], notes=notes, complete=False)
+    assert (row.band, row.risk, row.complete) == (Band.PARTLY_SCREENED, None, False)
     assert row.reasons[-1] == notes[0]
     assert run([no_match(HASH), no_match(CLIP)], notes=notes).band is Band.NO_MATCH
     found = [matched(HASH, evidence(HASH, nats=nats_for(0.95))), no_match(CLIP)]
-    assert run(found, notes=notes, whole=False).band is Band.ESCALATE
+    assert run(found, notes=notes, complete=False).band is Band.ESCALATE
 
 
 @pytest.mark.parametrize(("cut", "band"), [("escalate", Band.ESCALATE), ("review", Band.REVIEW)])
@@ -163,6 +163,23 @@ def test_likeness_alone_reaches_review_never_escalate():
     )
     assert both.band is Band.ESCALATE
     assert not both.matches[0].likeness_only
+
+
+def test_the_worked_example_of_the_module():
+    found = [
+        matched(HASH, evidence(HASH, "w1", 6.0)),
+        matched(CLIP, evidence(CLIP, "w1", 3.0), evidence(CLIP, "w2", 4.5)),
+    ]
+    row = run(found)
+    assert [(m.work_id, round(m.risk, 3), m.band) for m in row.matches] == [
+        ("w1", 0.982, Band.ESCALATE), ("w2", 0.378, Band.REVIEW),
+    ]  # fmt: skip
+    assert (row.band, row.risk) == (Band.ESCALATE, row.matches[0].risk)
+    left = run(found, false_matches=FalseMatches([said_false("w1", Band.ESCALATE)], 2, "e", "c"))
+    assert (left.band, left.risk) == (Band.REVIEW, row.matches[1].risk)
+    same_bytes = run(found, file_ids={"w2": frozenset({ASSET.asset_id})}).matches[0]
+    assert (same_bytes.work_id, same_bytes.band) == ("w2", Band.ESCALATE)
+    assert same_bytes.contributions["identical_file"] == pytest.approx(7.407, abs=5e-4)
 
 
 def test_evidence_of_copying_comes_before_stronger_likeness_that_can_only_reach_review():

@@ -12,7 +12,7 @@ from typing import Any
 from PIL import Image
 
 from pipeline.results.files import StoredRun, read_run
-from pipeline.scan.run import Scanned, scan
+from pipeline.scan.run import ScanResult, scan
 from pipeline.scan.settings import load_settings
 from pipeline.screening.register import add_works, create_index
 from pipeline.stages.image.synthetic import picture
@@ -92,7 +92,7 @@ class Studio:
     def out(self, out: str = "scan") -> Path:
         return self.folder / out
 
-    def scan(self, out: str = "scan", **more: Any) -> Scanned:
+    def scan(self, out: str = "scan", **more: Any) -> ScanResult:
         """A scan in this process."""
         return scan(load_settings(self.config(out, **more)))
 

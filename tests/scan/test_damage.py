@@ -101,10 +101,10 @@ def test_results_that_find_no_room_are_a_sentence_and_the_next_scan_writes_them(
     def full(_table, _file):
         raise OSError(28, "No space left on device")
 
-    from pipeline.scan.answer import tables as answer
+    from pipeline.scan.output import tables
 
     with monkeypatch.context() as patched:
-        patched.setattr(answer, "write_csv", full)
+        patched.setattr(tables, "write_csv", full)
         failed = command(studio)
     assert failed.exit_code == 2
     assert "No space left on device" in failed.stderr

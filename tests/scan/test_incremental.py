@@ -71,7 +71,7 @@ def test_other_bands_are_cut_without_looking_at_files(studio, loads):
     loads.clear()
     studio.screening["bands"] = {"escalate": 1.0, "review": 0.5}
     said = []
-    done = scan(load_settings(studio.config()), say=said.append)
+    done = scan(load_settings(studio.config()), on_message=said.append)
     assert done.summary["changes"]["fallen"] == 2
     # For the page alone, which shows the changed rows.
     assert sorted(loads) == ["a/copy.jpg", "a/script.txt"]

@@ -8,10 +8,10 @@ from contextlib import ExitStack
 import pytest
 
 from pipeline.core.errors import Reason
-from pipeline.drops.drop import opened
+from pipeline.drops.drop import open_drop
 from pipeline.runtime.progress import silent
 from pipeline.scan.listing import list_drops
-from pipeline.scan.memory.state import State
+from pipeline.scan.memory.state import ScanCache
 from pipeline.scan.settings import load_settings
 from pipeline.screening.config import Config
 
@@ -22,9 +22,9 @@ LONG_AGO = 1_700_000_000
 def place(tmp_path):
     for name in "ab":
         (tmp_path / name).mkdir()
-    state = State(tmp_path / "state.sqlite")
+    cache = ScanCache(tmp_path / "state.sqlite")
     yield tmp_path
-    state.close()
+    cache.close()
 
 
 def put(file, data=b"x", when=None):
@@ -40,13 +40,13 @@ def listing(place, scan_id="s1", now=None, **settings):
     for name in "ab":
         text["drops"][name] = {"path": name, "settle": {"seconds": 0}, **settings}
     (place / "n.yaml").write_text(json.dumps(text))
-    state = State(place / "state.sqlite")
+    cache = ScanCache(place / "state.sqlite")
     try:
         given = load_settings(place / "n.yaml")
         with ExitStack() as stack:
             sources = {
                 name: stack.enter_context(
-                    opened(
+                    open_drop(
                         given.drop_place(name),
                         Config().limits.max_file_bytes,
                         Config().object_storage,
@@ -54,14 +54,14 @@ def listing(place, scan_id="s1", now=None, **settings):
                 )
                 for name in given.drops
             }
-            found = list_drops(given, sources, state, scan_id, now or time.time(), 2**20, silent)
-        with state.change():
+            found = list_drops(given, sources, cache, scan_id, now or time.time(), 2**20, silent)
+        with cache.change():
             for name in "ab":
                 if name not in {one.drop for one in found.unreachable}:
-                    state.forget_files(name, scan_id)
+                    cache.forget_files(name, scan_id)
         return found
     finally:
-        state.close()
+        cache.close()
 
 
 def paths(found):

@@ -6,8 +6,8 @@ import re
 import pytest
 
 from pipeline.core.errors import ConfigError
-from pipeline.scan.answer.delta import Change, Why, delta_schema
 from pipeline.scan.events import Event
+from pipeline.scan.output.delta import Change, Why, delta_schema
 from pipeline.scan.settings import Drop, Notify, ScanSettings, Settle, load_settings
 from pipeline.screening.config import configs_folder
 

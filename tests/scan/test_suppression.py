@@ -111,7 +111,7 @@ def test_a_match_is_suppressed_once_both_said_so_and_until_one_takes_it_back(stu
 
     [second] = false(studio, STRONG, "bob")
     said = []
-    done = scan(load_settings(studio.config()), say=said.append)
+    done = scan(load_settings(studio.config()), on_message=said.append)
     assert "4 to be left as judged before." in said
     assert done.summary["read"] == 0
     assert (done.summary["suppressed"], done.summary["record"]) == (1, "read")

@@ -15,7 +15,7 @@ from stage_samples import entries, image
 from pipeline.core.errors import Reason
 from pipeline.core.records import Abstention, Evidence, Fingerprint
 from pipeline.load.detail import LEAST_BLOCKS, SIDE, detailed_blocks, has_detail
-from pipeline.load.grey import luma
+from pipeline.load.grey import to_grey
 from pipeline.stages import perceptual_hash
 from pipeline.stages.perceptual_hash import (
     PDQ_EDGE,
@@ -100,7 +100,7 @@ def test_pdq_is_pdqhash(stage, arrays):
 
 def test_phash_is_imagehash(stage, arrays):
     for name, photo in arrays.items():
-        wanted = imagehash.phash(Image.fromarray(luma(photo))).hash
+        wanted = imagehash.phash(Image.fromarray(to_grey(photo))).hash
         assert column(print_of(stage, photo), "phash") == np.packbits(wanted).tobytes(), name
 
 
@@ -231,11 +231,11 @@ def test_blocks_along_one_line_are_no_detail_and_two_lines_are(turned):
     stripes = 20 * (np.indices((8, SIDE)).sum(0) % 2)
     grey[:8] += stripes
     grey[24:28, :24] += stripes[:4, :24]
-    assert detailed_blocks(luma(shaded(grey))).sum() == 11
+    assert detailed_blocks(to_grey(shaded(grey))).sum() == 11
     assert has_detail(shaded(grey.T if turned else grey))
     grey[24:28, :24] = 128.0
     grey[8:12, :24] += stripes[:4, :24]
-    assert detailed_blocks(luma(shaded(grey))).sum() == 11
+    assert detailed_blocks(to_grey(shaded(grey))).sum() == 11
     assert not has_detail(shaded(grey.T if turned else grey))
 
 
@@ -245,7 +245,7 @@ def test_blocks_with_detail_are_counted(blocks):
     # A square that grows from a corner, so that the blocks lie along no line.
     for top, left in sorted(np.ndindex(8, 8), key=lambda place: (max(place), place))[:blocks]:
         grey[top * 8 : top * 8 + 8, left * 8 : left * 8 + 8] += 20 * (np.indices((8, 8)).sum(0) % 2)
-    assert detailed_blocks(luma(shaded(grey))).sum() == blocks
+    assert detailed_blocks(to_grey(shaded(grey))).sum() == blocks
     assert has_detail(shaded(grey)) is (blocks >= LEAST_BLOCKS)
 
 

@@ -43,12 +43,12 @@ def scan(
     from pipeline.cli.terminal.scan import print_scan
     from pipeline.runtime.progress import shown, silent
     from pipeline.scan.operation.operate import Statuses, operate
-    from pipeline.scan.run import unheard
+    from pipeline.scan.run import ignore_message
 
     statuses = Statuses(lambda summary: scan_exit_status(summary, fail_on), error_exit_status)
     log = log_under_way()
     if log is not None:
-        done = operate(settings, statuses, progress=silent, say=unheard, log=log)
+        done = operate(settings, statuses, progress=silent, on_message=ignore_message, log=log)
     else:
         console = stderr()
         with shown(console) as progress:
@@ -56,7 +56,7 @@ def scan(
                 settings,
                 statuses,
                 progress=progress,
-                say=lambda text: console.print(text, markup=False, highlight=False),
+                on_message=lambda text: console.print(text, markup=False, highlight=False),
             )
     if as_json:
         emit({**done.summary, "out": str(done.folder), "notes": list(done.notes)})

@@ -17,8 +17,7 @@ from pipeline.evaluation.figures import Figures
 from pipeline.evaluation.files import EVALUATION, PAIRS
 from pipeline.evaluation.recalibrate import Recalibrated
 from pipeline.risk.calibration import HeldOut
-from pipeline.risk.reasons import title_of
-from pipeline.stages import STAGES
+from pipeline.stages import STAGES, stage_title
 
 TITLES: Mapping[str, str] = {
     "all": "All",
@@ -46,12 +45,12 @@ def print_evaluation(done: Evaluation, console: Console) -> None:
     for stage, why in done.not_run.items():
         if STAGES[stage].kind.value not in done.figures:
             continue
-        console.print(shown(f"{title_of(stage)} did not run: {why}", "yellow"))
+        console.print(shown(f"{stage_title(stage)} did not run: {why}", "yellow"))
     for stage in done.other_weights:
         console.print(
             shown(
                 f"The risks were calibrated with other weights than the index's for "
-                f"{title_of(stage)}; see docs/models.md.",
+                f"{stage_title(stage)}; see docs/models.md.",
                 "yellow",
             )
         )

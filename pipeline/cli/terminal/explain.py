@@ -26,8 +26,7 @@ from pipeline.core.wording.terms import (
 from pipeline.core.wording.visible import visible
 from pipeline.report.card import STEP_TITLES
 from pipeline.report.overlap import MEASURES
-from pipeline.risk.reasons import title_of
-from pipeline.stages import Measure
+from pipeline.stages import Measure, stage_title
 
 BAND_STYLES: Mapping[str, str] = {
     Band.ESCALATE: "bold red",
@@ -147,7 +146,7 @@ def _print_match(match: Mapping[str, Any], console: Console) -> None:
         if not (overlap and figure["name"] in MEASURES):
             _indented(shown(_figure(figure)), console)
     for stage, file in match["work_files"].items():
-        _indented(shown(f"{_capital(title_of(stage))}: the work's file {file}", "dim"), console)
+        _indented(shown(f"{_capital(stage_title(stage))}: the work's file {file}", "dim"), console)
     for passage in match["passages"]:
         _print_passage(passage, console)
 
@@ -171,7 +170,7 @@ def _waterfall(steps: Sequence[Mapping[str, Any]]) -> Table:
         bar = Text(" " * left)
         bar.append("█" * max(1, right - left), "dim" if step["name"] == "prior" else "cyan")
         bar.truncate(BAR_WIDTH + 1, pad=True)
-        title = STEP_TITLES.get(step["name"]) or _capital(title_of(step["name"]))
+        title = STEP_TITLES.get(step["name"]) or _capital(stage_title(step["name"]))
         table.add_row(
             shown(title, "bold" if step["name"] == "total" else ""),
             bar,

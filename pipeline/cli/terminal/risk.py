@@ -15,7 +15,7 @@ from pipeline.core.layout import REPORT, RISK_CSV, RISK_TABLE
 from pipeline.core.records import Band, RiskRow
 from pipeline.core.wording.terms import BANDS, count, risk_number
 from pipeline.results.table import urgency
-from pipeline.risk.reasons import title_of
+from pipeline.stages import stage_title
 from reference_index.interface import Work
 
 if TYPE_CHECKING:
@@ -44,12 +44,12 @@ def print_run(done: ScreenedRun, console: Console, *, limit: int = 20) -> None:
         pairs = count(done.suppressed, "match is", "matches are")
         console.print(shown(f"{pairs} suppressed, because people agreed on that by the record."))
     for stage, why in done.run["not_run"].items():
-        console.print(shown(f"{title_of(stage)} did not run: {why}", "yellow"))
+        console.print(shown(f"{stage_title(stage)} did not run: {why}", "yellow"))
     for stage in done.run["calibration"]["other_weights"]:
         console.print(
             shown(
                 f"The risks were calibrated with other weights than the index's for "
-                f"{title_of(stage)}; see docs/models.md.",
+                f"{stage_title(stage)}; see docs/models.md.",
                 "yellow",
             )
         )

@@ -13,15 +13,15 @@ from pipeline.cli.terminal.explain import band_text, shown
 from pipeline.core.layout import DELTA, DELTA_HTML, RISK_TABLE
 from pipeline.core.records import Band, Outcome
 from pipeline.core.wording.terms import BANDS, count, risk_number
-from pipeline.scan.answer.delta import Change
-from pipeline.scan.answer.notes import TITLES, arriving_notes, suppressed_notes
-from pipeline.scan.history import Seen
-from pipeline.scan.run import Scanned
+from pipeline.scan.history import HistoryRow
+from pipeline.scan.output.delta import Change
+from pipeline.scan.output.notes import TITLES, arriving_notes, suppressed_notes
+from pipeline.scan.run import ScanResult
 
 LINES = 12
 
 
-def print_scan(done: Scanned, console: Console) -> None:
+def print_scan(done: ScanResult, console: Console) -> None:
     """Prints what a scan found: what changed, where all files stand, and where to read on."""
     said = done.summary
     changes = {name: number for name, number in said["changes"].items() if number}
@@ -56,7 +56,7 @@ def print_scan(done: Scanned, console: Console) -> None:
     console.print(shown(f"Table: {done.folder / RISK_TABLE}"), soft_wrap=True)
 
 
-def _print_urgent(done: Scanned, console: Console) -> None:
+def _print_urgent(done: ScanResult, console: Console) -> None:
     """The most urgent changes, those with evidence first; files that are still arriving are told of
     by their number alone.
     """
@@ -87,7 +87,7 @@ def _print_urgent(done: Scanned, console: Console) -> None:
         console.print(shown(f"and {len(urgent) - LINES:,} more, in delta.html."))
 
 
-def print_history(asset: str, seen: Sequence[Seen], console: Console) -> None:
+def print_history(asset: str, seen: Sequence[HistoryRow], console: Console) -> None:
     """Prints what each scan said of an asset, the latest first."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("Scan", no_wrap=True)

@@ -157,12 +157,12 @@ def _frames_of(image: ImageFile.ImageFile, stream: BinaryIO, limits: Limits) -> 
         colours.note(
             "It carries further pictures, such as a preview or a gain map, which were left out."
         )
-    whole = kept == total
+    complete = kept == total
     if lacks_end_mark(stream, image_format):
         colours.note("The file has no end mark; later frames may be missing from it.")
-        whole = False
+        complete = False
     return LoadedImage(
-        tuple(frames), image_format, total, tuple(colours.notes), whole, tuple(numbers)
+        tuple(frames), image_format, total, tuple(colours.notes), complete, tuple(numbers)
     )
 
 

@@ -109,20 +109,20 @@ def _story(parts: _Parts) -> Story:
     notes = []
     if _holds(roots, "delText"):
         notes.append("Passages that tracked changes delete were left out.")
-    whole = True
+    complete = True
     if pictures := len(parts.matching(_PICTURE)):
-        whole = False
+        complete = False
         what = "a picture, which was" if pictures == 1 else f"{pictures:,} pictures, which were"
         save = "it as a file to screen it" if pictures == 1 else "them as files to screen them"
         notes.append(f"It holds {what} not compared; save {save}.")
     if parts.matching(_UNREAD) or _holds(roots, "altChunk"):
-        whole = False
+        complete = False
         notes.append(
             "It holds charts, diagrams, or other files that are embedded or inserted, which were "
             "not read; save what they hold as files of their own to screen it."
         )
     paragraphs = (("text", text) for root in roots for text in _paragraphs(root))
-    return story_of(paragraphs, notes)._replace(whole=whole)
+    return story_of(paragraphs, notes)._replace(complete=complete)
 
 
 def _holds(roots: list[Element], name: str) -> bool:

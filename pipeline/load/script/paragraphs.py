@@ -16,7 +16,7 @@ class Story(NamedTuple):
     text: str
     spans: tuple[Span, ...]
     notes: tuple[str, ...] = ()
-    whole: bool = True
+    complete: bool = True
     pages: tuple[int, ...] = ()
 
 

@@ -161,7 +161,7 @@ def _story(answer: list[dict[str, Any]], limits: Limits) -> Story:
         them = "it" if pictures == 1 else "them"
         notes.append(f"It holds {what} not compared; export {them} to screen {them}.")
     numbers = tuple(number for number, (_, text) in enumerate(pages, 1) if text.strip())
-    return story_of(pages, notes)._replace(whole=not unread and not pictures, pages=numbers)
+    return story_of(pages, notes)._replace(complete=not unread and not pictures, pages=numbers)
 
 
 def _refusal(fault: Mapping[str, Any], limits: Limits) -> Exception:

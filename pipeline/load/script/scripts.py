@@ -78,7 +78,7 @@ def load_script(stream: BinaryIO, script_format: str, limits: Limits) -> LoadedS
             + ("" if not story.text.strip() else " (only headings of the format, such as times)"),
         )
     return LoadedScript(
-        story.text, story.spans, script_format, encoding, story.notes, story.whole, story.pages
+        story.text, story.spans, script_format, encoding, story.notes, story.complete, story.pages
     )
 
 

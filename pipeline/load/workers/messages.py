@@ -59,7 +59,7 @@ class _ImageHeader(_Header):
     format: str = Field(pattern="^[A-Z]{3,8}$")
     frame_count: _Side
     notes: _Notes
-    whole: bool
+    complete: bool
     numbers: tuple[_Count, ...]
 
 
@@ -72,7 +72,7 @@ class _ScriptHeader(_Header):
     format: str = Field(pattern="^[a-z]{2,8}$")
     encoding: str | None = Field(max_length=40)
     notes: _Notes
-    whole: bool
+    complete: bool
 
 
 _HEADERS: TypeAdapter[_FaultHeader | _ImageHeader | _ScriptHeader] = TypeAdapter(
@@ -118,7 +118,7 @@ def answer(loaded: Loaded | Fault) -> list[Part]:
             "format": loaded.format,
             "frame_count": loaded.frame_count,
             "notes": loaded.notes,
-            "whole": loaded.whole,
+            "complete": loaded.complete,
             "numbers": loaded.numbers,
         }
         return [_framed(header), *(_bytes_of(frame) for frame in loaded.frames)]
@@ -140,7 +140,7 @@ def answer(loaded: Loaded | Fault) -> list[Part]:
         "format": loaded.format,
         "encoding": loaded.encoding,
         "notes": loaded.notes,
-        "whole": loaded.whole,
+        "complete": loaded.complete,
     }
     return [_framed(header), text, names, *(_bytes_of(c) for c in columns if c.size)]
 
@@ -208,7 +208,7 @@ def _image(header: _ImageHeader, fill: Fill, limits: Limits) -> LoadedImage:
         header.format,
         header.frame_count,
         header.notes,
-        header.whole,
+        header.complete,
         header.numbers,
     )
 
@@ -240,7 +240,7 @@ def _script(header: _ScriptHeader, fill: Fill, limits: Limits) -> LoadedScript:
         header.format,
         header.encoding,
         header.notes,
-        header.whole,
+        header.complete,
         tuple(np.asarray(pages).tolist()),
     )
 

@@ -20,7 +20,7 @@ from pipeline.core.records import Asset, Fault
 from pipeline.load import OUT_OF_MEMORY
 from pipeline.load.limits import Limits
 from pipeline.load.loaded import Loaded
-from pipeline.load.workers.prefetch import Item, load_ahead
+from pipeline.load.workers.prefetch import Item, prefetch
 from pipeline.load.workers.worker import (
     Clock,
     Worker,
@@ -221,16 +221,16 @@ class Workers:
 def load_all(
     items: Iterable[Item], limits: Limits, asset_of: Callable[[Item], Asset]
 ) -> Iterator[list[tuple[Item, Loaded | Fault]]]:
-    """Chunks of items with what loading their assets gave, in order (`load_ahead`).
+    """Chunks of items with what loading their assets gave, in order (`prefetch`).
 
     Raises:
         DecodingError: if no worker can be started.
     """
     with Workers(limits) as workers:
-        yield from load_ahead(items, lambda item: workers.load(asset_of(item)))
+        yield from prefetch(items, lambda item: workers.load(asset_of(item)))
 
 
-def load_apart(asset: Asset, limits: Limits) -> Loaded | Fault:
+def load_in_worker(asset: Asset, limits: Limits) -> Loaded | Fault:
     """What `pipeline.load.load` gives for one asset, decoded in a worker.
 
     Raises:

@@ -26,7 +26,7 @@ def decoded_bytes(loaded: Loaded | Fault) -> int:
     return 4 * len(loaded.text)
 
 
-def load_ahead(
+def prefetch(
     items: Iterable[Item], load_one: Callable[[Item], Loaded | Fault]
 ) -> Iterator[list[tuple[Item, Loaded | Fault]]]:
     """Chunks of loaded items, in order.

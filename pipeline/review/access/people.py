@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.core.errors import RecordError
 from pipeline.decisions.events import person, same_person
+from reference_index.atomic_write import write_atomically
 
 if TYPE_CHECKING:
     from argon2 import PasswordHasher
@@ -118,17 +119,10 @@ def _write(file: Path, accounts: Mapping[str, Account]) -> None:
         {"name": one.person.name, "role": str(one.person.role), "password": one.password}
         for one in accounts.values()
     ]
-    partial = file.with_name(f".{file.name}.{secrets.token_hex(4)}.partial")
+    text = json.dumps({"people": people}, indent=1, ensure_ascii=False) + "\n"
     try:
-        opened = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(opened, "w", encoding="utf-8") as out:
-            json.dump({"people": people}, out, indent=1, ensure_ascii=False)
-            out.write("\n")
-            out.flush()
-            os.fsync(out.fileno())
-        partial.replace(file)
+        write_atomically(file, text.encode(), mode=0o600)
     except OSError as error:
-        partial.unlink(missing_ok=True)
         raise RecordError(
             f"The file of people {file} can't be written ({error.strerror})."
         ) from error

@@ -16,7 +16,7 @@ from pipeline.report.stored_texts import StoredTexts
 from pipeline.results.files import StoredRun
 from pipeline.review.item.pictures import Pictures, Sides, work_file
 from pipeline.review.item.texts import Aligned, aligned, runs_of
-from pipeline.risk.fuse import IDENTICAL_FILE, Step
+from pipeline.risk.fuse import IDENTICAL_FILE, WaterfallStep
 from pipeline.stages import STAGES
 
 ALIGNED = 8
@@ -200,8 +200,10 @@ def item_view(
     )
 
 
-def _steps(told: Mapping[str, Any]) -> tuple[Step, ...]:
-    return tuple(Step(s["name"], s["added"], s["log_odds"], s["risk"]) for s in told["steps"])
+def _steps(told: Mapping[str, Any]) -> tuple[WaterfallStep, ...]:
+    return tuple(
+        WaterfallStep(s["name"], s["added"], s["log_odds"], s["risk"]) for s in told["steps"]
+    )
 
 
 def _stages(

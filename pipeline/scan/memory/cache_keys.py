@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +10,8 @@ from pipeline.core.environment import installed
 from pipeline.core.records import Asset, Kind
 from pipeline.load.loaded import WORKING_EDGE
 from pipeline.screening.config import Config
-from pipeline.screening.judge import CANDIDATES, Bench
+from pipeline.screening.stage_runner import CANDIDATES, StageRunner
+from reference_index.canonical_json import json_digest
 
 DECODERS = (
     "charset-normalizer",
@@ -27,8 +26,7 @@ DECODERS = (
 
 def key_of(**parts: Any) -> str:
     """SHA-256 (hex) of JSON values, by name."""
-    text = json.dumps(parts, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()
+    return json_digest(parts)
 
 
 def content_of(asset: Asset) -> str | None:
@@ -45,7 +43,7 @@ def content_of(asset: Asset) -> str | None:
 
 
 @dataclass(frozen=True)
-class Keys:
+class CacheKeys:
     """The keys of one scan.
 
     Attributes:
@@ -61,7 +59,7 @@ class Keys:
     rows: str
 
 
-def keys_of(benches: Sequence[Bench], config: Config) -> Keys:
+def cache_keys_of(runners: Sequence[StageRunner], config: Config) -> CacheKeys:
     """The keys of a scan by these stages under this configuration."""
     version = installed("clearance")
     load = key_of(
@@ -75,21 +73,21 @@ def keys_of(benches: Sequence[Bench], config: Config) -> Keys:
         search[str(kind)] = key_of(
             load=load,
             stages={
-                bench.name: {
-                    "settings": bench.settings.model_dump(mode="json"),
-                    "spec": bench.stage.spec.digest() if bench.stage is not None else None,
-                    "absent": bench.absent.detail if bench.absent is not None else None,
+                runner.name: {
+                    "settings": runner.settings.model_dump(mode="json"),
+                    "spec": runner.stage.spec.digest() if runner.stage is not None else None,
+                    "absent": runner.absent.detail if runner.absent is not None else None,
                 }
-                for bench in benches
-                if bench.kind is kind
+                for runner in runners
+                if runner.kind is kind
             },
-            others=sorted(bench.name for bench in benches if bench.kind is not kind),
+            others=sorted(runner.name for runner in runners if runner.kind is not kind),
             candidates=CANDIDATES,
             clearance=version,
         )
-    return Keys(
+    return CacheKeys(
         load=load,
-        specs={b.name: b.stage.spec.digest() for b in benches if b.stage is not None},
+        specs={b.name: b.stage.spec.digest() for b in runners if b.stage is not None},
         search=search,
         rows=key_of(search=search, config=config.fingerprint(), clearance=version),
     )

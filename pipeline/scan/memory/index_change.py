@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from pipeline.core.errors import Reason, ReferenceIndexError
 from pipeline.core.records import Abstention
-from pipeline.screening.judge import Bench
+from pipeline.screening.stage_runner import StageRunner
 from reference_index.store import ReferenceIndex
 
 
@@ -64,23 +64,23 @@ class IndexChanges:
         )
 
 
-def benches_of(benches: Sequence[Bench], files: frozenset[int]) -> list[Bench]:
+def runners_for(runners: Sequence[StageRunner], files: frozenset[int]) -> list[StageRunner]:
     """The same stages with nothing to compare with but these files, by position in the index."""
-    return [_bench_of(bench, files) for bench in benches]
+    return [_runner_for(runner, files) for runner in runners]
 
 
-def _bench_of(bench: Bench, files: frozenset[int]) -> Bench:
-    if bench.entries is None:
-        return bench
-    kept = np.isin(bench.entries.file_of_row, np.fromiter(files, np.int64, len(files)))
+def _runner_for(runner: StageRunner, files: frozenset[int]) -> StageRunner:
+    if runner.entries is None:
+        return runner
+    kept = np.isin(runner.entries.file_of_row, np.fromiter(files, np.int64, len(files)))
     if not kept.any():
         none = Abstention(Reason.NO_WORKS, "none of the added works is of this kind")
-        return replace(bench, stage=None, entries=None, absent=none)
+        return replace(runner, stage=None, entries=None, absent=none)
     entries = replace(
-        bench.entries,
-        rows=bench.entries.rows.filter(pa.array(kept)),
-        file_of_row=bench.entries.file_of_row[kept],
+        runner.entries,
+        rows=runner.entries.rows.filter(pa.array(kept)),
+        file_of_row=runner.entries.file_of_row[kept],
         cache={},
         folder=None,
     )
-    return replace(bench, entries=entries)
+    return replace(runner, entries=entries)

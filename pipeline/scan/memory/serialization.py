@@ -24,8 +24,8 @@ from pipeline.core.records import (
     Passage,
     StageOutcome,
 )
-from pipeline.screening.judge import Answer
 from pipeline.screening.rows import Facts
+from pipeline.screening.stage_runner import FingerprintResult
 
 
 def packed_json(value: Any) -> bytes:
@@ -42,7 +42,7 @@ def unpacked_json(data: bytes) -> Any:
         raise ValueError("kept values are damaged") from error
 
 
-def answer_to_bytes(answer: Answer) -> bytes | None:
+def answer_to_bytes(answer: FingerprintResult) -> bytes | None:
     """A fingerprint or an abstention; None for an outcome that says that the stage broke, which is
     not kept, so that the next scan tries again.
     """
@@ -139,14 +139,14 @@ def _evidence_of(value: Mapping[str, Any]) -> Evidence:
 def facts_to_json(facts: Facts) -> str:
     """How an asset loaded."""
     fault = [str(facts.fault.reason), facts.fault.detail] if facts.fault else None
-    return json.dumps([fault, facts.format, facts.notes, facts.whole])
+    return json.dumps([fault, facts.format, facts.notes, facts.complete])
 
 
 def facts_from_json(text: str) -> Facts:
     """The inverse of `facts_to_json`. Raises ValueError if `text` is not of its making."""
     try:
-        fault, file_format, notes, whole = json.loads(text)
+        fault, file_format, notes, complete = json.loads(text)
         found = Fault(Reason(fault[0]), fault[1]) if fault else None
-        return Facts(found, file_format, tuple(notes), whole)
+        return Facts(found, file_format, tuple(notes), complete)
     except (TypeError, KeyError, IndexError) as error:
         raise ValueError("kept facts are of another form") from error

@@ -100,7 +100,7 @@ class KnownScan:
     summary: str | None = None
 
 
-class State:
+class ScanCache:
     """The state of one scan directory, held by the one process that holds the directory's lock.
 
     Raises:
@@ -136,7 +136,7 @@ class State:
 
     def opened_before(self) -> set[str]:
         """The keys of stages that the last scan could open
-        (`pipeline.screening.judge.opening_keys`)."""
+        (`pipeline.screening.stage_runner.opening_keys`)."""
         return {str(row[0]) for row in self._read("select key from opened")}
 
     def put_opened(self, keys: Iterable[str]) -> None:

@@ -18,6 +18,7 @@ from typing import Any
 from pipeline.core.environment import now
 from pipeline.runtime.json_log import pace_facts
 from pipeline.runtime.pace import Pace
+from reference_index.atomic_write import write_atomically
 
 HEARTBEAT = "heartbeat.json"
 BEAT_SECONDS = 5.0
@@ -99,10 +100,7 @@ class Heartbeat:
             "updated": now(),
             "exit_status": exit_status,
         }
-        new = self._path.with_name(f".{HEARTBEAT}.{os.getpid()}")
+        text = json.dumps(said, sort_keys=True) + "\n"
         with suppress(OSError):
-            try:
-                new.write_text(json.dumps(said, sort_keys=True) + "\n", encoding="utf-8")
-                new.replace(self._path)
-            finally:
-                new.unlink(missing_ok=True)
+            # Not flushed: it is written every few seconds, and a reader wants it only soon.
+            write_atomically(self._path, text.encode(), flush=False)

@@ -14,8 +14,8 @@ from pipeline.core.errors import ConfigError
 from pipeline.core.records import Band
 from pipeline.core.wording.terms import BANDS, count
 from pipeline.runtime.failures import failure_in_words
-from pipeline.scan.answer.delta import Change
-from pipeline.scan.answer.notes import TITLES, arriving_notes, suppressed_notes
+from pipeline.scan.output.delta import Change
+from pipeline.scan.output.notes import TITLES, arriving_notes, suppressed_notes
 from pipeline.scan.settings import ENV, Notify
 from pipeline.screening.recorded import RecordUse
 

@@ -13,7 +13,7 @@ from pipeline.runtime.signals import Interrupted, interruptible
 from pipeline.scan.events import Event
 from pipeline.scan.operation.heartbeat import HEARTBEAT, Heartbeat
 from pipeline.scan.operation.notify import Notifier
-from pipeline.scan.run import Say, Scanned, scan
+from pipeline.scan.run import OnMessage, ScanResult, scan
 from pipeline.scan.settings import ScanSettings
 
 EXIT_STOPPED = 130
@@ -32,9 +32,9 @@ def operate(
     statuses: Statuses,
     *,
     progress: Progress,
-    say: Say,
+    on_message: OnMessage,
     log: JsonLog | None = None,
-) -> Scanned:
+) -> ScanResult:
     """Scans, with a heartbeat beside the results, and a notification after them.
 
     Args:
@@ -53,7 +53,7 @@ def operate(
     heart = Heartbeat(settings.place(settings.out) / HEARTBEAT)
     scan_ids: list[str] = []
 
-    def tell(event: Event, facts: Mapping[str, Any]) -> None:
+    def on_event(event: Event, facts: Mapping[str, Any]) -> None:
         if event is Event.STARTED:
             scan_ids.append(facts["scan_id"])
             heart.begin(facts["scan_id"])
@@ -64,14 +64,14 @@ def operate(
 
     def warn(notes: list[str]) -> None:
         for note in notes:
-            say(note)
+            on_message(note)
             if log is not None:
                 log.event("notification_failed", message=note)
 
     def stopping(name: str) -> None:
         if log is not None:
             log.event("stopping", signal=name)
-        say("Stopping; once more to stop at once.")
+        on_message("Stopping; once more to stop at once.")
 
     try:
         with interruptible(stopping) as stop:
@@ -83,7 +83,7 @@ def operate(
             log_progress = together(
                 progress, heart.progress, *([log.progress] if log is not None else [])
             )
-            done = scan(settings, progress=checked, say=say, tell=tell)
+            done = scan(settings, progress=checked, on_message=on_message, on_event=on_event)
     except KeyboardInterrupt as stopped:
         number = stopped.status if isinstance(stopped, Interrupted) else EXIT_STOPPED
         heart.end("interrupted", number)

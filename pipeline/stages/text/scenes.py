@@ -23,7 +23,7 @@ _READ_AS: dict[str, str] = {"fdx": "pdf", "fadein": "pdf"}
 """Formats that name their elements, of which the index keeps the lines alone: read by layout."""
 
 
-class ScriptPlaces:
+class ScriptScenes:
     """Scenes and pages of a script, by offset in characters."""
 
     def __init__(self, script: LoadedScript) -> None:
@@ -47,7 +47,7 @@ class ScriptPlaces:
         return self._pages[at] if at >= 0 else None
 
 
-class WorkPlaces:
+class WorkScenes:
     """Scenes of works, read from the texts that an index keeps. For one thread.
 
     Where their pages end is not kept, so no page is known.
@@ -56,9 +56,9 @@ class WorkPlaces:
     def __init__(self, index: ReferenceIndex) -> None:
         self._index = index
         self._files = {(file.work_id, file.path): file for file in index.files}
-        self._held: OrderedDict[tuple[str, str], ScriptPlaces | None] = OrderedDict()
+        self._held: OrderedDict[tuple[str, str], ScriptScenes | None] = OrderedDict()
 
-    def of(self, work_id: str, work_file: str) -> ScriptPlaces | None:
+    def of(self, work_id: str, work_file: str) -> ScriptScenes | None:
         """The places of a file of a work; None if its text is not kept or can't be read."""
         key = (work_id, work_file)
         if key not in self._held:
@@ -68,7 +68,7 @@ class WorkPlaces:
         self._held.move_to_end(key)
         return self._held[key]
 
-    def _read(self, key: tuple[str, str]) -> ScriptPlaces | None:
+    def _read(self, key: tuple[str, str]) -> ScriptScenes | None:
         file = self._files.get(key)
         if file is None:
             return None
@@ -76,7 +76,7 @@ class WorkPlaces:
             text = self._index.content(file).text
         except (ScreeningError, OSError):
             return None  # the evidence stands without it
-        return None if text is None else ScriptPlaces(stored_script(text, file.format))
+        return None if text is None else ScriptScenes(stored_script(text, file.format))
 
 
 def stored_script(text: str, script_format: str) -> LoadedScript:
@@ -85,13 +85,13 @@ def stored_script(text: str, script_format: str) -> LoadedScript:
     return LoadedScript(text, spans, _READ_AS.get(script_format, script_format))
 
 
-def with_places(
-    outcomes: Sequence[StageOutcome], script: LoadedScript, works: WorkPlaces
+def with_scenes(
+    outcomes: Sequence[StageOutcome], script: LoadedScript, works: WorkScenes
 ) -> tuple[StageOutcome, ...]:
     """Outcomes whose passages know their scene and page in the asset and in the work."""
     if not any(one.passages for outcome in outcomes for one in outcome.evidence):
         return tuple(outcomes)
-    places = ScriptPlaces(script)
+    places = ScriptScenes(script)
 
     def placed(work_id: str, passage: Passage) -> Passage:
         asset, work = passage.asset_start, passage.work_start

@@ -15,7 +15,7 @@ from pipeline.core.wording.visible import visible
 from pipeline.drops import drop as drops
 from pipeline.drops import object_storage
 from pipeline.drops.discover import discover
-from pipeline.drops.drop import opened
+from pipeline.drops.drop import open_drop
 from pipeline.drops.places import ObjectPlace, place
 from pipeline.drops.spool import SPOOL, file_name, spool
 from pipeline.screening.config import Config
@@ -36,7 +36,7 @@ def settings(**values):
 
 
 def open_with(where, config):
-    return opened(where, config.limits.max_file_bytes, config.object_storage)
+    return open_drop(where, config.limits.max_file_bytes, config.object_storage)
 
 
 def copied(assets):
@@ -48,8 +48,8 @@ def copied(assets):
 def screened(where, config=None):
     """The drop's assets by path; every listed entry has one."""
     with open_with(place(where), config or settings()) as drop:
-        entries = list(drop.listed())
-        rows = list(drop.judged(entries, copied))
+        entries = list(drop.list_entries())
+        rows = list(drop.rows(entries, copied))
     assert [asset.asset_path for asset, _ in rows] == [entry.asset_path for entry in entries]
     found = {asset.asset_path: asset for asset, _ in rows}
     assert len(found) == len(rows)
@@ -69,7 +69,7 @@ def tries(how, attempts):
 
 def listing(where):
     with open_with(place(where), settings()) as drop:
-        return {entry.asset_path: entry for entry in drop.listed()}
+        return {entry.asset_path: entry for entry in drop.list_entries()}
 
 
 # What is an asset
@@ -153,9 +153,9 @@ def test_more_objects_than_a_page_holds(client, bucket, proxy):
     assert proxy.count(r"GET /drops\?") == 3
     # A listing is never a kept one.
     with open_with(place(f"s3://{bucket}/many/"), settings()) as drop:
-        assert len(list(drop.listed())) == 45
+        assert len(list(drop.list_entries())) == 45
         put(client, bucket, {"many/new.txt": b""})
-        assert len(list(drop.listed())) == 46
+        assert len(list(drop.list_entries())) == 46
 
 
 def test_one_object_is_a_drop(client, bucket):
@@ -235,7 +235,7 @@ def test_a_listing_that_fails(bucket, proxy, how, says, asked):
         pytest.raises(DropError, match=says) as caught,
         open_with(place(f"s3://{bucket}"), settings(attempts=3)) as drop,
     ):
-        drop.listed()
+        drop.list_entries()
     assert "\n" not in str(caught.value)
     if asked:
         assert proxy.count("GET /drops") in tries(how, asked)
@@ -397,8 +397,8 @@ def test_the_spool_is_private_and_bounded(client, bucket, temporary, monkeypatch
         yield from waiting
 
     with open_with(ObjectPlace(bucket), settings(spool_bytes=350)) as drop:
-        entries = list(drop.listed())
-        rows = list(drop.judged(entries, held_back))
+        entries = list(drop.list_entries())
+        rows = list(drop.rows(entries, held_back))
         assert [row.asset_path for row in rows] == [entry.asset_path for entry in entries]
         assert len(rows) == 13
         (folder,) = temporary.glob(f"{SPOOL}*")
@@ -416,7 +416,7 @@ def test_a_run_that_fails_leaves_no_spool(client, bucket, temporary):
         raise RuntimeError
 
     with pytest.raises(RuntimeError), open_with(ObjectPlace(bucket), settings()) as drop:
-        list(drop.judged(list(drop.listed()), broken))
+        list(drop.rows(list(drop.list_entries()), broken))
     assert list(temporary.iterdir()) == []
 
 

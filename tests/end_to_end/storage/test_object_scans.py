@@ -5,7 +5,7 @@ import json
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline.scan import judging
+from pipeline.scan import incremental
 from pipeline.scan.run import scan
 from pipeline.scan.settings import load_settings
 
@@ -44,13 +44,13 @@ def test_objects_are_fetched_once_and_the_table_is_that_of_a_folder(
             key = f"night/{file.relative_to(drop).as_posix()}"
             client.put_object(Bucket=bucket, Key=key, Body=file.read_bytes())
     loads = []
-    whole = judging.Judging._put_loaded
+    whole = incremental.IncrementalScreener._put_loaded
 
     def told(self, due, loaded, answered):
         loads.append(due.asset.asset_path)
         whole(self, due, loaded, answered)
 
-    monkeypatch.setattr(judging.Judging, "_put_loaded", told)
+    monkeypatch.setattr(incremental.IncrementalScreener, "_put_loaded", told)
     remote = settings("remote", f"s3://{bucket}/night")
     first = scan(remote)
     assert first.summary["read"] == 4

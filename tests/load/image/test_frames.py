@@ -38,7 +38,7 @@ def test_every_frame_comes_in_order(read, image_format):
     loaded = read("a.png", moving(5, image_format), max_frames=5)
     assert numbers(loaded, MOVING[image_format]) == [0, 1, 2, 3, 4]
     assert (loaded.frame_count, loaded.notes, loaded.format) == (5, (), image_format)
-    assert loaded.whole
+    assert loaded.complete
 
 
 @pytest.mark.parametrize("image_format", MOVING)
@@ -51,14 +51,14 @@ def test_more_frames_than_the_limit_are_sampled_and_noted(read, image_format):
         f"It has 9 {what}; 3 of them, spread over the whole, were looked at; to look at more, "
         "raise limits.max_frames in the configuration.",
     )
-    assert not loaded.whole
+    assert not loaded.complete
 
 
 def test_a_single_frame_of_many_says_so(read):
     loaded = read("a.gif", moving(4, "GIF"), max_frames=1)
     assert numbers(loaded, 0) == [0]
     assert loaded.notes[0].startswith("It has 4 frames; only the first was looked at;")
-    assert not loaded.whole
+    assert not loaded.complete
 
 
 def test_gif_frames_build_on_each_other(read):
@@ -116,5 +116,5 @@ def test_a_gif_without_its_end_mark_is_noted(read):
     loaded = read("a.gif", data[:-1])
     assert numbers(loaded, 0) == [0, 1, 2]
     assert ["no end mark" in note for note in loaded.notes] == [True]
-    assert not loaded.whole
+    assert not loaded.complete
     assert read("b.gif", data + bytes(100)).notes == ()

@@ -70,7 +70,7 @@ def test_headers_and_footers_follow(read):
     document.sections[0].footer.paragraphs[0].text = "A footer"
     script = read("a.docx", saved(document))
     assert content(script) == ["words", "A header", "A footer"]
-    assert (script.notes, script.whole) == ((), True)
+    assert (script.notes, script.complete) == ((), True)
 
 
 def test_a_document_that_is_all_header(read):
@@ -92,7 +92,7 @@ def test_comments_follow(read):
     assert content(script) == [
         "words", "a footnote", "a header", "a header", "a footer", "Rewrite!",
     ]  # fmt: skip
-    assert (script.notes, script.whole) == ((), True)
+    assert (script.notes, script.complete) == ((), True)
 
 
 @pytest.mark.parametrize("name", ["Header1", "chapter", "hdr-3"])
@@ -111,12 +111,12 @@ def test_deleted_passages_of_a_header_are_noted(read):
 
 def test_pictures_are_noted(read):
     parts = {"word/document.xml": word_xml(paragraph("words")), "docProps/thumbnail.jpeg": "x"}
-    assert read("a.docx", archive(parts)).whole
+    assert read("a.docx", archive(parts)).complete
     script = read("b.docx", archive(parts | {"word/media/image1.png": "x"}))
     assert script.notes == (
         "It holds a picture, which was not compared; save it as a file to screen it.",
     )
-    assert not script.whole
+    assert not script.complete
     more = {f"word/media/image{number}.png": "x" for number in range(3)}
     assert read("c.docx", archive(parts | more)).notes == (
         "It holds 3 pictures, which were not compared; save them as files to screen them.",
@@ -127,7 +127,7 @@ def test_a_picture_as_the_word_library_adds_it(read):
     document = docx.Document()
     document.add_paragraph("words")
     document.add_picture(io.BytesIO(encoded(solid((9, 9, 9)), "PNG")))
-    assert not read("a.docx", saved(document)).whole
+    assert not read("a.docx", saved(document)).complete
 
 
 @pytest.mark.parametrize(
@@ -143,13 +143,13 @@ def test_parts_that_may_hold_text_of_another_form_are_noted(read, name):
     script = read("a.docx", archive({"word/document.xml": word_xml(paragraph("a")), name: "x"}))
     assert content(script) == ["a"]
     assert ["not read" in note for note in script.notes] == [True]
-    assert not script.whole
+    assert not script.complete
 
 
 def test_an_inserted_file_under_any_name_is_noted(read):
     script = read("a.docx", word_document(paragraph("words") + "<w:altChunk/>"))
     assert ["not read" in note for note in script.notes] == [True]
-    assert not script.whole
+    assert not script.complete
 
 
 def test_footnotes_and_endnotes_follow(read):

@@ -51,7 +51,7 @@ def test_pages_without_a_text_layer_are_counted_in_a_note(read):
     script = read("a.pdf", pdf([words_at("words"), SQUARE, b"", SQUARE]))
     assert script.text == "words"
     assert len(script.notes) == 1
-    assert not script.whole
+    assert not script.complete
     assert script.notes[0].startswith("2 of its 4 pages have no text layer")
     assert (
         read("b.pdf", pdf([words_at("words"), SQUARE]))
@@ -62,7 +62,7 @@ def test_pages_without_a_text_layer_are_counted_in_a_note(read):
 
 def test_blank_pages_are_no_loss(read):
     script = read("a.pdf", pdf([b"", words_at("words"), b""]))
-    assert (script.notes, script.whole) == ((), True)
+    assert (script.notes, script.complete) == ((), True)
     assert script.pages == (2,)
 
 
@@ -280,7 +280,7 @@ def with_picture(contents, width, height, times=1):
 def test_a_scan_with_a_page_number_is_no_page_that_was_read(read):
     script = read("a.pdf", with_picture(words_at("Page 3"), 380, 380))
     assert script.text == "Page 3"
-    assert not script.whole
+    assert not script.complete
     assert len(script.notes) == 1
     assert script.notes[0].startswith("1 of its 1 pages has no text layer, or hardly any")
 
@@ -306,12 +306,12 @@ def test_pictures_beside_text_are_told(read, width, height, times, notes):
     script = read("a.pdf", with_picture(PROSE, width, height, times))
     assert "nothing at all" in script.text
     assert list(script.notes) == notes
-    assert script.whole == (not notes)
+    assert script.complete == (not notes)
 
 
 def test_few_words_beside_a_small_picture_are_read(read):
     script = read("a.pdf", with_picture(words_at("THE END"), 60, 60))
-    assert (script.text, script.notes, script.whole) == ("THE END", (), True)
+    assert (script.text, script.notes, script.complete) == ("THE END", (), True)
 
 
 @pytest.mark.parametrize("inner", [b"1 0 0 1", b"380 0 0 380"])
@@ -347,7 +347,7 @@ def test_what_is_written_in_notes_and_fields_follows_its_page(read, kind, entrie
     data = one_page(words_at("words"), annotation(kind, entries), annotations=b"5 0 R")
     script = read("a.pdf", data)
     assert content(script) == ["words\nIt was a dark night."]
-    assert (script.notes, script.whole) == ((), True)
+    assert (script.notes, script.complete) == ((), True)
     alone = one_page(b"", annotation(kind, entries), annotations=b"5 0 R")
     assert content(read("b.pdf", alone)) == ["It was a dark night."]
 
@@ -358,7 +358,7 @@ def test_a_box_that_is_ticked_and_a_link_say_nothing(read):
         annotation(b"Link", b"/Contents (a link)"),
     )
     script = read("a.pdf", one_page(words_at("words"), *kinds, annotations=b"5 0 R 6 0 R"))
-    assert (script.text, script.notes, script.whole) == ("words", (), True)
+    assert (script.text, script.notes, script.complete) == ("words", (), True)
 
 
 def test_a_stamp_is_a_picture(read):

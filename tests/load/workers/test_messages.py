@@ -16,7 +16,7 @@ from pipeline.load import Limits
 from pipeline.load.loaded import LoadedImage, LoadedScript
 from pipeline.load.workers import pool as workers
 from pipeline.load.workers import worker
-from pipeline.load.workers.pool import close_workers, load_apart
+from pipeline.load.workers.pool import close_workers, load_in_worker
 
 
 @pytest.fixture
@@ -50,11 +50,11 @@ def framed(header, data=b""):
 
 PICTURE = {
     "kind": "image", "shapes": [[1, 1]], "format": "PNG", "frame_count": 1, "notes": [],
-    "whole": True, "numbers": [0],
+    "complete": True, "numbers": [0],
 }  # fmt: skip
 SCRIPT = {
     "kind": "script", "text_bytes": 2, "spans": 1, "names_bytes": 8, "pages": False,
-    "format": "txt", "encoding": None, "notes": [], "whole": True,
+    "format": "txt", "encoding": None, "notes": [], "complete": True,
 }  # fmt: skip
 
 
@@ -88,7 +88,7 @@ def script(header=SCRIPT, text=b"ab", names=b'["text"]', spans=(0, 2, 0)):
 )
 def test_no_answer_is_believed_that_a_decoder_does_not_give(pool, words, monkeypatch, answer):
     monkeypatch.setattr(worker.Worker, "_command", lambda _: liar(answer))
-    assert reason(load_apart(words, Limits())) is Reason.DECODER_DIED
+    assert reason(load_in_worker(words, Limits())) is Reason.DECODER_DIED
     assert pool._idle == []
 
 
@@ -98,4 +98,4 @@ def test_the_answers_above_are_refused_for_what_is_wrong_in_them(
     pool, words, monkeypatch, answer, kind
 ):
     monkeypatch.setattr(worker.Worker, "_command", lambda _: liar(answer))
-    assert isinstance(load_apart(words, Limits()), kind)
+    assert isinstance(load_in_worker(words, Limits()), kind)

@@ -35,7 +35,7 @@ from pipeline.load import OUT_OF_MEMORY, Limits, load
 from pipeline.load.loaded import LoadedImage, LoadedScript
 from pipeline.load.workers import pool as workers
 from pipeline.load.workers import worker
-from pipeline.load.workers.pool import Workers, close_workers, load_all, load_apart
+from pipeline.load.workers.pool import Workers, close_workers, load_all, load_in_worker
 
 pytestmark = [
     pytest.mark.slow,
@@ -101,7 +101,7 @@ def monster(folder, seconds=60):
 def same(one, other):
     if not isinstance(one, LoadedImage):
         return one == other
-    for name in ("format", "frame_count", "notes", "whole", "numbers"):
+    for name in ("format", "frame_count", "notes", "complete", "numbers"):
         assert getattr(one, name) == getattr(other, name)
     return len(one.frames) == len(other.frames) and all(
         a.dtype == b.dtype and a.flags.writeable and np.array_equal(a, b)
@@ -123,30 +123,30 @@ def test_names_that_are_not_unicode_and_relative_places(tmp_path, monkeypatch):
     for raw in (b"latin-\xe9.txt", b"new\nline.txt", b"-rf.txt"):
         file = Path(os.fsdecode(raw))
         file.write_bytes(b"words of a file")
-        assert isinstance(load_apart(asset_of(file, "a"), Limits()), LoadedScript)
+        assert isinstance(load_in_worker(asset_of(file, "a"), Limits()), LoadedScript)
 
 
 def test_a_fault_of_discovery_needs_no_worker(pool, tmp_path):
     fault = Fault(Reason.NOT_A_FILE, "it is a named pipe, not a file")
-    assert load_apart(Asset(tmp_path, "a", None, Kind.OTHER, None, fault), Limits()) is fault
+    assert load_in_worker(Asset(tmp_path, "a", None, Kind.OTHER, None, fault), Limits()) is fault
     assert pool._idle == []
 
 
 def test_a_worker_is_kept_and_replaced_after_many_files(pool, words, monkeypatch):
-    load_apart(words, Limits())
+    load_in_worker(words, Limits())
     first = only(pool)
-    load_apart(words, Limits())
+    load_in_worker(words, Limits())
     assert only(pool) is first
     monkeypatch.setattr(workers, "FILES_A_WORKER", 3)
-    load_apart(words, Limits())
+    load_in_worker(words, Limits())
     assert pool._idle == []
     assert not first.alive()
 
 
 def test_a_worker_of_other_bounds_is_not_used(pool, words):
-    load_apart(words, Limits())
+    load_in_worker(words, Limits())
     first = only(pool)
-    load_apart(words, LITTLE)
+    load_in_worker(words, LITTLE)
     assert only(pool) is not first
     bounds = Path(f"/proc/{only(pool).pid}/limits").read_text()
     assert f"Max address space         {LITTLE.max_worker_bytes}" in bounds
@@ -179,26 +179,26 @@ def test_a_worker_that_is_killed_costs_one_row(pool, tmp_path, words):
     result = checked(killed_while_busy(pool, monster(tmp_path), 1))
     assert reason(result) is Reason.DECODER_DIED
     assert "SIGKILL" in result.detail
-    assert isinstance(load_apart(words, Limits()), LoadedScript)
+    assert isinstance(load_in_worker(words, Limits()), LoadedScript)
 
 
 def test_a_death_that_an_earlier_file_may_have_caused_is_tried_once_more(pool, tmp_path, words):
-    load_apart(words, Limits())
+    load_in_worker(words, Limits())
     assert reason(killed_while_busy(pool, monster(tmp_path), 2)) is Reason.DECODER_DIED
-    load_apart(words, Limits())
+    load_in_worker(words, Limits())
     only(pool).kill()
     time.sleep(0.1)
-    assert isinstance(load_apart(words, Limits()), LoadedScript), "it died between two files"
+    assert isinstance(load_in_worker(words, Limits()), LoadedScript), "it died between two files"
 
 
 def test_a_file_that_takes_too_long_is_a_row_and_its_worker_is_gone(pool, tmp_path, words):
     started = time.monotonic()
-    result = checked(load_apart(monster(tmp_path, 6), Limits(max_load_seconds=1)))
+    result = checked(load_in_worker(monster(tmp_path, 6), Limits(max_load_seconds=1)))
     assert reason(result) is Reason.TIMED_OUT
     assert "max_load_seconds" in result.detail
     assert time.monotonic() - started < 30
     assert pool._idle == []
-    assert isinstance(load_apart(words, Limits()), LoadedScript)
+    assert isinstance(load_in_worker(words, Limits()), LoadedScript)
 
 
 def test_a_reader_of_pdf_ends_with_its_worker(pool, tmp_path):
@@ -236,18 +236,18 @@ def _runs(pid):
 
 def test_memory_over_the_limit_is_a_row(pool, tmp_path, words):
     asset = written(tmp_path, "a.png", encoded(solid(1, (12_000, 12_000), "1"), "PNG"))
-    load_apart(words, LITTLE)
-    result = checked(load_apart(asset, LITTLE))
+    load_in_worker(words, LITTLE)
+    result = checked(load_in_worker(asset, LITTLE))
     assert result == OUT_OF_MEMORY
-    assert result == load_apart(asset, LITTLE), "whatever its worker read before"
-    assert isinstance(load_apart(words, LITTLE), LoadedScript)
+    assert result == load_in_worker(asset, LITTLE), "whatever its worker read before"
+    assert isinstance(load_in_worker(words, LITTLE), LoadedScript)
 
 
 def test_a_worker_that_holds_much_is_replaced(pool, words, monkeypatch):
-    load_apart(words, Limits())
+    load_in_worker(words, Limits())
     first = only(pool)
     monkeypatch.setattr(worker.Worker, "_address_space", lambda _: 2**40)
-    load_apart(words, Limits())
+    load_in_worker(words, Limits())
     assert pool._idle == []
     assert not first.alive()
 
@@ -287,7 +287,7 @@ class Killed:
 
 def test_a_worker_that_is_killed_while_it_starts_is_started_again(pool, words, monkeypatch):
     killed = Killed(monkeypatch, lambda before: before < 2)
-    assert isinstance(load_apart(words, Limits()), LoadedScript)
+    assert isinstance(load_in_worker(words, Limits()), LoadedScript)
     assert killed.started == 3
 
 
@@ -329,7 +329,7 @@ def test_a_worker_that_was_gone_before_it_was_asked_is_not_the_file_s_fault(
             made._process.wait()
 
     monkeypatch.setattr(worker.Worker, "_greet", greet_and_end)
-    assert isinstance(load_apart(words, Limits()), LoadedScript)
+    assert isinstance(load_in_worker(words, Limits()), LoadedScript)
     assert gone
 
 
@@ -341,7 +341,7 @@ from pathlib import Path
 sys.path.insert(0, {root!r})
 from pipeline.drops.discover import asset_of
 from pipeline.load import Limits, workers
-from pipeline.load.workers.prefetch import load_ahead
+from pipeline.load.workers.prefetch import prefetch
 asset = asset_of(Path({file!r}), "a")
 
 def tell():
@@ -355,7 +355,7 @@ def tell():
 try:
     with workers.Workers(Limits()) as loading:
         threading.Thread(target=tell).start()
-        print(list(load_ahead([asset] * 3, loading.load)), flush=True)
+        print(list(prefetch([asset] * 3, loading.load)), flush=True)
 except KeyboardInterrupt:
     print("interrupted", flush=True)
 """
@@ -423,7 +423,7 @@ print(*[one.pid for one in workers._pool._idle])
 
 
 def test_a_decoder_holds_no_open_file_but_its_pipes(tmp_path, pool, words):
-    load_apart(words, Limits())
+    load_in_worker(words, Limits())
     pid = only(pool).pid
     open_files = [str(link.readlink()) for link in Path(f"/proc/{pid}/fd").iterdir()]
     assert all(one.startswith("pipe:") or one == os.devnull for one in open_files)

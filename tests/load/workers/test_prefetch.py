@@ -1,4 +1,4 @@
-"""Loading ahead: every item comes back once and in order, and not too much is held at once."""
+"""Prefetching: every item comes back once and in order, and not too much is held at once."""
 
 import threading
 
@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pipeline.core.errors import Reason
 from pipeline.core.records import Fault
 from pipeline.load.loaded import LoadedImage, LoadedScript, Span
-from pipeline.load.workers import prefetch as ahead
+from pipeline.load.workers import prefetch as prefetching
 
 FAULT = Fault(Reason.CORRUPT, "it is damaged")
 
@@ -21,24 +21,24 @@ def image(side):
 
 def test_memory_that_is_held():
     script = LoadedScript("words", (Span(0, 5),), "txt")
-    assert ahead.decoded_bytes(FAULT) == 0
-    assert ahead.decoded_bytes(image(10)) == 300
-    assert ahead.decoded_bytes(script) == 20
+    assert prefetching.decoded_bytes(FAULT) == 0
+    assert prefetching.decoded_bytes(image(10)) == 300
+    assert prefetching.decoded_bytes(script) == 20
 
 
 @given(st.integers(0, 100))
 @settings(max_examples=15, deadline=None)
 def test_every_item_once_and_in_order(count):
-    chunks = list(ahead.load_ahead(range(count), lambda _: FAULT))
+    chunks = list(prefetching.prefetch(range(count), lambda _: FAULT))
     assert [item for chunk in chunks for item, _ in chunk] == list(range(count))
-    assert all(len(chunk) == ahead.CHUNK_ITEMS for chunk in chunks[:-1])
+    assert all(len(chunk) == prefetching.CHUNK_ITEMS for chunk in chunks[:-1])
     assert all(chunks)
 
 
 @pytest.mark.parametrize(("bound", "expected"), [(599, 2), (600, 2), (601, 3), (1, 1)])
 def test_a_chunk_ends_when_it_holds_much(monkeypatch, bound, expected):
-    monkeypatch.setattr(ahead, "CHUNK_BYTES", bound)
-    chunks = list(ahead.load_ahead(range(6), lambda _: image(10)))
+    monkeypatch.setattr(prefetching, "CHUNK_BYTES", bound)
+    chunks = list(prefetching.prefetch(range(6), lambda _: image(10)))
     assert [len(chunk) for chunk in chunks[:-1]] == [expected] * (len(chunks) - 1)
     assert sum(map(len, chunks)) == 6
 
@@ -51,11 +51,11 @@ def test_items_are_asked_for_no_further_ahead_than_there_are_threads():
             asked.append(number)
             yield number
 
-    chunks = ahead.load_ahead(source(), lambda _: FAULT)
+    chunks = prefetching.prefetch(source(), lambda _: FAULT)
     assert asked == []
-    assert len(next(chunks)) == ahead.CHUNK_ITEMS
+    assert len(next(chunks)) == prefetching.CHUNK_ITEMS
     threads = threading.active_count()
-    assert len(asked) <= ahead.CHUNK_ITEMS + max(2, threads)
+    assert len(asked) <= prefetching.CHUNK_ITEMS + max(2, threads)
     chunks.close()
 
 
@@ -66,4 +66,4 @@ def test_a_fault_of_the_program_is_not_hidden():
         return FAULT
 
     with pytest.raises(ZeroDivisionError):
-        list(ahead.load_ahead(range(5), broken))
+        list(prefetching.prefetch(range(5), broken))

@@ -17,7 +17,7 @@ from pipeline.core.records import (
     Passage,
     StageOutcome,
 )
-from pipeline.scan.memory import serialization as codec
+from pipeline.scan.memory import serialization
 from pipeline.screening.rows import Facts
 
 TEXT = st.text(max_size=12)
@@ -50,21 +50,21 @@ FACTS = st.builds(
 @settings(deadline=None)
 @given(st.lists(OUTCOMES, max_size=3).map(tuple))
 def test_outcomes_come_back(outcomes):
-    assert codec.outcomes_from_bytes(codec.outcomes_to_bytes(outcomes)) == outcomes
+    assert serialization.outcomes_from_bytes(serialization.outcomes_to_bytes(outcomes)) == outcomes
 
 
 @settings(deadline=None)
 @given(FACTS)
 def test_facts_come_back(facts):
-    assert codec.facts_from_json(codec.facts_to_json(facts)) == facts
+    assert serialization.facts_from_json(serialization.facts_to_json(facts)) == facts
 
 
 @settings(deadline=None)
 @given(st.lists(st.binary(max_size=9), min_size=1, max_size=3), VALUES)
 def test_fingerprints_come_back(blobs, facts):
     rows = pa.RecordBatch.from_pydict({"n": list(range(len(blobs))), "data": blobs})
-    packed = codec.answer_to_bytes(Fingerprint("s", rows, facts))
-    back = codec.answer_from_bytes("s", packed)
+    packed = serialization.answer_to_bytes(Fingerprint("s", rows, facts))
+    back = serialization.answer_from_bytes("s", packed)
     assert back.rows.equals(rows)
     assert back.rows.schema.equals(rows.schema, check_metadata=True)
     assert (back.stage, dict(back.facts)) == ("s", facts)
@@ -74,17 +74,20 @@ def test_fingerprints_come_back(blobs, facts):
 @given(st.sampled_from(Reason), TEXT, VALUES)
 def test_abstentions_come_back(reason, detail, facts):
     answer = Abstention(reason, detail, facts)
-    assert codec.answer_from_bytes("s", codec.answer_to_bytes(answer)) == answer
+    assert serialization.answer_from_bytes("s", serialization.answer_to_bytes(answer)) == answer
 
 
 def test_that_a_stage_broke_is_not_kept():
-    assert codec.answer_to_bytes(StageOutcome("s", Outcome.FAILED)) is None
+    assert serialization.answer_to_bytes(StageOutcome("s", Outcome.FAILED)) is None
 
 
 @settings(deadline=None)
 @given(st.binary(max_size=60))
 def test_damaged_values_are_refused(data):
-    for read in (codec.outcomes_from_bytes, lambda d: codec.answer_from_bytes("s", d)):
+    for read in (
+        serialization.outcomes_from_bytes,
+        lambda d: serialization.answer_from_bytes("s", d),
+    ):
         with pytest.raises(ValueError, match=r".+"):
             read(data)
 
@@ -92,11 +95,11 @@ def test_damaged_values_are_refused(data):
 @pytest.mark.parametrize("place", range(0, 400, 13))
 def test_a_cut_fingerprint_is_refused(place):
     rows = pa.RecordBatch.from_pydict({"data": [bytes(range(200))]})
-    packed = codec.answer_to_bytes(Fingerprint("s", rows, {}))
+    packed = serialization.answer_to_bytes(Fingerprint("s", rows, {}))
     with pytest.raises(ValueError, match=r".+"):
-        codec.answer_from_bytes("s", packed[:place])
+        serialization.answer_from_bytes("s", packed[:place])
 
 
 def test_a_number_that_json_has_not_is_refused():
     with pytest.raises(ValueError, match="JSON"):
-        codec.outcomes_to_bytes([StageOutcome("s", Outcome.MATCHED, facts={"x": math.nan})])
+        serialization.outcomes_to_bytes([StageOutcome("s", Outcome.MATCHED, facts={"x": math.nan})])

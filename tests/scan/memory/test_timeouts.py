@@ -7,7 +7,7 @@ from scan_samples import bands, words
 
 from pipeline.load.workers.pool import close_workers
 from pipeline.load.workers.worker import Worker, WorkerLateError
-from pipeline.scan.memory import timeouts as late
+from pipeline.scan.memory import timeouts
 from pipeline.scan.run import scan
 from pipeline.scan.settings import load_settings
 
@@ -48,7 +48,7 @@ def row(studio):
 def scanned(studio):
     """The sentences of a scan's plan, and of the row."""
     said = []
-    done = scan(load_settings(studio.config()), say=said.append)
+    done = scan(load_settings(studio.config()), on_message=said.append)
     return " ".join(said), row(studio)["reasons"], done
 
 
@@ -76,7 +76,7 @@ def test_it_is_tried_again_in_every_tenth_scan_and_screened_when_it_loads(studio
     for _ in range(9):
         studio.scan()
     assert bands(studio.read())["a/slow.txt"] == "no_match"
-    assert late.LATE_AGAIN == 10
+    assert timeouts.LATE_AGAIN == 10
 
 
 def test_other_limits_or_other_bytes_are_tried_at_once(studio, slow):
@@ -106,12 +106,12 @@ def test_scans_in_which_it_loads_begin_the_count_anew(studio, slow):
 
 
 def test_a_state_of_before_is_used_and_gets_the_table(studio, slow):
-    from pipeline.scan.memory.state import State
+    from pipeline.scan.memory.state import ScanCache
 
     studio.scan()
-    state = State(studio.out() / "state.sqlite")
-    with state.change():
-        state._db.execute("drop table late")
-    state.close()
+    cache = ScanCache(studio.out() / "state.sqlite")
+    with cache.change():
+        cache._db.execute("drop table late")
+    cache.close()
     studio.scan()
     assert slow.took() == 2

@@ -59,7 +59,7 @@ def test_a_failed_scan_is_logged_and_says_the_rest_on_standard_output(night, mon
     def fail(*_):
         raise OSError(5, "Input/output error", "/drops/zanzibar/ophelia.png")
 
-    monkeypatch.setattr("pipeline.scan.run.write_answer", fail)
+    monkeypatch.setattr("pipeline.scan.run.write_outputs", fail)
     done = night.run("--log-json")
     assert done.status == 2
     nothing_telling(done.stderr)
@@ -74,7 +74,7 @@ def test_a_defect_is_logged_by_its_place_and_has_a_status_of_its_own(night, monk
     def fail(*_):
         raise RuntimeError("zanzibar")
 
-    monkeypatch.setattr("pipeline.scan.run.write_answer", fail)
+    monkeypatch.setattr("pipeline.scan.run.write_outputs", fail)
     done = night.run("--log-json")
     assert done.status == 70
     nothing_telling(done.stderr)
@@ -86,7 +86,7 @@ def test_a_machine_that_starts_no_worker_is_no_defect(night, monkeypatch):
     def refuse(*_args, **_options):
         raise DecodingError("No process could be started to decode files in; free memory.")
 
-    monkeypatch.setattr("pipeline.scan.run.write_answer", refuse)
+    monkeypatch.setattr("pipeline.scan.run.write_outputs", refuse)
     failed = night.run("--log-json")
     assert failed.status == 2
     [end] = [line for line in failed.lines if line["event"] == "scan_failed"]

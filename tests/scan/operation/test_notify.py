@@ -119,7 +119,7 @@ def test_a_failed_scan_is_told_of_without_a_path(night, webhook, monkeypatch):
     def fail(*_):
         raise OSError(28, "No space left on device", "/drops/zanzibar/ophelia.png")
 
-    monkeypatch.setattr("pipeline.scan.run.write_answer", fail)
+    monkeypatch.setattr("pipeline.scan.run.write_outputs", fail)
     notify(night, webhook.url, "  when: problems\n")
     assert night.run().status == 2
     [body] = webhook.got

@@ -132,7 +132,7 @@ def test_ctrl_c_says_that_the_next_scan_goes_on(night, monkeypatch):
         os.kill(os.getpid(), signal.SIGINT)
         raise AssertionError("the signal should have been raised")
 
-    monkeypatch.setattr("pipeline.scan.run.write_answer", stop)
+    monkeypatch.setattr("pipeline.scan.run.write_outputs", stop)
     done = night.run()
     assert done.status == 130
     assert done.stderr.endswith("Interrupted; the next scan goes on where this one was.\n")

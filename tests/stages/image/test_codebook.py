@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.core.errors import ModelError
-from pipeline.load.grey import luma
+from pipeline.load.grey import to_grey
 from pipeline.stages.image.codebook import (
     CODE_BYTES,
     FILE,
@@ -36,7 +36,7 @@ def book():
 def descriptors(photos):
     """Of photographs, which the codebook was not trained on."""
     frames = [np.ascontiguousarray(photos[name]) for name in ("chelsea", "coffee")]
-    return np.concatenate([extract(luma(frame))[1] for frame in frames])
+    return np.concatenate([extract(to_grey(frame))[1] for frame in frames])
 
 
 def squares(difference):
@@ -148,7 +148,7 @@ def squares_between(a, b):
 
 
 def test_drawn_pictures_are_coded_as_well_as_photographs(book, descriptors):
-    drawn = extract(luma(picture(77, 300)))[1]
+    drawn = extract(to_grey(picture(77, 300)))[1]
     errors = []
     for some in (drawn, descriptors):
         cells = book.nearest_cells(some)[0][:, 0]

@@ -19,9 +19,9 @@ from pipeline.core.errors import ModelError, Reason
 from pipeline.core.records import Band, Outcome
 from pipeline.drops.discover import asset_of
 from pipeline.screening.config import load_config
-from pipeline.screening.judge import open_benches, opening_keys
 from pipeline.screening.register import add_works, create_index
-from pipeline.screening.screen import judge_assets
+from pipeline.screening.screen import screen_assets
+from pipeline.screening.stage_runner import open_runners, opening_keys
 from pipeline.stages import clip_embedding
 from pipeline.stages.clip_embedding import LARGEST_SHARE, ClipEmbedding, Scale, measured_scale
 from pipeline.stages.image import embedding_model
@@ -519,8 +519,8 @@ def judged(index_path, tmp_path, seed):
     index = ReferenceIndex.open(index_path)
     file = tmp_path / f"asset-{seed}.bmp"
     Image.fromarray(picture(seed, 160)).save(file)
-    benches = open_benches(index, config.stage_settings)
-    [done] = judge_assets([asset_of(file, file.name)], index, benches, config)
+    runners = open_runners(index, config.stage_settings)
+    [done] = screen_assets([asset_of(file, file.name)], index, runners, config)
     return done.row
 
 
@@ -538,19 +538,19 @@ def test_other_weights_than_the_indexs_are_refused_by_name(tiny_index):
     index, file = tiny_index
     save(random_model(VIT, 1), file)
     with pytest.raises(SpecMismatchError, match=r"other weights of tiny:.*index create"):
-        open_benches(ReferenceIndex.open(index), load_config().stage_settings)
+        open_runners(ReferenceIndex.open(index), load_config().stage_settings)
 
 
-def benches_as_before(index):
+def runners_as_before(index):
     """Benches opened by what an earlier opening left, and those of the embedding stage alone."""
     settings = load_config().stage_settings
     opened = ReferenceIndex.open(index)
-    keys = opening_keys(open_benches(opened, settings))
+    keys = opening_keys(open_runners(opened, settings))
     assert len(keys) == 1
 
     def again():
-        benches = open_benches(opened, settings, keys)
-        return benches, next(one for one in benches if one.name == "clip_embedding")
+        runners = open_runners(opened, settings, keys)
+        return runners, next(one for one in runners if one.name == "clip_embedding")
 
     return again
 
@@ -559,17 +559,17 @@ def test_what_was_opened_before_is_loaded_at_the_first_picture_and_says_the_same
     tiny_index, tmp_path, monkeypatch
 ):
     row = judged(tiny_index[0], tmp_path, 9100)
-    again = benches_as_before(tiny_index[0])
+    again = runners_as_before(tiny_index[0])
     loads = []
     load = clip_embedding.load_model
     monkeypatch.setattr(clip_embedding, "load_model", lambda name: loads.append(name) or load(name))
-    benches, bench = again()
-    assert bench.stage.spec == ReferenceIndex.open(tiny_index[0]).specs["clip_embedding"]
+    runners, runner = again()
+    assert runner.stage.spec == ReferenceIndex.open(tiny_index[0]).specs["clip_embedding"]
     assert not loads
     file = tmp_path / "again.bmp"
     Image.fromarray(picture(9100, 160)).save(file)
     asset = asset_of(file, file.name)
-    [done] = judge_assets([asset], ReferenceIndex.open(tiny_index[0]), benches, load_config())
+    [done] = screen_assets([asset], ReferenceIndex.open(tiny_index[0]), runners, load_config())
     assert len(loads) == 1
     assert outcome(done.row).evidence == outcome(row).evidence
 
@@ -577,7 +577,7 @@ def test_what_was_opened_before_is_loaded_at_the_first_picture_and_says_the_same
 @pytest.mark.parametrize("change", ["other weights", "no weights"])
 def test_weights_that_changed_are_seen_by_who_opened_them_before(tiny_index, change):
     index, file = tiny_index
-    again = benches_as_before(index)
+    again = runners_as_before(index)
     if change == "no weights":
         file.unlink()
         assert again()[1].absent.reason is Reason.NO_WEIGHTS
@@ -589,13 +589,13 @@ def test_weights_that_changed_are_seen_by_who_opened_them_before(tiny_index, cha
 
 def test_weights_lost_after_opening_are_a_stage_that_broke(tiny_index, tmp_path):
     index, file = tiny_index
-    benches, _ = benches_as_before(index)()
+    runners, _ = runners_as_before(index)()
     file.unlink()
     load_model.__globals__["_load"].cache_clear()
     asset_file = tmp_path / "asset.bmp"
     Image.fromarray(picture(9100, 160)).save(asset_file)
     asset = asset_of(asset_file, asset_file.name)
-    [done] = judge_assets([asset], ReferenceIndex.open(index), benches, load_config())
+    [done] = screen_assets([asset], ReferenceIndex.open(index), runners, load_config())
     assert outcome(done.row).outcome is Outcome.FAILED
 
 

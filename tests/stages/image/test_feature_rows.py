@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from pipeline.load.grey import luma
+from pipeline.load.grey import to_grey
 from pipeline.stages.image import vlad as aggregate
 from pipeline.stages.image.codebook import CODE_BYTES, codebook
 from pipeline.stages.image.feature_rows import check_form, pictures, read_frame
@@ -29,14 +29,14 @@ def table(*rows):
 
 @pytest.fixture(scope="module")
 def row():
-    count, row = read_frame(luma(FRAME), 4, codebook(), aggregates())
+    count, row = read_frame(to_grey(FRAME), 4, codebook(), aggregates())
     assert count >= FEWEST
     return row
 
 
 def test_a_row_gives_the_picture_back(row):
     [read] = pictures(table(row))
-    grey = luma(FRAME)
+    grey = to_grey(FRAME)
     features, descriptors = extract(grey)
     assert read.frame == 4
     assert len(read.features) == len(features) == len(read.descriptors)
@@ -56,12 +56,12 @@ def test_what_a_picture_takes_to_store(row):
 
 
 def test_the_same_frame_gives_the_same_row(row):
-    assert read_frame(luma(FRAME.copy()), 4, codebook(), aggregates())[1] == row
+    assert read_frame(to_grey(FRAME.copy()), 4, codebook(), aggregates())[1] == row
 
 
 @pytest.mark.parametrize("frame", [np.full((40, 40, 3), 200, np.uint8), FRAME[:6, :6]])
 def test_too_few_features_are_counted_and_not_stored(frame):
-    count, row = read_frame(luma(np.ascontiguousarray(frame)), 0, codebook(), aggregates())
+    count, row = read_frame(to_grey(np.ascontiguousarray(frame)), 0, codebook(), aggregates())
     assert count < FEWEST
     assert row is None
 

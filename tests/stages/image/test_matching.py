@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from pipeline.load.grey import luma
+from pipeline.load.grey import to_grey
 from pipeline.stages.image.codebook import codebook
 from pipeline.stages.image.feature_rows import pictures, read_frame
 from pipeline.stages.image.feature_schema import SCHEMA
@@ -22,7 +22,7 @@ SEEDS = (3, 60, 77, 63, 64)
 
 def table(frames):
     rows = [
-        read_frame(luma(np.ascontiguousarray(one)), n, codebook(), aggregates())[1]
+        read_frame(to_grey(np.ascontiguousarray(one)), n, codebook(), aggregates())[1]
         for n, one in enumerate(frames)
     ]
     assert all(row is not None for row in rows)

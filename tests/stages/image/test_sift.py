@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pipeline.load.grey import LARGEST_EDGE, luma
+from pipeline.load.grey import LARGEST_EDGE, to_grey
 from pipeline.stages.image.sift import DIMS, MOST_FEATURES, Features, View, extent, extract
 from pipeline.stages.image.synthetic import picture
 
@@ -18,7 +18,7 @@ SEEN = {
 
 
 def features_of(frame):
-    return extract(luma(np.ascontiguousarray(frame)))
+    return extract(to_grey(np.ascontiguousarray(frame)))
 
 
 def turn_between(one, other):
@@ -89,7 +89,7 @@ def test_a_blank_picture_has_none(frame):
 )
 def test_any_shape_is_looked_at(height, width):
     frame = np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8)
-    grey = luma(frame)
+    grey = to_grey(frame)
     assert max(grey.shape) <= LARGEST_EDGE
     assert min(grey.shape) >= 1
     features, descriptors = extract(grey)
@@ -102,7 +102,7 @@ def test_any_shape_is_looked_at(height, width):
 
 
 def test_the_same_picture_gives_the_same_bytes_and_the_strongest_first():
-    grey = luma(picture(12, 400))
+    grey = to_grey(picture(12, 400))
     one, first = extract(grey)
     other, second = extract(grey.copy())
     for name in ("points", "sizes", "angles"):
@@ -123,10 +123,10 @@ def test_features_of_a_smaller_copy_lie_at_the_same_shares():
 
 def test_a_small_picture_is_not_enlarged_and_a_large_one_is_averaged():
     small = np.zeros((20, 30, 3), np.uint8)
-    assert luma(small).shape == (20, 30)
+    assert to_grey(small).shape == (20, 30)
     stripes = np.zeros((8 * LARGEST_EDGE, 8 * LARGEST_EDGE, 3), np.uint8)
     stripes[::2] = 255
-    grey = luma(stripes)
+    grey = to_grey(stripes)
     assert grey.shape == (LARGEST_EDGE, LARGEST_EDGE)
     assert set(np.unique(grey)) <= {127, 128}
 

@@ -7,7 +7,7 @@ import hashlib
 import numpy as np
 import pytest
 
-from pipeline.load.grey import luma
+from pipeline.load.grey import to_grey
 from pipeline.stages.image.sift import View, extract
 from pipeline.stages.image.synthetic import picture
 from pipeline.stages.image.vlad import CODE_BYTES, FILE, SIZE, aggregates
@@ -23,7 +23,7 @@ def book():
 def seen():
     """Features and descriptors of a drawn picture with many."""
     for seed in range(100):
-        features, descriptors = extract(luma(picture(seed, 320)))
+        features, descriptors = extract(to_grey(picture(seed, 320)))
         if len(features) > 200:
             return features, descriptors
     raise AssertionError("no picture with many features")

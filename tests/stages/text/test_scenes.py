@@ -12,7 +12,7 @@ from pipeline.core.wording.terms import stands_at
 from pipeline.load.loaded import LoadedScript, Span
 from pipeline.report.notebook import _template
 from pipeline.report.page import report_html
-from pipeline.stages.text.scenes import ScriptPlaces, WorkPlaces, stored_script, with_places
+from pipeline.stages.text.scenes import ScriptScenes, WorkScenes, stored_script, with_scenes
 from reference_index.errors import IndexCorruptError
 from reference_index.interface import WorkFile
 from reference_index.store import KeptContent
@@ -53,7 +53,7 @@ def passage(start, work_start=0):
 )
 def test_the_scene_of_an_offset(word, scene):
     script = LoadedScript(TEXT, (Span(0, len(TEXT)),), "fountain")
-    places = ScriptPlaces(script)
+    places = ScriptScenes(script)
     assert places.scene(TEXT.index(word)) == scene
     assert places.page(TEXT.index(word)) is None
 
@@ -62,7 +62,7 @@ def test_the_scene_of_an_offset(word, scene):
 def test_the_page_of_an_offset(offset, page):
     text = "first\nthird\nlast"
     spans = (Span(0, 5), Span(6, 11), Span(12, 16))
-    places = ScriptPlaces(LoadedScript(text, spans, "pdf", pages=(1, 3, 4)))
+    places = ScriptScenes(LoadedScript(text, spans, "pdf", pages=(1, 3, 4)))
     assert places.page(offset) == (page if offset != 11 else 3)
     assert places.page(12) == 4
 
@@ -72,7 +72,7 @@ def test_passages_are_placed():
     row = flagged_row("a", kind=Kind.SCRIPT, passages=(passage(TEXT.index("Tea")), passage(0)))
     found = [
         one
-        for outcome in with_places(row.outcomes, script, WorkPlaces(Index()))
+        for outcome in with_scenes(row.outcomes, script, WorkScenes(Index()))
         for evidence in outcome.evidence
         for one in evidence.passages
     ]
@@ -86,7 +86,7 @@ def test_the_report_says_where_a_passage_stands():
     script = LoadedScript(TEXT, (Span(0, len(TEXT)),), "pdf", pages=(7,))
     there = passage(TEXT.index("Tea"), WORK.index("Tea"))
     row = flagged_row("a", kind=Kind.SCRIPT, passages=(there,))
-    placed = replace(row, outcomes=with_places(row.outcomes, script, WorkPlaces(Index())))
+    placed = replace(row, outcomes=with_scenes(row.outcomes, script, WorkScenes(Index())))
     page = "".join(report_html(run=RUN, rows=[placed], works=WORKS))
     assert (
         "in the asset: page 7, scene INT. HALL - DAY; in the work: scene INT. ATTIC - NIGHT" in page
@@ -104,7 +104,7 @@ def test_the_report_says_where_a_passage_stands():
     ],
 )
 def test_the_scene_of_a_work_is_read_from_its_stored_text(script_format, text):
-    places = WorkPlaces(Index(text, script_format)).of("w1", "w1.file")
+    places = WorkScenes(Index(text, script_format)).of("w1", "w1.file")
     assert places.scene(text.index("Tea")) == "INT. ATTIC - NIGHT"
     assert places.scene(0) is None
     assert places.page(text.index("Tea")) is None
@@ -112,20 +112,20 @@ def test_the_scene_of_a_work_is_read_from_its_stored_text(script_format, text):
 
 def test_a_heading_that_is_struck_out_of_a_work_heads_nothing():
     text = "INT. ATTIC\n\nSnow.\n\n/* INT. CELLAR\n\n*/\n\nTea.\n"
-    places = ScriptPlaces(stored_script(text, "fountain"))
+    places = ScriptScenes(stored_script(text, "fountain"))
     assert places.scene(text.index("Tea")) == "INT. ATTIC"
 
 
 @pytest.mark.parametrize("kept", [None, IndexCorruptError("broken"), OSError("gone")])
 def test_a_work_without_a_text_that_can_be_read_has_no_places(kept):
-    works = WorkPlaces(Index(kept))
+    works = WorkScenes(Index(kept))
     assert works.of("w1", "w1.file") is None
     assert works.of("w2", "w1.file") is None
     script = LoadedScript(TEXT, (Span(0, len(TEXT)),), "fountain")
     row = flagged_row("a", kind=Kind.SCRIPT, passages=(passage(TEXT.index("Tea")),))
     found = [
         one
-        for outcome in with_places(row.outcomes, script, works)
+        for outcome in with_scenes(row.outcomes, script, works)
         for evidence in outcome.evidence
         for one in evidence.passages
     ]
@@ -134,7 +134,7 @@ def test_a_work_without_a_text_that_can_be_read_has_no_places(kept):
 
 def test_a_work_is_read_once():
     index = Index()
-    works = WorkPlaces(index)
+    works = WorkScenes(index)
     assert works.of("w1", "w1.file") is works.of("w1", "w1.file")
     assert index.read == 1
 

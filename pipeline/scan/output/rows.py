@@ -9,16 +9,16 @@ from pipeline.core.errors import Reason
 from pipeline.core.records import Asset, Fault, RiskRow
 from pipeline.drops.places import Place
 from pipeline.results.files import RunInfo, StoredRun
-from pipeline.scan.judging import Judging
+from pipeline.scan.incremental import IncrementalScreener
 from pipeline.scan.listing import Listing
-from pipeline.scan.memory import serialization as codec
+from pipeline.scan.memory import serialization
 from pipeline.scan.memory.cache_keys import content_of
 from pipeline.scan.memory.index_change import IndexChange
-from pipeline.scan.memory.state import State
+from pipeline.scan.memory.state import ScanCache
 from pipeline.screening.config import Config
-from pipeline.screening.judge import Bench, judge_with
 from pipeline.screening.recorded import Recorded
 from pipeline.screening.rows import Facts, Rows
+from pipeline.screening.stage_runner import StageRunner, run_stages_cached
 from reference_index.store import ReferenceIndex
 
 
@@ -26,12 +26,12 @@ from reference_index.store import ReferenceIndex
 class Context:
     """Everything that the answer is made from."""
 
-    state: State
+    cache: ScanCache
     index: ReferenceIndex
-    benches: Sequence[Bench]
+    runners: Sequence[StageRunner]
     config: Config
     listing: Listing
-    judging: Judging
+    screener: IncrementalScreener
     info: RunInfo
     before: StoredRun | None
     change: IndexChange | None
@@ -45,21 +45,21 @@ def rows_of(context: Context, assets: Sequence[Asset]) -> Iterator[RiskRow]:
 
     What is kept was judged without suppression, which is applied here.
     """
-    rows = Rows(context.index, context.benches, context.config, context.recorded.suppressions)
+    rows = Rows(context.index, context.runners, context.config, context.recorded.suppressions)
     for asset in assets:
         content = content_of(asset)
-        passing = context.judging.passing.get(content or "")
+        passing = context.screener.passing.get(content or "")
         if passing is not None:
             yield rows.row(asset, *passing)
             continue
-        known = context.judging.known(content) if content is not None else None
-        outcomes = context.state.outcomes(content) if content is not None else None
+        known = context.screener.known(content) if content is not None else None
+        outcomes = context.cache.outcomes(content) if content is not None else None
         if known is not None and outcomes is not None:
-            facts = codec.facts_from_json(known.facts)
-            yield rows.row(asset, facts, codec.outcomes_from_bytes(outcomes.data))
+            facts = serialization.facts_from_json(known.facts)
+            yield rows.row(asset, facts, serialization.outcomes_from_bytes(outcomes.data))
             continue
         fault = asset.fault or _UNSEEN
-        [answered] = judge_with([(asset, fault)], context.benches, [{}])
+        [answered] = run_stages_cached([(asset, fault)], context.runners, [{}])
         yield rows.row(asset, Facts(fault), answered.outcomes)
 
 

@@ -10,7 +10,7 @@ from rich.console import Console
 from scan_samples import bands, jpeg, words
 
 from pipeline.cli.terminal.scan import print_scan
-from pipeline.scan.answer.page import Light
+from pipeline.scan.output.page import Light
 from pipeline.scan.run import scan
 from pipeline.scan.settings import load_settings
 from pipeline.screening.rows import Rows
@@ -51,7 +51,7 @@ def test_a_file_that_was_judged_and_is_sent_anew_is_said_to_be_arriving(studio):
     studio.scan(drops=MARKED)
     (studio.drop / "_DONE").unlink()
     said = []
-    done = scan(load_settings(studio.config(drops=MARKED)), say=said.append)
+    done = scan(load_settings(studio.config(drops=MARKED)), on_message=said.append)
     assert "4 still arriving, and left to the next scan." in said
     rows = pq.read_table(done.folder / "delta.parquet").to_pylist()
     assert {one["why"] for one in rows} == {"the file is still arriving"}

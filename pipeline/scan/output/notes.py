@@ -8,8 +8,8 @@ from typing import Any
 from pipeline.core.records import Band
 from pipeline.core.wording.terms import count
 from pipeline.core.wording.visible import visible
-from pipeline.scan.answer.delta import Change
 from pipeline.scan.listing import Listing
+from pipeline.scan.output.delta import Change
 from pipeline.screening.recorded import Recorded, RecordUse
 
 TITLES: Mapping[Change, str] = {

@@ -12,15 +12,15 @@ from pipeline.core.layout import DELTA_HTML
 from pipeline.core.records import Band, Fault, RiskRow, StageOutcome
 from pipeline.core.wording.terms import BANDS, risk_number
 from pipeline.core.wording.visible import visible
-from pipeline.load.workers.pool import load_apart
+from pipeline.load.workers.pool import load_in_worker
 from pipeline.report.content import Judged, Shown
 from pipeline.report.content import content_of as shown_content
 from pipeline.report.page import ChangeLine, Changes, ReportLimits, write_report
 from pipeline.results.files import ResultFiles
 from pipeline.results.table_checks import FLAGGED
-from pipeline.scan.answer.delta import Change, change_counts
-from pipeline.scan.answer.notes import TITLES, unreachable_notes
-from pipeline.scan.answer.rows import Context, rows_of
+from pipeline.scan.output.delta import Change, change_counts
+from pipeline.scan.output.notes import TITLES, unreachable_notes
+from pipeline.scan.output.rows import Context, rows_of
 
 
 def write_page(
@@ -52,7 +52,7 @@ def write_page(
         row = fresh.get(asset.asset_path) or light.row(next(others))
         rows.append(row)
         if row.band in FLAGGED and shown.limit:
-            loaded = load_apart(asset, context.config.limits)
+            loaded = load_in_worker(asset, context.config.limits)
             shown.take(Judged(row, None if isinstance(loaded, Fault) else loaded))
     before = context.before
     write_report(

@@ -16,20 +16,27 @@ from typing import TypeGuard
 
 from pipeline.core.errors import Reason
 from pipeline.core.records import Asset, Fault, Kind, Outcome, StageOutcome
-from pipeline.drops.discover import Listed
+from pipeline.drops.discover import Entry
 from pipeline.load.loaded import Loaded, LoadedScript
-from pipeline.load.workers.pool import load_all, load_apart, timed_out
+from pipeline.load.workers.pool import load_all, load_in_worker, timed_out
 from pipeline.runtime.progress import Progress
 from pipeline.scan.listing import file_of
-from pipeline.scan.memory import serialization as codec
-from pipeline.scan.memory.cache_keys import Keys, content_of
-from pipeline.scan.memory.index_change import IndexChange, IndexChanges, benches_of
-from pipeline.scan.memory.state import KnownContent, KnownOutcomes, State
+from pipeline.scan.memory import serialization
+from pipeline.scan.memory.cache_keys import CacheKeys, content_of
+from pipeline.scan.memory.index_change import IndexChange, IndexChanges, runners_for
+from pipeline.scan.memory.state import KnownContent, KnownOutcomes, ScanCache
 from pipeline.scan.memory.timeouts import Late
 from pipeline.screening.config import Config
-from pipeline.screening.judge import Answer, Answered, Bench, judge_with, kind_of, two_at_a_time
 from pipeline.screening.rows import Facts, facts_of
-from pipeline.stages.text.scenes import WorkPlaces, with_places
+from pipeline.screening.stage_runner import (
+    FingerprintResult,
+    StageResults,
+    StageRunner,
+    kind_of,
+    run_stages_cached,
+    two_at_a_time,
+)
+from pipeline.stages.text.scenes import WorkScenes, with_scenes
 from reference_index.store import ReferenceIndex
 
 BATCH = 64
@@ -68,7 +75,7 @@ class Due:
     """A content to be judged.
 
     Attributes:
-        content: its name, as in `keys.content_of`.
+        content: its name, as in `cache_keys.content_of`.
         asset: one file that has it.
         why: the way, and what is said of it before the scan begins.
     """
@@ -79,13 +86,13 @@ class Due:
     why: str
 
 
-class Judging:
+class IncrementalScreener:
     """Judges contents for one scan.
 
     Args:
-        state: what is kept.
+        cache: what is kept.
         index: the opened index.
-        benches: its stages.
+        runners: its stages.
         config: how assets are judged.
         keys: of this scan.
         scan_id: its name.
@@ -97,29 +104,33 @@ class Judging:
 
     def __init__(
         self,
-        state: State,
+        cache: ScanCache,
         index: ReferenceIndex,
-        benches: Sequence[Bench],
+        runners: Sequence[StageRunner],
         config: Config,
-        keys: Keys,
+        cache_keys: CacheKeys,
         scan_id: str,
     ) -> None:
-        self._state = state
+        self._cache = cache
         self._index = index
-        self._benches = benches
+        self._benches = runners
         self._config = config
-        self._keys = keys
+        self._cache_keys = cache_keys
         self._scan_id = scan_id
         self._changes = IndexChanges(index)
-        self._works = WorkPlaces(index)
+        self._works = WorkScenes(index)
         self.passing: dict[str, tuple[Facts, tuple[StageOutcome, ...]]] = {}
-        self._late = Late(state, keys.load, scan_id)
+        self._late = Late(cache, cache_keys.load, scan_id)
 
     def known(self, content: str) -> KnownContent | None:
         """How a content loaded; None if that is not known, or damaged."""
-        known = self._state.content(content)
+        known = self._cache.content(content)
         with suppress(ValueError):
-            if known is not None and Kind(known.kind) and codec.facts_from_json(known.facts):
+            if (
+                known is not None
+                and Kind(known.kind)
+                and serialization.facts_from_json(known.facts)
+            ):
                 return known
         return None
 
@@ -133,7 +144,7 @@ class Judging:
         if not self._late.leaves(due.content):
             return due
         fault = timed_out(due.asset, self._config.limits)
-        [answered] = judge_with([(due.asset, fault)], self._benches, [{}])
+        [answered] = run_stages_cached([(due.asset, fault)], self._benches, [{}])
         self.passing[due.content] = facts_of(fault), answered.outcomes
         return replace(due, way=Way.KEEP, why="took too long in the scans before")
 
@@ -141,9 +152,9 @@ class Judging:
         known = self.known(content)
         if known is None:
             return Due(content, asset, Way.LOAD, "new or changed files")
-        if known.load_key != self._keys.load:
+        if known.load_key != self._cache_keys.load:
             return Due(content, asset, Way.LOAD, "limits or decoders changed")
-        facts = codec.facts_from_json(known.facts)
+        facts = serialization.facts_from_json(known.facts)
         if facts.fault is not None and facts.fault.reason in PASSING:
             return Due(content, asset, Way.LOAD, "could not be read before")
         kind = Kind(known.kind)
@@ -151,7 +162,7 @@ class Judging:
             missing = self._missing(content, kind)
             if missing:
                 return Due(content, asset, Way.LOAD, f"no fingerprints by {', '.join(missing)}")
-        outcomes = self._state.outcomes(content)
+        outcomes = self._cache.outcomes(content)
         if outcomes is None or outcomes.search_key != self._search_key(kind):
             way = Way.LOAD if facts.fault is not None else Way.SEARCH
             return Due(content, asset, way, "stages or their settings changed")
@@ -167,13 +178,13 @@ class Judging:
         return self._index.version, self._index.digest
 
     def _search_key(self, kind: Kind) -> str:
-        return self._keys.search.get(str(kind), self._keys.load)
+        return self._cache_keys.search.get(str(kind), self._cache_keys.load)
 
     def _needed(self, kind: Kind) -> list[str]:
         return [b.name for b in self._benches if b.kind is kind and b.stage is not None]
 
     def _missing(self, content: str, kind: Kind) -> list[str]:
-        have = self._state.answered(content, self._keys.specs)
+        have = self._cache.answered(content, self._cache_keys.specs)
         return [name for name in self._needed(kind) if name not in have]
 
     def run(self, due: Sequence[Due], progress: Progress) -> None:
@@ -200,7 +211,7 @@ class Judging:
             told(count)
 
     def fetched(
-        self, name: str, entries: Mapping[str, Listed], assets: Iterator[Asset]
+        self, name: str, entries: Mapping[str, Entry], assets: Iterator[Asset]
     ) -> Iterator[tuple[Asset, Due | None]]:
         """Judges assets of a drop in object storage while their bytes are here.
 
@@ -228,14 +239,14 @@ class Judging:
             due_now = [(due, loaded) for (_, due), loaded in chunk if _is_loaded(due, loaded)]
             kept = [self._answers(due.content, loaded) for due, loaded in due_now]
             seen = [(due.asset, loaded) for due, loaded in due_now]
-            found = judge_with(seen, self._benches, kept)
-            with self._state.change():
+            found = run_stages_cached(seen, self._benches, kept)
+            with self._cache.change():
                 for (due, loaded), answered in zip(due_now, found, strict=True):
                     self._put_loaded(due, loaded, answered)
                 for (asset, _), _ in chunk:
                     path = asset.asset_path.removeprefix(f"{name}/")
                     file = file_of(asset, entries[path].stamp)
-                    self._state.saw_file(name, path, file, self._scan_id)
+                    self._cache.saw_file(name, path, file, self._scan_id)
             for (asset, left), loaded in chunk:
                 yield asset, None if _is_loaded(left, loaded) else left
 
@@ -247,7 +258,7 @@ class Judging:
         """
         by_version: dict[tuple[int, str], list[Due]] = {}
         for one in due:
-            kept = self._state.outcomes(one.content)
+            kept = self._cache.outcomes(one.content)
             if kept is None:
                 raise AssertionError("outcomes that were there are gone")
             by_version.setdefault((kept.index_version, kept.index_digest), []).append(one)
@@ -255,20 +266,20 @@ class Judging:
             change = self._changes.since(*at)
             if change is None:
                 raise AssertionError("a change that was known is not")
-            added = benches_of(self._benches, change.added) if change.added else None
+            added = runners_for(self._benches, change.added) if change.added else None
             for batch in _batches(several, BATCH):
                 yield self._concerned(batch, change, added), len(batch)
 
     def _concerned(
-        self, batch: Sequence[Due], change: IndexChange, added: Sequence[Bench] | None
+        self, batch: Sequence[Due], change: IndexChange, added: Sequence[StageRunner] | None
     ) -> list[Due]:
-        outcomes = [self._state.outcomes(one.content) for one in batch]
+        outcomes = [self._cache.outcomes(one.content) for one in batch]
         kept = [self._answers(one.content) for one in batch]
         touched = [stored is None or _mentions(stored, change.removed) for stored in outcomes]
         if added is not None:
             # Faulted files and those of no kind have no answers, and are compared with nothing.
             places = [n for n, answers in enumerate(kept) if answers and not touched[n]]
-            found = judge_with(
+            found = run_stages_cached(
                 [(self._of_kind(batch[n]), None) for n in places],
                 added,
                 [kept[n] for n in places],
@@ -276,18 +287,18 @@ class Judging:
             for n, answered in zip(places, found, strict=True):
                 said = {outcome.outcome for outcome in answered.outcomes}
                 touched[n] = not said.isdisjoint({Outcome.MATCHED, Outcome.FAILED})
-        with self._state.change():
+        with self._cache.change():
             for one, stored, hit in zip(batch, outcomes, touched, strict=True):
                 if not hit and stored is not None:
                     version, digest = self._at
-                    self._state.put_outcomes(
+                    self._cache.put_outcomes(
                         one.content,
                         replace(stored, index_version=version, index_digest=digest),
                     )
         return [one for one, hit in zip(batch, touched, strict=True) if hit]
 
     def _of_kind(self, due: Due) -> Asset:
-        known = self._state.content(due.content)
+        known = self._cache.content(due.content)
         if known is None:
             raise AssertionError("a content that was there is gone")
         return replace(due.asset, kind=Kind(known.kind))
@@ -304,13 +315,13 @@ class Judging:
                 for asset, kept in zip(assets, answers, strict=True)
             ]
             places = [n for n, sound in enumerate(whole) if sound]
-            found = judge_with(
+            found = run_stages_cached(
                 [(assets[n], None) for n in places], self._benches, [answers[n] for n in places]
             )
             placed = [
                 self._placed(assets[n], one.outcomes) for n, one in zip(places, found, strict=True)
             ]
-            with self._state.change():
+            with self._cache.change():
                 for n, outcomes in zip(places, placed, strict=True):
                     self._put_outcomes(batch[n].content, assets[n].kind, outcomes)
             yield [one for one, sound in zip(batch, whole, strict=True) if not sound], len(batch)
@@ -319,14 +330,14 @@ class Judging:
         """Outcomes with scenes and pages; a script with passages is read again for them."""
         if not any(one.passages for outcome in outcomes for one in outcome.evidence):
             return outcomes
-        return self._with_places(outcomes, load_apart(asset, self._config.limits))
+        return self._with_scenes(outcomes, load_in_worker(asset, self._config.limits))
 
-    def _with_places(
+    def _with_scenes(
         self, outcomes: tuple[StageOutcome, ...], loaded: Loaded | Fault
     ) -> tuple[StageOutcome, ...]:
         if not isinstance(loaded, LoadedScript):
             return outcomes
-        return with_places(outcomes, loaded, self._works)
+        return with_scenes(outcomes, loaded, self._works)
 
     # Loading
 
@@ -339,63 +350,65 @@ class Judging:
                 kept = [self._answers(one.content, loaded) for one, loaded in chunk]
                 yield chunk, kept
 
-        def judged(work: _Chunk) -> tuple[_Chunk, list[Answered]]:
+        def judged(work: _Chunk) -> tuple[_Chunk, list[StageResults]]:
             chunk, kept = work
             seen = [(one.asset, loaded) for one, loaded in chunk]
-            return work, judge_with(seen, self._benches, kept)
+            return work, run_stages_cached(seen, self._benches, kept)
 
         for (chunk, _), found in two_at_a_time(prepared(), judged):
-            with self._state.change():
+            with self._cache.change():
                 for (one, loaded), answered in zip(chunk, found, strict=True):
                     self._put_loaded(one, loaded, answered)
             yield len(chunk)
 
-    def _put_loaded(self, due: Due, loaded: Loaded | Fault, answered: Answered) -> None:
+    def _put_loaded(self, due: Due, loaded: Loaded | Fault, answered: StageResults) -> None:
         if isinstance(loaded, Fault) and loaded.reason in PASSING:
             self.passing[due.content] = facts_of(loaded), answered.outcomes
             if loaded.reason is Reason.TIMED_OUT:
                 self._late.took_too_long(due.content)
             # What is known of the file may be wrong: the next scan reads it again.
-            self._state.look_again(*due.asset.asset_path.split("/", 1))
+            self._cache.look_again(*due.asset.asset_path.split("/", 1))
             return
         self.passing.pop(due.content, None)
         self._late.was_loaded(due.content)
         kind = due.asset.kind if isinstance(loaded, Fault) else kind_of(loaded)
         known = self.known(due.content)
-        if known is None or known.load_key != self._keys.load:
-            self._state.drop_answers(due.content)
-        facts = codec.facts_to_json(facts_of(loaded))
-        self._state.put_content(
-            due.content, KnownContent(self._keys.load, facts, str(kind)), self._scan_id
+        if known is None or known.load_key != self._cache_keys.load:
+            self._cache.drop_answers(due.content)
+        facts = serialization.facts_to_json(facts_of(loaded))
+        self._cache.put_content(
+            due.content, KnownContent(self._cache_keys.load, facts, str(kind)), self._scan_id
         )
         data = {
             stage: packed
-            for stage, answer in answered.answers.items()
-            if (packed := codec.answer_to_bytes(answer)) is not None
+            for stage, answer in answered.fingerprints.items()
+            if (packed := serialization.answer_to_bytes(answer)) is not None
         }
-        self._state.put_answers(due.content, self._keys.specs, data)
-        self._put_outcomes(due.content, kind, self._with_places(answered.outcomes, loaded))
+        self._cache.put_answers(due.content, self._cache_keys.specs, data)
+        self._put_outcomes(due.content, kind, self._with_scenes(answered.outcomes, loaded))
 
     def _put_outcomes(self, content: str, kind: Kind, outcomes: Sequence[StageOutcome]) -> None:
         version, digest = self._at
         broke = any(one.outcome is Outcome.FAILED for one in outcomes)
         key = FAILED if broke else self._search_key(kind)
-        data = codec.outcomes_to_bytes(outcomes)
-        self._state.put_outcomes(content, KnownOutcomes(key, version, digest, data))
+        data = serialization.outcomes_to_bytes(outcomes)
+        self._cache.put_outcomes(content, KnownOutcomes(key, version, digest, data))
 
-    def _answers(self, content: str, loaded: Loaded | Fault | None = None) -> dict[str, Answer]:
+    def _answers(
+        self, content: str, loaded: Loaded | Fault | None = None
+    ) -> dict[str, FingerprintResult]:
         """Kept answers of a content, the damaged ones left out; none if it failed to load, or
         loads in another way now.
         """
         if isinstance(loaded, Fault):
             return {}
         known = self.known(content)
-        if known is None or known.load_key != self._keys.load:
+        if known is None or known.load_key != self._cache_keys.load:
             return {}
-        answers: dict[str, Answer] = {}
-        for stage, data in self._state.answers(content, self._keys.specs).items():
+        answers: dict[str, FingerprintResult] = {}
+        for stage, data in self._cache.answers(content, self._cache_keys.specs).items():
             with suppress(ValueError):
-                answers[stage] = codec.answer_from_bytes(stage, data)
+                answers[stage] = serialization.answer_from_bytes(stage, data)
         return answers
 
 
@@ -406,7 +419,7 @@ def _is_loaded(due: Due | None, loaded: Loaded | Fault) -> TypeGuard[Due]:
     return due is not None and loaded is not _NOT_NOW and due.way is Way.LOAD
 
 
-_Chunk = tuple[list[tuple[Due, Loaded | Fault]], list[dict[str, Answer]]]
+_Chunk = tuple[list[tuple[Due, Loaded | Fault]], list[dict[str, FingerprintResult]]]
 
 
 def _mentions(stored: KnownOutcomes, works: frozenset[str]) -> bool:
@@ -414,7 +427,7 @@ def _mentions(stored: KnownOutcomes, works: frozenset[str]) -> bool:
     if not works:
         return False
     try:
-        outcomes = codec.outcomes_from_bytes(stored.data)
+        outcomes = serialization.outcomes_from_bytes(stored.data)
     except ValueError:
         return True
     return any(e.work_id in works for outcome in outcomes for e in outcome.evidence)

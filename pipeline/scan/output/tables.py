@@ -17,16 +17,16 @@ from pipeline.report.page import why_unscreened
 from pipeline.results.files import ResultFiles, StoredRun
 from pipeline.results.table import tables_in_order, write_built, write_parquet
 from pipeline.results.table_checks import FLAGGED
-from pipeline.risk.fuse import in_part
-from pipeline.scan.answer.delta import Change, Suppressed, change_counts, delta_of, suppressed_works
-from pipeline.scan.answer.notes import arriving_notes, suppressed_notes
-from pipeline.scan.answer.page import Light, write_page
-from pipeline.scan.answer.rows import Context, rows_of
+from pipeline.risk.bands import partly_judged
+from pipeline.scan.output.delta import Change, Suppressed, change_counts, delta_of, suppressed_works
+from pipeline.scan.output.notes import arriving_notes, suppressed_notes
+from pipeline.scan.output.page import Light, write_page
+from pipeline.scan.output.rows import Context, rows_of
 from pipeline.screening.recorded import RecordUse, write_decisions
 from pipeline.screening.run_record import run_manifest
 
 
-def write_answer(context: Context, folder: Path) -> dict[str, Any]:
+def write_outputs(context: Context, folder: Path) -> dict[str, Any]:
     """Writes every file of the answer into `folder`; what delta.json says.
 
     Raises:
@@ -39,12 +39,12 @@ def write_answer(context: Context, folder: Path) -> dict[str, Any]:
         partly, unscreened = 0, Counter[str]()
         lapsed: dict[str, frozenset[str]] = {}
         fresh, before, light = dict[str, RiskRow](), _paths_of(context.before), Light()
-        stages = {bench.name: Counter[str]() for bench in context.benches}
+        stages = {runner.name: Counter[str]() for runner in context.runners}
 
         def counted() -> Iterator[RiskRow]:
             nonlocal partly
             for row in rows_of(context, assets):
-                partly += row.band in FLAGGED and in_part(row)
+                partly += row.band in FLAGGED and partly_judged(row)
                 if row.band is Band.NOT_SCREENED:
                     unscreened[why_unscreened(row)[1]] += 1
                 if row.lapsed:
@@ -90,7 +90,7 @@ def write_answer(context: Context, folder: Path) -> dict[str, Any]:
             "unreachable": [one.drop for one in context.listing.unreachable],
             "record": {**context.recorded.to_json(), "suppressed": pairs},
             **run_manifest(
-                info, context.index, context.config, context.benches, len(assets), counts
+                info, context.index, context.config, context.runners, len(assets), counts
             ),
         }
         run["outputs"] = dict(files.digests)

@@ -4,7 +4,7 @@ import pyarrow as pa
 import pytest
 
 from pipeline.core.records import Band
-from pipeline.scan.answer.delta import (
+from pipeline.scan.output.delta import (
     Change,
     Suppressed,
     Why,

@@ -57,6 +57,9 @@ KEYS: Mapping[str, tuple[str, ...]] = {
 }  # fmt: skip
 """By a table's name, the columns that tell which row is which; of others it is the number."""
 
+HEADS = "(types)", "(header)"
+"""Rows that tell of a table's columns."""
+
 SHOWN = 5
 WIDTH = 160
 MISSING = "(missing)"
@@ -150,14 +153,14 @@ class Side:
         said = {column.name: str(column.type) for column in table.schema}
         for name, value in (table.schema.metadata or {}).items():
             said[f"metadata {name.decode()}"] = self.masked(value.decode("utf-8", "replace"))
-        return {"(types)": said, **self._keyed(table.to_pylist(), keys)}
+        return {HEADS[0]: said, **self._keyed(table.to_pylist(), keys)}
 
     def _csv(self, file: Path, keys: Sequence[str]) -> Rows:
         with file.open(newline="", encoding="utf-8-sig") as opened:
             read = csv.DictReader(opened, restkey="(beyond the header)")
             rows = list(read)
-        header = {name: str(place) for place, name in enumerate(read.fieldnames or ())}
-        return {"(header)": header, **self._keyed(rows, keys)}
+        header = dict.fromkeys(read.fieldnames or (), "a column")
+        return {HEADS[1]: header, **self._keyed(rows, keys)}
 
     def _keyed(self, rows: Iterable[Mapping[str, Any]], keys: Sequence[str]) -> Rows:
         found: Rows = {}
@@ -176,11 +179,11 @@ class Side:
 
 
 def flat(value: Any, where: str = "") -> Iterator[tuple[str, str]]:
-    """Each value within a JSON value, and where it stands; what is set aside is not among them."""
+    """Each value in a JSON value, and where it stands; of what is set aside, that it is there."""
     if isinstance(value, dict) and value:
         for name, inner in value.items():
-            if name not in ASIDE:
-                yield from flat(inner, f"{where}.{name}" if where else name)
+            place = f"{where}.{name}" if where else name
+            yield from [(place, "set aside")] if name in ASIDE else flat(inner, place)
     elif isinstance(value, list) and value:
         for place, inner in enumerate(value):
             yield from flat(inner, f"{where}[{place}]")
@@ -228,10 +231,20 @@ def _rows(name: str, before: Rows, after: Rows, done: Compared) -> None:
             values = ours.get(column, MISSING), theirs.get(column, MISSING)
             if values[0] != values[1]:
                 done.differences.append(Difference(name, row, column, *values))
-    orders = [[row for row in rows if row in before and row in after] for rows in (before, after)]
-    for place, (one, other) in enumerate(zip(*orders, strict=True)):
-        if one != other:
-            done.differences.append(Difference(name, f"place {place}", "order", one, other))
+        if row in HEADS:
+            _order(name, f"{row} place", ours, theirs, done)
+    _order(name, "place", before, after, done)
+
+
+def _order(
+    name: str, what: str, before: Iterable[str], after: Iterable[str], done: Compared
+) -> None:
+    """Whether what both have comes in the same order."""
+    both = set(before) & set(after)
+    orders = [[one for one in side if one in both] for side in (before, after)]
+    for place, (ours, theirs) in enumerate(zip(*orders, strict=True)):
+        if ours != theirs:
+            done.differences.append(Difference(name, f"{what} {place}", "order", ours, theirs))
 
 
 def _lines(name: str, before: Sequence[str], after: Sequence[str], done: Compared) -> None:

@@ -37,7 +37,7 @@ class Tracer:
 
     def __init__(self, role: str, pipe: str, roots: list[str]) -> None:
         self._role, self._pipe, self._roots = role, pipe, roots
-        self._to = os.open(pipe, os.O_WRONLY)
+        self._to = os.open(pipe, os.O_WRONLY | os.O_APPEND)
         self._files: dict[str, str | None] = {}
         self._told: set[str] = set()
         self._run: set[str] = set()

@@ -14,7 +14,6 @@ from pipeline.core.errors import DropError, RunError, ScreeningError
 from pipeline.core.records import Asset, Fault, Kind
 from pipeline.core.wording.visible import visible
 from pipeline.drops.places import Place, is_inside, place
-from pipeline.load import Limits
 from pipeline.load.loaded import LoadedImage
 from pipeline.load.opening import digest_of, open_regular
 from pipeline.load.refusal import FileRefusedError
@@ -23,8 +22,14 @@ from pipeline.report.explain import find_row, rows_of
 from pipeline.report.overlap import STAGE, Overlap, overlap_of, overlap_sentence
 from pipeline.report.overlay import frame_of, overlay, picture_of, strip
 from pipeline.report.overlay_drawing import Picture
-from pipeline.results.asset_places import asset_place, drop_places
 from pipeline.results.files import StoredRun, read_run
+from pipeline.results.inputs import (
+    asset_place,
+    drop_places,
+    index_path,
+    load_limits,
+    searched_index,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,12 +127,11 @@ def draw_overlay(
 def _check_place(file: Path, run: Mapping[str, Any]) -> None:
     if file.suffix.lower() != ".png":
         raise DropError(f"The overlay is a PNG; name a file that ends in .png, not {file}.")
-    index = run.get("index")
     for what, path in (
         *(("drop", drop) for drop in drop_places(run)),
-        ("reference index", index.get("path") if isinstance(index, dict) else None),
+        ("reference index", index_path(run)),
     ):
-        if isinstance(path, str) and is_inside(file, place(path)):
+        if path is not None and is_inside(file, place(path)):
             raise DropError(f"{file} lies inside the {what} {path}; choose a place outside it.")
     if file.exists() or file.is_symlink():
         raise DropError(f"{file} is there already, and nothing is overwritten; name another file.")
@@ -225,7 +229,7 @@ def asset_image(run: Mapping[str, Any], row: Mapping[str, Any]) -> LoadedImage:
             "has other content than was screened."
         )
     asset = Asset(file, path, row["asset_id"], Kind.IMAGE, row.get("size"))
-    loaded = load_in_worker(asset, _limits(run))
+    loaded = load_in_worker(asset, load_limits(run))
     if not isinstance(loaded, LoadedImage):
         why = loaded.detail if isinstance(loaded, Fault) else "it is no picture"
         raise RunError(f"The picture can't be drawn: {visible(path)}: {why}.")
@@ -243,37 +247,23 @@ def _asset_frame(run: Mapping[str, Any], row: Mapping[str, Any], overlap: Overla
     return frame
 
 
-def _limits(run: Mapping[str, Any]) -> Limits:
-    config = run.get("config")
-    stored = config.get("limits") if isinstance(config, dict) else None
-    try:
-        return Limits.model_validate(stored or {})
-    except ValueError:
-        return Limits()  # limits of another version of the program
-
-
 def kept_picture(
     run: Mapping[str, Any], work_id: str, path: str | None
 ) -> tuple[Picture | None, str]:
     """The picture kept of the work's file, or None and why there is none."""
-    from reference_index.store import ReferenceIndex
-
     gone = "The index that was searched is not there as it was, so the work is not shown."
-    searched = run.get("index")
-    if not isinstance(searched, dict) or not isinstance(searched.get("path"), str):
+    index = searched_index(run)
+    if index is None:
         return None, gone
     try:
-        index = ReferenceIndex.open(Path(searched["path"]), searched.get("version"))
-        if index.digest != searched.get("digest"):
-            return None, gone
         files = [f for f in index.files if (f.work_id, f.path) == (work_id, path)]
         if len(files) != 1:
             # The same path was registered with other bytes: which it was is unknown.
             return None, "The index has not one file of that name of the work, so it is not shown."
-        kept = index.content(files[0]).thumbnail
+        thumbnail = index.content(files[0]).thumbnail
     except (ScreeningError, OSError):
         return None, gone
-    return (picture_of(kept) if kept else None), ""
+    return (picture_of(thumbnail) if thumbnail else None), ""
 
 
 def _write(file: Path, picture: bytes) -> None:

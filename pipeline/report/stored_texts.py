@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pipeline.core.errors import ScreeningError
 from pipeline.core.records import Asset, Kind
 from pipeline.load.loaded import LoadedScript
-from pipeline.results.asset_places import asset_place
+from pipeline.results.inputs import asset_place, load_limits, searched_index
 
 if TYPE_CHECKING:
     from reference_index.store import ReferenceIndex
@@ -63,28 +63,12 @@ class StoredTexts:
                     return None
         except (OSError, ValueError):
             return None
-        from pipeline.load.limits import Limits
         from pipeline.load.workers.pool import load_in_worker
 
-        config = self._run.get("config")
-        stored = config.get("limits") if isinstance(config, dict) else None
-        try:
-            limits = Limits.model_validate(stored or {})
-        except ValueError:
-            limits = Limits()  # limits of another version of the program
         asset = Asset(file, path, self._row["asset_id"], Kind.SCRIPT, self._row.get("size"))
-        loaded = load_in_worker(asset, limits)
+        loaded = load_in_worker(asset, load_limits(self._run))
         return loaded.text if isinstance(loaded, LoadedScript) else None
 
     @cached_property
     def _index(self) -> ReferenceIndex | None:
-        place = self._run.get("index")
-        if not isinstance(place, dict) or not isinstance(place.get("path"), str):
-            return None
-        from reference_index.store import ReferenceIndex
-
-        try:
-            index = ReferenceIndex.open(Path(place["path"]), place.get("version"))
-        except (ScreeningError, OSError):
-            return None
-        return index if index.digest == place.get("digest") else None
+        return searched_index(self._run)

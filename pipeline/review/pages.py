@@ -19,7 +19,7 @@ from pipeline.core.wording.templating import environment
 from pipeline.core.wording.terms import BANDS, OUTCOMES, count, risk_number
 from pipeline.decisions.events import Choice, Decision, Event, same_person
 from pipeline.decisions.state import State
-from pipeline.results.asset_places import drops_of
+from pipeline.results.inputs import drops_of
 from pipeline.review.access.people import Person
 from pipeline.review.access.sessions import Access, Session
 from pipeline.review.desk import Desk

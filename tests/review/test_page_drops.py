@@ -16,7 +16,7 @@ from PIL import Image
 from scene_samples import SCENE
 
 from pipeline.results import read_run
-from pipeline.results.asset_places import drop_of
+from pipeline.results.inputs import drop_of
 from pipeline.review.access.sessions import Access
 from pipeline.review.app import create_app
 from pipeline.review.desk import Desk

@@ -23,7 +23,7 @@ from pipeline.core.measures import Measure
 from pipeline.core.records import Abstention, Evidence, Fingerprint, Kind, Passage, Value
 from pipeline.load.loaded import Loaded, LoadedScript, Span
 from pipeline.stages.base import Stage, StageSettings, library_versions
-from pipeline.stages.text.alignment import SharedPassage, shared_passages
+from pipeline.stages.text.alignment import PassageLimits, SharedPassage, shared_passages
 from pipeline.stages.text.names import name_marks
 from pipeline.stages.text.text_rows import (
     LEAST_WORDS,
@@ -289,10 +289,7 @@ def _found(
             theirs,
             found.boxes[row],
             weight,
-            max_gap=settings.max_gap,
-            min_words=least,
-            min_score=score,
-            min_identity=settings.min_identity,
+            PassageLimits(settings.max_gap, least, score, settings.min_identity),
         )
         if not shared:
             continue
@@ -327,7 +324,7 @@ def _evidence(
         "text_asset_share": round(min(1.0, total / len(query.words)), 6),
         "text_work_share": round(min(1.0, total / theirs), 6),
     }
-    ordered = sorted(shared, key=lambda passage: (-passage.words, passage.start))
+    ordered = sorted(shared, key=lambda passage: (-passage.words, passage.asset_start))
     return Evidence(
         work_id=file.work_id,
         work_file=file.path,
@@ -351,10 +348,10 @@ def _passage(
     )
     return Passage(
         work_file=work_file,
-        asset_start=int(mine.start[shared.start]),
-        asset_end=int(mine.end[shared.end - 1]),
-        work_start=int(texts.start[first + shared.other_start]),
-        work_end=int(texts.end[first + shared.other_end - 1]),
+        asset_start=int(mine.start[shared.asset_start]),
+        asset_end=int(mine.end[shared.asset_end - 1]),
+        work_start=int(texts.start[first + shared.work_start]),
+        work_end=int(texts.end[first + shared.work_end - 1]),
         words=shared.words,
         identity=round(shared.identity, 6),
         longest=shared.longest,

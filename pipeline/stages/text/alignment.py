@@ -1,50 +1,90 @@
-"""Passages that two texts share, word by word.
+"""Passages that two texts share, aligned word by word.
 
-Inside boxes that a search nominates, equal pairs of words are seeds. Seeds next to each other on
-one diagonal are a run of words that agree; runs are chained over small gaps by dynamic programming
-(as in MUMmer's clusters: Delcher et al. 1999; for text: Grozea et al. 2009, "encoplot"). Gaps and
-ends of a chain are aligned word by word (Smith, Waterman 1981). Chains that lie together on both
-sides, in whatever order, are one passage. Only hashes are needed, so a work whose text was not kept
-is aligned as well.
+Candidate boxes that overlap are merged; each is searched for chains of agreeing runs (`chaining`).
+Chains that are close on both sides, in whatever order, are one passage. Only hashes of words are
+needed, so a work whose text is not kept is aligned as well.
+
+A worked example goes on from the chain of the one in `chaining`, with the limits `min_words` 5,
+`min_score` 5.0 and `min_identity` 0.4:
+
+    chain      runs [[0, 0, 4], [5, 5, 3]], weight 7.0
+    passage    asset words 0 to 8, work words 0 to 8 (half open)
+               words     4 + 3 = 7
+               longest   4
+               identity  7 agreeing words of 8 = 0.875
+               score     7.0 * 0.875 = 6.125, so it is reported
+
+A second chain, of weight 9, is part of this passage if at most 20 words are between the two in both
+texts; a chain lighter than 0.35 * 20 = 7 is not, since it adds 20 words without a partner. With 21
+words between them the two are two passages, unless both have 84 agreeing words or more, a quarter
+of which is 21.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.stages.text.chaining import Runs, chained, extended, joined, near_strong, runs, seeds
-from pipeline.stages.text.local_alignment import between, beyond
+from pipeline.stages.text.chaining import Box, Chain, chains_of, weight_of
 
-SEED_WORDS = 2
-PAD = 40
-"""Words around a box that are looked at as well."""
-GROUP_GAP = 20
-"""Words between two chains of one passage, on either side, at most."""
-LONGEST_GAP = 60
-"""The same between two long stretches: a paragraph that was put in or left out."""
-GAP_SHARE = 0.25
-"""Of the shorter stretch's agreeing words, what may lie between two stretches beyond that."""
-LEAST_CHAIN = 2.5
-"""Weight of agreeing words below which a chain is no part of anything."""
-LEAST_RUNS = 1.5
-"""Weight of a chain's runs below which single words around them are not looked for."""
-SKIPPED = 0.35
-"""What a word without a partner at the end of a passage costs."""
-_NOWHERE = 1 << 62
+_FAR = 1 << 62
 
 
-class Box(NamedTuple):
-    """Where to look: words of the asset and of the work, half open."""
+@dataclass(frozen=True, slots=True)
+class GroupingSettings:
+    """Constants by which boxes are widened and chains become passages. All in words but the shares.
 
-    start: int
-    end: int
-    other_start: int
-    other_end: int
+    Attributes:
+        pad: words around a box that are searched as well, for what agrees there and is no
+            candidate: single words, and k-grams too frequent to be looked up.
+        group_gap: words between two chains of one passage, on either side, at most: about a
+            sentence.
+        long_gap: the same between two long stretches: a paragraph put in or left out.
+        long_gap_share: beyond `group_gap`, the gap may be this share of the agreeing words of the
+            shorter stretch, so that only long stretches are joined over a long gap.
+        end_cost: what each word without a partner costs that a chain adds to the end of a passage;
+            a chain at an end that costs more than its weight is left out.
+        repeated: share of a chain's stretch of the asset, covered by heavier chains, above which it
+            is left out: it is a repeat in the work of what those show already.
+    """
+
+    pad: int = 40
+    group_gap: int = 20
+    long_gap: int = 60
+    long_gap_share: float = 0.25
+    end_cost: float = 0.35
+    repeated: float = 0.5
+
+
+SETTINGS = GroupingSettings()
+
+
+@dataclass(frozen=True, slots=True)
+class PassageLimits:
+    """What a passage must have.
+
+    Attributes:
+        max_gap: words that may differ between two runs of one chain, on either side.
+        min_words: least `words` of a passage.
+        min_score: least `score` of a passage.
+        min_identity: least `identity` of a passage.
+    """
+
+    max_gap: int
+    min_words: int
+    min_score: float
+    min_identity: float
+
+    def allow(self, passage: SharedPassage) -> bool:
+        """Whether a passage reaches all of them."""
+        return (
+            passage.words >= self.min_words
+            and passage.score >= self.min_score
+            and passage.identity >= self.min_identity
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,19 +92,19 @@ class SharedPassage:
     """A stretch of words shared by two texts, in words, half open.
 
     Attributes:
-        start, end: in the asset.
-        other_start, other_end: in the work.
+        asset_start, asset_end: in the asset.
+        work_start, work_end: in the work.
         words: words of the asset's stretch that agree with words of the work's.
         longest: the longest run of such words without a break.
         weight: of the agreeing words, summed.
         runs: int64 (n, 3), in the asset's order: start in the asset, start in the work, length.
-        chains: parts that stand in another order in the work, plus one.
+        chains: how many pieces of the asset's stretch are in another order in the work, plus one.
     """
 
-    start: int
-    end: int
-    other_start: int
-    other_end: int
+    asset_start: int
+    asset_end: int
+    work_start: int
+    work_end: int
     words: int
     longest: int
     weight: float
@@ -74,211 +114,119 @@ class SharedPassage:
     @property
     def identity(self) -> float:
         """`words` over the longer stretch, in (0, 1]."""
-        return self.words / max(self.end - self.start, self.other_end - self.other_start)
+        longer = max(self.asset_end - self.asset_start, self.work_end - self.work_start)
+        return self.words / longer
 
     @property
     def score(self) -> float:
-        """`weight` times `identity`."""
+        """`weight` times `identity`, in words."""
         return self.weight * self.identity
 
 
-class _Chain(NamedTuple):
-    """Agreeing runs, int64 (n, 3), in order on both sides, with their weight."""
-
-    runs: NDArray[np.int64]
-    weight: float
-
-    @property
-    def start(self) -> int:
-        return int(self.runs[0, 0])
-
-    @property
-    def end(self) -> int:
-        return int(self.runs[-1, 0] + self.runs[-1, 2])
-
-    @property
-    def other_start(self) -> int:
-        return int(self.runs[0, 1])
-
-    @property
-    def other_end(self) -> int:
-        return int(self.runs[-1, 1] + self.runs[-1, 2])
-
-
 def shared_passages(
-    mine: NDArray[np.uint32],
-    theirs: NDArray[np.uint32],
+    asset: NDArray[np.uint32],
+    work: NDArray[np.uint32],
     boxes: Iterable[Box],
-    weight: NDArray[np.float64],
-    *,
-    max_gap: int,
-    min_words: int,
-    min_score: float,
-    min_identity: float,
+    weights: NDArray[np.float64],
+    limits: PassageLimits,
 ) -> list[SharedPassage]:
-    """Passages that two texts share, best score first, then by place.
+    """Passages that two texts share, best score first, then by position.
 
     Args:
-        mine, theirs: uint32, the words of the asset and of the work as hashes.
+        asset, work: uint32 (n,) and (m,), hashes of the words of both texts.
         boxes: where to look.
-        weight: float64 (len(mine),), what each word counts if it agrees.
-        max_gap: words that may differ between two runs of one chain, on either side.
-        min_words: least `words` of a passage.
-        min_score: least `score` of a passage.
-        min_identity: least `identity` of a passage.
+        weights: float64 (n,), what each word of the asset counts if it agrees.
+        limits: of the passages.
     """
-    total = np.concatenate([[0.0], np.cumsum(weight)])
+    cumulative = np.concatenate([[0.0], np.cumsum(weights)])
     chains = [
         chain
-        for box in _apart(boxes, len(mine), len(theirs))
-        for chain in _chains(mine, theirs, box, weight, total, max_gap)
+        for box in _merged_boxes(boxes, len(asset), len(work))
+        for chain in chains_of(asset, work, box, weights, cumulative, limits.max_gap)
     ]
-    chains.sort(key=lambda c: (-c.weight, c.start, c.other_start))
-    taken = np.zeros(len(mine), np.bool_)
-    kept = []
-    for chain in chains:
-        # A repeat in the work of what another chain shows already is none of its own.
-        if taken[chain.start : chain.end].mean() <= 0.5:
-            taken[chain.start : chain.end] = True
-            kept.append(chain)
     passages = []
-    for group in _joined_groups(_groups(kept)):
-        passage = _passage(_trimmed(group), total)
-        several = [passage]
-        if passage.identity < min_identity and len(group) > 1:
-            several = [_passage([chain], total) for chain in group]
-        passages += [
-            one
-            for one in several
-            if one.words >= min_words and one.score >= min_score and one.identity >= min_identity
-        ]
-    return sorted(passages, key=lambda p: (-p.score, p.start, p.other_start))
+    for group in _joined_groups(_groups(_without_repeats(chains, len(asset)))):
+        passage = _passage(_trimmed(group), cumulative)
+        parts = [passage]
+        if passage.identity < limits.min_identity and len(group) > 1:
+            parts = [_passage([chain], cumulative) for chain in group]
+        passages += [part for part in parts if limits.allow(part)]
+    return sorted(passages, key=lambda p: (-p.score, p.asset_start, p.work_start))
 
 
-def _apart(boxes: Iterable[Box], mine: int, theirs: int) -> list[Box]:
-    """Boxes widened by `PAD`, those that overlap on both sides put together."""
+def _merged_boxes(boxes: Iterable[Box], asset_words: int, work_words: int) -> list[Box]:
+    """Boxes widened by `pad`; boxes that then overlap on both sides are merged."""
     ordered = sorted(boxes)
-    # A row for each box; one that was put into another can overlap nothing any more.
-    found = np.empty((len(ordered), 4), np.int64)
-    gone = (_NOWHERE, -_NOWHERE, _NOWHERE, -_NOWHERE)
+    # A row for each box. A box merged into another becomes a row that overlaps nothing.
+    merged = np.empty((len(ordered), 4), np.int64)
+    empty = (_FAR, -_FAR, _FAR, -_FAR)
+    pad = SETTINGS.pad
     for count, box in enumerate(ordered):
         wide = Box(
-            max(0, box.start - PAD),
-            min(mine, box.end + PAD),
-            max(0, box.other_start - PAD),
-            min(theirs, box.other_end + PAD),
+            max(0, box.asset_start - pad),
+            min(asset_words, box.asset_end + pad),
+            max(0, box.work_start - pad),
+            min(work_words, box.work_end + pad),
         )
-        before = found[:count]
+        before = merged[:count]
         while True:
-            overlapping = (before[:, 0] < wide.end) & (wide.start < before[:, 1])
-            overlapping &= (before[:, 2] < wide.other_end) & (wide.other_start < before[:, 3])
-            places = np.flatnonzero(overlapping)
-            if not len(places):
+            overlapping = (before[:, 0] < wide.asset_end) & (wide.asset_start < before[:, 1])
+            overlapping &= (before[:, 2] < wide.work_end) & (wide.work_start < before[:, 3])
+            rows = np.flatnonzero(overlapping)
+            if not len(rows):
                 break
-            low, high = before[places].min(axis=0), before[places].max(axis=0)
-            before[places] = gone
+            low, high = before[rows].min(axis=0), before[rows].max(axis=0)
+            before[rows] = empty
             wide = Box(
-                min(wide.start, int(low[0])),
-                max(wide.end, int(high[1])),
-                min(wide.other_start, int(low[2])),
-                max(wide.other_end, int(high[3])),
+                min(wide.asset_start, int(low[0])),
+                max(wide.asset_end, int(high[1])),
+                min(wide.work_start, int(low[2])),
+                max(wide.work_end, int(high[3])),
             )
-        found[count] = wide
-    return [Box(*row) for row in found[found[:, 0] < _NOWHERE].tolist()]
+        merged[count] = wide
+    return [Box(*row) for row in merged[merged[:, 0] < _FAR].tolist()]
 
 
-def _chains(
-    mine: NDArray[np.uint32],
-    theirs: NDArray[np.uint32],
-    box: Box,
-    weight: NDArray[np.float64],
-    total: NDArray[np.float64],
-    max_gap: int,
-) -> list[_Chain]:
-    i, j = seeds(_pairs(mine[box.start : box.end]), _pairs(theirs[box.other_start : box.other_end]))
-    if not len(i):
-        return []
-    found = runs(i + box.start, j + box.other_start, SEED_WORDS)
-    found = near_strong(extended(joined(found, mine, theirs, max_gap), mine, theirs))
-    made = []
-    heavy_runs = total[found.start + found.length] - total[found.start]
-    for chain in chained(found, total, max_gap):
-        if float(heavy_runs[chain].sum()) < LEAST_RUNS:
-            continue
-        agreeing = _filled(found, chain, mine, theirs, weight)
-        heavy = float((total[agreeing[:, 0] + agreeing[:, 2]] - total[agreeing[:, 0]]).sum())
-        if heavy >= LEAST_CHAIN:
-            made.append(_Chain(agreeing, heavy))
-    return made
+def _without_repeats(chains: Iterable[Chain], asset_words: int) -> list[Chain]:
+    """Chains, heaviest first, without those whose stretch of the asset heavier ones cover."""
+    covered = np.zeros(asset_words, np.bool_)
+    distinct = []
+    for chain in sorted(chains, key=lambda c: (-c.weight, c.box.asset_start, c.box.work_start)):
+        stretch = slice(chain.box.asset_start, chain.box.asset_end)
+        if covered[stretch].mean() <= SETTINGS.repeated:
+            covered[stretch] = True
+            distinct.append(chain)
+    return distinct
 
 
-def _pairs(words: NDArray[np.uint32]) -> NDArray[np.uint64]:
-    """Each word with the next, as one number."""
-    return (words[:-1].astype(np.uint64) << np.uint64(32)) | words[1:]
+def _groups(chains: Sequence[Chain]) -> list[list[Chain]]:
+    """Chains split wherever more than `group_gap` words are between them, on either side.
 
-
-def _filled(
-    found: Runs,
-    chain: Sequence[int],
-    mine: NDArray[np.uint32],
-    theirs: NDArray[np.uint32],
-    weight: NDArray[np.float64],
-) -> NDArray[np.int64]:
-    """A chain's runs without their overlaps, with single words that agree between and beyond."""
-    pieces: list[tuple[int, int, int]] = []
-    end = other_end = -1
-    for place in chain:
-        start, other, length = (
-            int(found.start[place]), int(found.other[place]), int(found.length[place])
-        )  # fmt: skip
-        if end >= 0:
-            skip = max(0, end - start, other_end - other)
-            start, other, length = start + skip, other + skip, length - skip
-            if length <= 0:
-                continue
-            pieces += between(mine, theirs, weight, (end, start), (other_end, other))
-        pieces.append((start, other, length))
-        end, other_end = start + length, other + length
-    first = pieces[0]
-    pieces[:0] = beyond(mine, theirs, weight, first[0], first[1], forwards=False)
-    pieces += beyond(mine, theirs, weight, end, other_end, forwards=True)
-    merged: list[tuple[int, int, int]] = []
-    for piece in pieces:
-        if merged:
-            before = merged[-1]
-            if (before[0] + before[2], before[1] + before[2]) == piece[:2]:
-                merged[-1] = (before[0], before[1], before[2] + piece[2])
-                continue
-        merged.append(piece)
-    return np.array(merged, np.int64)
-
-
-def _groups(chains: Sequence[_Chain]) -> list[list[_Chain]]:
-    """Chains parted wherever, on one side or the other, more than `GROUP_GAP` words lie between.
-
-    A passage whose sentences were put in another order is whole on both sides, and stays one.
+    A passage whose sentences were put in another order has no such gap on either side, so it stays
+    one group.
     """
-    done: list[list[_Chain]] = []
-    left = [list(chains)] if chains else []
-    while left:
-        group = left.pop()
-        parts = _parted(group, other=False)
+    groups: list[list[Chain]] = []
+    to_split = [list(chains)] if chains else []
+    while to_split:
+        group = to_split.pop()
+        parts = _split_at_gaps(group, by_work=False)
         if len(parts) == 1:
-            parts = _parted(group, other=True)
+            parts = _split_at_gaps(group, by_work=True)
         if len(parts) == 1:
-            done.append(group)
+            groups.append(group)
         else:
-            left += parts
-    return sorted(done, key=lambda g: min(chain.start for chain in g))
+            to_split += parts
+    return sorted(groups, key=lambda group: min(chain.box.asset_start for chain in group))
 
 
-def _parted(group: Sequence[_Chain], *, other: bool) -> list[list[_Chain]]:
-    spans = [(c.other_start, c.other_end) if other else (c.start, c.end) for c in group]
-    parts: list[list[_Chain]] = []
+def _split_at_gaps(group: Sequence[Chain], *, by_work: bool) -> list[list[Chain]]:
+    boxes = [chain.box for chain in group]
+    spans = [(b.work_start, b.work_end) if by_work else (b.asset_start, b.asset_end) for b in boxes]
+    parts: list[list[Chain]] = []
     reach = 0
     for place in sorted(range(len(group)), key=lambda k: spans[k]):
         start, end = spans[place]
-        if not parts or start - reach > GROUP_GAP:
+        if not parts or start - reach > SETTINGS.group_gap:
             parts.append([])
             reach = end
         parts[-1].append(group[place])
@@ -286,90 +234,90 @@ def _parted(group: Sequence[_Chain], *, other: bool) -> list[list[_Chain]]:
     return parts
 
 
-def _joined_groups(groups: Sequence[list[_Chain]]) -> list[list[_Chain]]:
-    """Long stretches one after the other on both sides put together over a longer gap."""
-    joined_up: list[list[_Chain]] = []
+def _joined_groups(groups: Sequence[list[Chain]]) -> list[list[Chain]]:
+    """Long stretches that follow one another on both sides, joined over a longer gap."""
+    joined: list[list[Chain]] = []
     for group in groups:
-        if joined_up and _go_together(joined_up[-1], group):
-            joined_up[-1] = [*joined_up[-1], *group]
+        if joined and _within_long_gap(joined[-1], group):
+            joined[-1] = [*joined[-1], *group]
         else:
-            joined_up.append(group)
-    return joined_up
+            joined.append(group)
+    return joined
 
 
-def _go_together(one: Sequence[_Chain], two: Sequence[_Chain]) -> bool:
-    words = min(sum(int(c.runs[:, 2].sum()) for c in group) for group in (one, two))
-    most = min(LONGEST_GAP, max(GROUP_GAP, GAP_SHARE * words))
-    gap = min(c.start for c in two) - max(c.end for c in one)
-    other_gap = min(c.other_start for c in two) - max(c.other_end for c in one)
-    return abs(gap) <= most and abs(other_gap) <= most
+def _within_long_gap(first: Sequence[Chain], second: Sequence[Chain]) -> bool:
+    words = min(sum(chain.words for chain in group) for group in (first, second))
+    share = SETTINGS.long_gap_share * words
+    most = min(SETTINGS.long_gap, max(SETTINGS.group_gap, share))
+    before, after = (_bounds([chain.box for chain in group]) for group in (first, second))
+    gap = after.asset_start - before.asset_end
+    work_gap = after.work_start - before.work_end
+    return abs(gap) <= most and abs(work_gap) <= most
 
 
-def _trimmed(group: list[_Chain]) -> list[_Chain]:
+def _trimmed(group: Sequence[Chain]) -> list[Chain]:
     """A group without chains at its ends that cost more words than they bring."""
-    kept = sorted(group, key=lambda c: (c.start, c.other_start))
-    while len(kept) > 1:
-        bounds = _bounds(kept)
-        worst, gain = None, 0.0
-        # A chain that no bound rests on saves nothing.
+    chains = sorted(group, key=lambda c: (c.box.asset_start, c.box.work_start))
+    boxes = [chain.box for chain in chains]
+    while len(chains) > 1:
+        bounds = _bounds(boxes)
+        places = range(len(chains))
+        worst, greatest_gain = None, 0.0
+        # Only leaving out a chain that touches a bound makes the passage shorter.
         for place in sorted(
             {
-                min(range(len(kept)), key=lambda k: kept[k].start),
-                max(range(len(kept)), key=lambda k: kept[k].end),
-                min(range(len(kept)), key=lambda k: kept[k].other_start),
-                max(range(len(kept)), key=lambda k: kept[k].other_end),
+                min(places, key=lambda k: boxes[k].asset_start),
+                max(places, key=lambda k: boxes[k].asset_end),
+                min(places, key=lambda k: boxes[k].work_start),
+                max(places, key=lambda k: boxes[k].work_end),
             }
         ):
-            rest = kept[:place] + kept[place + 1 :]
-            inner = _bounds(rest)
+            inner = _bounds(boxes[:place] + boxes[place + 1 :])
             saved = max(
-                bounds.end - bounds.start - (inner.end - inner.start),
-                bounds.other_end - bounds.other_start - (inner.other_end - inner.other_start),
+                bounds.asset_end - bounds.asset_start - (inner.asset_end - inner.asset_start),
+                bounds.work_end - bounds.work_start - (inner.work_end - inner.work_start),
             )
-            chain = kept[place]
-            words = int(chain.runs[:, 2].sum())
-            this = SKIPPED * (saved - words) - chain.weight
-            if saved and this > gain:
-                worst, gain = place, this
+            chain = chains[place]
+            gain = SETTINGS.end_cost * (saved - chain.words) - chain.weight
+            if saved and gain > greatest_gain:
+                worst, greatest_gain = place, gain
         if worst is None:
             break
-        del kept[worst]
-    return kept
+        del chains[worst], boxes[worst]
+    return chains
 
 
-def _bounds(chains: Sequence[_Chain]) -> Box:
+def _bounds(boxes: Sequence[Box]) -> Box:
+    """The smallest box that holds all boxes."""
     return Box(
-        min(c.start for c in chains),
-        max(c.end for c in chains),
-        min(c.other_start for c in chains),
-        max(c.other_end for c in chains),
+        min(box.asset_start for box in boxes),
+        max(box.asset_end for box in boxes),
+        min(box.work_start for box in boxes),
+        max(box.work_end for box in boxes),
     )
 
 
-def _passage(group: Sequence[_Chain], total: NDArray[np.float64]) -> SharedPassage:
-    ordered = np.concatenate([chain.runs for chain in sorted(group, key=lambda c: c.start)])
+def _passage(group: Sequence[Chain], cumulative: NDArray[np.float64]) -> SharedPassage:
+    ordered = np.concatenate([c.runs for c in sorted(group, key=lambda c: c.box.asset_start)])
     ordered = ordered[np.lexsort((ordered[:, 1], ordered[:, 0]))]
     # Where two chains overlap in the asset, a word counts once, for the one that begins first.
     pieces: list[tuple[int, int, int]] = []
     reach = 0
-    for start, other, length in ordered.tolist():
+    for start, work_start, length in ordered.tolist():
         skip = max(0, reach - start)
         if skip < length:
-            pieces.append((start + skip, other + skip, length - skip))
+            pieces.append((start + skip, work_start + skip, length - skip))
             reach = start + length
-    runs_ = np.array(pieces, np.int64)
-    starts, others, lengths = runs_.T
-    bounds = Box(
-        int(starts[0]),
-        int((starts + lengths).max()),
-        int(others.min()),
-        int((others + lengths).max()),
-    )
+    runs = np.array(pieces, np.int64)
+    starts, work_starts, lengths = runs.T
     return SharedPassage(
-        *bounds,
+        asset_start=int(starts[0]),
+        asset_end=int((starts + lengths).max()),
+        work_start=int(work_starts.min()),
+        work_end=int((work_starts + lengths).max()),
         words=int(lengths.sum()),
         longest=int(lengths.max()),
-        weight=float((total[starts + lengths] - total[starts]).sum()),
-        runs=runs_,
-        chains=1 + int((np.diff(others) < 0).sum()),
+        weight=float(weight_of(starts, lengths, cumulative).sum()),
+        runs=runs,
+        chains=1 + int((np.diff(work_starts) < 0).sum()),
     )

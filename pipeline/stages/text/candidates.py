@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.stages.text.alignment import Box
+from pipeline.stages.text.chaining import Box
 from pipeline.stages.text.rarity import Rarity
 from pipeline.stages.text.text_rows import WINDOW_WORDS, Texts
 from pipeline.stages.text.words import shingles_of

@@ -1,4 +1,4 @@
-"""Sentences for what is wrong with a file of settings, from what pydantic found."""
+"""pydantic's validation errors as sentences for the person who wrote the file."""
 
 from __future__ import annotations
 
@@ -8,17 +8,19 @@ import typing
 from collections.abc import Callable, Iterable, Sequence
 
 from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
 
-Place = tuple[str | int, ...]
-"""Where a value stands: keys and list positions, outermost first."""
+Location = tuple[str | int, ...]
+"""Keys and list positions that lead to a value, outermost first (pydantic's `loc`)."""
 
-SHOWN_CHARACTERS = 60
+_VALUE_CHARACTERS = 60
+"""A longer value is cut in a sentence."""
 
 
-def dotted(place: Sequence[str | int]) -> str:
-    """A place as people write it: `stages.perceptual_hash.enabled`, `terms[2].knots`."""
+def dotted(location: Sequence[str | int]) -> str:
+    """A location as people write it: `stages.perceptual_hash.enabled`, `terms[2].knots`."""
     text = ""
-    for part in place:
+    for part in location:
         text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else str(part)
     return text
 
@@ -32,62 +34,65 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     return f"; known here: {', '.join(names)}." if names else "; nothing can be set here."
 
 
-def problems_of(
-    error: ValidationError, model: type[BaseModel], where: Callable[[Place], str]
+def validation_problems(
+    error: ValidationError,
+    model: type[BaseModel],
+    line_prefix: Callable[[Location], str] | None = None,
 ) -> list[str]:
-    """One sentence for each fault, in the file's own terms.
+    """One sentence for each fault, with the names of the file.
 
     Args:
-        error: what `model` raised.
-        model: the outermost model, for the names that are known at each place.
-        where: text before a sentence, such as `line 12: `; empty if not known.
+        error: raised by `model`.
+        model: the outermost model, for the names that are known at each location.
+        line_prefix: gives the text before a sentence, such as `line 12: `; None if lines are not
+            known.
     """
     return [
-        f"{where(found['loc'])}{_sentence(found, model)}"
-        for found in error.errors(include_url=False)
+        f"{line_prefix(detail['loc']) if line_prefix else ''}{_sentence(detail, model)}"
+        for detail in error.errors(include_url=False)
     ]
 
 
-def _sentence(found: typing.Any, model: type[BaseModel]) -> str:
-    place: Place = found["loc"]
-    name = dotted(place) or "the file"
-    kind = found["type"]
-    if kind == "extra_forbidden":
-        return f"{name} is not known{did_you_mean(str(place[-1]), _names_at(model, place[:-1]))}"
-    if kind == "missing":
+def _sentence(detail: ErrorDetails, model: type[BaseModel]) -> str:
+    location: Location = detail["loc"]
+    name = dotted(location) or "the file"
+    if detail["type"] == "extra_forbidden":
+        near = did_you_mean(str(location[-1]), _names_at(model, location[:-1]))
+        return f"{name} is not known{near}"
+    if detail["type"] == "missing":
         return f"{name} is missing."
-    if kind == "value_error":
+    if detail["type"] == "value_error":
         # A validator's own sentence; pydantic puts "Value error, " before it.
-        says = str(found["msg"]).removeprefix("Value error, ").rstrip(".")
-        return f"{dotted(place)}: {says}." if place else f"{says}."
-    said = str(found["msg"]).removeprefix("Input should be ").rstrip(".")
-    return f"{name} must be {said}, and is {_shown(found.get('input'))}."
+        message = detail["msg"].removeprefix("Value error, ").rstrip(".")
+        return f"{dotted(location)}: {message}." if location else f"{message}."
+    wanted = detail["msg"].removeprefix("Input should be ").rstrip(".")
+    return f"{name} must be {wanted}, and is {_shortened(detail.get('input'))}."
 
 
-def _shown(value: object) -> str:
+def _shortened(value: object) -> str:
     text = json.dumps(value, ensure_ascii=False, default=str)
-    return text if len(text) <= SHOWN_CHARACTERS else text[: SHOWN_CHARACTERS - 1] + "…"
+    return text if len(text) <= _VALUE_CHARACTERS else text[: _VALUE_CHARACTERS - 1] + "…"
 
 
-def _names_at(model: type[BaseModel], place: Place) -> list[str]:
-    """Names that may stand at `place` inside `model`."""
-    here: type[BaseModel] | None = model
-    for part in place:
-        if here is None:
+def _names_at(model: type[BaseModel], location: Location) -> list[str]:
+    """Names of the fields at `location` inside `model`."""
+    inner: type[BaseModel] | None = model
+    for part in location:
+        if inner is None:
             return []
         if isinstance(part, int):
             continue
-        field = here.model_fields.get(part)
+        field = inner.model_fields.get(part)
         # A key of a mapping names no field; the model stays that of the mapping's values.
-        here = _model_in(field.annotation) if field is not None else here
-    return list(here.model_fields) if here is not None else []
+        inner = _model_in(field.annotation) if field is not None else inner
+    return list(inner.model_fields) if inner is not None else []
 
 
 def _model_in(annotation: object) -> type[BaseModel] | None:
     if isinstance(annotation, type) and typing.get_origin(annotation) is None:
         return annotation if issubclass(annotation, BaseModel) else None
     for inner in typing.get_args(annotation):
-        found = _model_in(inner)
-        if found is not None:
-            return found
+        model = _model_in(inner)
+        if model is not None:
+            return model
     return None

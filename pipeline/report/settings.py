@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from pipeline.core.section import Section
+from pipeline.core.config_file import Section
 
 
 class Report(Section):

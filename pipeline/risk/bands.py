@@ -13,9 +13,9 @@ from pydantic import (
     model_validator,
 )
 
+from pipeline.core.config_file import Section
 from pipeline.core.errors import Reason
 from pipeline.core.records import Asset, Band, Kind, Match, Outcome, RiskRow, StageOutcome
-from pipeline.core.section import Section
 
 URGENCY = {Band.ESCALATE: 0, Band.REVIEW: 1, Band.INFO: 2}
 """Bands of a match, the most urgent first: a row's strongest match has the lowest number."""

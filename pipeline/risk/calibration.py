@@ -46,7 +46,7 @@ from pydantic import (
 
 from pipeline.core.errors import ConfigError
 from pipeline.core.records import Kind, Value
-from pipeline.core.validation import Place, did_you_mean, problems_of
+from pipeline.core.validation import did_you_mean, validation_problems
 from reference_index.canonical_json import json_digest
 
 Direction = Literal["lower", "higher"]
@@ -243,7 +243,7 @@ class Calibration(_Frozen):
         try:
             calibration = cls.model_validate_json(json.dumps(raw), strict=True)
         except ValidationError as error:
-            raise _refused(path, problems_of(error, cls, _no_line)) from error
+            raise _refused(path, validation_problems(error, cls)) from error
         problems = calibration.unknown_measures(numeric_measures() if known is None else known)
         if problems:
             raise _refused(path, problems)
@@ -293,11 +293,6 @@ class Calibration(_Frozen):
             for stage, digest in self.weights_sha256.items()
             if weights.get(stage) not in (None, digest)
         )
-
-
-def _no_line(_place: Place) -> str:
-    """Where a fault is in the file: not known, since JSON is read without line numbers."""
-    return ""
 
 
 def _refused(path: Path, problems: Sequence[str]) -> ConfigError:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from pathlib import Path
@@ -14,16 +13,13 @@ from pydantic import (
     FiniteFloat,
     PrivateAttr,
     StringConstraints,
-    ValidationError,
     model_validator,
 )
 
-from pipeline.core.section import Section
-from pipeline.core.validation import problems_of
-from pipeline.core.yaml_file import read_yaml
+from pipeline.core.config_file import Section, read_config
 from pipeline.decisions.places import is_url
 from pipeline.drops.places import Place, place
-from pipeline.screening.config import Config, load_config, refused
+from pipeline.screening.config import Config, load_config
 
 
 def _drop_name(text: str) -> str:
@@ -210,14 +206,6 @@ def load_settings(path: Path) -> ScanSettings:
     Raises:
         ConfigError: if it can't be used; `problems` lists every fault found.
     """
-    document = read_yaml(path)
-    problems = list(document.problems)
-    settings = None
-    try:
-        settings = ScanSettings.model_validate_json(json.dumps(document.values), strict=True)
-    except ValidationError as error:
-        problems += problems_of(error, ScanSettings, document.where)
-    if problems or settings is None:
-        raise refused(path, problems, document)
+    settings = read_config(path, ScanSettings)
     settings._folder = path.resolve().parent
     return settings

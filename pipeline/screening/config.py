@@ -7,7 +7,6 @@ is stored with the reference index (DESIGN: a fingerprint spec is stored with th
 
 from __future__ import annotations
 
-import json
 from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -15,14 +14,10 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import (
     Field,
     PrivateAttr,
-    ValidationError,
     create_model,
 )
 
-from pipeline.core.errors import ConfigError
-from pipeline.core.section import Section
-from pipeline.core.validation import problems_of
-from pipeline.core.yaml_file import YamlDocument, read_yaml
+from pipeline.core.config_file import Section, read_config
 from pipeline.drops.settings import ObjectStorage
 from pipeline.load.limits import Limits
 from pipeline.report.settings import Report
@@ -132,16 +127,7 @@ def load_config(path: Path | None = None) -> Config:
         ConfigError: if it or its calibration can't be used; `problems` lists every fault found.
     """
     source = configs_folder() / "default.yaml" if path is None else _found(path)
-    document = read_yaml(source)
-    problems = list(document.problems)
-    config = None
-    try:
-        # Strict, and as JSON: no number is read from a string, and a list may stand for a tuple.
-        config = Config.model_validate_json(json.dumps(document.values), strict=True)
-    except ValidationError as error:
-        problems += problems_of(error, Config, document.where)
-    if problems or config is None:
-        raise refused(source, problems, document)
+    config = read_config(source, Config)
     config._folder = source.resolve().parent
     config.loaded_calibration  # noqa: B018  a run must not find out at its end that it is broken
     return config
@@ -154,18 +140,3 @@ def _found(path: Path) -> Path:
     bundled = configs_folder() / path.name
     ours = str(path) in (path.name, f"configs/{path.name}") and bundled.is_file()
     return bundled if ours and not path.exists() else path
-
-
-def refused(source: Path, problems: list[str], document: YamlDocument) -> ConfigError:
-    """The error for a configuration file with these problems, listed in the order of its lines."""
-    problems.sort(key=lambda text: _line_in(text, len(document.lines)))
-    count = "a fault" if len(problems) == 1 else f"{len(problems)} faults"
-    listed = "\n".join(f"  - {problem}" for problem in problems)
-    return ConfigError(
-        f"The configuration {source} has {count} and was not used:\n{listed}", problems
-    )
-
-
-def _line_in(problem: str, otherwise: int) -> int:
-    number = problem.removeprefix("line ").partition(":")[0]
-    return int(number) if number.isdigit() else otherwise

@@ -158,7 +158,7 @@ def _is_text(given: dict[str, Any]) -> bool:
 
 
 def _checked(model: type[B], given: dict[str, Any]) -> B:
-    from pipeline.core.validation import problems_of
+    from pipeline.core.validation import validation_problems
 
     if not _flat(given):
         raise HTTPException(422, "The request holds values within values; none are known here.")
@@ -167,7 +167,7 @@ def _checked(model: type[B], given: dict[str, Any]) -> B:
     try:
         return model.model_validate(given)
     except ValidationError as error:
-        said = problems_of(error, model, lambda _: "")
+        said = validation_problems(error, model)
         raise HTTPException(422, " ".join(one[0].upper() + one[1:] for one in said[:5])) from None
 
 

@@ -33,7 +33,7 @@ from pipeline.report.explain import explain
 from pipeline.report.explain_overlay import write_overlay
 from pipeline.report.overlap import MEASURES
 from pipeline.results.files import ResultFiles
-from pipeline.results.inputs import asset_place, drop_places
+from pipeline.results.inputs import asset_place, drop_of, drop_places
 from pipeline.results.table import write_tables
 
 

@@ -8,7 +8,6 @@ warnings.filterwarnings("ignore", "lancedb fork support", RuntimeWarning)
 
 for _name in (
     "datasketch",
-    "docx",
     "faiss",
     "lancedb",
     "open_clip",

@@ -27,7 +27,6 @@ LIBRARIES = (
     "pyarrow",
     "pylance",
     "pypdfium2",
-    "python-docx",
     "scipy",
     "torch",
     "torchvision",

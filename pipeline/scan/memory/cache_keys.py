@@ -19,7 +19,6 @@ DECODERS = (
     "opencv-python-headless",
     "pillow",
     "pypdfium2",
-    "python-docx",
 )
 """Distributions whose version can change what loading gives."""
 

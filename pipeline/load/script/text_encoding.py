@@ -29,7 +29,7 @@ _CLOSE = 0.04
 """Difference in charset-normalizer's `chaos` that says nothing between multi-byte encodings."""
 
 _EVIDENCE_BYTES = 2**16
-_LINE_WITH_EVIDENCE = re.compile(rb"[^\r\n]*[\x80-\xff][^\r\n]*[\r\n]*")
+_LINE = re.compile(rb"[^\r\n]+[\r\n]*")
 _BEYOND_ASCII = re.compile(r"[^\x00-\x7f]+")
 _WHOLE_TO_BROKEN = 9
 """Bytes of a legacy encoding hardly ever form that many characters of UTF-8 to one broken."""
@@ -141,8 +141,13 @@ def _likely(data: bytes) -> list[str]:
     from charset_normalizer import from_bytes
 
     evidence = b""
-    for line in _LINE_WITH_EVIDENCE.finditer(data):
-        evidence += line.group()[: _EVIDENCE_BYTES - len(evidence)]
+    # Line by line, then a test for ASCII: one pattern for lines with a byte beyond ASCII would be
+    # tried at every position of a line without one, in quadratic time.
+    for match in _LINE.finditer(data):
+        line = match.group()
+        if line.isascii():
+            continue
+        evidence += line[: _EVIDENCE_BYTES - len(evidence)]
         if len(evidence) >= _EVIDENCE_BYTES:
             break
     matches = from_bytes(evidence, cp_isolation=list(_GUESSED))

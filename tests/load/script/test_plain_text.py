@@ -2,6 +2,7 @@
 
 import codecs
 import itertools
+import time
 
 import pytest
 from hypothesis import given
@@ -123,6 +124,15 @@ def test_legacy_encodings_are_guessed_and_said(read, language):
     assert script.text == text
     assert script.encoding == encoding
     assert script.notes == (f"The file does not state its encoding; it was read as {encoding}.",)
+
+
+def test_a_long_line_in_a_legacy_encoding_is_read_in_linear_time():
+    """4 MB without a line end, as exports write them. Quadratic time would be hours."""
+    started = time.process_time()
+    decoded = decode(b"caf\xe9\n" + b"words " * 700_000)
+    assert time.process_time() - started < 10
+    assert decoded.encoding == "cp1252"
+    assert decoded.text.startswith("café\nwords ")
 
 
 @pytest.mark.parametrize(

@@ -1,1 +1,1 @@
-"""Benchmarks: seeded, side by side with bare libraries; results stand in benchmarks/README.md."""
+"""Benchmarks: seeded, compared with bare libraries; results in benchmarks/results/."""

@@ -51,7 +51,7 @@ elif point == "before the record":
 elif point == "before the link":
     os.link = end
 elif point == "after the link":
-    versions.sync_folder = lambda folder: end() if folder.name == "versions" else None
+    versions.flush_folder = lambda folder: end() if folder.name == "versions" else None
 tables.FRAGMENTS = 2
 store.ReferenceIndex.open(path).add(files())
 """

@@ -6,14 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pyarrow as pa
 
 from pipeline.core.errors import Reason
 
 Value = str | int | float | bool | None
-"""What a measure or a fact may be: one cell of a table."""
+"""Value of a measure or a fact: one cell of a table."""
 
 
 class Kind(StrEnum):
@@ -74,6 +74,25 @@ class Asset:
     kind: Kind
     size: int | None
     fault: Fault | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """A column that a stage brings to the tables.
+
+    Attributes:
+        name: column name, unique over all stages.
+        dtype: `int`, `float`, `bool` or `str`; every column is nullable.
+        of: `match` (one value for an asset and a work) or `asset` (one for the asset).
+        unit: for people, such as `bits of 64` or `words`.
+        description: one sentence for docs and report.
+    """
+
+    name: str
+    dtype: Literal["int", "float", "bool", "str"]
+    of: Literal["match", "asset"]
+    unit: str
+    description: str
 
 
 @dataclass(frozen=True, slots=True)

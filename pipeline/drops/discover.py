@@ -16,6 +16,7 @@ from pathlib import Path
 
 from pipeline.core.errors import DropError, Reason
 from pipeline.core.records import Asset, Fault, Kind
+from pipeline.core.wording.terms import capitalized
 from pipeline.core.wording.visible import visible
 from pipeline.load.formats import HEAD_BYTES, SUPPORTED, kind_by_name, recognise
 from pipeline.load.opening import digest_of, open_regular, refuse_if_special, unreadable
@@ -109,7 +110,7 @@ def list_drop(drop: Path) -> Iterator[FileEntry]:
         raise DropError(f"There is no drop {_named(drop)}; name a folder or a file.") from error
     except (OSError, ValueError) as error:
         refused = unreadable(error, f"the drop {_named(drop)}").fault.detail
-        raise DropError(f"{refused[:1].upper()}{refused[1:]}.") from error
+        raise DropError(f"{capitalized(refused)}.") from error
     except FileRefusedError as refused_file:
         raise DropError(
             f"The drop {_named(drop)} can't be used: {refused_file.fault.detail}."

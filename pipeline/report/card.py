@@ -12,10 +12,11 @@ from pipeline.core.wording.terms import (
     BANDS,
     OUTCOMES,
     SUPPRESSED,
+    capitalized,
+    passage_location,
     percent,
     risk_in_words,
     risk_number,
-    stands_at,
     value_in_words,
 )
 from pipeline.core.wording.visible import visible
@@ -288,7 +289,7 @@ def waterfall(
         title = STEP_TITLES.get(step.name) or stage_title(step.name)
         bars.append(
             Bar(
-                title=title[:1].upper() + title[1:],
+                title=capitalized(title),
                 added="" if step.name in ("prior", "total") else f"{step.added:+.2f}",
                 after=risk_number(step.risk),
                 left=left,
@@ -342,7 +343,7 @@ def _outcomes(row: RiskRow, match: Match) -> tuple[ShownOutcome, ...]:
                 values |= one.measures
         shown.append(
             ShownOutcome(
-                title=_capital(stage_title(outcome.stage)),
+                title=capitalized(stage_title(outcome.stage)),
                 outcome=outcome.outcome.value,
                 words=OUTCOMES[outcome.outcome],
                 detail=visible(outcome.detail),
@@ -383,12 +384,8 @@ def _shown_passage(passage: Passage, asset_text: str | None, work_text: str | No
         asset_offsets=f"{passage.asset_start:,}–{passage.asset_end:,}",
         work_offsets=f"{passage.work_start:,}–{passage.work_end:,}",
         work_file=visible(passage.work_file),
-        stands=stands_at(passage.asset_page, passage.asset_scene),
-        work_stands=stands_at(passage.work_page, passage.work_scene),
+        stands=passage_location(passage.asset_page, passage.asset_scene),
+        work_stands=passage_location(passage.work_page, passage.work_scene),
         asset=asset,
         work=work,
     )
-
-
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]

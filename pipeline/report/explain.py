@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.core.errors import RunError
-from pipeline.core.measures import Measure
+from pipeline.core.records import Measure
 from pipeline.core.wording.visible import visible
 from pipeline.drops.places import Place
 from pipeline.report.excerpts import Excerpt, excerpt_pair

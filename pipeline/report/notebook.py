@@ -228,11 +228,11 @@ def _data_uri(data: bytes, kind: str) -> str:
 @cache
 def _template() -> Template:
     from pipeline.core.wording.templating import environment
-    from pipeline.core.wording.terms import risk_number, stands_at
+    from pipeline.core.wording.terms import passage_location, risk_number
 
     made = environment(Path(__file__).resolve().parent / "templates")
     made.filters["risk"] = lambda number: (
         "" if number is None or number != number else risk_number(float(number))
     )
-    made.globals["stands_at"] = stands_at
+    made.globals["passage_location"] = passage_location
     return made.get_template("notebook.html.j2")

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.core.records import Value
-from pipeline.core.wording.terms import count, percent
+from pipeline.core.wording.terms import count, listed, percent
 from pipeline.core.wording.visible import visible
 
 STAGE = "local_features"
@@ -274,7 +274,7 @@ def overlap_sentence(overlap: Overlap) -> str:
     if overlap.agreement is not None:
         said.append(f"agreement {overlap.agreement:.2f} (1 is the same picture)")
     if overlap.found_by:
-        said.append(f"nominated by {_listed(overlap.found_by)}")
+        said.append(f"nominated by {listed(overlap.found_by.split(', '))}")
     if overlap.frame:
         said.append(f"in frame {overlap.frame + 1:,} of the file")
     lead = "The work’s picture lies in the asset"
@@ -290,9 +290,3 @@ def _shares(overlap: Overlap) -> str:
     )
     covered = [f"{percent(share, whole=_WHOLE)} {what}" for share, what in of if share is not None]
     return f"the two agree over {' and '.join(covered)}" if covered else ""
-
-
-def _listed(names: str) -> str:
-    """`a, b, c` as `a, b and c`."""
-    parts = [part.strip() for part in names.split(",") if part.strip()]
-    return " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)

@@ -7,8 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from numbers import Integral, Real
 
-from pipeline.core.measures import Measure
-from pipeline.core.records import Value
+from pipeline.core.records import Measure, Value
 
 
 @dataclass(frozen=True, slots=True)

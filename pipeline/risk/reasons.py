@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from pipeline.core.errors import Reason
 from pipeline.core.records import Asset, Band, Evidence, Kind, Match, Outcome, StageOutcome
+from pipeline.core.wording.terms import capitalized, count
 from pipeline.core.wording.visible import visible
 from pipeline.risk.suppression import FalseMatchEffect
 from pipeline.stages import Stage, stage_title
@@ -75,11 +76,11 @@ def reasons(
         if fault is not None:
             sentences.append(f"The file itself was not screened: {fault}.")
     elif band is Band.NO_MATCH:
-        sentences.append(f"No match found among {_works(works_compared)}.")
+        sentences.append(f"No match found among {count(works_compared, 'work')}.")
     elif band is Band.PARTLY_SCREENED:
         sentences.append(
-            f"Partly screened: no match found among {_works(works_compared)} in what could be "
-            "judged."
+            f"Partly screened: no match found among {count(works_compared, 'work')} in what could "
+            "be judged."
         )
     else:
         sentences.append(f"Not screened: {_why_not_screened(asset, outcomes)}.")
@@ -189,16 +190,12 @@ def _stages_that_did_not_run(outcomes: Sequence[StageOutcome]) -> list[str]:
         if verb:
             title = stage_title(outcome.stage)
             detail = f": {_phrase(outcome.detail)}" if outcome.detail.strip() else ""
-            sentences.append(f"{title[:1].upper()}{title[1:]} {verb}{detail}.")
+            sentences.append(f"{capitalized(title)} {verb}{detail}.")
     return sentences
 
 
 def _title(work: Work) -> str:
     return f"“{visible(work.title)}” ({visible(work.work_id)})"
-
-
-def _works(count: int) -> str:
-    return f"{count:,} work{'' if count == 1 else 's'}"
 
 
 def _phrase(text: str) -> str:

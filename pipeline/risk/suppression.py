@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from pipeline.core.records import Asset, Band
-from pipeline.core.wording.terms import BANDS, risk_number
+from pipeline.core.wording.terms import BANDS, listed, risk_number
 from pipeline.core.wording.visible import visible
 from pipeline.decisions.basis import Basis, standing
 from pipeline.decisions.state import Suppression
@@ -42,7 +42,7 @@ class FalseMatchEffect:
             title: the work's, with its id.
             risk, band: of the match, without suppression.
         """
-        people = _listed([visible(name) for name in self.decision.by])
+        people = listed([visible(name) for name in self.decision.by])
         day = self.decision.since[:10]
         decided = f"{people} said on {day} that the match with {title} is false"
         if self.suppresses:
@@ -99,9 +99,3 @@ class FalseMatches:
             why_not = () if decision.covers(now) else standing(decision.basis, now).why
             effects[work_id] = FalseMatchEffect(decision, why_not)
         return effects
-
-
-def _listed(names: list[str]) -> str:
-    if len(names) < 2:
-        return "".join(names)
-    return f"{', '.join(names[:-1])} and {names[-1]}"

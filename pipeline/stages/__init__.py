@@ -8,7 +8,7 @@ It imports `core`, `runtime`, `load`, `decisions` and `reference_index`.
 
 from __future__ import annotations
 
-from pipeline.core.measures import Measure
+from pipeline.core.records import Measure
 from pipeline.stages.base import Stage, StageSettings
 from pipeline.stages.clip_embedding import ClipEmbedding
 from pipeline.stages.local_features import LocalFeatures

@@ -17,8 +17,7 @@ import numpy as np
 import pyarrow as pa
 from pydantic import BaseModel, ConfigDict
 
-from pipeline.core.measures import Measure
-from pipeline.core.records import Abstention, Evidence, Fingerprint, Kind, Value
+from pipeline.core.records import Abstention, Evidence, Fingerprint, Kind, Measure, Value
 from pipeline.load.loaded import Loaded
 from reference_index.errors import SpecMismatchError
 from reference_index.interface import StageEntries

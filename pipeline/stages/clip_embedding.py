@@ -16,8 +16,7 @@ from pydantic import Field
 
 from pipeline.core.environment import code_digest
 from pipeline.core.errors import ModelError, Reason
-from pipeline.core.measures import Measure
-from pipeline.core.records import Abstention, Evidence, Fingerprint, Kind
+from pipeline.core.records import Abstention, Evidence, Fingerprint, Kind, Measure
 from pipeline.load.detail import canary_picture, has_detail
 from pipeline.load.loaded import WORKING_EDGE, Loaded, LoadedImage
 from pipeline.stages.base import Stage, StageSettings, library_versions, vector_canaries_agree

@@ -19,8 +19,7 @@ import pyarrow as pa
 from pydantic import Field
 
 from pipeline.core.errors import Reason
-from pipeline.core.measures import Measure
-from pipeline.core.records import Abstention, Evidence, Fingerprint, Kind
+from pipeline.core.records import Abstention, Evidence, Fingerprint, Kind, Measure
 from pipeline.load.detail import canary_picture
 from pipeline.load.grey import LARGEST_EDGE, to_grey
 from pipeline.load.loaded import WORKING_EDGE, Loaded, LoadedImage

@@ -18,8 +18,7 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from pipeline.core.errors import Reason
-from pipeline.core.measures import Measure
-from pipeline.core.records import Abstention, Evidence, Fingerprint, Kind
+from pipeline.core.records import Abstention, Evidence, Fingerprint, Kind, Measure
 from pipeline.load.detail import canary_picture
 from pipeline.load.grey import LARGEST_EDGE as LUMA_EDGE
 from pipeline.load.grey import to_grey

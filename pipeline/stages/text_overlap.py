@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from pipeline.core.errors import Reason
-from pipeline.core.measures import Measure
-from pipeline.core.records import Abstention, Evidence, Fingerprint, Kind, Passage, Value
+from pipeline.core.records import Abstention, Evidence, Fingerprint, Kind, Measure, Passage, Value
+from pipeline.core.wording.terms import count, listed
 from pipeline.load.loaded import Loaded, LoadedScript, Span
 from pipeline.stages.base import Stage, StageSettings, library_versions
 from pipeline.stages.text.alignment import PassageLimits, SharedPassage, shared_passages
@@ -199,13 +199,13 @@ class TextOverlap(Stage):
         }
         if words.disguises:
             facts["text_obfuscation"] = ", ".join(
-                _count(count, name.removesuffix("s"))
-                for name, count in sorted(words.disguises.items())
+                count(number, name.removesuffix("s"))
+                for name, number in sorted(words.disguises.items())
             )
         if len(mine) < LEAST_WORDS:
             return Abstention(
                 Reason.TOO_FEW_WORDS,
-                f"{_count(len(mine), 'word')} to compare; at least {LEAST_WORDS} are needed",
+                f"{count(len(mine), 'word')} to compare; at least {LEAST_WORDS} are needed",
                 facts,
             )
         if len(np.unique(shingles_of(mine, SHINGLE_WORDS))) < LEAST_SHINGLES:
@@ -246,25 +246,20 @@ class TextOverlap(Stage):
         hidden = facts.get("text_obfuscation")
         if not hidden:
             return None
-        listed = " and ".join(str(hidden).rsplit(", ", 1))
         return (
-            f"The text holds {listed}; its words were compared as a reader sees them, without what "
-            "is not seen."
+            f"The text holds {listed(str(hidden).split(', '))}; its words were compared as a "
+            "reader sees them, without what is not seen."
         )
 
     def sentence(self, evidence: Evidence) -> str:
         """As in `Stage.sentence`."""
         first = evidence.passages[0]
         exact = " word for word" if first.identity == 1.0 else ", with words changed"
-        said = f"A passage of {_count(first.words, 'word')} is shared with it{exact}"
+        said = f"A passage of {count(first.words, 'word')} is shared with it{exact}"
         if len(evidence.passages) == 1:
             return f"{said}."
         total = sum(passage.words for passage in evidence.passages)
         return f"{said}; {len(evidence.passages)} passages with {total:,} words in all."
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def _found(

@@ -10,8 +10,9 @@ import typer
 
 from pipeline.cli.commands.exit_statuses import EXIT_OK, EXIT_WRONG
 from pipeline.cli.commands.options import Json, RecordOption, SecondPerson
-from pipeline.cli.commands.output import complain, counted, emit, say
+from pipeline.cli.commands.output import complain, emit, say
 from pipeline.cli.commands.reported import reported
+from pipeline.core.wording.terms import count
 
 app = typer.Typer(
     name="audit",
@@ -59,12 +60,12 @@ def audit_verify(
         say(sentence)
     if verified.whole:
         say(
-            f"The record {verified.record} is whole: {counted(verified.events, 'event')}, the last "
+            f"The record {verified.record} is whole: {count(verified.events, 'event')}, the last "
             f"with hash {verified.head}."
         )
         return EXIT_OK
     say(
-        f"{counted(len(verified.faults), 'fault')}: {counted(verified.events, 'event')} before the "
+        f"{count(len(verified.faults), 'fault')}: {count(verified.events, 'event')} before the "
         "first are what was written. Restore the record from a copy."
     )
     return EXIT_WRONG
@@ -108,7 +109,7 @@ def audit_checkpoint(
     if as_json:
         emit({**done.statement(), "checkpoints": str(file)})
     else:
-        say(f"Checkpoint {done.number} of {counted(done.seq, 'event')} was added to {file}.")
+        say(f"Checkpoint {done.number} of {count(done.seq, 'event')} was added to {file}.")
     return EXIT_OK
 
 
@@ -145,7 +146,7 @@ def audit_export(
     if as_json:
         emit({"file": str(out), "events": events, "verified": verified.summary()})
     else:
-        say(f"Wrote {counted(events, 'event')} to {out}.")
+        say(f"Wrote {count(events, 'event')} to {out}.")
     if verified.whole:
         return EXIT_OK
     complain(

@@ -9,8 +9,9 @@ import typer
 
 from pipeline.cli.commands.exit_statuses import EXIT_OK, EXIT_WRONG
 from pipeline.cli.commands.options import Index, Json
-from pipeline.cli.commands.output import counted, emit, say, stderr, stdout
+from pipeline.cli.commands.output import emit, say, stderr, stdout
 from pipeline.cli.commands.reported import reported
+from pipeline.core.wording.terms import count
 
 app = typer.Typer(
     name="index",
@@ -92,7 +93,7 @@ def index_add(
     already = f"; {done.unchanged} were there already" if done.unchanged else ""
     left = f"; {len(done.problems)} left out" if done.problems else ""
     say(
-        f"Added {counted(done.files, 'file')} of {counted(done.works, 'new work')}{already}{left}. "
+        f"Added {count(done.files, 'file')} of {count(done.works, 'new work')}{already}{left}. "
         f"The index is at version {done.version}."
     )
     return EXIT_OK
@@ -176,7 +177,7 @@ def index_remove(
     if as_json:
         emit({"index": str(index), "version": version, "removed": removed})
     else:
-        say(f"Took out {counted(removed, 'work')}. The index is at version {version}.")
+        say(f"Took out {count(removed, 'work')}. The index is at version {version}.")
     return EXIT_OK
 
 
@@ -193,11 +194,11 @@ def index_verify(index: Index, as_json: Json = False) -> int:
     elif faults:
         for fault in faults:
             say(fault)
-        say(f"{counted(len(faults), 'fault')}: restore the index from a copy, or make it anew.")
+        say(f"{count(len(faults), 'fault')}: restore the index from a copy, or make it anew.")
     else:
         say(
-            f"Version {opened.version} is whole: {counted(len(opened.works), 'work')}, "
-            f"{counted(len(opened.files), 'file')}, digest {opened.digest}."
+            f"Version {opened.version} is whole: {count(len(opened.works), 'work')}, "
+            f"{count(len(opened.files), 'file')}, digest {opened.digest}."
         )
     return EXIT_WRONG if faults else EXIT_OK
 

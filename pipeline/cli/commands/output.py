@@ -57,8 +57,3 @@ def complain(message: str, problems: tuple[str, ...], as_json: bool, *, err: boo
     for problem in problems:
         if problem not in message:
             typer.echo(f"  {visible(problem)}", err=err)
-
-
-def counted(number: int, noun: str) -> str:
-    """A number with its noun, as "1 work" or "1,200 files"."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"

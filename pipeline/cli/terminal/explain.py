@@ -16,11 +16,12 @@ from pipeline.core.wording.terms import (
     BANDS,
     OUTCOMES,
     SUPPRESSED,
+    capitalized,
     count,
+    passage_location,
     percent,
     risk_in_words,
     risk_number,
-    stands_at,
     value_in_words,
 )
 from pipeline.core.wording.visible import visible
@@ -109,7 +110,7 @@ def _print_outcomes(outcomes: Sequence[Mapping[str, Any]], console: Console) -> 
             text.append(f": {visible(outcome['detail'])}")
         for figure in outcome["figures"]:
             text.append(f"\n{_figure(figure)}", "dim")
-        table.add_row(shown(_capital(outcome["title"])), text)
+        table.add_row(shown(capitalized(outcome["title"])), text)
     _indented(table, console)
 
 
@@ -125,7 +126,7 @@ def _print_match(match: Mapping[str, Any], console: Console) -> None:
     if held:
         _indented(shown(held), console)
     if match["suppressed"]:
-        _indented(shown(f"{SUPPRESSED[:1].upper()}{SUPPRESSED[1:]}.", "bold"), console)
+        _indented(shown(f"{capitalized(SUPPRESSED)}.", "bold"), console)
     if match["identical_file"]:
         _indented(shown("The file is, byte for byte, a registered file of this work."), console)
     if match["likeness_only"]:
@@ -146,7 +147,9 @@ def _print_match(match: Mapping[str, Any], console: Console) -> None:
         if not (overlap and figure["name"] in MEASURES):
             _indented(shown(_figure(figure)), console)
     for stage, file in match["work_files"].items():
-        _indented(shown(f"{_capital(stage_title(stage))}: the work's file {file}", "dim"), console)
+        _indented(
+            shown(f"{capitalized(stage_title(stage))}: the work's file {file}", "dim"), console
+        )
     for passage in match["passages"]:
         _print_passage(passage, console)
 
@@ -170,7 +173,7 @@ def _waterfall(steps: Sequence[Mapping[str, Any]]) -> Table:
         bar = Text(" " * left)
         bar.append("█" * max(1, right - left), "dim" if step["name"] == "prior" else "cyan")
         bar.truncate(BAR_WIDTH + 1, pad=True)
-        title = STEP_TITLES.get(step["name"]) or _capital(stage_title(step["name"]))
+        title = STEP_TITLES.get(step["name"]) or capitalized(stage_title(step["name"]))
         table.add_row(
             shown(title, "bold" if step["name"] == "total" else ""),
             bar,
@@ -190,7 +193,7 @@ def _print_passage(passage: Mapping[str, Any], console: Console) -> None:
     _indented(shown(head), console)
     for side in ("asset", "work"):
         # A run of an earlier release has no such columns.
-        stands = stands_at(passage.get(f"{side}_page"), passage.get(f"{side}_scene"))
+        stands = passage_location(passage.get(f"{side}_page"), passage.get(f"{side}_scene"))
         if stands:
             _indented(shown(f"In the {side}: {stands}", "dim"), console)
     for label in ("asset", "work"):
@@ -218,7 +221,3 @@ def _marked(label: str, pieces: Sequence[Mapping[str, Any]]) -> Text:
             break
     line.append_text(shown(" …”" if room < 0 else "”", "dim"))
     return line
-
-
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]

@@ -1,11 +1,11 @@
-"""The sentences of a row's reasons, which the tables keep as one text."""
+"""Splitting the reasons of a row, which the tables store as one text, into sentences."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable
 
-from pipeline.core.wording.terms import BANDS
+from pipeline.core.wording.terms import BANDS, capitalized
 from pipeline.core.wording.visible import visible
 
 _END = re.compile(r"(?<=[.!?])\s+(?=[^\Wa-z_]|[“\"'(])")
@@ -15,33 +15,39 @@ _NAMES_THE_WORK = ("evidence of copying from ", "weak evidence of copying from "
 
 
 def sentences(text: str, names: Iterable[str | None] = ()) -> tuple[str, ...]:
-    """A text's sentences; put together with spaces they are the text.
+    """The sentences of a text; joined with spaces they give the text.
 
     Args:
         text: the reasons of a row.
-        names: of works and people, in which a stop ends nothing: `W. H. Auden`, `Acme Inc.`
+        names: of works and people, in which a full stop ends no sentence: `W. H. Auden`,
+            `Acme Inc.`
     """
     text = " ".join(text.split())
-    kept = [found.span() for found in _QUOTED.finditer(text)]
+    protected = [match.span() for match in _QUOTED.finditer(text)]
     for name in {" ".join(visible(name).split()) for name in names if name}:
-        kept += [found.span() for found in re.finditer(re.escape(name), text)] if name else []
-    found, start = [], 0
+        if name:
+            protected += [match.span() for match in re.finditer(re.escape(name), text)]
+    parts, start = [], 0
     for end in _END.finditer(text):
-        inside = any(first < end.start() < last for first, last in kept)
+        inside = any(first < end.start() < last for first, last in protected)
         if inside or _INITIAL.search(text, start, end.start()):
             continue
-        found.append(text[start : end.start()])
+        parts.append(text[start : end.start()])
         start = end.end()
-    return (*found, text[start:]) if text else ()
+    return (*parts, text[start:]) if text else ()
 
 
-def in_a_line(text: str, names: Iterable[str | None] = ()) -> str:
-    """Reasons for a line in which band and work stand in columns of their own."""
-    said = sentences(text, names)
-    if not said:
+def reasons_in_one_line(text: str, names: Iterable[str | None] = ()) -> str:
+    """The reasons without band and work, for a table that has these in columns of their own.
+
+    Args:
+        text, names: as of `sentences`.
+    """
+    parts = sentences(text, names)
+    if not parts:
         return ""
-    band, colon, rest = said[0].partition(": ")
-    first = rest if colon and band in BANDS.values() else said[0]
-    if len(said) > 1 and first.startswith(_NAMES_THE_WORK):
-        return " ".join(said[1:])
-    return " ".join((first[:1].upper() + first[1:], *said[1:]))
+    band, colon, rest = parts[0].partition(": ")
+    first = rest if colon and band in BANDS.values() else parts[0]
+    if len(parts) > 1 and first.startswith(_NAMES_THE_WORK):
+        return " ".join(parts[1:])
+    return " ".join((capitalized(first), *parts[1:]))

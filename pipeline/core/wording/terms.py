@@ -1,11 +1,10 @@
-"""How bands, outcomes, risks and measures are put into words, the same in report and terminal."""
+"""Bands, outcomes, risks, measures and counts in words, the same on every page and terminal."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
-from pipeline.core.measures import Measure
-from pipeline.core.records import Band, Outcome, Value
+from pipeline.core.records import Band, Measure, Outcome, Value
 from pipeline.core.wording.visible import visible
 
 BANDS: Mapping[Band, str] = {
@@ -26,12 +25,11 @@ OUTCOMES: Mapping[Outcome, str] = {
     Outcome.NOT_APPLICABLE: "does not apply",
 }
 
-
 SUPPRESSED = "suppressed: people agreed that the match is false, and it decides nothing"
 
 
 def risk_number(risk: float | None) -> str:
-    """A risk to two places, never rounded up to 1 or down to 0; a dash if there is none."""
+    """A risk to two decimals, never rounded up to 1 or down to 0; a dash for None."""
     if risk is None:
         return "–"
     if risk > 0.99:
@@ -42,13 +40,14 @@ def risk_number(risk: float | None) -> str:
 def risk_in_words(
     risk: float | None, *, identical: bool = False, evidence: bool = True, counted: bool = True
 ) -> str:
-    """What a risk means.
+    """A risk as a share of labelled pairs: `about 90 in 100 labelled pairs … were copies`.
 
     Args:
         risk: calibrated, or None.
-        identical: whether the risk was raised because the file is a registered file, byte for byte.
-        evidence: whether it is a match's; without evidence it is the calibration's prior.
-        counted: whether any evidence adds to it; if none does, no pair is said to be like this one.
+        identical: whether it was set because the file is a registered file, byte for byte.
+        evidence: whether it is the risk of a match; otherwise it is the calibration's prior.
+        counted: whether any evidence adds to it. If none does, it is not compared with labelled
+            pairs.
     """
     if risk is None:
         return "no figure, because too little of it could be judged"
@@ -86,11 +85,11 @@ def value_in_words(value: Value, measure: Measure | None) -> str:
 
 
 def percent(share: float, *, whole: float = 1.0) -> str:
-    """A share in whole per cent, never rounded up to 100 or down to 0: `95 %`.
+    """A share in per cent, never rounded up to 100 or down to 0: `95 %`.
 
     Args:
         share: 0 to 1.
-        whole: from what share on it is all.
+        whole: from this share on it is 100 %.
     """
     if share < 0.01:
         return "less than 1 %"
@@ -102,8 +101,20 @@ def count(number: int, noun: str, plural: str = "") -> str:
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
 
 
-def stands_at(page: int | None, scene: str | None) -> str:
-    """Where in a script a passage begins: `page 12, scene INT. KITCHEN`; may be empty."""
-    said = [f"page {page:,}"] if page is not None else []
-    said += [f"scene {visible(scene)}"] if scene else []
-    return ", ".join(said)
+def listed(names: Sequence[str]) -> str:
+    """`a`, `a and b`, `a, b and c`."""
+    if len(names) < 2:
+        return "".join(names)
+    return f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def capitalized(text: str) -> str:
+    """`text` with its first letter in upper case and the others as they are."""
+    return text[:1].upper() + text[1:]
+
+
+def passage_location(page: int | None, scene: str | None) -> str:
+    """Where in a script a passage begins: `page 12, scene INT. KITCHEN`; blank if not known."""
+    parts = [f"page {page:,}"] if page is not None else []
+    parts += [f"scene {visible(scene)}"] if scene else []
+    return ", ".join(parts)

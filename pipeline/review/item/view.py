@@ -8,7 +8,7 @@ from typing import Any
 
 from pipeline.core.records import Kind
 from pipeline.core.wording.sentences import sentences
-from pipeline.core.wording.terms import count, percent, risk_in_words, value_in_words
+from pipeline.core.wording.terms import capitalized, count, percent, risk_in_words, value_in_words
 from pipeline.report.card import Bar, waterfall
 from pipeline.report.explain import explain_stored
 from pipeline.report.overlap import transform_words
@@ -217,7 +217,7 @@ def _stages(
         title = str(one["title"])
         lines.append(
             StageLine(
-                title=title[:1].upper() + title[1:],
+                title=capitalized(title),
                 outcome=one["outcome"],
                 detail=one["detail"],
                 figures=tuple(

@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from pipeline.core.records import Band, Outcome
-from pipeline.core.wording.sentences import in_a_line
+from pipeline.core.wording.sentences import reasons_in_one_line
 from pipeline.decisions.events import Choice
 from pipeline.decisions.state import ItemState, State
 from pipeline.results.files import StoredRun
@@ -321,7 +321,9 @@ class Queue:
             work_id=cell("work_id"),
             title=cell("title"),
             rightsholder=cell("rightsholder"),
-            reason=in_a_line(cell("reasons") or "", (cell("title"), cell("rightsholder"))),
+            reason=reasons_in_one_line(
+                cell("reasons") or "", (cell("title"), cell("rightsholder"))
+            ),
             status=_STATES[self._status[number]],
             choices=tuple(name for bit, name in enumerate(_CHOICES) if bits >> bit & 1),
             assignee=self._assignee.values[assignee] if assignee >= 0 else "",

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.core.wording.sentences import in_a_line, sentences
+from pipeline.core.wording.sentences import reasons_in_one_line, sentences
 
 LEAD = "Escalate: evidence of copying from “Poems. Vol. 2” (W-1), held by W. H. Auden Inc. Ltd."
 SEEN = "About 98% of its picture is seen in about 25% of the asset: 38 local features agree."
@@ -44,4 +44,4 @@ def test_nothing_is_lost(text, names):
     ],
 )
 def test_the_queues_line_begins_with_what_no_other_column_says(said, line):
-    assert in_a_line(" ".join(said), ("W. H. Auden Inc. Ltd",)) == line
+    assert reasons_in_one_line(" ".join(said), ("W. H. Auden Inc. Ltd",)) == line

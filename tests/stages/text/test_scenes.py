@@ -8,7 +8,7 @@ from row_samples import RUN, WORKS, flagged_row
 
 from pipeline.cli.terminal.explain import _print_passage
 from pipeline.core.records import Kind, Passage
-from pipeline.core.wording.terms import stands_at
+from pipeline.core.wording.terms import passage_location
 from pipeline.load.loaded import LoadedScript, Span
 from pipeline.report.notebook import _template
 from pipeline.report.page import report_html
@@ -149,7 +149,7 @@ def test_a_work_is_read_once():
     ],
 )
 def test_a_place_in_words(page, scene, said):
-    assert stands_at(page, scene) == said
+    assert passage_location(page, scene) == said
 
 
 EXPLAINED = {

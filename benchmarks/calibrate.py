@@ -93,7 +93,7 @@ def pictures(given: argparse.Namespace) -> tuple[tuple[Side, Side], dict[str, Js
         "pictures": [
             "photographs inside scikit-image",
             *(name for name, _ in given.images),
-            f"{given.generated} generated pictures (pipeline.stages.image.synthetic)",
+            f"{given.generated} generated pictures (training.synthetic)",
         ],
         "real_picture_groups": real,
     }
@@ -152,7 +152,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             "seed": given.seed,
             **said,
             "copies": "edited pictures (stacks of 0 to 3 of the edits in "
-            "pipeline.stages.image.synthetic) "
+            "training.synthetic) "
             "and "
             "strangers edited the same way; works and strangers that share a mark or a frame; "
             "passages of 10 to 400 words, changed or not, planted into other texts",

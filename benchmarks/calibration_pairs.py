@@ -24,15 +24,15 @@ from pipeline.load.limits import Limits
 from pipeline.load.loaded import Loaded, LoadedImage, LoadedScript, Span
 from pipeline.screening.stage_runner import StageRunner, kind_of, run_stages
 from pipeline.stages import Stage, StageSettings
-from pipeline.stages.image.synthetic import picture, random_stack
-from pipeline.stages.image.synthetic.edits import EDITS
 from reference_index.interface import StageEntries, WorkFile
+from training.synthetic import picture, random_stack
+from training.synthetic.edits import EDITS
 
 Picture = NDArray[np.uint8]
 
 FIRST_SEED = 2**42
 """Seeds of generated pictures start here: beyond those the embedding model was trained on, and
-beyond those of the backgrounds that `pipeline.stages.image.synthetic.edits` lays behind insets."""
+beyond those of the backgrounds that `training.synthetic.edits` lays behind insets."""
 
 LARGEST_SIDE = 512
 SMALLEST_SIDE = 128

@@ -1,6 +1,6 @@
 """The edits of the copy benchmark: other and harder than those that calibration and training use.
 
-`pipeline.stages.image.synthetic.edits` is what the calibration is fitted to and the models are
+`training.synthetic.edits` is what the calibration is fitted to and the models are
 trained with; a benchmark that drew from it would measure how well they remember it. What is mild or
 drawn there is harsh or real here: insets lie in real pictures, blur reaches 4 percent of the
 shorter side.
@@ -19,10 +19,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.stages.image.synthetic import edits as shipped
-from pipeline.stages.image.synthetic.canvas import outline, value_noise, words
-from pipeline.stages.image.synthetic.edits import set_into
-from pipeline.stages.image.synthetic.printed import letter
+from training.synthetic import edits as shipped
+from training.synthetic.canvas import outline, value_noise, words
+from training.synthetic.edits import set_into
+from training.synthetic.printed import letter
 
 Picture = NDArray[np.uint8]
 Grounds = Sequence[Picture]

@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw
 
 from benchmarks.copy_edits import Picture
 from benchmarks.copy_set import picture_of
-from pipeline.stages.image.synthetic.canvas import font
+from training.synthetic.canvas import font
 
 SIDE = 300
 MARGIN = 6

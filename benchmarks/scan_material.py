@@ -13,7 +13,7 @@ from PIL import Image
 
 from benchmarks.copy_set import no_larger, picture_files, picture_of
 from benchmarks.passage_texts import read_text, text_files
-from pipeline.stages.image.synthetic import picture
+from training.synthetic import picture
 
 LONGEST_SIDE = 512
 SCRIPT_WORDS = (200, 1_200)

@@ -27,9 +27,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from pipeline.stages.clip_embedding import BACKGROUND_WORKS
-from pipeline.stages.image.synthetic.edits import EDITS, random_stack, set_into
-from pipeline.stages.image.synthetic.pictures import picture
 from training.measures import by_edit
+from training.synthetic.edits import EDITS, random_stack, set_into
+from training.synthetic.pictures import picture
 
 Picture = NDArray[np.uint8]
 # Pictures in, unit-length or ±1 vectors out; similarity is the dot product over the dimensions.

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.stages.image.synthetic import picture
+from training.synthetic import picture
 
 FIRST_TRAINING_SEED = 1_000_000_000
 FIRST_VALIDATION_SEED = 2_000_000_000

@@ -27,9 +27,9 @@ from open_clip.constants import OPENAI_DATASET_MEAN, OPENAI_DATASET_STD
 from safetensors.torch import load_file, save_file
 from torch.nn.functional import normalize
 
-from pipeline.stages.image.synthetic import family_of
 from training.photographs import photographs
 from training.pool import FIRST_TRAINING_SEED, FIRST_VALIDATION_SEED, pool
+from training.synthetic import family_of
 from training.validation import normalised, queries, validate
 from training.views import Batches
 

@@ -5,7 +5,7 @@
 
 Descriptors of drawn pictures, clustered by k-means. For --out, coarse cells first, then words for
 what the cells leave. For --aggregates, the axes and centroids of pictures' aggregated vectors, and
-words for these vectors. Only pictures that `pipeline.stages.image.synthetic` draws are seen; the
+words for these vectors. Only pictures that `training.synthetic` draws are seen; the
 same seed gives the same codebook on one machine.
 """
 
@@ -27,8 +27,8 @@ from pipeline.stages.image import vlad as aggregate
 from pipeline.stages.image.codebook import PARTS, WORDS
 from pipeline.stages.image.feature_schema import FEWEST
 from pipeline.stages.image.sift import DIMS, extract
-from pipeline.stages.image.synthetic import picture
 from pipeline.stages.image.vlad import Aggregates, residuals
+from training.synthetic import picture
 
 FIRST_SEED = 1_500_000_000
 A_PICTURE = 100

@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from pipeline.stages.image.synthetic.edits import EDITS
 from training.measures import by_edit
+from training.synthetic.edits import EDITS
 from training.views import squash
 
 STORED_SIDE = 192

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from pipeline.stages.image.synthetic.edits import EDITS
+from training.synthetic.edits import EDITS
 
 Picture = NDArray[np.uint8]
 

@@ -7,7 +7,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from threading import Lock
-from typing import Any, ClassVar, NamedTuple, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import pyarrow as pa
@@ -17,25 +17,23 @@ from pydantic import Field
 from pipeline.core.environment import code_digest
 from pipeline.core.errors import ModelError, Reason
 from pipeline.core.records import Abstention, Evidence, Fingerprint, Kind, Measure
-from pipeline.load.detail import canary_picture, has_detail
+from pipeline.load.detail import canary_picture
 from pipeline.load.loaded import WORKING_EDGE, Loaded, LoadedImage
 from pipeline.stages.base import Stage, StageSettings, library_versions, vector_canaries_agree
 from pipeline.stages.image.embedding_model import (
+    BATCH,
     MINI,
     EmbeddingModel,
     canonical,
     load_model,
     weights_stamp,
 )
+from pipeline.stages.image.similarity_scale import measured_scale
 from reference_index.errors import SpecMismatchError
 from reference_index.interface import StageEntries
 from reference_index.spec import FingerprintSpec
 
 _LIBRARIES = ("open-clip-torch", "torch", "torchvision", "timm", "opencv-python-headless")
-BATCH = 16
-SCALE_PICTURES = 48
-SCALE_SIDE = 224
-SCALE_EDITS = ("jpeg", "crop80", "brightness", "banner", "mirror", "blur")
 BACKGROUND_WORKS = 8
 """Other works whose similarities an asset's similarity with a work is measured against."""
 LARGEST_SHARE = 0.4
@@ -425,49 +423,6 @@ def _cosines(spec: FingerprintSpec) -> tuple[float, float]:
             "are not cosines. Make a new index with `clearance index create`."
         )
     return float(scale[0]), float(scale[1])  # type: ignore[arg-type]
-
-
-class Scale(NamedTuple):
-    """What a model's cosine similarities mean, to four places.
-
-    Attributes:
-        unrelated: 99th percentile over pairs of unrelated pictures.
-        copy: median over pictures and edits of them.
-        largest_share: of the variance of the pictures' embeddings, in their first principal
-            direction.
-    """
-
-    unrelated: float
-    copy: float
-    largest_share: float
-
-
-def measured_scale(model: EmbeddingModel) -> Scale:
-    """A model's scale, measured on drawn pictures."""
-    from pipeline.stages.image.synthetic.edits import EDITS
-    from pipeline.stages.image.synthetic.pictures import picture
-
-    pictures: list[NDArray[np.uint8]] = []
-    seed = 0
-    while len(pictures) < SCALE_PICTURES:
-        drawn = picture(900_000 + seed, SCALE_SIDE)
-        if has_detail(drawn):
-            pictures.append(drawn)
-        seed += 1
-    edited = [
-        EDITS[SCALE_EDITS[i % len(SCALE_EDITS)]](one, np.random.default_rng(i))
-        for i, one in enumerate(pictures)
-    ]
-    vectors = model.embed(pictures, BATCH).astype(np.float64)
-    copies = model.embed(edited, BATCH).astype(np.float64)
-    across = (vectors @ vectors.T)[~np.eye(len(vectors), dtype=bool)]
-    unrelated = float(np.quantile(across, 0.99))
-    copy = float(np.median((vectors * copies).sum(axis=1)))
-    variances = np.linalg.svd(vectors - vectors.mean(axis=0), compute_uv=False) ** 2
-    # Embeddings that are all the same vary in no direction at all: as bad as in one.
-    total = float(variances.sum())
-    share = float(variances[0]) / total if total > 0 else 1.0
-    return Scale(round(unrelated, 4), round(copy, 4), round(share, 4))
 
 
 def _stored(vectors: NDArray[np.float32]) -> list[bytes]:

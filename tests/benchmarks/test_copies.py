@@ -29,7 +29,7 @@ from benchmarks.copy_set import (
     split_of,
     write_queries,
 )
-from pipeline.stages.image.synthetic import picture
+from training.synthetic import picture
 
 PICTURES = 16
 

@@ -282,7 +282,7 @@ def test_a_stage_that_breaks_fails_its_rows_and_no_others(drop, index, tmp_path,
 def test_an_animation_of_more_frames_than_are_kept_is_partly_screened(index, tmp_path, run):
     from PIL import Image
 
-    from pipeline.stages.image.synthetic import picture
+    from training.synthetic import picture
 
     frames = [Image.fromarray(picture(7_000 + n, 96)) for n in range(6)]
     (tmp_path / "drop").mkdir()
@@ -429,7 +429,7 @@ def test_an_earlier_version_of_the_index_repeats_a_run(works, photos, tmp_path, 
 
 
 def test_a_flagged_file_that_was_looked_at_in_part_gives_status_3(index, photos, tmp_path, run):
-    from pipeline.stages.image.synthetic import picture
+    from training.synthetic import picture
 
     frames = [Image.fromarray(picture(7_000 + n, 96)) for n in range(5)]
     frames[2] = photos["chelsea"].convert("RGB").resize((96, 96))

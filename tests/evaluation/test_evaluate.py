@@ -17,7 +17,7 @@ from PIL import Image
 
 from pipeline.risk.calibration import Calibration
 from pipeline.stages import STAGES
-from pipeline.stages.image.synthetic import picture
+from training.synthetic import picture
 
 WORDS = [f"{a}{b}" for a in ("lan", "mer", "tor", "vel", "sab", "quin") for b in
          ("tern", "ido", "ash", "orel", "umi", "est", "ane", "ibor", "ock", "ully")]  # fmt: skip

@@ -9,8 +9,8 @@ import pytest
 from pipeline.load.grey import to_grey
 from pipeline.stages.image.codebook import CODE_BYTES, PARTS, codebook
 from pipeline.stages.image.sift import DIMS, extract
-from pipeline.stages.image.synthetic import picture
 from reference_index.coded_vectors import CodedVectors
+from training.synthetic import picture
 
 
 @pytest.fixture(scope="module")

@@ -22,7 +22,7 @@ from pipeline.review.app import create_app
 from pipeline.review.desk import Desk
 from pipeline.review.pages import DROPS, PLACES, screened
 from pipeline.review.serve import results_of
-from pipeline.stages.image.synthetic import picture
+from training.synthetic import picture
 
 STILLS, PAGES = "stills", "pages-of-text"
 DROP_OF = {"copy.jpg": STILLS, "alone.png": STILLS, "other.jpg": PAGES, "lifted.txt": PAGES}

@@ -15,7 +15,7 @@ from pipeline.results.files import StoredRun, read_run
 from pipeline.scan.run import ScanResult, scan
 from pipeline.scan.settings import load_settings
 from pipeline.screening.register import add_works, create_index
-from pipeline.stages.image.synthetic import picture
+from training.synthetic import picture
 
 WORDS = [a + b for a in ("lan", "mer", "tor", "vel", "sab", "quin")
          for b in ("tern", "ido", "ash", "orel", "umi", "est", "ane", "ibor", "ock")]  # fmt: skip

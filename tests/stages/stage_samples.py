@@ -9,8 +9,8 @@ import pyarrow as pa
 
 from pipeline.core.records import Fingerprint, Kind
 from pipeline.load.loaded import LoadedImage, LoadedScript, Span
-from pipeline.stages.image.synthetic.pictures import picture
 from reference_index.interface import StageEntries, WorkFile
+from training.synthetic.pictures import picture
 
 
 def image(*frames):

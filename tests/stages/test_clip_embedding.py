@@ -21,9 +21,9 @@ from pipeline.stages.clip_embedding import (
     LARGEST_SHARE,
     ClipEmbedding,
     ClipEmbeddingSettings,
-    Scale,
 )
 from pipeline.stages.image.embedding_model import EmbeddingModel
+from pipeline.stages.image.similarity_scale import Scale
 from reference_index.errors import SpecMismatchError
 
 UNRELATED = 0.5

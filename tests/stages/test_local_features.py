@@ -18,9 +18,9 @@ from pipeline.core.records import Abstention, Evidence, Fingerprint
 from pipeline.report.overlap import Placement, placement
 from pipeline.stages.image.feature_schema import FEWEST
 from pipeline.stages.image.matching import UNREPEATED
-from pipeline.stages.image.synthetic import picture
 from pipeline.stages.local_features import MOST_REPEATED, LocalFeatures, LocalFeaturesSettings
 from reference_index.errors import SpecMismatchError
+from training.synthetic import picture
 
 CORNERS = np.array([[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0]])
 

@@ -9,10 +9,10 @@ from stage_samples import entries, image
 
 from pipeline.core.records import Fingerprint, Kind
 from pipeline.stages import STAGES
-from pipeline.stages.image.synthetic import picture
-from pipeline.stages.image.synthetic.edits import EDITS, set_into
 from pipeline.stages.local_features import LocalFeaturesSettings
 from reference_index.interface import StageEntries
+from training.synthetic import picture
+from training.synthetic.edits import EDITS, set_into
 
 LARGE = LocalFeaturesSettings(search_up_to=0)
 WORKS, SIDE = 24, 320

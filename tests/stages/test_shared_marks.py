@@ -13,10 +13,10 @@ from stage_samples import entries, image
 from pipeline.core.records import Fingerprint, Kind
 from pipeline.risk.fuse import risk_of
 from pipeline.screening.config import Config
-from pipeline.stages.image.synthetic import picture
-from pipeline.stages.image.synthetic.canvas import font
-from pipeline.stages.image.synthetic.printed import letter
 from pipeline.stages.local_features import LocalFeatures
+from training.synthetic import picture
+from training.synthetic.canvas import font
+from training.synthetic.printed import letter
 
 pytestmark = pytest.mark.slow
 

@@ -9,9 +9,9 @@ import pytest
 import torch
 from PIL import Image
 
-from pipeline.stages.image.synthetic import picture
 from training.evaluate_clearance_mini import stand_out
 from training.photographs import LARGEST_SIDE, LEAST_SIDE, partition, photographs
+from training.synthetic import picture
 from training.train_clearance_mini import contrast, spread
 from training.views import Batches, light, soften, strong
 from training.whitening import whitening

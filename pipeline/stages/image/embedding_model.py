@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 MINI = "clearance-mini"
 MINI_FOLDER = Path(__file__).resolve().parent / "models" / MINI
 SCHEMES = ("hf-hub:", "local-dir:")
+BATCH = 16
+"""Pictures that a model embeds at a time."""
 
 Fit = Literal["squash", "pad", "longest"]
 """How a picture of another shape comes into the model's input, nothing cut off: squashed to its

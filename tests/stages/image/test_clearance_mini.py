@@ -14,7 +14,7 @@ from PIL import Image
 from safetensors import safe_open
 
 from pipeline.stages.image import models
-from pipeline.stages.image.synthetic import EDITS, picture
+from training.synthetic import EDITS, picture
 
 FOLDER = Path(models.__file__).parent / "clearance-mini"
 WEIGHTS = FOLDER / "model.safetensors"

@@ -24,7 +24,7 @@ from pipeline.stages.image.codebook import (
     unpacked,
 )
 from pipeline.stages.image.sift import DIMS, extract
-from pipeline.stages.image.synthetic import picture
+from training.synthetic import picture
 
 
 @pytest.fixture(scope="module")

@@ -13,8 +13,8 @@ from pipeline.stages.image.feature_rows import check_form, pictures, read_frame
 from pipeline.stages.image.feature_schema import FEWEST, SCHEMA
 from pipeline.stages.image.pixel_agreement import SIDE, reduced
 from pipeline.stages.image.sift import DIMS, extract
-from pipeline.stages.image.synthetic import picture
 from pipeline.stages.image.vlad import aggregates
+from training.synthetic import picture
 
 FRAME = picture(3, 200)
 A_FEATURE = 8 + 2 + CODE_BYTES + DIMS // 2

@@ -13,9 +13,9 @@ from pipeline.stages.image.feature_rows import pictures, read_frame
 from pipeline.stages.image.feature_schema import SCHEMA
 from pipeline.stages.image.matching import Comparison, Stored
 from pipeline.stages.image.sift import View
-from pipeline.stages.image.synthetic import picture
 from pipeline.stages.image.vlad import aggregates
 from reference_index.interface import StageEntries, WorkFile
+from training.synthetic import picture
 
 SEEDS = (3, 60, 77, 63, 64)
 

@@ -17,7 +17,7 @@ from pipeline.stages.image.pixel_agreement import (
     repeats,
     whole_transform,
 )
-from pipeline.stages.image.synthetic import picture
+from training.synthetic import picture
 
 IDENTITY = np.eye(3)
 

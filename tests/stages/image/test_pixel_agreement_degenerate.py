@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from pipeline.stages.image.pixel_agreement import NOTHING, overlap, reduced, refined, repeats
-from pipeline.stages.image.synthetic import picture
+from training.synthetic import picture
 
 WORK = reduced(picture(5, 160)[..., 1])
 

@@ -7,7 +7,7 @@ import pytest
 
 from pipeline.load.grey import LARGEST_EDGE, to_grey
 from pipeline.stages.image.sift import DIMS, MOST_FEATURES, Features, View, extent, extract
-from pipeline.stages.image.synthetic import picture
+from training.synthetic import picture
 
 SEEN = {
     View.AS_IT_IS: lambda frame: frame,

@@ -9,9 +9,9 @@ import pytest
 
 from pipeline.load.grey import to_grey
 from pipeline.stages.image.sift import View, extract
-from pipeline.stages.image.synthetic import picture
 from pipeline.stages.image.vlad import CODE_BYTES, FILE, SIZE, aggregates
 from reference_index.brute_force import ProductCodesBruteForce
+from training.synthetic import picture
 
 
 @pytest.fixture(scope="module")

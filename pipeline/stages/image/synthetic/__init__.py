@@ -1,6 +1,0 @@
-"""Procedural pictures and named edits of pictures: data of known truth."""
-
-from pipeline.stages.image.synthetic.edits import EDITS, random_stack
-from pipeline.stages.image.synthetic.pictures import FAMILIES, family_of, picture
-
-__all__ = ["EDITS", "FAMILIES", "family_of", "picture", "random_stack"]

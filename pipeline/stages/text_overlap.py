@@ -1,9 +1,12 @@
-"""Text overlap: winnowed k-grams and MinHash over windows of words find where texts may agree,
-alignment finds the passages.
+"""Text overlap: word-for-word passages that a script shares with works.
 
-MinHash of whole files finds nothing of a scene lifted into a script (the Jaccard similarity of a
-400-word scene with a 24,000-word script is below 0.01), so signatures are of windows; and a passage
-shorter than a window is found by its k-grams. docs/design/passages.md tells why it is so.
+Winnowed k-grams and MinHash over windows of words generate candidates, and alignment finds the
+passages. MinHash of whole files would miss a scene lifted into a script (the Jaccard similarity of
+two 24,000-word scripts that share a 400-word scene is below 0.01), so signatures are of windows; a
+passage shorter than a window is found by its k-grams. docs/design/passages.md has the reasons.
+
+In `stages/text/`: `words` and `elements` read a script, `text_rows` is what is stored of it,
+`candidates` finds where to look, `alignment` finds the passages, `rarity` weighs their words.
 """
 
 from __future__ import annotations
@@ -24,7 +27,7 @@ from pipeline.core.wording.terms import count, listed
 from pipeline.load.loaded import Loaded, LoadedScript, Span
 from pipeline.stages.base import Stage, StageSettings, library_versions
 from pipeline.stages.text.alignment import PassageLimits, SharedPassage, shared_passages
-from pipeline.stages.text.names import name_marks
+from pipeline.stages.text.rarity import phrases_weighed_down
 from pipeline.stages.text.text_rows import (
     LEAST_WORDS,
     PERMUTATIONS,
@@ -34,26 +37,24 @@ from pipeline.stages.text.text_rows import (
     SHINGLE_WORDS,
     STRIDE_WORDS,
     WINDOW_WORDS,
-    Texts,
+    TextRows,
     batch_of,
-    compared,
+    is_compared,
     marks_of,
     texts_of,
 )
-from pipeline.stages.text.words import NORMALISATION, shingles_of, untellable, words_of
+from pipeline.stages.text.words import NORMALISATION, segmentation_fault, shingles_of, words_of
 from reference_index.interface import StageEntries, WorkFile
 from reference_index.spec import FingerprintSpec
 
 if TYPE_CHECKING:
-    from pipeline.stages.text.candidates import StoredTexts
+    from pipeline.stages.text.candidates import TextIndex
 
 LEAST_SHINGLES = 6
 """Distinct shingles below which a text says too little: eight different words have six."""
-COMMON_WORKS = 3
-"""Works that hold a run of words, or places of the asset, from which on it counts less: what many
-say, or one says again and again, is nobody's own."""
-SHORT_SCORE = 0.6
-"""Share of its own words' weight that a text must reach which is too short for `min_score`."""
+SHORT_SHARE = 0.6
+"""Least containment for texts shorter than `min_score`: a passage must reach this share of the
+weight of all words of the asset, or of the work, if that is less than `min_score`."""
 
 _CANARY = (
     "INT. FERRY QUAY - DUSK\n\n"
@@ -69,8 +70,7 @@ class TextOverlapSettings(StageSettings):
 
     Attributes:
         min_jaccard: least estimated Jaccard similarity of two windows for them to be aligned.
-        min_words: least agreeing words of a passage; a text shorter than this need only agree
-            as a whole.
+        min_words: least agreeing words of a passage; of a text shorter than this, all words.
         min_score: least weight of a passage's agreeing words, rare ones counting more, times its
             identity; ordinary words weigh about 1.
         min_identity: least share of a passage's words that agree.
@@ -92,7 +92,7 @@ class TextOverlapSettings(StageSettings):
 
 
 class TextOverlap(Stage):
-    """Word-for-word overlap with the texts of works, whatever the lines and the case."""
+    """Word-for-word overlap with the texts of works, regardless of layout and case."""
 
     name: ClassVar[str] = "text_overlap"
     title: ClassVar[str] = "text overlap"
@@ -168,54 +168,54 @@ class TextOverlap(Stage):
 
     @property
     def spec(self) -> FingerprintSpec:
-        """Identity of the values this stage makes."""
+        """As in `Stage.spec`."""
         return self._spec
 
     def _canary(self) -> str:
+        """SHA-256 (hex) of the fingerprint of a fixed text."""
         script = LoadedScript(_CANARY, (Span(0, len(_CANARY)),), "txt")
-        answer = self.fingerprint([script])[0]
-        if isinstance(answer, Abstention):
+        fingerprint = self.fingerprint([script])[0]
+        if isinstance(fingerprint, Abstention):
             raise AssertionError("the canary has words enough")  # noqa: TRY004
         digest = hashlib.sha256()
-        for column in answer.rows.columns:
+        for column in fingerprint.rows.columns:
             digest.update(column.values.to_numpy().astype("<u8").tobytes())
         return digest.hexdigest()
 
     def fingerprint(self, loaded: Sequence[Loaded]) -> list[Fingerprint | Abstention]:
-        """One row for each script: its words, what they are part of, their places, its windows'
-        signatures."""
-        return [self._one(script) for script in loaded]
+        """As in `Stage.fingerprint`: one row of `SCHEMA` for each script."""
+        return [self._fingerprint_one(script) for script in loaded]
 
-    def _one(self, script: Loaded) -> Fingerprint | Abstention:
+    def _fingerprint_one(self, script: Loaded) -> Fingerprint | Abstention:
         if not isinstance(script, LoadedScript):
             raise TypeError(f"{self.name} judges scripts, not {type(script).__name__}")
         words = words_of(script)
-        marks = marks_of(words, name_marks(script.text, words))
+        marks = marks_of(script.text, words)
         hashes = (words.hashes >> np.uint64(32)).astype(np.uint32)
-        mine = hashes[compared(marks)]
+        compared = hashes[is_compared(marks)]
         facts: dict[str, Value] = {
-            "text_length": len(mine),
-            "text_obfuscated": sum(words.disguises.values()),
+            "text_length": len(compared),
+            "text_obfuscated": sum(words.obfuscation.values()),
         }
-        if words.disguises:
+        if words.obfuscation:
             facts["text_obfuscation"] = ", ".join(
                 count(number, name.removesuffix("s"))
-                for name, number in sorted(words.disguises.items())
+                for name, number in sorted(words.obfuscation.items())
             )
-        if len(mine) < LEAST_WORDS:
+        if len(compared) < LEAST_WORDS:
             return Abstention(
                 Reason.TOO_FEW_WORDS,
-                f"{count(len(mine), 'word')} to compare; at least {LEAST_WORDS} are needed",
+                f"{count(len(compared), 'word')} to compare; at least {LEAST_WORDS} are needed",
                 facts,
             )
-        if len(np.unique(shingles_of(mine, SHINGLE_WORDS))) < LEAST_SHINGLES:
+        if len(np.unique(shingles_of(compared, SHINGLE_WORDS))) < LEAST_SHINGLES:
             return Abstention(
                 Reason.TOO_FEW_WORDS,
-                f"{len(mine)} words, but the same few again and again",
+                f"{len(compared)} words, but the same few again and again",
                 facts,
             )
-        if why := untellable(script.text, words):
-            return Abstention(Reason.TOO_FEW_WORDS, why, facts)
+        if fault := segmentation_fault(script.text, words):
+            return Abstention(Reason.TOO_FEW_WORDS, fault, facts)
         return Fingerprint(self.name, batch_of(hashes, marks, words.start, words.end), facts)
 
     def search(
@@ -223,7 +223,7 @@ class TextOverlap(Stage):
     ) -> list[list[Evidence]]:
         """As in `Stage.search`: candidates by k-grams and by MinHash, then the passages by
         alignment."""
-        from pipeline.stages.text.candidates import StoredTexts
+        from pipeline.stages.text.candidates import TextIndex
 
         if not isinstance(settings, TextOverlapSettings):
             raise TypeError("text_overlap needs TextOverlapSettings")
@@ -233,21 +233,21 @@ class TextOverlap(Stage):
         if not queries or not len(entries):
             return [[] for _ in queries]
 
-        def built() -> StoredTexts:
+        def build() -> TextIndex:
             works = {work: n for n, work in enumerate({file.work_id: 0 for file in entries.files})}
             numbers = np.array([works[file.work_id] for file in entries.files], np.int64)
-            return StoredTexts(texts_of(entries.rows), numbers[entries.file_of_row], entries.folder)
+            return TextIndex(texts_of(entries.rows), numbers[entries.file_of_row], entries.folder)
 
-        stored = entries.built("text_overlap", built)
-        return [_found(query, stored, entries, settings) for query in queries]
+        index = entries.built("text_overlap", build)
+        return [_evidence_of(query, index, entries, settings) for query in queries]
 
     def remark(self, facts: Mapping[str, Value]) -> str | None:
         """As in `Stage.remark`: what hides words in the text."""
-        hidden = facts.get("text_obfuscation")
-        if not hidden:
+        obfuscation = facts.get("text_obfuscation")
+        if not obfuscation:
             return None
         return (
-            f"The text holds {listed(str(hidden).split(', '))}; its words were compared as a "
+            f"The text holds {listed(str(obfuscation).split(', '))}; its words were compared as a "
             "reader sees them, without what is not seen."
         )
 
@@ -255,104 +255,123 @@ class TextOverlap(Stage):
         """As in `Stage.sentence`."""
         first = evidence.passages[0]
         exact = " word for word" if first.identity == 1.0 else ", with words changed"
-        said = f"A passage of {count(first.words, 'word')} is shared with it{exact}"
+        sentence = f"A passage of {count(first.words, 'word')} is shared with it{exact}"
         if len(evidence.passages) == 1:
-            return f"{said}."
+            return f"{sentence}."
         total = sum(passage.words for passage in evidence.passages)
-        return f"{said}; {len(evidence.passages)} passages with {total:,} words in all."
+        return f"{sentence}; {len(evidence.passages)} passages with {total:,} words in all."
 
 
-def _found(
-    query: Texts, stored: StoredTexts, entries: StageEntries, settings: TextOverlapSettings
+def _evidence_of(
+    query: TextRows, index: TextIndex, entries: StageEntries, settings: TextOverlapSettings
 ) -> list[Evidence]:
-    """A query's evidence, one for each work, strongest first."""
-    found = stored.find(query, settings.min_jaccard)
-    weight = stored.rarity.weights(query.words, (query.end - query.start).astype(np.int64))
-    weight = weight / np.where(found.spread < COMMON_WORKS, 1.0, 1.0 + np.log(found.spread))
+    """The evidence on one script, one for each work, strongest first."""
+    candidates = index.candidates(query, settings.min_jaccard)
+    weights = phrases_weighed_down(
+        index.rarity.weights(query.words, (query.end - query.start).astype(np.int64)),
+        candidates.commonness,
+    )
     best: dict[str, tuple[tuple[float, int, str], Evidence]] = {}
-    for row in sorted(found.boxes):
+    for row in sorted(candidates.boxes):
         file = entries.files[int(entries.file_of_row[row])]
-        theirs = stored.words(row)
-        least = min(settings.min_words, len(query.words), len(theirs))
-        score = min(
-            settings.min_score,
-            SHORT_SCORE * float(weight.sum()),
-            SHORT_SCORE * len(theirs) * float(weight.mean()),
+        work_words = index.words(row)
+        limits = PassageLimits(
+            max_gap=settings.max_gap,
+            min_words=min(settings.min_words, len(query.words), len(work_words)),
+            min_score=min(
+                settings.min_score,
+                SHORT_SHARE * float(weights.sum()),
+                SHORT_SHARE * len(work_words) * float(weights.mean()),
+            ),
+            min_identity=settings.min_identity,
         )
-        shared = shared_passages(
-            query.words,
-            theirs,
-            found.boxes[row],
-            weight,
-            PassageLimits(settings.max_gap, least, score, settings.min_identity),
-        )
-        if not shared:
+        passages = shared_passages(query.words, work_words, candidates.boxes[row], weights, limits)
+        if not passages:
             continue
-        evidence = _evidence(query, stored, row, shared, found.jaccard.get(row), file)
-        total = sum(passage.score for passage in shared)
-        key = (-round(total, 6), -sum(passage.words for passage in shared), file.path)
-        if file.work_id not in best or key < best[file.work_id][0]:
-            best[file.work_id] = (key, evidence)
+        evidence = _evidence(query, index, row, passages, candidates.jaccard.get(row), file)
+        total = sum(passage.score for passage in passages)
+        rank = (-round(total, 6), -sum(passage.words for passage in passages), file.path)
+        if file.work_id not in best or rank < best[file.work_id][0]:
+            best[file.work_id] = (rank, evidence)
     ranked = sorted(best.values(), key=lambda pair: (pair[0][:2], pair[1].work_id))
     return [evidence for _, evidence in ranked]
 
 
 def _evidence(
-    query: Texts,
-    stored: StoredTexts,
+    query: TextRows,
+    index: TextIndex,
     row: int,
-    shared: Sequence[SharedPassage],
+    passages: Sequence[SharedPassage],
     jaccard: float | None,
     file: WorkFile,
 ) -> Evidence:
-    first = int(stored.texts.offsets[row])
-    longest = max(shared, key=lambda passage: (passage.words, passage.score))
-    theirs = len(stored.words(row))
-    total = sum(passage.words for passage in shared)
+    first_word = int(index.texts.offsets[row])
+    work_words = len(index.words(row))
+    longest = max(passages, key=lambda passage: (passage.words, passage.score))
+    total = sum(passage.words for passage in passages)
     measures: Mapping[str, Value] = {
         "text_jaccard": None if jaccard is None else round(jaccard, 6),
-        "text_score": round(math.fsum(passage.score for passage in shared), 3),
+        "text_score": round(math.fsum(passage.score for passage in passages), 3),
         "text_words": total,
         "text_longest": longest.words,
-        "text_run": max(passage.longest for passage in shared),
+        "text_run": max(passage.longest for passage in passages),
         "text_identity": round(longest.identity, 6),
         "text_asset_share": round(min(1.0, total / len(query.words)), 6),
-        "text_work_share": round(min(1.0, total / theirs), 6),
+        "text_work_share": round(min(1.0, total / work_words), 6),
     }
-    ordered = sorted(shared, key=lambda passage: (-passage.words, passage.asset_start))
+    ordered = sorted(passages, key=lambda passage: (-passage.words, passage.asset_start))
     return Evidence(
         work_id=file.work_id,
         work_file=file.path,
         work_file_id=file.file_id,
         measures=measures,
         passages=tuple(
-            _passage(one, query, stored.texts, first, theirs, file.path) for one in ordered
+            _passage(one, query, index.texts, first_word, work_words, file.path) for one in ordered
         ),
     )
 
 
 def _passage(
-    shared: SharedPassage, mine: Texts, texts: Texts, first: int, theirs: int, work_file: str
+    shared: SharedPassage,
+    query: TextRows,
+    texts: TextRows,
+    first_word: int,
+    work_words: int,
+    work_file: str,
 ) -> Passage:
-    """A passage in characters of both raw texts; `first` is the work's first word in `texts`."""
-    runs = shared.runs
-    start, other, last = runs[:, 0], runs[:, 1] + first, runs[:, 2] - 1
+    """A passage in characters of both raw texts.
+
+    Args:
+        shared: in words.
+        query: the asset.
+        texts: all stored texts.
+        first_word: the work's first word in `texts`.
+        work_words: words of the work.
+        work_file: its path.
+    """
+    asset_run, work_run = shared.runs[:, 0], shared.runs[:, 1] + first_word
+    last = shared.runs[:, 2] - 1
     agreeing: NDArray[Any] = np.stack(
-        [mine.start[start], mine.end[start + last], texts.start[other], texts.end[other + last]],
+        [
+            query.start[asset_run],
+            query.end[asset_run + last],
+            texts.start[work_run],
+            texts.end[work_run + last],
+        ],
         axis=1,
     )
     return Passage(
         work_file=work_file,
-        asset_start=int(mine.start[shared.asset_start]),
-        asset_end=int(mine.end[shared.asset_end - 1]),
-        work_start=int(texts.start[first + shared.work_start]),
-        work_end=int(texts.end[first + shared.work_end - 1]),
+        asset_start=int(query.start[shared.asset_start]),
+        asset_end=int(query.end[shared.asset_end - 1]),
+        work_start=int(texts.start[first_word + shared.work_start]),
+        work_end=int(texts.end[first_word + shared.work_end - 1]),
         words=shared.words,
         identity=round(shared.identity, 6),
         longest=shared.longest,
         score=round(shared.score, 3),
         chains=shared.chains,
-        asset_share=round(shared.words / len(mine.words), 6),
-        work_share=round(shared.words / theirs, 6),
+        asset_share=round(shared.words / len(query.words), 6),
+        work_share=round(shared.words / work_words, 6),
         agreeing=tuple((int(a), int(b), int(c), int(d)) for a, b, c, d in agreeing.tolist()),
     )

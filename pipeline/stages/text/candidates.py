@@ -1,5 +1,21 @@
-"""Where two texts may agree: boxes around equal k-grams that lie together, and around windows that
-MinHash finds alike.
+"""Candidates for alignment: boxes around equal k-grams that are close together, and around windows
+whose MinHash signatures are similar.
+
+A worked example for k-grams, with k = 3 and one of every 3 stored. The work has the 7 words "the
+ferry left at six as it", so 5 k-grams, whose hashes may be 50, 20, 90, 40, 70:
+
+    winnowing   of (50, 20, 90) and of (20, 90, 40) the least is 20, at position 1; of (90, 40, 70)
+                it is 40, at position 3; so the k-grams at positions 1 and 3 are stored
+    look-up     an asset with these 7 words from its word 100 on looks up all of its k-grams:
+                the hits are (101, 1) and (103, 3), as (position in the asset, in the work)
+    box         the hits are 2 words apart, so they are one box: asset words 101 to 106, work words
+                1 to 6 (half open)
+    candidate   its k-grams cover 5 words of the asset. `covered` asks for 7, but the work has no
+                more than `short_words`, so the box is aligned
+
+For MinHash, a signature has 126 of its 128 values in 42 bands of 3. Windows of Jaccard similarity J
+agree in some band, and are compared, with probability 1 - (1 - J ** 3) ** 42: 0.94 for 0.4, 0.68
+for 0.3, and 0.00004 for 0.01, which unrelated windows have.
 """
 
 from __future__ import annotations
@@ -13,38 +29,59 @@ from numpy.typing import NDArray
 
 from pipeline.stages.text.chaining import Box
 from pipeline.stages.text.rarity import Rarity
-from pipeline.stages.text.text_rows import WINDOW_WORDS, Texts
+from pipeline.stages.text.text_rows import WINDOW_WORDS, TextRows
 from pipeline.stages.text.words import shingles_of
 from reference_index.kept_arrays import kept_arrays
 from reference_index.minhash import MinHashIndex
 from reference_index.postings import PostingHits, Postings, gram_keys, winnowed
 
-GRAM_WORDS = 3
-"""Longer ones would miss a passage with every fourth word changed."""
-WINDOW_GRAMS = 3
-"""Of so many k-grams in a row one is stored: five words that agree are certain to be met."""
-KEPT = f"grams-1-{GRAM_WORDS}-{WINDOW_GRAMS}"
-"""Name of the kept postings; changed whenever they would come out otherwise."""
-MOST_PLACES = 16
-"""Postings of one k-gram that are looked at; a more frequent one says little."""
-TOGETHER = 13
-"""The k-grams of 15 words: of every so many the rarest is looked at, however frequent."""
-REPEATS = 8
-"""How often one k-gram of a text is looked up."""
-GAP = 40
-"""Words between two equal k-grams of one box, at most, on either side."""
-COVERED = 7
-"""Words of the asset that the equal k-grams of a box must cover."""
-SHORT_WORDS = 20
-"""In a work or an asset this short one k-gram is enough."""
-BANDS, ROWS = 42, 3
-"""Of the MinHash index: windows of Jaccard similarity 0.3 are met with probability 0.68, of 0.4
-with 0.94; of 0.01, as strangers have, with 0.00004."""
-MOST_WINDOWS = 256
-"""Pairs of windows that are looked at between a text and one stored text, the most alike."""
-_MASK = np.uint32(0x9E3779B9)
-"""Stands for every name."""
-_ROUNDS = 20
+
+@dataclass(frozen=True, slots=True)
+class CandidateSettings:
+    """Constants of the search for candidates.
+
+    Attributes:
+        gram_words: words of a k-gram. Of 4, a passage with every fourth word changed would have
+            none.
+        winnow_grams: of so many k-grams in a row one is stored, so any run of
+            `gram_words + winnow_grams - 1` = 5 agreeing words is certain to have a hit.
+        most_postings: stored positions of a k-gram that are looked at; a more frequent k-gram says
+            little. Bounds the time in a large index.
+        rarest_of: of every so many k-grams in a row (13 k-grams are 15 words) the rarest is looked
+            up, however frequent, so that no 15 words of the asset are passed over.
+        most_repeats: occurrences of one k-gram of the asset that are looked up. Bounds the time for
+            a text that repeats itself.
+        gap: words between two equal k-grams of one box, at most, on either side.
+        covered: words of the asset that the k-grams of a box must cover, more than two k-grams: one
+            or two equal k-grams are chance in long texts.
+        short_words: words of a text that is short: in a work or an asset of so few, one k-gram is
+            enough.
+        minhash_bands, minhash_rows: bands of the MinHash index, and values in each; see above.
+        most_windows: pairs of windows that are aligned between an asset and one stored text, the
+            most similar. Bounds the time for a text that repeats itself.
+    """
+
+    gram_words: int = 3
+    winnow_grams: int = 3
+    most_postings: int = 16
+    rarest_of: int = 13
+    most_repeats: int = 8
+    gap: int = 40
+    covered: int = 7
+    short_words: int = 20
+    minhash_bands: int = 42
+    minhash_rows: int = 3
+    most_windows: int = 256
+
+
+SETTINGS = CandidateSettings()
+GRAM_WORDS = SETTINGS.gram_words
+
+CACHE_NAME = f"grams-1-{GRAM_WORDS}-{SETTINGS.winnow_grams}"
+"""Name of the cached postings; change its number whenever they would come out otherwise."""
+_NAME_MASK = np.uint32(0x9E3779B9)
+"""The value of every name in masked k-grams."""
+_MOST_SPLITS = 20
 
 
 @dataclass(frozen=True)
@@ -52,77 +89,78 @@ class Grams:
     """The k-grams of a text, of its words and of its words with names masked.
 
     Attributes:
-        keys: uint32 (m,), both kinds, in the order of `places`.
-        places: int64 (m,), the first word of each.
+        keys: uint32 (m,), of both kinds, in the order of `positions`.
+        positions: int64 (m,), the first word of each.
     """
 
     keys: NDArray[np.uint32]
-    places: NDArray[np.int64]
+    positions: NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class Found:
-    """Where a text may agree with stored ones.
+class Candidates:
+    """Where a text may agree with stored texts.
 
     Attributes:
-        boxes: by row, the boxes, in words of the asset and of the row.
-        jaccard: by row, the greatest estimated Jaccard similarity of two windows, if MinHash found
-            the row.
-        spread: int64 (words,), of the k-grams that cover each word, in how many works the most
-            frequent stands, or how often in the text itself if that is more.
+        boxes: by stored row, the boxes, in words of the asset and of the row.
+        jaccard: by stored row, the greatest estimated Jaccard similarity of two windows; only rows
+            that MinHash found.
+        commonness: int64 (words,), of the most common k-gram that covers each word of the asset: in
+            how many works it is, or how often in the asset, whichever is more.
     """
 
     boxes: dict[int, list[Box]]
     jaccard: dict[int, float]
-    spread: NDArray[np.int64]
+    commonness: NDArray[np.int64]
 
 
-def masked(texts: Texts) -> NDArray[np.uint32]:
-    """The words with one value for every name."""
-    return np.where(texts.names, _MASK, texts.words)
+def masked_names(texts: TextRows) -> NDArray[np.uint32]:
+    """uint32 (words,): the words, with one value for every name."""
+    return np.where(texts.names, _NAME_MASK, texts.words)
 
 
-def _with_a_name(names: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Which k-grams hold a name, and words that are none."""
+def _grams_with_a_name(names: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Which k-grams hold a name and at least two other words."""
     running = np.concatenate([[0], np.cumsum(names)])
-    held = running[GRAM_WORDS:] - running[:-GRAM_WORDS]
-    found: NDArray[np.bool_] = (held >= 1) & (held < GRAM_WORDS - 1)
-    return found
+    count = running[GRAM_WORDS:] - running[:-GRAM_WORDS]
+    with_a_name: NDArray[np.bool_] = (count >= 1) & (count < GRAM_WORDS - 1)
+    return with_a_name
 
 
-def query_grams(texts: Texts) -> Grams:
+def query_grams(texts: TextRows) -> Grams:
     """Every k-gram of one text, and every k-gram with names masked that holds one."""
     if len(texts.words) < GRAM_WORDS:
         return Grams(np.empty(0, np.uint32), np.empty(0, np.int64))
     plain = gram_keys(shingles_of(texts.words, GRAM_WORDS))
-    named = np.flatnonzero(_with_a_name(texts.names))
-    hidden = gram_keys(shingles_of(masked(texts), GRAM_WORDS)[named])
-    return Grams(np.concatenate([plain, hidden]), np.concatenate([np.arange(len(plain)), named]))
+    named = np.flatnonzero(_grams_with_a_name(texts.names))
+    masked = gram_keys(shingles_of(masked_names(texts), GRAM_WORDS)[named])
+    return Grams(np.concatenate([plain, masked]), np.concatenate([np.arange(len(plain)), named]))
 
 
-def stored_grams(texts: Texts) -> Grams:
-    """The winnowed k-grams of stored texts; places count over all rows."""
+def stored_grams(texts: TextRows) -> Grams:
+    """The winnowed k-grams of stored texts; positions count over all rows."""
     if len(texts.words) < GRAM_WORDS:
         return Grams(np.empty(0, np.uint32), np.empty(0, np.int64))
     row = np.repeat(np.arange(len(texts)), np.diff(texts.offsets))
     inside = row[: len(row) - GRAM_WORDS + 1] == row[GRAM_WORDS - 1 :]
-    keys, places = [], []
-    named = _with_a_name(texts.names)
-    for words, wanted in ((texts.words, inside), (masked(texts), inside & named)):
+    keys, positions = [], []
+    named = _grams_with_a_name(texts.names)
+    for words, wanted in ((texts.words, inside), (masked_names(texts), inside & named)):
         hashes = shingles_of(words, GRAM_WORDS)
-        # One that reaches over the end of a row is never the least, but beside its like.
+        # A k-gram that reaches over the end of a row gets the greatest hash, so that winnowing
+        # keeps it only where a whole window of them is.
         hashes[~inside] = np.iinfo(np.uint64).max
-        kept = winnowed(hashes, WINDOW_GRAMS)
-        kept = kept[wanted[kept]]
-        keys.append(gram_keys(hashes[kept]))
-        places.append(kept)
-    return Grams(np.concatenate(keys), np.concatenate(places))
+        stored = winnowed(hashes, SETTINGS.winnow_grams)
+        stored = stored[wanted[stored]]
+        keys.append(gram_keys(hashes[stored]))
+        positions.append(stored)
+    return Grams(np.concatenate(keys), np.concatenate(positions))
 
 
-def _built(texts: Texts) -> dict[str, NDArray[Any]]:
-    """What is kept of stored texts: their postings, and how often each word stands in them."""
+def _cached_arrays(texts: TextRows) -> dict[str, NDArray[Any]]:
+    """What is cached of stored texts: their postings, and how often each word occurs in them."""
     grams = stored_grams(texts)
-    postings = Postings.of(grams.keys, grams.places)
+    postings = Postings.of(grams.keys, grams.positions)
     words, counts = np.unique(texts.words, return_counts=True)
     return {
         "keys": postings.keys,
@@ -132,27 +170,29 @@ def _built(texts: Texts) -> dict[str, NDArray[Any]]:
     }
 
 
-class StoredTexts:
+class TextIndex:
     """The stored texts, with the searches over them.
 
     Args:
         texts: of all stored rows.
         work_of_row: int64 (rows,), the same number for rows of one work.
-        folder: where the postings are kept, see `kept_arrays`.
+        folder: where the postings are cached, see `kept_arrays`.
     """
 
     def __init__(
-        self, texts: Texts, work_of_row: NDArray[np.int64], folder: Path | None = None
+        self, texts: TextRows, work_of_row: NDArray[np.int64], folder: Path | None = None
     ) -> None:
         self.texts = texts
         self.work_of_row = work_of_row
-        kept = kept_arrays(folder, KEPT, lambda: _built(texts))
-        self.postings = Postings(kept["keys"], kept["places"])
-        self.rarity = Rarity(kept["words"], kept["counts"])
-        # Each signature of a text once: a text that repeats itself would else be compared with
-        # another in the square of its length.
-        distinct = _distinct(texts)
-        self.windows = MinHashIndex(texts.signatures[distinct], bands=BANDS, rows=ROWS)
+        arrays = kept_arrays(folder, CACHE_NAME, lambda: _cached_arrays(texts))
+        self.postings = Postings(arrays["keys"], arrays["places"])
+        self.rarity = Rarity(arrays["words"], arrays["counts"])
+        # Each signature of a text once: otherwise the time to compare two texts that repeat
+        # themselves would grow with the square of their length.
+        distinct = _distinct_windows(texts)
+        self.windows = MinHashIndex(
+            texts.signatures[distinct], bands=SETTINGS.minhash_bands, rows=SETTINGS.minhash_rows
+        )
         self._window_row = texts.window_row[distinct]
         self._window_start = texts.window_start[distinct]
 
@@ -160,87 +200,109 @@ class StoredTexts:
         """The words of a stored row."""
         return self.texts.words[self.texts.offsets[row] : self.texts.offsets[row + 1]]
 
-    def find(self, query: Texts, min_jaccard: float) -> Found:
-        """Where one text may agree with stored ones."""
-        boxes, spread = self._by_grams(query)
+    def candidates(self, query: TextRows, min_jaccard: float) -> Candidates:
+        """Where one text may agree with stored texts.
+
+        Args:
+            query: one row.
+            min_jaccard: least estimated Jaccard similarity of two windows.
+        """
+        boxes, commonness = self._by_grams(query)
         jaccard: dict[int, float] = {}
-        kept = _distinct(query)
-        hits = self.windows.above(query.signatures[kept], min_jaccard)
-        # Of a text that says the same all through, every window is like every other.
-        row = self._window_row[hits.entry]
-        order = np.lexsort((hits.entry, hits.query, -hits.score, row))
-        rank = _ranks(row[order])
-        best = order[rank < MOST_WINDOWS]
+        distinct = _distinct_windows(query)
+        hits = self.windows.above(query.signatures[distinct], min_jaccard)
+        # In a text that repeats itself every window is similar to every other: keep the best.
+        window_row = self._window_row[hits.entry]
+        order = np.lexsort((hits.entry, hits.query, -hits.score, window_row))
+        best = order[_ranks(window_row[order]) < SETTINGS.most_windows]
         for window, entry, score in zip(
-            kept[hits.query[best]].tolist(),
+            distinct[hits.query[best]].tolist(),
             hits.entry[best].tolist(),
             hits.score[best].tolist(),
             strict=True,
         ):
-            here = int(self._window_row[entry])
-            jaccard[here] = max(score, jaccard.get(here, 0.0))
-            start, other = int(query.window_start[window]), int(self._window_start[entry])
-            boxes.setdefault(here, []).append(
+            row = int(self._window_row[entry])
+            jaccard[row] = max(score, jaccard.get(row, 0.0))
+            start, work_start = int(query.window_start[window]), int(self._window_start[entry])
+            boxes.setdefault(row, []).append(
                 Box(
                     start,
                     min(start + WINDOW_WORDS, len(query.words)),
-                    other,
-                    min(other + WINDOW_WORDS, len(self.words(here))),
+                    work_start,
+                    min(work_start + WINDOW_WORDS, len(self.words(row))),
                 )
             )
-        return Found(boxes, jaccard, spread)
+        return Candidates(boxes, jaccard, commonness)
 
-    def _by_grams(self, query: Texts) -> tuple[dict[int, list[Box]], NDArray[np.int64]]:
+    def _by_grams(self, query: TextRows) -> tuple[dict[int, list[Box]], NDArray[np.int64]]:
         grams = query_grams(query)
-        few, often = _first_occurrences(grams.keys)
-        keys, places = grams.keys[few], grams.places[few]
+        looked_up, occurrences = _first_occurrences(grams.keys)
+        keys, positions = grams.keys[looked_up], grams.positions[looked_up]
         first, last = self.postings.ranges(keys)
-        hits = self.postings.hits(first, last, most=MOST_PLACES, together=TOGETHER)
-        at = places[hits.query]
+        hits = self.postings.hits(
+            first, last, most=SETTINGS.most_postings, together=SETTINGS.rarest_of
+        )
         row = np.searchsorted(self.texts.offsets, hits.place, "right") - 1
-        other = hits.place - self.texts.offsets[row]
-        spread = self._spread(hits, row, places, len(query.words))
+        commonness = self._works_with(hits, row, positions, len(query.words))
         for offset in range(GRAM_WORDS):
-            np.maximum.at(spread, grams.places + offset, often)
-        short = len(query.words) <= SHORT_WORDS
-        return self._boxes(at, row, other, 1 if short else COVERED), spread
+            np.maximum.at(commonness, grams.positions + offset, occurrences)
+        short = len(query.words) <= SETTINGS.short_words
+        boxes = self._boxes(
+            positions[hits.query],
+            row,
+            hits.place - self.texts.offsets[row],
+            covered=1 if short else SETTINGS.covered,
+        )
+        return boxes, commonness
 
-    def _spread(
+    def _works_with(
         self,
         hits: PostingHits,
         row: NDArray[np.int64],
-        places: NDArray[np.int64],
+        positions: NDArray[np.int64],
         count: int,
     ) -> NDArray[np.int64]:
-        """For each word of the asset, in how many works the k-grams stand that cover it."""
-        spread = np.ones(count, np.int64)
+        """int64 (count,): in how many works the most common k-gram is that covers each word of the
+        asset; 1 where there is none.
+        """
+        works_with = np.ones(count, np.int64)
         works = int(self.work_of_row.max()) + 1 if len(self.work_of_row) else 1
         pairs = np.unique(hits.query * works + self.work_of_row[row])
         gram, number = np.unique(pairs // works, return_counts=True)
         for offset in range(GRAM_WORDS):
-            np.maximum.at(spread, places[gram] + offset, number)
-        return spread
+            np.maximum.at(works_with, positions[gram] + offset, number)
+        return works_with
 
     def _boxes(
         self,
-        at: NDArray[np.int64],
+        asset: NDArray[np.int64],
         row: NDArray[np.int64],
-        other: NDArray[np.int64],
-        least: int,
+        work: NDArray[np.int64],
+        *,
+        covered: int,
     ) -> dict[int, list[Box]]:
-        if not len(at):
+        """By stored row, the boxes around hits that are close together.
+
+        Args:
+            asset, work: int64 (hits,), position of each hit in the asset, and in its row.
+            row: int64 (hits,), the stored row of each hit.
+            covered: words of the asset that the k-grams of a box must cover, in a row that is not
+                short.
+        """
+        if not len(asset):
             return {}
-        label = together(row, at, other, GAP)
-        order = np.lexsort((at, label))
-        label, at, row, other = label[order], at[order], row[order], other[order]
+        label = clusters(row, asset, work, SETTINGS.gap)
+        order = np.lexsort((asset, label))
+        label, asset, row, work = label[order], asset[order], row[order], work[order]
         first = np.flatnonzero(np.concatenate([[True], label[1:] != label[:-1]]))
-        step = np.minimum(np.diff(at, append=at[-1] + GRAM_WORDS), GRAM_WORDS)
-        step[np.append(first[1:] - 1, len(at) - 1)] = GRAM_WORDS
-        covered = np.add.reduceat(step, first)
+        # Words that each k-gram covers before the next one of its box begins.
+        step = np.minimum(np.diff(asset, append=asset[-1] + GRAM_WORDS), GRAM_WORDS)
+        step[np.append(first[1:] - 1, len(asset) - 1)] = GRAM_WORDS
+        covers = np.add.reduceat(step, first)
         lengths = np.diff(self.texts.offsets)[row[first]]
-        wanted = np.flatnonzero((covered >= least) | (lengths <= SHORT_WORDS))
-        ends = [np.maximum.reduceat(values, first) + GRAM_WORDS for values in (at, other)]
-        starts = [np.minimum.reduceat(values, first) for values in (at, other)]
+        wanted = np.flatnonzero((covers >= covered) | (lengths <= SETTINGS.short_words))
+        ends = [np.maximum.reduceat(values, first) + GRAM_WORDS for values in (asset, work)]
+        starts = [np.minimum.reduceat(values, first) for values in (asset, work)]
         boxes: dict[int, list[Box]] = {}
         for k in wanted.tolist():
             boxes.setdefault(int(row[first[k]]), []).append(
@@ -249,39 +311,45 @@ class StoredTexts:
         return boxes
 
 
-def together(
+def clusters(
     group: NDArray[np.int64], x: NDArray[np.int64], y: NDArray[np.int64], gap: int
 ) -> NDArray[np.int64]:
-    """Points put together where no more than `gap` parts them from the next on either axis.
+    """Points clustered where no gap on either axis is wider than `gap`.
 
-    Points of a group are parted at gaps along x, each part at gaps along y, and so on until nothing
-    is parted any more: what stays together fills one stretch on both axes, in whatever order.
+    The points of a group are split at gaps along x, each part at gaps along y, and so on until
+    nothing is split any more. A cluster has no wide gap on either axis, whatever the order of its
+    points: sentences that were moved stay together.
+
+    Args:
+        group: int64 (n,); points of different groups are never in one cluster.
+        x, y: int64 (n,).
+        gap: the widest gap inside a cluster.
 
     Returns:
-        int64 (n,), a number for each point; equal where they stay together.
+        int64 (n,), a number for each point; equal for points of one cluster.
     """
     label = np.asarray(group, np.int64)
-    before = -1
-    for number in range(2 * _ROUNDS):
+    count_before = -1
+    for number in range(2 * _MOST_SPLITS):
         axis = x if number % 2 == 0 else y
         order = np.lexsort((axis, label))
         sorted_label, sorted_axis = label[order], axis[order]
         breaks = (sorted_label[1:] != sorted_label[:-1]) | (np.diff(sorted_axis) > gap)
-        fresh = np.empty(len(label), np.int64)
-        fresh[order] = np.concatenate([[0], np.cumsum(breaks)])
-        label = fresh
+        split = np.empty(len(label), np.int64)
+        split[order] = np.concatenate([[0], np.cumsum(breaks)])
+        label = split
         count = int(breaks.sum()) + 1
-        if number and count == before:
+        if number and count == count_before:
             break
-        before = count
+        count_before = count
     return label
 
 
 def _first_occurrences(
     keys: NDArray[np.uint32],
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Places of the first `REPEATS` of each key, ascending; and how often each place's key
-    stands in `keys`.
+    """Positions in `keys` of the first `most_repeats` of each key, ascending; and, for every
+    position, how often its key occurs in `keys`.
     """
     order = np.argsort(keys, kind="stable")
     if not len(order):
@@ -290,13 +358,13 @@ def _first_occurrences(
     rank = _ranks(ordered)
     first = np.flatnonzero(rank == 0)
     sizes = np.diff(np.append(first, len(ordered)))
-    often = np.empty(len(ordered), np.int64)
-    often[order] = np.repeat(sizes, sizes)
-    return np.sort(order[rank < REPEATS]), often
+    occurrences = np.empty(len(ordered), np.int64)
+    occurrences[order] = np.repeat(sizes, sizes)
+    return np.sort(order[rank < SETTINGS.most_repeats]), occurrences
 
 
 def _ranks(ordered: NDArray[Any]) -> NDArray[np.int64]:
-    """For each of sorted values, how many equal ones stand before it."""
+    """For each of sorted values, how many equal ones come before it."""
     if not len(ordered):
         return np.empty(0, np.int64)
     first = np.concatenate([[0], np.flatnonzero(ordered[1:] != ordered[:-1]) + 1])
@@ -305,11 +373,11 @@ def _ranks(ordered: NDArray[Any]) -> NDArray[np.int64]:
     return ranks
 
 
-def _distinct(texts: Texts) -> NDArray[np.int64]:
+def _distinct_windows(texts: TextRows) -> NDArray[np.int64]:
     """Windows whose signature no earlier window of the same text has."""
     folded = texts.window_row.astype(np.uint64)
     for column in range(0, texts.signatures.shape[1], 2):
         folded = (folded ^ texts.signatures[:, column]) * np.uint64(0xBF58476D1CE4E5B9)
         folded ^= folded >> np.uint64(29)
-    _, kept = np.unique(folded, return_index=True)
-    return np.sort(kept)
+    _, first = np.unique(folded, return_index=True)
+    return np.sort(first)

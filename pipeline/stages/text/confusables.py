@@ -1,11 +1,11 @@
-"""Letters that look like letters of another script, and words put back into one script.
+"""Confusables: letters that look like letters of another script; words put back into one script.
 
-A word written in letters of two scripts at once ("sсene" with a Cyrillic с) is one that a reader
-takes for another; Unicode Technical Standard 39 calls the letters confusable, and the form in
-which all look-alikes are the same its skeleton. Here a word is folded only if scripts are mixed in
-it, or if it is of a script foreign to its document and every letter of it has a look-alike there;
-a Russian or Greek text stays as it is. The table holds the letters of the scripts that are used
-for this; it is smaller than the standard's, which also lists symbols and rare scripts.
+Unicode Technical Standard 39 calls such letters confusable, and the form of a word in which all
+confusable letters are the same its skeleton. "sсene" with a Cyrillic с is a word in mixed scripts.
+Here a word is folded only if it mixes scripts, or if it is in a script foreign to its document and
+every letter of it has a confusable there; a Russian or Greek text stays as it is. The table holds
+the letters of scripts that are in use for this; it is smaller than the standard's, which also lists
+symbols and rare scripts.
 """
 
 from __future__ import annotations
@@ -31,13 +31,15 @@ _TO_LATIN = {
     "ⲞⲢⲤⲦⲘⲔⲎⲒⲟⲣⲥⲓⲕ": "OPCTMKHIopcik",
 }
 _LATIN_ODD = {
-    # Latin letters of phonetic writing and small capitals that stand for plain ones.
+    # Latin letters of phonetic notation and small capitals that look like plain ones.
     "ɑɡɩɪʏʀʟʜɢʙɴᴀᴄᴅᴇᴊᴋᴍᴏᴘᴛᴜᴠᴡᴢꜰꜱƅɨʋı": "agiiyrlhgbnacdejkmoptuvwzfsbivi"
 }
 
 LATIN = str.maketrans({a: b for group in _TO_LATIN.items() for a, b in zip(*group, strict=True)})
-_TWINS = frozenset("АВЕЅІЈКМНОРСТХаеорсухѕіјһԁԛԝӏ'’ΑΒΕΖΗΙΚΜΝΟΡΤΥΧονՕօԼհꓐꓑꓓꓔꓖꓗꓙꓚꓜꓝꓟꓠꓡꓢꓣꓦꓧꓪꓫꓬꓮꓰꓲꓳꓴ")
-"""Letters of which the shape is the same: a word of these alone may be one of either script."""
+_SAME_FORM = frozenset(
+    "АВЕЅІЈКМНОРСТХаеорсухѕіјһԁԛԝӏ'’ΑΒΕΖΗΙΚΜΝΟΡΤΥΧονՕօԼհꓐꓑꓓꓔꓖꓗꓙꓚꓜꓝꓟꓠꓡꓢꓣꓦꓧꓪꓫꓬꓮꓰꓲꓳꓴ"
+)
+"""Letters with the same shape in both scripts: a word of only these may belong to either."""
 ODD_LATIN = str.maketrans(
     {a: b for group in _LATIN_ODD.items() for a, b in zip(*group, strict=True)}
 )
@@ -52,11 +54,12 @@ _FOREIGN = regex.compile(
 )
 _LETTER = regex.compile(r"\p{L}")
 _DIGIT_INSIDE = regex.compile(r"(?<=\p{L})[01](?=\p{L})")
-_SHOWN_LETTERS = 1 << 16
+_SCRIPT_SAMPLE = 1 << 16
+"""Characters of a text that decide its script."""
 
 
-def _into(script: str) -> dict[int, str]:
-    """Latin letters to those of `script` that look like them."""
+def _from_latin(script: str) -> dict[int, str]:
+    """For str.translate: Latin letters to the letters of `script` that look like them."""
     pattern = _SCRIPTS[script]
     table: dict[int, str] = {}
     for letter, plain in LATIN.items():
@@ -65,24 +68,24 @@ def _into(script: str) -> dict[int, str]:
     return table
 
 
-_UNTELLING = dict.fromkeys([*LATIN, *map(ord, set(LATIN.values()))])
-"""For str.translate: letters that tell nothing of the script of their text."""
-_INTO = {script: _into(script) for script in ("Cyrillic", "Greek")}
+_CONFUSABLE = dict.fromkeys([*LATIN, *map(ord, set(LATIN.values()))])
+"""For str.translate: deletes letters that look like letters of another script."""
+_FROM_LATIN = {script: _from_latin(script) for script in ("Cyrillic", "Greek")}
 
 
 def script_of(text: str) -> str:
-    """`Latin`, `Cyrillic` or `Greek`: the script of most letters that look like none of another;
-    `Latin` if there are none.
+    """`Latin`, `Cyrillic` or `Greek`: the script of most letters that are not confusable; `Latin`
+    if there are none.
 
-    So a text every letter of which was exchanged that could be is still what it was. Of a long
-    text, its first 65,536 characters decide.
+    So a text keeps its script even if every letter that has a confusable was replaced by it. Of a
+    long text, the first 65,536 characters decide.
     """
-    head = text[:_SHOWN_LETTERS]
-    # Each character once tells whether there is anything to count.
+    head = text[:_SCRIPT_SAMPLE]
+    # Quick test on each character once: without a foreign letter there is nothing to count.
     if head.isascii() or not _FOREIGN.search("".join(set(head))):
         return "Latin"
-    telling = head.translate(_UNTELLING)
-    counts = {name: len(pattern.findall(telling)) for name, pattern in _SCRIPTS.items()}
+    distinct = head.translate(_CONFUSABLE)
+    counts = {name: len(pattern.findall(distinct)) for name, pattern in _SCRIPTS.items()}
     return max(counts, key=lambda name: counts[name])
 
 
@@ -90,30 +93,30 @@ def unmixed(word: str, script: str) -> tuple[str, int]:
     """A word in the letters of one script.
 
     Args:
-        word: as found, in compatibility form (NFKC).
+        word: in compatibility form (NFKC).
         script: of its document, as `script_of` names it.
 
     Returns:
-        The word, and how many of its letters were look-alikes; 0 if it is as it was.
+        The word, and how many of its letters were replaced.
     """
     if script != "Latin":
-        into = _INTO[script]
         own = len(_SCRIPTS[script].findall(word))
         if not own or own == len(_LETTER.findall(word)):
             return word, 0
-        folded = word.translate(into)
+        folded = word.translate(_FROM_LATIN[script])
         return folded, _changed(word, folded)
     folded = word.translate(ODD_LATIN)
-    odd = _changed(word.replace("ı", "i"), folded)
+    replaced = _changed(word.replace("ı", "i"), folded)
     foreign = _FOREIGN.findall(folded)
     if not foreign:
-        return _DIGIT_INSIDE.sub(lambda m: "ol"[int(m.group())], folded), odd
+        return _DIGIT_INSIDE.sub(lambda m: "ol"[int(m.group())], folded), replaced
     mixed = len(foreign) < len(_LETTER.findall(folded))
-    if not mixed and not _TWINS.issuperset(folded):
+    if not mixed and not _SAME_FORM.issuperset(folded):
         return word, 0  # a word of another language
     latin = folded.translate(LATIN)
-    return latin, odd + _changed(folded, latin)
+    return latin, replaced + _changed(folded, latin)
 
 
 def _changed(one: Iterable[str], other: Iterable[str]) -> int:
+    """How many characters of two words of the same length differ."""
     return sum(a != b for a, b in zip(one, other, strict=True))

@@ -1,9 +1,9 @@
-"""The elements of a script: headings, cues, dialogue, page furniture, each with its place.
+"""The elements of a script: scene headings, cues, dialogue, page furniture, each with its offsets.
 
 Final Draft and subtitles name their elements. Fountain has rules for them (fountain.io/syntax), and
-most screenplays in plain text, PDF and Word keep to the same layout without naming it, so one
-reading serves them all. Words of headings, cues and furniture are not compared; where a line could
-be either, it stays with what is compared.
+most screenplays in plain text, PDF and Word follow the same layout without naming it, so one parser
+reads them all. Words of headings, cues and furniture are not compared; a line that could also be
+action or dialogue is compared.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from pipeline.load.script.lines import Line, lines_of
 
 
 class Part(IntEnum):
-    """What a word is part of; words of `COMPARED` alone are compared."""
+    """What a word is part of; only words of `COMPARED` are compared. The numbers are stored."""
 
     COMPARED = 0
     CUE = 1
@@ -30,7 +30,7 @@ class Part(IntEnum):
     FURNITURE = 4
 
 
-PART: Mapping[str, Part] = {
+PART_OF_ELEMENT: Mapping[str, Part] = {
     "character": Part.CUE,
     "scene heading": Part.HEADING,
     "section": Part.HEADING,
@@ -38,18 +38,20 @@ PART: Mapping[str, Part] = {
     "furniture": Part.FURNITURE,
     "title page": Part.FURNITURE,
 }
-"""Elements that are not compared; of every other name, they are."""
+"""Elements that are not compared; all others are."""
 
-_LAID_OUT = frozenset({"fountain", "txt", "md", "pdf", "docx"})
+_PARSED_FORMATS = frozenset({"fountain", "txt", "md", "pdf", "docx"})
+"""Formats whose elements are recognised by layout; the readers of all others name them."""
 _TITLED = frozenset({"txt", "md"})
-"""Formats that may begin with Fountain's title page without its reader having left it out."""
+"""Formats that may begin with a Fountain title page, which the reader of `.fountain` leaves out."""
 _NO_BLANK_LINES = frozenset({"pdf", "docx"})
-"""Formats read without the blank lines between paragraphs."""
+"""Formats whose text has no blank lines between paragraphs."""
 
 _NAMED = frozenset({"fountain", "fdx", "fadein"})
-"""Formats in which the writer can call any text a heading or a cue."""
+"""Formats in which a writer can label any text as a heading or a cue, and so hide it."""
 _LONGEST_RUN = 40
-"""Words that headings, cues and the like have at most before something compared follows."""
+"""Most words in a row that are not compared; real headings and cues are followed by action or
+dialogue sooner."""
 
 _HEADING = re.compile(
     r"(?:\d+[A-Z]?[.)]?\s+)?(?:INT|EXT|EST|I/E)(?:\.|\s|/)\S*.*"
@@ -57,7 +59,7 @@ _HEADING = re.compile(
     re.IGNORECASE,
 )
 _ACT = re.compile(r"(?:[^a-z]*[^\w])?(?:ACT|ACTUS|SCENE|SC(?:E|AE|Æ|Œ)NA)(?:[^\w][^a-z]*)?")
-"""A line in capitals that names an act or a scene, as old prints have them."""
+"""A line in capitals that names an act or a scene, as in old prints."""
 _LONGEST_ACT = 60
 _TRANSITION = re.compile(
     r"[^a-z]*\bTO:|(?:FADE (?:IN|OUT|UP|TO BLACK)|CUT TO BLACK|BLACKOUT)[.:]?|>\s*[^<]*[^<\s]\s*"
@@ -67,17 +69,18 @@ _FURNITURE = re.compile(
     r"|(?:PAGE|Page)\s+\d+(?:\s+(?:OF|of)\s+\d+)?|={3,}"
 )
 _BEGINS = frozenset("IEASFBCMP(ieas>=-–—'0123456789")
-"""How a line can begin that is a heading, a transition or furniture; or it ends in `TO:`."""
+"""First characters of headings, transitions and furniture, but for transitions that end in `TO:`: a
+quick test before the regular expressions."""
 _EXTENSION = re.compile(r"\s*\([^()]*\)|\s*\^\s*$|\s*['’]?\(?CONT['’]D\)?\s*$")
 _NAME_CHARACTERS = re.compile(r"[^\W\d_]")
 _LONGEST_CUE = 40
 _NUMBER = re.compile(r"\d+")
-_HEADS = 3
-"""Pages that must begin or end alike for a line to be a running head."""
+_LEAST_PAGES = 3
+"""Pages that must begin or end with the same line for it to be a running head."""
 
 
-class _Sort(NamedTuple):
-    """What a line is, and its number in its block."""
+class _LineElement(NamedTuple):
+    """The element of a line, and the line's number in its block."""
 
     element: str
     number: int
@@ -85,27 +88,30 @@ class _Sort(NamedTuple):
 
 
 def elements_of(script: LoadedScript) -> tuple[Span, ...]:
-    """The content of a script by element, in order, not overlapping.
+    """The content of a script as elements, in order, not overlapping.
 
     Returns:
         Spans whose `element` is one of `scene heading`, `action`, `character`, `parenthetical`,
         `dialogue`, `lyrics`, `transition`, `section`, `furniture`, `title page`, or the format's
         own name. They cover every word of the script's spans.
     """
-    if script.format not in _LAID_OUT:
+    if script.format not in _PARSED_FORMATS:
         return script.spans
     fountain = script.format == "fountain"
     running = _running_heads(script) if script.pages else frozenset()
+    blocks = (_line_elements(script, block, running) for block in _blocks(script))
     return tuple(
-        element
-        for span in _blocks(script)
-        for element in _merged(_sorted(script, span, running), script.text, fountain=fountain)
+        span for block in blocks for span in _merged(block, script.text, fountain=fountain)
     )
 
 
-def laid_open(sizes: Sequence[tuple[Part, int]], script_format: str) -> list[Part]:
-    """The part of each element, as (part, words) in order; where more words in a row are called
-    headings, cues and the like than a script has, they are compared, whatever they are called.
+def parts_of(sizes: Sequence[tuple[Part, int]], script_format: str) -> list[Part]:
+    """The part of each element. A longer run of headings, cues and the like than real scripts have
+    is compared after all, so that a passage is not hidden by its labels.
+
+    Args:
+        sizes: part and number of words of each element, in order.
+        script_format: of the script; only some formats let the writer label elements.
     """
     parts = [part for part, _ in sizes]
     if script_format not in _NAMED:
@@ -120,13 +126,13 @@ def laid_open(sizes: Sequence[tuple[Part, int]], script_format: str) -> list[Par
 
 
 def _running_heads(script: LoadedScript) -> frozenset[str]:
-    """The first and last lines of pages that stand, but for their numbers, on many of them."""
-    met: Counter[str] = Counter()
+    """First and last lines, without numbers, that many pages share."""
+    pages_with: Counter[str] = Counter()
     for span in script.spans:
         lines = script.text[span.start : span.end].split("\n")
-        met.update({_unnumbered(lines[0]), _unnumbered(lines[-1])})
-    least = max(_HEADS, len(script.spans) // 3)
-    return frozenset(line for line, count in met.items() if count >= least)
+        pages_with.update({_unnumbered(lines[0]), _unnumbered(lines[-1])})
+    least = max(_LEAST_PAGES, len(script.spans) // 3)
+    return frozenset(line for line, count in pages_with.items() if count >= least)
 
 
 def _unnumbered(line: str) -> str:
@@ -134,50 +140,52 @@ def _unnumbered(line: str) -> str:
 
 
 def _blocks(script: LoadedScript) -> Iterator[Span]:
-    """The script's spans; paragraphs of one kind that follow each other are read together."""
+    """What is parsed at a time: each span, but all paragraphs of a Word document together, since
+    an element may be several paragraphs.
+    """
     if script.format != "docx" or not script.spans:
         yield from script.spans
         return
     yield Span(script.spans[0].start, script.spans[-1].end)
 
 
-def _sorted(
+def _line_elements(
     script: LoadedScript, span: Span, running: frozenset[str] = frozenset()
-) -> Iterator[_Sort]:
+) -> Iterator[_LineElement]:
     start = span.start
-    if start == 0 and script.format in _TITLED and (titles := title_page_end(script.text)):
-        yield _Sort("title page", -1, Line(0, titles, script.text[:titles]))
-        start = titles
+    if start == 0 and script.format in _TITLED and (title_end := title_page_end(script.text)):
+        yield _LineElement("title page", -1, Line(0, title_end, script.text[:title_end]))
+        start = title_end
     lines = list(lines_of(script.text, start, span.end))
-    bare = [line.text.strip() for line in lines]
-    loose = script.format in _NO_BLANK_LINES
+    stripped = [line.text.strip() for line in lines]
+    no_blank_lines = script.format in _NO_BLANK_LINES
     fountain = script.format == "fountain"
-    spoken = False
-    for place, (line, words) in enumerate(zip(lines, bare, strict=True)):
+    in_speech = False
+    for place, (line, words) in enumerate(zip(lines, stripped, strict=True)):
         if not words:
-            spoken = False
+            in_speech = False
             continue
-        after_blank = place == 0 or not bare[place - 1]
-        following = bare[place + 1] if place + 1 < len(bare) else ""
-        element = _fixed(words, fountain=fountain)
+        starts_paragraph = no_blank_lines or place == 0 or not stripped[place - 1]
+        following = stripped[place + 1] if place + 1 < len(stripped) else ""
+        element = _element_by_itself(words, fountain=fountain)
         if running and place in (0, len(lines) - 1) and _unnumbered(words) in running:
             element = "furniture"
-        if element == "transition" and not (after_blank or loose):
+        if element == "transition" and not starts_paragraph:
             element = None
-        if element is None and (after_blank or loose) and _is_cue(words, following, fountain):
-            element, spoken = "character", True
-        elif element is None and spoken:
+        if element is None and starts_paragraph and _is_cue(words, following, fountain):
+            element, in_speech = "character", True
+        elif element is None and in_speech:
             element = "parenthetical" if words[0] == "(" and words[-1] == ")" else "dialogue"
             element = "lyrics" if fountain and words[0] == "~" else element
         elif element is None:
             element = "lyrics" if fountain and words[0] == "~" else "action"
         elif element in ("scene heading", "transition", "section"):
-            spoken = False
-        yield _Sort(element, place, line)
+            in_speech = False
+        yield _LineElement(element, place, line)
 
 
-def _fixed(words: str, *, fountain: bool) -> str | None:
-    """What a line is by itself, wherever it stands; None if that depends on its neighbours."""
+def _element_by_itself(words: str, *, fountain: bool) -> str | None:
+    """The element of a line, from its words only; None if it depends on its neighbours."""
     if fountain and words[0] == "!":
         return "action"
     if fountain and re.match(r"\.[^\W_]", words):
@@ -198,10 +206,9 @@ def _fixed(words: str, *, fountain: bool) -> str | None:
 
 
 def _is_cue(words: str, following: str, fountain: bool) -> bool:
-    """Whether a line names who speaks next.
+    """Whether a line is a cue, the name of who speaks next.
 
-    It stands above a line that is not in capitals as well: where everything is, nothing can be
-    told from it.
+    The line after it must not be in capitals: in a text in capitals, capitals say nothing.
     """
     if not following or len(words) > _LONGEST_CUE + 20:
         return False
@@ -220,20 +227,20 @@ def _is_cue(words: str, following: str, fountain: bool) -> bool:
     )
 
 
-def _merged(sorts: Iterable[_Sort], text: str, *, fountain: bool) -> Iterator[Span]:
-    """One span for lines of one element that follow each other without a blank one between."""
+def _merged(lines: Iterable[_LineElement], text: str, *, fountain: bool) -> Iterator[Span]:
+    """One span for consecutive lines of one element."""
     start = end = 0
     element, before = "", -1
-    for sort in sorts:
-        if sort.element == element and sort.number == before + 1:
-            end, before = sort.line.end, sort.number
+    for one in lines:
+        if one.element == element and one.number == before + 1:
+            end, before = one.line.end, one.number
             continue
         if element:
-            yield _bare(text, start, end, element, fountain=fountain)
-        start, end = sort.line.start, sort.line.end
-        element, before = sort.element, sort.number
+            yield _without_marks(text, start, end, element, fountain=fountain)
+        start, end = one.line.start, one.line.end
+        element, before = one.element, one.number
     if element:
-        yield _bare(text, start, end, element, fountain=fountain)
+        yield _without_marks(text, start, end, element, fountain=fountain)
 
 
 _MARKS: Mapping[str, str] = {
@@ -244,15 +251,15 @@ _MARKS: Mapping[str, str] = {
     "lyrics": "~",
     "action": "!",
 }
-"""Fountain's marks before an element, which are no part of it."""
+"""Fountain's marks before an element, which are not part of its text."""
 
 
-def _bare(text: str, start: int, end: int, element: str, *, fountain: bool) -> Span:
+def _without_marks(text: str, start: int, end: int, element: str, *, fountain: bool) -> Span:
     """The span without white space around it and without Fountain's marks."""
     mark = _MARKS.get(element, "") if fountain else ""
     words = text[start:end].rstrip()
     if fountain and element == "scene heading" and words.endswith("#"):
-        # Found from the end: a pattern would look for it at every blank of a long line.
+        # A search from the end: a regular expression would try every blank of a long line.
         number = words.rfind("#", 0, -1)
         if number >= 0 and "\n" not in words[number:]:
             words = words[:number]

@@ -1,9 +1,9 @@
-"""Words of a script with their places in its raw text.
+"""Words of a script with their offsets in its raw text.
 
-A word is normalised for comparison (compatibility forms, case, apostrophes, characters that are not
-seen, letters that look like others, hyphens at the end of a line), and keeps the offsets it has in
-the text as decoded from the file. What the normalisation undid is counted: a text in which letters
-were exchanged for look-alikes was made so by somebody.
+A word is normalised for comparison (compatibility forms, case, apostrophes, invisible characters,
+confusable letters, hyphens at the end of a line), and keeps the offsets it has in the text as
+decoded from the file. Obfuscation that normalisation undid is counted: letters do not become
+confusable ones by accident.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from numpy.typing import NDArray
 
 from pipeline.load.loaded import LoadedScript
 from pipeline.stages.text.confusables import script_of, unmixed
-from pipeline.stages.text.elements import PART, Part, elements_of, laid_open
+from pipeline.stages.text.elements import PART_OF_ELEMENT, Part, elements_of, parts_of
 
 NORMALISATION = "nfkc-casefold-skeleton/3"
-"""Name of the normalisation; changed whenever a word would come out otherwise."""
+"""Name of the normalisation; change it whenever a word would be normalised otherwise."""
 
 # Scripts that are written without spaces: each character counts as a word.
 _UNSPACED = (
@@ -34,64 +34,65 @@ _UNSPACED = (
     r"\p{Script=Khmer}\p{Script=Myanmar}\p{Script=Tibetan}"
 )
 # What Unicode calls default ignorable, control codes, and marks of annotations.
-_UNSEEN = (
+_INVISIBLE = (
     r"\x80-\x84\x86-\x9f\u034f\u115f\u1160\u200b\u2060-\u2065\u206a-\u206f\u3164\ufeff\uffa0"
     r"\ufff0-\ufffb\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e00ff"
     r"\U000e01f0-\U000e0fff"
 )
-# These have a use in other scripts and beside pictures; among letters of ours they hide a word.
+# Joiners and variation selectors. Other scripts and emoji need them; among Latin, Cyrillic or Greek
+# letters they hide a word.
 _JOINERS = r"\u17b4\u17b5\u180b-\u180f\u200c\u200d\ufe00-\ufe0f\U000e0100-\U000e01ef"
 _BIDI = r"\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"
-# Soft hyphens and characters that are not seen may stand inside a word and are not part of it.
-_IGNORED = rf"\u00ad{_UNSEEN}{_JOINERS}{_BIDI}"
+# Soft hyphens and invisible characters may be inside a word and are not part of it.
+_IGNORED = rf"\u00ad{_INVISIBLE}{_JOINERS}{_BIDI}"
 _APOSTROPHES = r"'’ʼ＇‘‛´`"
 _BREAK = r"[-\u2010\u00ad][ \t]*(?:\r\n|\r|\n)[ \t]*"
-# Letters in circles and squares, which Unicode counts as symbols.
+# Letters in circles and squares, which Unicode classes as symbols.
 _ENCLOSED = (
     r"\u249c-\u24e9\U0001f110-\U0001f129\U0001f130-\U0001f149\U0001f150-\U0001f169"
     r"\U0001f170-\U0001f189"
 )
-# Of these, the compatibility form is in parentheses, or there is none.
+# Those whose compatibility form is in parentheses, or that have none.
 _PLAIN_LETTER = {
     start + place: chr(97 + place)
     for start in (0x249C, 0x1F110, 0x1F150, 0x1F170)
     for place in range(26)
 }
-# A hyphen at the end of a line; a soft one before it is taken as an inner character of the word.
-_PARTED = r"(?:[-\u2010]|(?<=\u00ad))[ \t]*(?:\r\n|\r|\n)[ \t]*"
-# Marks that are laid over letters; what is left of them once letters have their accents.
+# A hyphen at the end of a line; a soft hyphen is matched as an inner character of the word.
+_HYPHENATED = r"(?:[-\u2010]|(?<=\u00ad))[ \t]*(?:\r\n|\r|\n)[ \t]*"
+# Combining marks: those that are left once letters have their accents hide letters.
 _MARKS = r"\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20f0\ufe20-\ufe2f"
 _INNER = rf"[[[\p{{L}}\p{{N}}\p{{M}}{_ENCLOSED}]--[{_UNSPACED}]]{_IGNORED}]"
 _WORD = regex.compile(
     rf"[{_UNSPACED}]\p{{M}}*"
     rf"|[[\p{{L}}\p{{N}}{_ENCLOSED}]--[{_UNSPACED}]]{_INNER}*"
-    rf"(?:(?:[{_APOSTROPHES}]|{_PARTED}){_INNER}+)*",
+    rf"(?:(?:[{_APOSTROPHES}]|{_HYPHENATED}){_INNER}+)*",
     regex.V1,
 )
 _EXOTIC = regex.compile(rf"[\p{{M}}{_UNSPACED}{_ENCLOSED}{_IGNORED}]")
-# The standard library's engine is twice as fast, but knows no scripts and no marks.
+# The standard library's engine is twice as fast, but has no classes for scripts and marks.
 _PLAIN_WORD = re.compile(rf"[^\W_]+(?:(?:[{_APOSTROPHES}]|{_BREAK})[^\W_]+)*")
 _DROPPED = regex.compile(rf"[{_APOSTROPHES}{_IGNORED}]")
 _AT_BREAK = regex.compile(_BREAK)
-_LAID_OVER = regex.compile(rf"[{_MARKS}]")
+_COMBINING = regex.compile(rf"[{_MARKS}]")
 _STRUCK = regex.compile(r"[\u0305\u0332-\u0338\u033f\u20d2-\u20e5\u20ea]")
-_HEAPED = regex.compile(r"(\p{M}{30})\p{M}+")
+_STACKED = regex.compile(r"(\p{M}{30})\p{M}+")
 """More marks on one letter than any language has (Unicode Standard Annex 15, stream-safe text);
 putting them in order takes as long as the square of their number."""
-_COUNTED_UNSEEN = regex.compile(rf"[{_UNSEEN}]")
+_COUNTED_INVISIBLE = regex.compile(rf"[{_INVISIBLE}]")
 _COUNTED_BIDI = regex.compile(rf"[{_BIDI}]")
 _LETTERS_JOINED = regex.compile(rf"(?<=[\p{{Latin}}\p{{Cyrillic}}\p{{Greek}}])[{_JOINERS}]")
 _JOINER = regex.compile(rf"[{_JOINERS}]")
-_TELLING = regex.compile(
+_SUSPECT = regex.compile(
     r"[\p{Script=Cyrillic}\p{Script=Greek}\p{Script=Armenian}\p{Script=Cherokee}\p{Script=Lisu}"
     r"\p{Script=Coptic}ɑɡɩɪʏʀʟʜɢʙɴᴀᴄᴅᴇᴊᴋᴍᴏᴘᴛᴜᴠᴡᴢꜰꜱƅɨʋ\uff21-\uff5a\U0001d400-\U0001d7ff"
     rf"{_ENCLOSED}]"
 )
-"""What must be in a Latin text for a letter of it to be counted as a look-alike or as styled."""
+"""A Latin text without any of these has no confusable and no styled letter to count."""
 _ONE_SCRIPT = regex.compile(r"\P{Script=Latin}*")
 _STYLED = regex.compile(rf"[\uff21-\uff5a\U0001d400-\U0001d7ff{_ENCLOSED}]")
 
-UNSEEN, BIDI, SOFT, LOOKALIKE, STYLED, STRUCK = (
+INVISIBLE, BIDI, SOFT, CONFUSABLE, STYLED, STRUCK = (
     "invisible characters",
     "direction controls",
     "soft hyphens",
@@ -99,15 +100,17 @@ UNSEEN, BIDI, SOFT, LOOKALIKE, STYLED, STRUCK = (
     "styled letters",
     "lines through or around letters",
 )
-"""Disguises that are counted, as they are called for people."""
+"""Kinds of obfuscation that are counted, by the name that people read."""
 
 
-_SINGLE = [chr(code) for code in (*range(0x61, 0x7B), *range(0x3B1, 0x3CA), *range(0x430, 0x450))]
+_LETTERS = [chr(code) for code in (*range(0x61, 0x7B), *range(0x3B1, 0x3CA), *range(0x430, 0x450))]
 _MOST_SINGLE = 0.5
-"""Share of words of one letter; of English about 0.05, of Portuguese 0.1."""
+"""Share of words of one letter above which letters are spaced out. English has about 0.05,
+Portuguese 0.1."""
 _MOST_LETTERS = 25.0
-"""Mean letters of a word; of Finnish about 8."""
+"""Mean letters of a word above which there are no spaces between words; Finnish has about 8."""
 _SAMPLE = 10_000
+"""Words of which the mean is taken."""
 
 
 @dataclass(frozen=True)
@@ -117,102 +120,105 @@ class Words:
     Attributes:
         hashes: uint64 (n,), xxh3 of each normalised word in UTF-8.
         start, end: int64 (n,), its characters in the raw text, half open.
-        part: uint8 (n,), the `Part` it stands in.
-        disguises: what was undone, in characters, by what it is called; nothing that was not met.
+        part: uint8 (n,), the `Part` it belongs to.
+        obfuscation: characters of each kind of obfuscation that was undone, by the kind's name;
+            kinds that do not occur are left out.
     """
 
     hashes: NDArray[np.uint64]
     start: NDArray[np.int64]
     end: NDArray[np.int64]
     part: NDArray[np.uint8]
-    disguises: Mapping[str, int] = field(default_factory=dict)
+    obfuscation: Mapping[str, int] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.hashes)
 
 
 def normalised(word: str, script: str = "Latin") -> str:
-    """A word as it is compared; empty if nothing of it is left.
+    """A word as it is compared; empty if it has only characters that are ignored.
 
-    `script` is the document's, see `lookalikes.script_of`.
+    Args:
+        word: as in the text.
+        script: of the document, see `confusables.script_of`.
     """
     return _normalised(word, script)[0]
 
 
 def _normalised(word: str, script: str) -> tuple[str, int, int]:
-    """The word, and how many of its letters were look-alikes, and how many styled."""
+    """The normalised word, and how many of its letters were confusable, and how many styled."""
     bare = _DROPPED.sub("", word)
     if bare.isascii():
         return (bare.casefold() if bare.isalpha() else unmixed(bare, script)[0].casefold()), 0, 0
-    folded, alike = unmixed(_plain(bare), script)
+    folded, confusable = unmixed(_plain(bare), script)
     styled = len(_STYLED.findall(bare)) if script == "Latin" else 0
-    return _plain(folded.casefold()), alike, styled
+    return _plain(folded.casefold()), confusable, styled
 
 
 def _plain(word: str) -> str:
-    """The compatibility form, without marks that are no letter's accents."""
-    safe = _HEAPED.sub(r"\1", word.translate(_PLAIN_LETTER))
-    return _LAID_OVER.sub("", unicodedata.normalize("NFKC", safe))
+    """The compatibility form (NFKC), without combining marks that are no letter's accent."""
+    safe = _STACKED.sub(r"\1", word.translate(_PLAIN_LETTER))
+    return _COMBINING.sub("", unicodedata.normalize("NFKC", safe))
 
 
 def words_of(script: LoadedScript) -> Words:
     """The words of a script's content; a word never reaches over the end of an element."""
     text = script.text
-    written = script_of(text)
+    text_script = script_of(text)
     present = "" if text.isascii() else "".join(sorted(set(text)))
-    odd = [at.start() for at in _EXOTIC.finditer(text)] if _EXOTIC.search(present) else []
-    known = _known(written)
+    exotic = [match.start() for match in _EXOTIC.finditer(text)] if _EXOTIC.search(present) else []
+    cache = _cache(text_script)
     hashes: list[int] = []
     starts: list[int] = []
     ends: list[int] = []
     sizes: list[tuple[Part, int]] = []
-    parted: list[int] = []
-    met: Counter[str] = Counter()
+    hyphenated: list[int] = []
+    obfuscation: Counter[str] = Counter()
     for span in elements_of(script):
         before = len(hashes)
-        next_odd = bisect_left(odd, span.start)
-        exotic = next_odd < len(odd) and odd[next_odd] < span.end
-        pattern: Any = _WORD if exotic else _PLAIN_WORD
-        for found in pattern.finditer(text, span.start, span.end):
-            word = found.group()
-            value = known.get(word)
+        next_exotic = bisect_left(exotic, span.start)
+        has_exotic = next_exotic < len(exotic) and exotic[next_exotic] < span.end
+        pattern: Any = _WORD if has_exotic else _PLAIN_WORD
+        for match in pattern.finditer(text, span.start, span.end):
+            word = match.group()
+            value = cache.get(word)
             if value is None:
-                value = _value(word, written)
+                value = _word_hash(word, text_script)
                 if "\n" in word or "\r" in word:
                     if value:
-                        parted.append(len(hashes))
+                        hyphenated.append(len(hashes))
                 else:
-                    known[word] = value
+                    cache[word] = value
             if value:
                 hashes.append(value)
-                start, end = found.span()
+                start, end = match.span()
                 starts.append(start)
                 ends.append(end)
-        sizes.append((PART.get(span.element, Part.COMPARED), len(hashes) - before))
+        sizes.append((PART_OF_ELEMENT.get(span.element, Part.COMPARED), len(hashes) - before))
     if present:
-        met.update(_disguises(text, present, starts, ends, written))
+        obfuscation.update(_obfuscation(text, present, starts, ends, text_script))
     parts = np.repeat(
-        np.array(laid_open(sizes, script.format), np.uint8), [count for _, count in sizes]
+        np.array(parts_of(sizes, script.format), np.uint8), [count for _, count in sizes]
     )
-    made = Words(
+    words = Words(
         np.array(hashes, np.uint64),
         np.array(starts, np.int64),
         np.array(ends, np.int64),
         parts,
-        {name: count for name, count in met.items() if count},
+        {name: count for name, count in obfuscation.items() if count},
     )
-    return _mended(made, text, written, parted) if parted else made
+    return _split_hyphenated(words, text, text_script, hyphenated) if hyphenated else words
 
 
-def untellable(text: str, words: Words) -> str | None:
-    """Why a text's words can't be told apart, as the end of a sentence; None if they can.
+def segmentation_fault(text: str, words: Words) -> str | None:
+    """Why a text can't be split into words, as the end of a sentence; None if it can.
 
-    Letters that are spaced out, and words without spaces between them, would else be compared
-    with nothing that is like them, and said to match nothing.
+    A text whose letters are spaced out, or that has no spaces, shares no word with any work. It
+    would be reported as having no match.
     """
     if not len(words):
         return None
-    single = np.array([_value(letter, "Latin") for letter in _SINGLE], np.uint64)
+    single = np.array([_word_hash(letter, "Latin") for letter in _LETTERS], np.uint64)
     share = float(np.isin(words.hashes, single).mean())
     if share > _MOST_SINGLE:
         return (
@@ -229,101 +235,105 @@ def untellable(text: str, words: Words) -> str | None:
     return None
 
 
-_MOST_KNOWN = 1 << 18
-_KNOWN: dict[str, dict[str, int]] = {}
+_MOST_CACHED = 1 << 18
+_CACHES: dict[str, dict[str, int]] = {}
 
 
-def _known(script: str) -> dict[str, int]:
-    """Values of words met before, in documents of one script; emptied when it has grown large."""
-    known = _KNOWN.setdefault(script, {})
-    if len(known) > _MOST_KNOWN:
-        known = _KNOWN[script] = {}
-    return known
+def _cache(script: str) -> dict[str, int]:
+    """Hashes by word, of documents in one script; emptied when it has grown large."""
+    cache = _CACHES.setdefault(script, {})
+    if len(cache) > _MOST_CACHED:
+        cache = _CACHES[script] = {}
+    return cache
 
 
-def _value(word: str, script: str) -> int:
-    """The hash of a word as it is compared; 0, which stands for none, if nothing is left of it."""
+def _word_hash(word: str, script: str) -> int:
+    """The hash of a normalised word, at least 1; 0 if it has only characters that are ignored."""
     plain = normalised(_AT_BREAK.sub("", word), script)
     return (xxhash.xxh3_64_intdigest(plain.encode()) or 1) if plain else 0
 
 
-def _disguises(
+def _obfuscation(
     text: str, present: str, starts: list[int], ends: list[int], script: str
 ) -> Mapping[str, int]:
-    """What hides words of a text, in characters.
+    """Characters of each kind of obfuscation, by the kind's name.
 
     Args:
         text: with something beyond ASCII in it.
-        present: each of its characters once.
+        present: each of its characters once: searching these first is quicker.
         starts, ends: of its words.
         script: of the text.
     """
-    met: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
     for name, pattern in (
-        (UNSEEN, _COUNTED_UNSEEN),
+        (INVISIBLE, _COUNTED_INVISIBLE),
         (BIDI, _COUNTED_BIDI),
         (STRUCK, _STRUCK),
     ):
         if pattern.search(present):
-            met[name] += len(pattern.findall(text))
+            counts[name] += len(pattern.findall(text))
     if _JOINER.search(present):
-        met[UNSEEN] += len(_LETTERS_JOINED.findall(text))
-    met[SOFT] += text.count("\u00ad")
-    if _TELLING.search(present) if script == "Latin" else not _ONE_SCRIPT.fullmatch(present):
-        counted: dict[str, tuple[int, int]] = {}
+        counts[INVISIBLE] += len(_LETTERS_JOINED.findall(text))
+    counts[SOFT] += text.count("\u00ad")
+    if _SUSPECT.search(present) if script == "Latin" else not _ONE_SCRIPT.fullmatch(present):
+        by_word: dict[str, tuple[int, int]] = {}
         for start, end in zip(starts, ends, strict=True):
             word = text[start:end]
             if script == "Latin" and word.isascii():
                 continue
-            found = counted.get(word)
-            if found is None:
-                found = counted[word] = _normalised(_AT_BREAK.sub("", word), script)[1:]
-            met[LOOKALIKE] += found[0]
-            met[STYLED] += found[1]
-    return met
+            letters = by_word.get(word)
+            if letters is None:
+                letters = by_word[word] = _normalised(_AT_BREAK.sub("", word), script)[1:]
+            counts[CONFUSABLE] += letters[0]
+            counts[STYLED] += letters[1]
+    return counts
 
 
-def _mended(words: Words, text: str, script: str, parted: list[int]) -> Words:
-    """Words with a hyphen at the end of a line: one word if it is met elsewhere in the text, or
-    its halves are not; else as many as the hyphens part.
+def _split_hyphenated(words: Words, text: str, script: str, hyphenated: list[int]) -> Words:
+    """Words hyphenated at the end of a line, split where the hyphen belongs to a compound.
+
+    Such a word stays one word if it occurs elsewhere in the text, or if one of its halves does not,
+    unless the last half has a capital; otherwise it becomes as many words as the hyphens separate.
 
     Args:
-        parted: places of such words.
+        hyphenated: positions of such words.
     """
-    values = frozenset(words.hashes.tolist())
-    whole = frozenset(np.delete(words.hashes, parted).tolist())
-    # Each word with what it is replaced by: cutting lists up would take the square of their length.
-    replaced: dict[int, list[tuple[int, int, int]]] = {}
-    for place in parted:
-        halves = list(_halves(text, int(words.start[place]), int(words.end[place])))
-        pieces = [_value(text[a:b], script) for a, b in halves]
-        one_word = int(words.hashes[place]) in whole or not all(piece in values for piece in pieces)
-        if (one_word and text[halves[-1][0]].islower()) or not all(pieces):
+    hashes_present = frozenset(words.hashes.tolist())
+    others = frozenset(np.delete(words.hashes, hyphenated).tolist())
+    # Collected first: to insert them one by one would take the square of the text's length.
+    replacements: dict[int, list[tuple[int, int, int]]] = {}
+    for position in hyphenated:
+        halves = list(_halves(text, int(words.start[position]), int(words.end[position])))
+        hashes = [_word_hash(text[a:b], script) for a, b in halves]
+        one_word = int(words.hashes[position]) in others or not hashes_present.issuperset(hashes)
+        if (one_word and text[halves[-1][0]].islower()) or not all(hashes):
             continue
-        replaced[place] = [(piece, a, b) for piece, (a, b) in zip(pieces, halves, strict=True)]
-    if not replaced:
+        replacements[position] = [
+            (value, a, b) for value, (a, b) in zip(hashes, halves, strict=True)
+        ]
+    if not replacements:
         return words
-    places = np.array(list(replaced), np.int64)
+    positions = np.array(list(replacements), np.int64)
     counts = np.ones(len(words), np.int64)
-    counts[places] = [len(made) for made in replaced.values()]
-    hashes, starts = np.repeat(words.hashes, counts), np.repeat(words.start, counts)
+    counts[positions] = [len(pieces) for pieces in replacements.values()]
+    all_hashes, starts = np.repeat(words.hashes, counts), np.repeat(words.start, counts)
     ends, parts = np.repeat(words.end, counts), np.repeat(words.part, counts)
     first = np.cumsum(counts) - counts
-    sizes = counts[places]
-    into = np.arange(sizes.sum()) + np.repeat(first[places] - np.cumsum(sizes) + sizes, sizes)
-    made = [one for pieces in replaced.values() for one in pieces]
-    hashes[into] = np.array([one[0] for one in made], np.uint64)
-    starts[into] = [one[1] for one in made]
-    ends[into] = [one[2] for one in made]
-    return Words(hashes, starts, ends, parts, words.disguises)
+    sizes = counts[positions]
+    into = np.arange(sizes.sum()) + np.repeat(first[positions] - np.cumsum(sizes) + sizes, sizes)
+    pieces = [piece for group in replacements.values() for piece in group]
+    all_hashes[into] = np.array([piece[0] for piece in pieces], np.uint64)
+    starts[into] = [piece[1] for piece in pieces]
+    ends[into] = [piece[2] for piece in pieces]
+    return Words(all_hashes, starts, ends, parts, words.obfuscation)
 
 
 def _halves(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
-    place = start
-    for at in _AT_BREAK.finditer(text, start, end):
-        yield place, at.start()
-        place = at.end()
-    yield place, end
+    """Start and end of what hyphens at the end of a line separate."""
+    for match in _AT_BREAK.finditer(text, start, end):
+        yield start, match.start()
+        start = match.end()
+    yield start, end
 
 
 def shingles_of(hashes: NDArray[np.unsignedinteger], length: int) -> NDArray[np.uint64]:
@@ -341,8 +351,8 @@ def shingles_of(hashes: NDArray[np.unsignedinteger], length: int) -> NDArray[np.
     if count <= 0:
         return np.empty(0, np.uint64)
     state = np.full(count, 0x9E3779B97F4A7C15, np.uint64)
-    for place in range(length):
-        state ^= hashes[place : place + count]
+    for offset in range(length):
+        state ^= hashes[offset : offset + count]
         state *= np.uint64(0xBF58476D1CE4E5B9)
         state ^= state >> np.uint64(29)
     state *= np.uint64(0x94D049BB133111EB)

@@ -12,7 +12,7 @@ from pipeline.drops.discover import asset_of
 from pipeline.load import load
 from pipeline.load.limits import Limits
 from pipeline.load.loaded import LoadedScript, Span
-from pipeline.stages.text.elements import PART, Part, elements_of, laid_open
+from pipeline.stages.text.elements import PART_OF_ELEMENT, Part, elements_of, parts_of
 
 SCENE = """INT. KITCHEN - NIGHT
 
@@ -106,7 +106,7 @@ def test_forced_elements_of_fountain(line, element):
 )
 def test_what_could_be_words_is_compared(text):
     found = elements_of(script(f"Before.\n\n{text}\n\nAfter."))
-    assert {PART.get(span.element, Part.COMPARED) for span in found} == {Part.COMPARED}
+    assert {PART_OF_ELEMENT.get(span.element, Part.COMPARED) for span in found} == {Part.COMPARED}
 
 
 @pytest.mark.parametrize(
@@ -252,6 +252,6 @@ def test_a_heading_of_blanks_costs_no_more_than_its_length():
 )
 def test_a_long_run_of_headings_and_cues_is_compared(sizes, script_format, opened):
     between = [(Part.COMPARED, 5)]
-    parts = laid_open([*between, *sizes, *between, (Part.CUE, 2)], script_format)
+    parts = parts_of([*between, *sizes, *between, (Part.CUE, 2)], script_format)
     kept = [Part.COMPARED] * len(sizes) if opened else [part for part, _ in sizes]
     assert parts == [Part.COMPARED, *kept, Part.COMPARED, Part.CUE]

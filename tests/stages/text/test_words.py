@@ -8,14 +8,14 @@ from pipeline.load.loaded import LoadedScript, Span
 from pipeline.stages.text.confusables import script_of
 from pipeline.stages.text.words import (
     BIDI,
-    LOOKALIKE,
+    CONFUSABLE,
+    INVISIBLE,
     SOFT,
     STRUCK,
     STYLED,
-    UNSEEN,
     normalised,
+    segmentation_fault,
     shingles_of,
-    untellable,
     words_of,
 )
 
@@ -117,9 +117,9 @@ CYRILLIC = str.maketrans("aeopcxyi", "аеорсхуі")
 @pytest.mark.parametrize(
     ("shown", "plain", "name", "count"),
     [
-        ("The captain of the ship".translate(CYRILLIC), "The captain of the ship", LOOKALIKE, 10),
-        ("Тhe ferry", "The ferry", LOOKALIKE, 1),
-        ("the ca\u200bptain", "the captain", UNSEEN, 1),
+        ("The captain of the ship".translate(CYRILLIC), "The captain of the ship", CONFUSABLE, 10),
+        ("Тhe ferry", "The ferry", CONFUSABLE, 1),
+        ("the ca\u200bptain", "the captain", INVISIBLE, 1),
         ("the \u202eship\u202c", "the ship", BIDI, 2),
         ("the ship\u00adyard", "the shipyard", SOFT, 1),
         ("the ｓｈｉｐ", "the ship", STYLED, 4),
@@ -128,15 +128,15 @@ CYRILLIC = str.maketrans("aeopcxyi", "аеорсхуі")
         ("the 🅢🅷ip sails", "the ship sails", STYLED, 2),
         ("the ⒮⒣ip sails", "the ship sails", STYLED, 2),
         ("the s\u0336h\u0332i\u20ddp sails", "the ship sails", STRUCK, 3),
-        ("the ѕһір sails tonight", "the ship sails tonight", LOOKALIKE, 4),
-        ("the mоther and the tеnth night", "the mother and the tenth night", LOOKALIKE, 2),
+        ("the ѕһір sails tonight", "the ship sails tonight", CONFUSABLE, 4),
+        ("the mоther and the tеnth night", "the mother and the tenth night", CONFUSABLE, 2),
     ],
 )
-def test_disguises_are_undone_and_counted(shown, plain, name, count):
+def test_obfuscation_is_undone_and_counted(shown, plain, name, count):
     found, expected = words_of(script(shown)), words_of(script(plain))
     assert found.hashes.tolist() == expected.hashes.tolist()
-    assert found.disguises == {name: count}
-    assert expected.disguises == {}
+    assert found.obfuscation == {name: count}
+    assert expected.obfuscation == {}
 
 
 @pytest.mark.parametrize(
@@ -150,12 +150,12 @@ def test_no_invisible_character_hides_a_word(code):
     plain = "the captain of the ship"
     found = words_of(script(plain.replace("cap", f"cap{chr(code)}")))
     assert found.hashes.tolist() == words_of(script(plain)).hashes.tolist()
-    assert found.disguises == {UNSEEN: 1}
+    assert found.obfuscation == {INVISIBLE: 1}
 
 
 @pytest.mark.parametrize("text", ["a red heart ❤\ufe0f for her", "葛\U000e0100城市"])
 def test_a_picture_or_a_han_character_with_a_variation_hides_nothing(text):
-    assert words_of(script(text)).disguises == {}
+    assert words_of(script(text)).obfuscation == {}
 
 
 def test_marks_that_are_no_accent_hide_no_word():
@@ -192,7 +192,7 @@ def test_a_hostile_text_costs_no_more_than_its_length(text):
     ],
 )
 def test_words_that_can_not_be_told_apart(text, said):
-    found = untellable(text, words_of(script(text)))
+    found = segmentation_fault(text, words_of(script(text)))
     assert (found is None) if said is None else (found is not None and said in found)
 
 
@@ -205,7 +205,7 @@ def test_words_that_can_not_be_told_apart(text, said):
     ],
 )
 def test_a_text_of_its_own_script_stays_itself(text):
-    assert words_of(script(text)).disguises == {}
+    assert words_of(script(text)).obfuscation == {}
     assert normalised("сказал", "Cyrillic") == "сказал"
 
 
@@ -214,7 +214,7 @@ def test_latin_letters_in_a_russian_word_are_undone():
     shown = plain.replace("Капитан", "Kапитaн")
     found = words_of(script(shown))
     assert found.hashes.tolist() == words_of(script(plain)).hashes.tolist()
-    assert found.disguises == {LOOKALIKE: 2}
+    assert found.obfuscation == {CONFUSABLE: 2}
 
 
 def test_a_soft_hyphen_at_the_end_of_a_line_is_one_too():

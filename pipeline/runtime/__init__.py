@@ -1,4 +1,4 @@
-"""How a long run behaves: progress, rate and time left, logs, signals, why it failed.
+"""Services of a long run: progress with rate and time left, JSON logs, signals, failure messages.
 
 It imports `core` and `reference_index`.
 """

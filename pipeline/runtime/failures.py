@@ -1,4 +1,4 @@
-"""Why a command failed, in words that may leave the machine: no path, title or text in them."""
+"""Why a command failed, for logs and notifications: without paths, titles or texts."""
 
 from __future__ import annotations
 
@@ -26,14 +26,13 @@ _WORDS: tuple[tuple[type[BaseException], str], ...] = (
     (MemoryError, "memory ran out"),
 )
 
-_OWN = (ConfigError, DecodingError, ScanError, ModelError)
-"""Errors whose messages speak of the configuration, the scan directory, the model and the machine
-alone.
-"""
+_LOGGABLE = (ConfigError, DecodingError, ScanError, ModelError)
+"""Errors whose messages name only the configuration, the scan directory, the model and the
+machine, never an asset."""
 
 
 def failure_in_words(error: BaseException) -> str:
-    """Half a sentence on why a command failed, without anything of what it worked on."""
+    """Why a command failed, as part of a sentence that names no asset, drop or work."""
     for kind, words in _WORDS:
         if isinstance(error, kind):
             return words
@@ -43,18 +42,18 @@ def failure_in_words(error: BaseException) -> str:
 
 
 def loggable_message(error: BaseException) -> str | None:
-    """The error's own message if nothing of any asset can stand in it, else None."""
-    return str(error) if isinstance(error, _OWN) else None
+    """The error's message if it can't name an asset, else None."""
+    return str(error) if isinstance(error, _LOGGABLE) else None
 
 
-def place_of(error: BaseException) -> str:
-    """The file and line of Clearance's own code in which an error arose: `scan/run.py:120`."""
+def code_location(error: BaseException) -> str:
+    """File and line of the innermost frame of `pipeline` in a traceback: `scan/run.py:120`."""
     from pathlib import Path
 
-    root, place, trace = Path(__file__).resolve().parents[1], "", error.__traceback__
+    root, location, trace = Path(__file__).resolve().parents[1], "", error.__traceback__
     while trace is not None:
         file = Path(trace.tb_frame.f_code.co_filename)
         if file.is_relative_to(root):
-            place = f"{file.relative_to(root).as_posix()}:{trace.tb_lineno}"
+            location = f"{file.relative_to(root).as_posix()}:{trace.tb_lineno}"
         trace = trace.tb_next
-    return place
+    return location

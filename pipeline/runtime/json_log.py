@@ -1,7 +1,7 @@
-"""Logs as JSON lines on standard error, for machines: counts and ids, never what assets hold.
+"""Logs as JSON lines on standard error: counts and ids, never names or content of assets.
 
-While such a log is open nothing else reaches standard error: libraries write warnings there with
-paths in them, and a log that is collected must not hold those.
+While such a log is open nothing else reaches standard error: libraries write warnings with paths
+there, which must not get into a collected log.
 """
 
 from __future__ import annotations
@@ -16,69 +16,64 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any, TextIO
 
-from pipeline.runtime.pace import Pace
+from pipeline.runtime.progress import RateEstimator
 
 PROGRESS_SECONDS = 30.0
+"""Time between two lines of a step that goes on."""
 
 
 class JsonLog:
     """A log of JSON lines: each has `time` (ISO 8601, UTC, milliseconds) and `event`.
 
     Args:
-        stream: what it is written to; a stream that breaks is written to no more.
+        stream: to write to; errors on writing are ignored, because a log must stop no scan.
+        clock: seconds, monotonic.
     """
 
     def __init__(self, stream: TextIO, clock: Callable[[], float] = time.monotonic) -> None:
         self._stream = stream
         self._clock = clock
-        self._always: dict[str, Any] = {}
-        self._paces: dict[str, Pace] = {}
-        self._spoke: dict[str, float] = {}
+        self._bound: dict[str, Any] = {}
+        self._rates: dict[str, RateEstimator] = {}
+        self._logged: dict[str, float] = {}
 
-    def always(self, **facts: Any) -> None:
+    def bind(self, **facts: Any) -> None:
         """Adds facts, such as a scan's id, to every later line."""
-        self._always |= facts
+        self._bound |= facts
 
     def event(self, name: str, **facts: Any) -> None:
-        """Writes a line. The facts are JSON values that say nothing of what assets hold."""
+        """Writes a line. The facts are JSON values without names or content of assets."""
         when = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        line = json.dumps({"time": when, "event": name, **self._always, **facts}, ensure_ascii=True)
+        line = json.dumps({"time": when, "event": name, **self._bound, **facts}, ensure_ascii=True)
         with suppress(OSError, ValueError):
             self._stream.write(line + "\n")
             self._stream.flush()
 
-    def progress(self, doing: str, done: int, total: int | None) -> None:
-        """A Progress: a line when something is begun or is complete, and now and then between."""
+    def progress(self, step: str, done: int, total: int | None) -> None:
+        """A Progress: a line at the start and the end of a step, and every 30 s between."""
         now = self._clock()
-        pace = self._paces.setdefault(doing, Pace())
-        pace.saw(done, now)
+        rate = self._rates.setdefault(step, RateEstimator())
+        rate.update(done, now)
         complete = done == total and total > 0
-        if not complete and now - self._spoke.get(doing, -PROGRESS_SECONDS * 2) < PROGRESS_SECONDS:
+        if not complete and now - self._logged.get(step, -PROGRESS_SECONDS * 2) < PROGRESS_SECONDS:
             return
-        self._spoke[doing] = now
-        self.event("progress", phase=doing, done=done, total=total, **pace_facts(pace, total, now))
-
-
-def pace_facts(pace: Pace, total: int | None, now: float) -> dict[str, float | None]:
-    """`per_second` and `seconds_left`, rounded; None where not known."""
-    rate, left = pace.per_second(now), pace.seconds_left(total, now)
-    return {
-        "per_second": None if rate is None else round(rate, 3),
-        "seconds_left": None if left is None else round(left, 1),
-    }
+        self._logged[step] = now
+        self.event("progress", phase=step, done=done, total=total, **rate.facts(total, now))
 
 
 @contextmanager
 def json_log() -> Iterator[JsonLog]:
-    """A log on standard error, to which nothing else is written meanwhile."""
+    """A log on standard error; everything else written there meanwhile is discarded."""
     log = JsonLog(sys.stderr)
-    with _alone(log):
+    with _only_log_on_stderr(log):
         yield log
 
 
 @contextmanager
-def _alone(log: JsonLog) -> Iterator[None]:
-    """Leads file descriptor 2 nowhere, except for the log."""
+def _only_log_on_stderr(log: JsonLog) -> Iterator[None]:
+    """Redirects file descriptor 2, at which libraries in C write too, to /dev/null; the log keeps
+    the original.
+    """
     try:
         descriptor = sys.stderr.fileno()
     except (OSError, ValueError, io.UnsupportedOperation):
@@ -87,15 +82,15 @@ def _alone(log: JsonLog) -> Iterator[None]:
         yield
         return
     sys.stderr.flush()
-    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 2)
-    os.close(nowhere)
-    stream = os.fdopen(kept, "w", encoding="utf-8")
+    original, devnull = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(devnull, 2)
+    os.close(devnull)
+    stream = os.fdopen(original, "w", encoding="utf-8")
     before, log._stream = log._stream, stream
     try:
         yield
     finally:
         log._stream = before
         stream.flush()
-        os.dup2(kept, 2)
+        os.dup2(original, 2)
         stream.close()

@@ -1,4 +1,4 @@
-"""Ending early and cleanly: Ctrl-C and SIGTERM raise once, and end the process the second time."""
+"""Clean shutdown: the first Ctrl-C or SIGTERM raises an exception, the second ends the process."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from contextlib import contextmanager, suppress
 from types import FrameType
 
 SHOW_CURSOR = b"\x1b[?25h"
+"""ANSI escape sequence."""
 
 
 class Interrupted(KeyboardInterrupt):
-    """A signal came; `number` is its number."""
+    """SIGINT or SIGTERM was received; `number` is the signal's number."""
 
     def __init__(self, number: int) -> None:
         super().__init__(signal.Signals(number).name)
@@ -22,37 +23,38 @@ class Interrupted(KeyboardInterrupt):
 
     @property
     def status(self) -> int:
-        """The exit status that says so: 130 for Ctrl-C, 143 for SIGTERM."""
+        """Exit status by shell convention: 130 for Ctrl-C, 143 for SIGTERM."""
         return 128 + self.number
 
 
-class Stop:
-    """Whether a signal has come."""
+class StopRequest:
+    """Whether a signal was received, and which; `number` is None before."""
 
     def __init__(self) -> None:
         self.number: int | None = None
 
     def check(self) -> None:
-        """Raises Interrupted if a signal has come: one that was raised inside a destructor or the
-        like is lost there.
+        """Raises Interrupted if a signal was received: the exception raised by the handler is
+        lost if it came up inside a destructor.
         """
         if self.number is not None:
             raise Interrupted(self.number)
 
 
 @contextmanager
-def interruptible(heard: Callable[[str], None]) -> Iterator[Stop]:
-    """Within, the first SIGINT or SIGTERM raises Interrupted, and the second ends the process.
+def interruptible(on_signal: Callable[[str], None]) -> Iterator[StopRequest]:
+    """In the block the first SIGINT or SIGTERM raises Interrupted, and the second ends the process.
 
-    Signals reach the main thread alone; in another nothing is changed.
+    Python delivers signals to the main thread only; in other threads this does nothing.
 
     Args:
-        heard: told the name of the first signal at once; what it raises is dropped.
+        on_signal: called by the handler with the name of the first signal, such as `SIGTERM`; its
+            exceptions are ignored.
 
     Raises:
-        Interrupted: out of whatever was being done.
+        Interrupted: anywhere in the block.
     """
-    stop = Stop()
+    stop = StopRequest()
     if threading.current_thread() is not threading.main_thread():
         yield stop
         return
@@ -61,11 +63,11 @@ def interruptible(heard: Callable[[str], None]) -> Iterator[Stop]:
         if stop.number is not None:
             with suppress(OSError, ValueError):
                 if sys.stderr.isatty():
-                    os.write(2, SHOW_CURSOR)  # or it stays hidden where a bar was drawn
+                    os.write(2, SHOW_CURSOR)  # a progress bar has hidden it
             os._exit(128 + number)
         stop.number = number
         with suppress(Exception):
-            heard(signal.Signals(number).name)
+            on_signal(signal.Signals(number).name)
         raise Interrupted(number)
 
     before = {one: signal.signal(one, handle) for one in (signal.SIGINT, signal.SIGTERM)}

@@ -37,9 +37,9 @@ def evaluate(
     """Say how well screening does on labelled pairs of your own; fit a calibration to them."""
     from pipeline.cli.terminal.evaluation import print_evaluation
     from pipeline.evaluation.evaluate import evaluate as run
-    from pipeline.runtime.progress import shown
+    from pipeline.runtime.progress import console_progress
 
-    with shown(stderr()) as progress:
+    with console_progress(stderr()) as progress:
         done = run(labels, index, config=config, out=out, calibrate=calibrate, progress=progress)
     if as_json:
         emit(done.summary())

@@ -68,10 +68,10 @@ def index_add(
     as_json: Json = False,
 ) -> int:
     """Register protected works: all of them, or none if a row is bad."""
-    from pipeline.runtime.progress import shown
+    from pipeline.runtime.progress import console_progress
     from pipeline.screening.register import add_works
 
-    with shown(stderr()) as progress:
+    with console_progress(stderr()) as progress:
         done = add_works(index, works, skip_bad=skip_bad, progress=progress)
     if as_json:
         emit(

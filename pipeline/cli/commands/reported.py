@@ -104,14 +104,14 @@ def _ended(name: str, run: Callable[[], int | None], as_json: bool) -> int:
 
 
 def _log_end(log: JsonLog, command: str, error: BaseException, status: int) -> None:
-    from pipeline.runtime.failures import failure_in_words, loggable_message, place_of
+    from pipeline.runtime.failures import code_location, failure_in_words, loggable_message
 
     if isinstance(error, KeyboardInterrupt):
         log.event(f"{command}_interrupted", exit_status=status)
         return
     facts: dict[str, Any] = {"error": type(error).__name__, "why": failure_in_words(error)}
     if status == EXIT_DEFECT:
-        facts["where"] = place_of(error)
+        facts["where"] = code_location(error)
     message = loggable_message(error)
     if message is not None:
         facts["message"] = message

@@ -41,7 +41,7 @@ def scan(
     if history is not None:
         return _scan_history(settings, history, as_json=as_json)
     from pipeline.cli.terminal.scan import print_scan
-    from pipeline.runtime.progress import shown, silent
+    from pipeline.runtime.progress import console_progress, silent
     from pipeline.scan.operation.operate import Statuses, operate
     from pipeline.scan.run import ignore_message
 
@@ -51,7 +51,7 @@ def scan(
         done = operate(settings, statuses, progress=silent, on_message=ignore_message, log=log)
     else:
         console = stderr()
-        with shown(console) as progress:
+        with console_progress(console) as progress:
             done = operate(
                 settings,
                 statuses,

@@ -54,12 +54,12 @@ def screen(
     """Screen a drop against an index and write the risk table and report."""
     from pipeline.cli.terminal.risk import print_run
     from pipeline.drops.places import place
-    from pipeline.runtime.progress import shown
+    from pipeline.runtime.progress import console_progress
     from pipeline.screening.screen import screen as run
 
     source, target = place(drop), place(out)
     log = log_under_way()
-    with shown(stderr()) if log is None else nullcontext(log.progress) as progress:
+    with console_progress(stderr()) if log is None else nullcontext(log.progress) as progress:
         done = run(
             source,
             index,

@@ -92,7 +92,7 @@ def _screened(
     import pyarrow.parquet as pq
 
     from pipeline.cli.terminal.risk import print_run
-    from pipeline.runtime.progress import shown
+    from pipeline.runtime.progress import console_progress
     from pipeline.screening.register import add_works, create_index
     from pipeline.screening.screen import screen
 
@@ -100,10 +100,10 @@ def _screened(
     _say(console, f"3. Index: clearance index create {index}")
     create_index(index)
     _say(console, f"          clearance index add {index} {manifest}")
-    with shown(console) as progress:
+    with console_progress(console) as progress:
         add_works(index, manifest, progress=progress)
     _say(console, f"4. Screen: clearance screen {folder / 'drop'} --index {index} --out {out}")
-    with shown(console) as progress:
+    with console_progress(console) as progress:
         done = screen(folder / "drop", index, out, progress=progress)
     if not console.quiet:
         print_run(done, console)

@@ -16,8 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.core.environment import now
-from pipeline.runtime.json_log import pace_facts
-from pipeline.runtime.pace import Pace
+from pipeline.runtime.progress import RateEstimator
 from reference_index.atomic_write import write_atomically
 
 HEARTBEAT = "heartbeat.json"
@@ -39,7 +38,7 @@ class Heartbeat:
         self._ended = threading.Event()
         self._thread: threading.Thread | None = None
         self._facts: dict[str, Any] = {}
-        self._paces: dict[str, Pace] = {}
+        self._rates: dict[str, RateEstimator] = {}
         self._doing: tuple[str, int, int | None] = ("Beginning", 0, None)
         self._progressed = now()
 
@@ -60,7 +59,7 @@ class Heartbeat:
 
     def progress(self, doing: str, done: int, total: int | None) -> None:
         """A Progress: takes note of where the scan is."""
-        self._paces.setdefault(doing, Pace()).saw(done, time.monotonic())
+        self._rates.setdefault(doing, RateEstimator()).update(done, time.monotonic())
         self._doing = doing, done, total
         self._progressed = now()
 
@@ -88,14 +87,14 @@ class Heartbeat:
 
     def _write(self, state: str, exit_status: int | None) -> None:
         doing, done, total = self._doing
-        pace = self._paces.get(doing, Pace())
+        rate = self._rates.get(doing, RateEstimator())
         said = {
             "state": state,
             **self._facts,
             "phase": doing,
             "done": done,
             "total": total,
-            **pace_facts(pace, total, time.monotonic()),
+            **rate.facts(total, time.monotonic()),
             "progressed": self._progressed,
             "updated": now(),
             "exit_status": exit_status,

@@ -8,7 +8,7 @@ from typing import Any
 
 from pipeline.core.errors import ScanBusyError
 from pipeline.runtime.json_log import JsonLog
-from pipeline.runtime.progress import Progress, together
+from pipeline.runtime.progress import Progress, combined
 from pipeline.runtime.signals import Interrupted, interruptible
 from pipeline.scan.events import Event
 from pipeline.scan.operation.heartbeat import HEARTBEAT, Heartbeat
@@ -58,7 +58,7 @@ def operate(
             scan_ids.append(facts["scan_id"])
             heart.begin(facts["scan_id"])
             if log is not None:
-                log.always(scan_id=facts["scan_id"])
+                log.bind(scan_id=facts["scan_id"])
         if log is not None:
             log.event(event, **facts)
 
@@ -80,7 +80,7 @@ def operate(
                 stop.check()
                 log_progress(doing, done, total)
 
-            log_progress = together(
+            log_progress = combined(
                 progress, heart.progress, *([log.progress] if log is not None else [])
             )
             done = scan(settings, progress=checked, on_message=on_message, on_event=on_event)

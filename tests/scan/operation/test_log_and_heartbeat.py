@@ -5,21 +5,11 @@ from __future__ import annotations
 import json
 import re
 import time
-from io import StringIO
 
-import pytest
 from telling import nothing_telling
 
 from pipeline.cli.terminal.scan import stages_line
 from pipeline.core.errors import DecodingError
-from pipeline.runtime import json_log
-from pipeline.runtime.json_log import JsonLog
-from pipeline.runtime.progress import (
-    RateEstimator,
-    console_progress,
-    duration_in_words,
-    rate_in_words,
-)
 from pipeline.scan.operation.heartbeat import Heartbeat
 
 
@@ -112,35 +102,6 @@ def test_screen_logs_too(night, run, small_index, tmp_path):
     assert done.lines[-1]["files"] == 4
 
 
-def test_progress_is_logged_now_and_then():
-    stream, now = StringIO(), [0.0]
-    log = JsonLog(stream, clock=lambda: now[0])
-    for done in range(101):
-        now[0] = float(done)
-        log.progress("Judging", done, 100)
-    lines = [json.loads(line) for line in stream.getvalue().splitlines()]
-    assert [line["done"] for line in lines] == [0, 30, 60, 90, 100]
-    assert lines[1]["per_second"] == 1.0
-    assert lines[1]["seconds_left"] == 70.0
-
-
-def test_a_log_whose_reader_went_away_stops_nothing():
-    class Broken(StringIO):
-        def write(self, _text):
-            raise BrokenPipeError
-
-    JsonLog(Broken()).event("scan_started")
-
-
-def test_nothing_but_the_log_reaches_standard_error(capfd):
-    import os
-
-    with json_log._only_log_on_stderr(JsonLog(StringIO())):
-        pass  # under capture, standard error is not descriptor 2: nothing is led away
-    os.write(2, b"still there")
-    assert capfd.readouterr().err == "still there"
-
-
 def test_the_heartbeat_of_a_finished_scan(night):
     assert night.run().status == 3
     beat, said = night.beat, night.delta()
@@ -193,60 +154,6 @@ def test_a_scan_that_finds_another_at_work_leaves_its_heartbeat(night):
     with scan_directory(night.scan):
         assert night.run().status == 2
     assert night.beat == before
-
-
-def test_the_rate_is_that_of_the_last_minute():
-    rate = RateEstimator()
-    rate.update(0, 0.0)
-    assert rate.per_second(0.5) is None
-    for second in range(1, 200):
-        rate.update(10 * min(second, 100) + max(0, second - 100), float(second))
-    assert rate.per_second(199.0) == pytest.approx(1.0, rel=0.05)
-    assert rate.seconds_left(1199, 199.0) == pytest.approx(100, rel=0.05)
-    assert rate.seconds_left(None, 199.0) is None
-
-
-def test_the_rate_falls_while_nothing_is_done():
-    rate = RateEstimator()
-    rate.update(0, 0.0)
-    rate.update(10, 10.0)
-    assert rate.per_second(20.0) == 0.5
-
-
-def test_rate_in_words():
-    assert rate_in_words(12.3, 190) == "12/s, 3 min left"
-    assert rate_in_words(0.05, None) == "3.0/min"
-    assert rate_in_words(None, None) == ""
-    assert [duration_in_words(s) for s in (0, 59, 60, 3599, 3600, 11100)] == [
-        "0 s", "59 s", "1 min", "1 h 00 min", "1 h 00 min", "3 h 05 min",
-    ]  # fmt: skip
-
-
-def test_plain_lines_say_how_fast_and_how_long(monkeypatch):
-    from rich.console import Console
-
-    now = [0.0]
-    monkeypatch.setattr("pipeline.runtime.progress.time.monotonic", lambda: now[0])
-    out = StringIO()
-    with console_progress(Console(file=out, width=100)) as progress:
-        for done in range(0, 31, 10):
-            now[0] = float(done)
-            progress("Judging", done, 100)
-    assert "Judging: 20 of 100 (1/s, 1 min left)" in out.getvalue()
-
-
-def test_a_bar_says_how_fast_and_how_long(monkeypatch):
-    from rich.console import Console
-
-    now = [100.0]
-    monkeypatch.setattr("pipeline.runtime.progress.time.monotonic", lambda: now[0])
-    out = StringIO()
-    console = Console(file=out, width=100, force_terminal=True)
-    with console_progress(console) as progress:
-        for done in (0, 20, 40):
-            now[0] = 100.0 + done
-            progress("Judging", done, 100)
-    assert "1/s, 1 min left" in out.getvalue()
 
 
 def test_the_end_of_a_scan_fits_on_one_screen(night):

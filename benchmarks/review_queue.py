@@ -29,7 +29,7 @@ from pipeline.results.files import StoredRun
 from pipeline.results.table import match_schema, passage_schema, risk_table_schema
 from pipeline.review.access.sessions import Access, Person, Role
 from pipeline.review.app import create_app
-from pipeline.review.desk import Desk
+from pipeline.review.review_session import ReviewSession
 from pipeline.review.serve import keep
 from pipeline.stages import STAGES
 
@@ -125,11 +125,11 @@ def main() -> None:
         decide(Record.open(file, create=True), stored, given.decisions)
         print(f"{given.decisions:,} decisions written in {time.perf_counter() - began:.1f} s")
         began = time.perf_counter()
-        desk = Desk(stored, file)
+        review = ReviewSession(stored, file)
         print(f"{given.rows:,} rows opened in {time.perf_counter() - began:.1f} s")
         access = Access(local=Person("dora", Role.APPROVER), hosts=frozenset({HOST}))
         client = TestClient(
-            create_app(desk, access), base_url=f"http://{HOST}", headers={"accept": "text/html"}
+            create_app(review, access), base_url=f"http://{HOST}", headers={"accept": "text/html"}
         )
         keep()
         assert client.get("/enter", params={"token": access.token}).status_code == 200

@@ -1,4 +1,4 @@
-"""What a decision was made on, and whether it still stands against a row of a later run."""
+"""What a decision was made on, and whether it still holds for a row of a later run."""
 
 from __future__ import annotations
 
@@ -127,40 +127,28 @@ class Basis:
         return cls(**{**given, "risk": risk, "band": Band(value["band"]), "strongest": strongest})
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """Whether a decision stands. `why` are sentences, why it does not; empty if it does."""
+def reasons_to_reopen(decided: Basis, now: Basis) -> tuple[str, ...]:
+    """Sentences on why a decision made on `decided` does not hold for `now`; empty if it holds.
 
-    why: tuple[str, ...] = ()
-
-    @property
-    def stands(self) -> bool:
-        """Whether it does."""
-        return not self.why
-
-
-def standing(decided: Basis, now: Basis) -> Standing:
-    """Whether a decision made on `decided` stands where the row is `now`, or is to be made again.
-
-    It is reopened if the file has other bytes, if the work is another one, or if the band is
-    another one, whichever way; what may have moved the band is then told. A new version of the
-    index, another configuration or another risk within the same band reopen nothing.
+    A decision is reopened if the file has other bytes, if the strongest work is another one, or if
+    the band changed in either direction; what may have moved the band is then named. A new version
+    of the index, another configuration or another risk within the same band reopens nothing.
     """
-    why: list[str] = []
+    reasons: list[str] = []
     if decided.asset_id != now.asset_id:
-        why.append(
+        reasons.append(
             "The file has other bytes than were decided on."
             if decided.asset_id and now.asset_id
             else "The file's bytes could be read only one of the two times."
         )
     if decided.work_id != now.work_id:
-        why.append(_other_work(decided.work_id, now.work_id))
+        reasons.append(_other_work(decided.work_id, now.work_id))
     if decided.band is not now.band:
-        why.append(
+        reasons.append(
             f"The row was decided on as “{BANDS[decided.band]}” and is “{BANDS[now.band]}” now"
             f"{_moved(decided, now)}."
         )
-    return Standing(tuple(why))
+    return tuple(reasons)
 
 
 def _other_work(before: str | None, now: str | None) -> str:

@@ -12,7 +12,7 @@ from typing import Self, TypeVar
 
 from pipeline.core.errors import RecordError
 from pipeline.core.records import Band
-from pipeline.decisions import payloads as asked
+from pipeline.decisions import payloads
 from pipeline.decisions.basis import Basis, Item
 from pipeline.decisions.database import EVENTS, Database, sa
 from pipeline.decisions.event_rows import AlteredError, event_of, row_of
@@ -129,7 +129,9 @@ class Record:
 
         def payload(connection: sa.Connection) -> Decision:
             rules = self._rules(connection)
-            return asked.decision(rules, basis, choice, reason=reason, note=note, assignee=assignee)
+            return payloads.decision(
+                rules, basis, choice, reason=reason, note=note, assignee=assignee
+            )
 
         return self._append(actor, payload, event_id, check)
 
@@ -163,7 +165,7 @@ class Record:
         def write(connection: sa.Connection) -> list[Event]:
             rules, found = self._rules(connection), []
             for name, basis in bases.items():
-                given = asked.decision(
+                given = payloads.decision(
                     rules, basis, choice, reason=reason, note=note, assignee=assignee
                 )
                 try:
@@ -229,7 +231,7 @@ class Record:
         check: Check | None = None,
     ) -> Event:
         """Gives an item to a person to look at; an empty `assignee` takes it from them."""
-        payload = asked.assignment(item, assignee, note)
+        payload = payloads.assignment(item, assignee, note)
         return self._append(actor, lambda _: payload, event_id, check)
 
     def comment(
@@ -246,7 +248,7 @@ class Record:
         Raises:
             RecordError: if there are none.
         """
-        payload = asked.comment(item, text)
+        payload = payloads.comment(item, text)
         return self._append(actor, lambda _: payload, event_id, check)
 
     def set_rules(self, actor: str, rules: Rules, *, event_id: str | None = None) -> Event:
@@ -398,8 +400,8 @@ class Record:
         event = Event(last.seq + 1, event_id, now(), actor, given, last.hash)
         if check is not None and event.item is not None:
             basis = given.basis if isinstance(given, Decision) else None
-            standing = item_state(event.item, self._item_events(connection, event.item), basis)
-            check(standing, given)
+            state = item_state(event.item, self._item_events(connection, event.item), basis)
+            check(state, given)
         connection.execute(EVENTS.insert(), row_of(event))
         return event
 

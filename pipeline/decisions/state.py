@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from pipeline.decisions.basis import Basis, Item, standing
+from pipeline.decisions.basis import Basis, Item, reasons_to_reopen
 from pipeline.decisions.events import Assignment, Choice, Decision, Event, Undo, same_person
 
 
@@ -29,7 +29,7 @@ class State(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Given:
+class DecisionView:
     """A decision that was not taken back and that its maker did not replace by a later one."""
 
     event: Event
@@ -50,9 +50,9 @@ class ItemState:
         state: as its events, and the row if one was given, make it.
         choices: what was decided, each once, in the order of time; one if all agree. Of a reopened
             item, what had been decided.
-        standing: the decisions that count, in the order of time.
+        in_force: the decisions that count, in the order of time.
         reopened: decisions that do not count any more, because what they were made on has changed.
-        why: sentences, why those do not.
+        why: sentences on why those do not count.
         assignee: whom it was given to last; empty for nobody.
         undone: the `event_id` of each decision that was taken back.
         events: everything on the item. What a page shows is `shown_to(actor)`.
@@ -61,22 +61,22 @@ class ItemState:
     item: Item
     state: State
     choices: tuple[Choice, ...]
-    standing: tuple[Given, ...]
-    reopened: tuple[Given, ...]
+    in_force: tuple[DecisionView, ...]
+    reopened: tuple[DecisionView, ...]
     why: tuple[str, ...]
     assignee: str
     undone: frozenset[str]
     events: tuple[Event, ...]
 
     @property
-    def given(self) -> tuple[Given, ...]:
+    def decisions(self) -> tuple[DecisionView, ...]:
         """The decisions that the state speaks of: those that count, or else the reopened ones."""
-        return self.standing or self.reopened
+        return self.in_force or self.reopened
 
     def sealed_for(self, actor: str) -> bool:
         """Whether a first decision is there which that person may not see until theirs is given."""
         return self.state is State.FIRST_GIVEN and not any(
-            same_person(one.actor, actor) for one in self.standing
+            same_person(one.actor, actor) for one in self.in_force
         )
 
     def shown_to(self, actor: str) -> tuple[Event, ...]:
@@ -87,7 +87,7 @@ class ItemState:
         """
         if not self.sealed_for(actor):
             return self.events
-        first = [one.actor for one in self.standing]
+        first = [one.actor for one in self.in_force]
         return tuple(
             event
             for event in self.events
@@ -105,7 +105,7 @@ def item_state(item: Item, events: Sequence[Event], now: Basis | None = None) ->
             basis is what the others are held against.
     """
     undone = frozenset(event.payload.of for event in events if isinstance(event.payload, Undo))
-    live: list[Given] = []
+    live: list[DecisionView] = []
     assignee = ""
     for event in events:
         payload = event.payload
@@ -113,7 +113,7 @@ def item_state(item: Item, events: Sequence[Event], now: Basis | None = None) ->
             assignee = payload.assignee
         if isinstance(payload, Decision):
             live = [one for one in live if not same_person(one.actor, event.actor)]
-            live.append(Given(event, payload))
+            live.append(DecisionView(event, payload))
             if event.event_id not in undone:
                 assignee = payload.assignee or assignee
     # What a person took back leaves them undecided: nothing that they had replaced comes back.
@@ -121,18 +121,18 @@ def item_state(item: Item, events: Sequence[Event], now: Basis | None = None) ->
     reference = now if now is not None else (live[-1].decision.basis if live else None)
     good, stale, why = [], [], []
     for one in live:
-        found = standing(one.decision.basis, reference) if reference is not None else None
-        if found is None or found.stands:
-            good.append(one)
-        else:
+        reasons = reasons_to_reopen(one.decision.basis, reference) if reference is not None else ()
+        if reasons:
             stale.append(one)
-            why += [sentence for sentence in found.why if sentence not in why]
+            why += [sentence for sentence in reasons if sentence not in why]
+        else:
+            good.append(one)
     counted = good or stale
     return ItemState(
         item=item,
         state=_state(good, stale),
         choices=tuple(dict.fromkeys(one.decision.choice for one in counted)),
-        standing=tuple(good),
+        in_force=tuple(good),
         reopened=tuple(stale),
         why=tuple(why),
         assignee=assignee,
@@ -153,11 +153,11 @@ def _beside(was: ItemState, now: Basis) -> bool:
             and one.decision.basis.asset_id == now.asset_id
             and one.decision.basis.work_id != now.work_id
         )
-        for one in was.given
+        for one in was.decisions
     )
 
 
-def _state(good: Sequence[Given], stale: Sequence[Given]) -> State:
+def _state(good: Sequence[DecisionView], stale: Sequence[DecisionView]) -> State:
     if not good:
         return State.REOPENED if stale else State.OPEN
     choices = {one.decision.choice for one in good}
@@ -189,10 +189,6 @@ class Suppression:
     reason: str
     event_ids: tuple[str, ...]
     basis: Basis
-
-    def covers(self, now: Basis) -> bool:
-        """Whether a row of a later scan may be left out: the same pair, in the same band still."""
-        return standing(self.basis, now).stands
 
 
 class Items:
@@ -265,7 +261,7 @@ class Items:
                 continue
             if was.state is State.SUPPRESSED and item.asset == now.item.asset:
                 suppressed = was
-            elif before is None or was.given[-1].event.seq > before.given[-1].event.seq:
+            elif before is None or was.decisions[-1].event.seq > before.decisions[-1].event.seq:
                 before = was
         if before is not None:
             again = item_state(before.item, before.events, now)
@@ -273,7 +269,7 @@ class Items:
                 item=now.item,
                 state=again.state,
                 choices=again.choices,
-                standing=again.standing,
+                in_force=again.in_force,
                 reopened=again.reopened,
                 why=again.why,
                 assignee=own.assignee or again.assignee,
@@ -296,7 +292,7 @@ class Items:
                 for event in state.events
             )
         ]
-        spoken.sort(key=lambda state: state.given[-1].event.seq)
+        spoken.sort(key=lambda state: state.decisions[-1].event.seq)
         good = [state for state in spoken if state.state is State.SUPPRESSED]
         other = [state for state in spoken if state.state is not State.SUPPRESSED]
         chosen = good if len(good) >= works else other
@@ -309,16 +305,16 @@ class Items:
             state = self.state(item)
             if state.state is not State.SUPPRESSED or item.work_id is None:
                 continue
-            newest = state.standing[-1]
-            reasons = dict.fromkeys(one.decision.reason for one in state.standing)
+            newest = state.in_force[-1]
+            reasons = dict.fromkeys(one.decision.reason for one in state.in_force)
             found.append(
                 Suppression(
                     item.asset,
                     item.work_id,
-                    tuple(one.actor for one in state.standing),
+                    tuple(one.actor for one in state.in_force),
                     newest.event.time,
                     " / ".join(reasons),
-                    tuple(one.event.event_id for one in state.standing),
+                    tuple(one.event.event_id for one in state.in_force),
                     newest.decision.basis,
                 )
             )

@@ -42,16 +42,18 @@ def decisions_for(items: Items, rows: Iterable[Mapping[str, Any]]) -> list[dict[
 def _columns(state: ItemState) -> dict[str, str | None]:
     found: dict[str, str | None] = dict.fromkeys(COLUMNS)
     found["decision_state"] = str(state.state)
-    if not state.given:
+    if not state.decisions:
         return found
-    found["decided_by"] = " / ".join(one.actor for one in state.given)
-    found["decided_at"] = state.given[-1].event.time
+    found["decided_by"] = " / ".join(one.actor for one in state.decisions)
+    found["decided_at"] = state.decisions[-1].event.time
     if state.state is State.FIRST_GIVEN:
         return found
     found["decision"] = " / ".join(state.choices)
-    reasons = [f"{one.actor}: {one.decision.reason}" for one in state.given if one.decision.reason]
-    if len(state.given) == 1:
-        reasons = [state.given[0].decision.reason]
+    reasons = [
+        f"{one.actor}: {one.decision.reason}" for one in state.decisions if one.decision.reason
+    ]
+    if len(state.decisions) == 1:
+        reasons = [state.decisions[0].decision.reason]
     found["decision_reason"] = " / ".join(filter(None, reasons)) or None
     if state.state is State.REOPENED:
         found["decision_reopened_because"] = " ".join(state.why)

@@ -14,9 +14,9 @@ from starlette.types import ASGIApp
 from pipeline.core.errors import RecordError, RunError, ScreeningError
 from pipeline.review.access.guard import Outside, refuse_unguarded
 from pipeline.review.access.sessions import Access
-from pipeline.review.desk import Desk
 from pipeline.review.newer import NewerRun
 from pipeline.review.pages import page
+from pipeline.review.review_session import ReviewSession
 from pipeline.review.routes import bulk
 from pipeline.review.routes import decide as decisions
 from pipeline.review.routes import item as item_routes
@@ -35,11 +35,11 @@ unreleased files, so nothing of it is on."""
 DEFECT = "This is a defect in Clearance. Nothing was written; the terminal says more."
 
 
-def create_app(desk: Desk, access: Access, newer: NewerRun | None = None) -> FastAPI:
+def create_app(review: ReviewSession, access: Access, newer: NewerRun | None = None) -> FastAPI:
     """The review page of a run.
 
     Args:
-        desk: the run with its record.
+        review: the run with its record.
         access: who may come in, and under which names the server may be asked.
         newer: looks whether another run has taken the place of this one; None where that can't be
             seen.
@@ -52,7 +52,7 @@ def create_app(desk: Desk, access: Access, newer: NewerRun | None = None) -> Fas
         redirect_slashes=False,  # it answers before the guard, and tells which addresses there are
         telemetry=NO_TELEMETRY,
     )
-    app.state.desk = desk
+    app.state.review = review
     app.state.access = access
     app.state.newer = newer
     for module in (queue_routes, item_routes, decisions, bulk):

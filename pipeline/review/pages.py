@@ -22,9 +22,9 @@ from pipeline.decisions.state import State
 from pipeline.results.inputs import drops_of
 from pipeline.review.access.people import Person
 from pipeline.review.access.sessions import Access, Session
-from pipeline.review.desk import Desk
 from pipeline.review.newer import NewerRun
 from pipeline.review.queue.filters import NOBODY, Filters
+from pipeline.review.review_session import ReviewSession
 from pipeline.review.wording import CHOICES, FILTERS, MEANINGS, STATES
 
 FOLDER = Path(__file__).resolve().parent
@@ -50,7 +50,7 @@ def page(request: Request, template: str, *, status: int = 200, **context: Any) 
         context: what the template speaks of.
     """
     session: Session | None = getattr(request.state, "session", None)
-    desk: Desk = request.app.state.desk
+    review: ReviewSession = request.app.state.review
     access: Access = request.app.state.access
     newer: NewerRun | None = request.app.state.newer
     theme = request.cookies.get("theme", "")
@@ -59,10 +59,10 @@ def page(request: Request, template: str, *, status: int = 200, **context: Any) 
         "person": session.person if session else None,
         "csrf": session.csrf if session else "",
         "passwords": access.passwords,
-        "screened": screened(desk.stored.run),
+        "screened": screened(review.stored.run),
         "newer": newer.sentence() if newer and session else "",
         "theme": theme if theme in THEMES else "",
-        "done": just_done(request, desk, session.person) if session else None,
+        "done": just_done(request, review, session.person) if session else None,
         "query": carried(request),
     }
     html = templates().get_template(template).render({**around, **context})
@@ -110,20 +110,20 @@ def carried(request: Request) -> str:
     return Filters.of_query(request.query_params.multi_items()).query()
 
 
-def just_done(request: Request, desk: Desk, person: Person) -> dict[str, Any] | None:
+def just_done(request: Request, review: ReviewSession, person: Person) -> dict[str, Any] | None:
     """The person's own decision that the query string says was just written."""
     wanted = request.query_params.get(DONE, "")
     number = request.query_params.get("of", "")
     # Of more digits than that, Python makes no number.
     plain = number.isascii() and number.isdigit() and len(number) < 10
-    if not wanted or not plain or int(number) >= len(desk):
+    if not wanted or not plain or int(number) >= len(review):
         return None
-    row = desk.row(int(number))
+    row = review.row(int(number))
     work_id = request.query_params.get("of_work") or None
-    if work_id is not None and all(match["work_id"] != work_id for match in desk.matches(row)):
+    if work_id is not None and all(match["work_id"] != work_id for match in review.matches(row)):
         return None
-    sight = desk.sees(row, person, work_id)
-    event: Event | None = next((one for one in sight.events if one.event_id == wanted), None)
+    visibility = review.visibility(row, person, work_id)
+    event: Event | None = next((one for one in visibility.events if one.event_id == wanted), None)
     if event is None or not same_person(event.actor, person.name):
         return None
     return {
@@ -131,9 +131,9 @@ def just_done(request: Request, desk: Desk, person: Person) -> dict[str, Any] | 
         "number": int(number),
         "row": row,
         "work_id": work_id,
-        "sight": sight,
-        "undone": wanted in sight.undone,
-        "evidence": desk.evidence(row, work_id),
+        "visibility": visibility,
+        "undone": wanted in visibility.undone,
+        "evidence": review.evidence(row, work_id),
     }
 
 
@@ -141,11 +141,11 @@ def deciding(
     request: Request, number: int, row: dict[str, Any], work_id: str | None, person: Person
 ) -> dict[str, Any]:
     """What `decide.html.j2` needs: put it into the context of the page that includes it."""
-    desk: Desk = request.app.state.desk
+    review: ReviewSession = request.app.state.review
     access: Access = request.app.state.access
-    band = desk.basis(row, work_id).band
-    rules = desk.rules
-    state = desk.state(row, work_id)
+    band = review.basis(row, work_id).band
+    rules = review.rules
+    state = review.state(row, work_id)
     pairless = (work_id or row["work_id"]) is None or row["asset_id"] is None
     asked = request.query_params.get("choice_made", "")
     return {
@@ -153,7 +153,7 @@ def deciding(
         "row": row,
         "work_id": work_id or row["work_id"] or "",
         "state": state,
-        "sight": desk.sees(row, person, work_id),
+        "visibility": review.visibility(row, person, work_id),
         "choices": [
             {
                 "value": str(choice),
@@ -166,10 +166,10 @@ def deciding(
             }
             for place, choice in enumerate(CHOICES, start=1)
         ],
-        "evidence": desk.evidence(row, work_id),
+        "evidence": review.evidence(row, work_id),
         "event_ids": [secrets.token_hex(16) for _ in range(3)],
         "names": access.names(),
-        "same_bytes": len(desk.numbers_of(row)) - 1,
+        "same_bytes": len(review.numbers_of(row)) - 1,
     }
 
 

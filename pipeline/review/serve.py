@@ -27,8 +27,8 @@ PORT = 8417
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """What the command was asked for.
+class ServeOptions:
+    """Options of `clearance review`.
 
     Attributes:
         out: a folder of results, a scan directory, or s3://BUCKET/PREFIX.
@@ -94,11 +94,11 @@ class Served:
         ]
 
 
-def serve(asked: Asked, tell: Callable[[Served], None]) -> None:
+def serve(options: ServeOptions, tell: Callable[[Served], None]) -> None:
     """Serves the review page until it is interrupted.
 
     Args:
-        asked: what the command was asked for.
+        options: of the command.
         tell: called when the page listens.
 
     Raises:
@@ -113,51 +113,53 @@ def serve(asked: Asked, tell: Callable[[Served], None]) -> None:
         from pipeline.review.access.people import Person, Role, read_people
         from pipeline.review.access.sessions import Access
         from pipeline.review.app import create_app
-        from pipeline.review.desk import Desk
         from pipeline.review.newer import NewerRun
+        from pipeline.review.review_session import ReviewSession
         from pipeline.review.routes.item import warm
     except ImportError as error:
         raise RecordError(
             f"The review page needs {error.name}: pip install 'clearance[review]'."
         ) from error
-    loopback = is_loopback(asked.host)
-    if not loopback and asked.users is None:
+    loopback = is_loopback(options.host)
+    if not loopback and options.users is None:
         raise RecordError(
-            f"On {asked.host} others can reach the page, so it needs --users FILE; "
+            f"On {options.host} others can reach the page, so it needs --users FILE; "
             "`clearance review-user FILE NAME --role reviewer` makes one."
         )
-    if is_wildcard(asked.host) and not asked.allow_hosts:
+    if is_wildcard(options.host) and not options.allow_hosts:
         raise RecordError(
-            f"On {asked.host} the page does not know its own name: give --allow-host NAME, as "
+            f"On {options.host} the page does not know its own name: give --allow-host NAME, as "
             "browsers will ask for it."
         )
-    results = results_of(asked.out)
+    results = results_of(options.out)
     stored = read_run(results)
-    given = place(asked.out)
+    given = place(options.out)
     newer = (
         NewerRun(given, str(stored.run.get("run_id") or "?")) if isinstance(given, Path) else None
     )
     where: str | Path
-    if asked.record is not None:
-        where = asked.record
+    if options.record is not None:
+        where = options.record
     elif isinstance(results, Path):
         where = results
     else:
-        raise RecordError(f"{asked.out} is object storage, where no record can lie: give --record.")
-    starter = person(asked.name if asked.name is not None else _login(), what="--as")
-    desk = Desk(stored, where, second_person=asked.second_person, starter=starter)
-    if asked.users is not None:
-        read_people(asked.users)
-    with bound(asked.host, asked.port) as listening:
+        raise RecordError(
+            f"{options.out} is object storage, which can't hold a record: give --record."
+        )
+    starter = person(options.name if options.name is not None else _login(), what="--as")
+    review = ReviewSession(stored, where, second_person=options.second_person, starter=starter)
+    if options.users is not None:
+        read_people(options.users)
+    with bound(options.host, options.port) as listening:
         port = int(listening.getsockname()[1])
         access = Access(
-            local=None if asked.users is not None else Person(starter, Role.APPROVER),
-            people=asked.users,
-            hosts=hosts_of(asked.host, port, asked.allow_hosts),
+            local=None if options.users is not None else Person(starter, Role.APPROVER),
+            people=options.users,
+            hosts=hosts_of(options.host, port, options.allow_hosts),
             cookie=f"clearance_review_{port}",
         )
-        url = address_of(asked, port, access.token)
-        app = create_app(desk, access, newer)
+        url = address_of(options, port, access.token)
+        app = create_app(review, access, newer)
         threading.Thread(target=_warmed, args=(lambda: warm(app),), daemon=True).start()
         config = uvicorn.Config(
             app,
@@ -169,14 +171,14 @@ def serve(asked: Asked, tell: Callable[[Served], None]) -> None:
             timeout_graceful_shutdown=5,
         )
         served = Served(
-            url, port, len(desk), str(stored.run.get("run_id", "")),
-            starter if access.token is not None else None, asked.users,
+            url, port, len(review), str(stored.run.get("run_id", "")),
+            starter if access.token is not None else None, options.users,
         )  # fmt: skip
         folders = tempfile.TemporaryDirectory(prefix="clearance-review-")
         keep()
         with suppress(KeyboardInterrupt), folders as folder:
             tell(served)
-            if asked.open_browser and _has_browser():
+            if options.open_browser and _has_browser():
                 threading.Timer(0.5, _open, (url, Path(folder))).start()
             uvicorn.Server(config).run(sockets=[listening])
 
@@ -189,9 +191,9 @@ def keep() -> None:
     gc.freeze()
 
 
-def address_of(asked: Asked, port: int, token: str | None) -> str:
+def address_of(options: ServeOptions, port: int, token: str | None) -> str:
     """What to open: under the first name that was allowed, where the address itself is none."""
-    shown = asked.allow_hosts[0] if is_wildcard(asked.host) else asked.host
+    shown = options.allow_hosts[0] if is_wildcard(options.host) else options.host
     shown = f"[{shown}]" if ":" in shown and is_address(shown) else shown
     base = f"http://{shown}/" if _has_port(shown) else f"http://{shown}:{port}/"
     return base if token is None else f"{base}enter?token={token}"

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pipeline.core.records import Asset, Band
 from pipeline.core.wording.terms import BANDS, listed, risk_number
 from pipeline.core.wording.visible import visible
-from pipeline.decisions.basis import Basis, standing
+from pipeline.decisions.basis import Basis, reasons_to_reopen
 from pipeline.decisions.state import Suppression
 
 
@@ -96,6 +96,6 @@ class FalseMatches:
                 asset.asset_id, asset.asset_path, work_id, version, digest, fingerprint, risk, band,
                 run_id="",
             )  # fmt: skip
-            why_not = () if decision.covers(now) else standing(decision.basis, now).why
+            why_not = reasons_to_reopen(decision.basis, now)
             effects[work_id] = FalseMatchEffect(decision, why_not)
         return effects

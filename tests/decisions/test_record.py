@@ -93,7 +93,7 @@ def test_of_many_at_one_instant_the_check_lets_one_through(place):
     refused = []
 
     def first_only(state: ItemState, _: object) -> None:
-        if state.given:
+        if state.decisions:
             raise PermissionError
 
     def decide(number: int) -> None:

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.core.records import Band
-from pipeline.decisions.basis import Basis, Item, standing
+from pipeline.decisions.basis import Basis, Item, reasons_to_reopen
 from pipeline.decisions.events import FIRST, Assignment, Choice, Comment, Decision, Event, Undo
 from pipeline.decisions.state import Items, State, item_state
 
@@ -111,10 +111,10 @@ def test_what_is_undone_does_not_come_back_with_an_earlier_one():
         ({"asset_path": "moved.png"}, None),
     ],
 )
-def test_a_decision_stands_until_its_band_would_be_another(change, why):
-    found = standing(BASIS, replace(BASIS, **change))
-    assert found.stands is (why is None)
-    assert why is None or why in " ".join(found.why)
+def test_a_decision_holds_until_its_band_would_be_another(change, why):
+    reasons = reasons_to_reopen(BASIS, replace(BASIS, **change))
+    assert (not reasons) is (why is None)
+    assert why is None or why in " ".join(reasons)
 
 
 def test_what_was_decided_on_another_band_is_reopened():
@@ -171,10 +171,11 @@ def test_false_matches_are_suppressed_and_can_be_revoked():
     items = Items(said.events)
     [one] = items.suppressions()
     assert (one.asset_id, one.work_id, one.by) == ("a" * 64, "w1", ("anna", "bob"))
-    assert one.covers(BASIS)
-    assert one.covers(replace(BASIS, index_version=9, asset_path="elsewhere.png"))
-    assert not one.covers(replace(BASIS, band=Band.REVIEW))
-    assert not one.covers(replace(BASIS, work_id="w2"))
+    assert not reasons_to_reopen(one.basis, BASIS)
+    moved = replace(BASIS, index_version=9, asset_path="elsewhere.png")
+    assert not reasons_to_reopen(one.basis, moved)
+    assert reasons_to_reopen(one.basis, replace(BASIS, band=Band.REVIEW))
+    assert reasons_to_reopen(one.basis, replace(BASIS, work_id="w2"))
     assert items.of_row(row(BASIS)).state is State.SUPPRESSED
     gone = replace(BASIS, work_id=None, band=Band.NO_MATCH, run_id=LATER)
     assert items.of_row(row(gone)).state is State.SUPPRESSED  # a scan left the match out
@@ -247,13 +248,13 @@ def test_whatever_happens_the_state_is_what_its_words_say(done, band):
                 said.undo(step[1], made[step[2] % len(made)])
     now = replace(BASIS, band=band)
     found = item_state(BASIS.item, said.events, now)
-    people = [one.actor for one in found.standing]
+    people = [one.actor for one in found.in_force]
     assert len(people) == len(set(people))
-    assert all(one.decision.basis == now for one in found.standing)
-    assert not {one.event.event_id for one in found.given} & found.undone
+    assert all(one.decision.basis == now for one in found.in_force)
+    assert not {one.event.event_id for one in found.decisions} & found.undone
     wanted = 2 if band is Band.ESCALATE else 1
-    assert (found.state is State.OPEN) == (not found.given)
-    assert (found.state is State.REOPENED) == (not found.standing and bool(found.reopened))
+    assert (found.state is State.OPEN) == (not found.decisions)
+    assert (found.state is State.REOPENED) == (not found.in_force and bool(found.reopened))
     assert (found.state is State.FIRST_GIVEN) == (0 < len(people) < wanted)
     enough = len(people) >= wanted
     assert (found.state is State.CONTESTED) == (enough and len(found.choices) > 1)

@@ -1,4 +1,4 @@
-"""The office that tests of the page sit in."""
+"""The site that tests of the page sit in."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import pytest
 
 pytest.importorskip("fastapi")
 
-from page_samples import Office
+from page_samples import ReviewSite
 
 
 @pytest.fixture
-def office(tmp_path: Path) -> Office:
-    return Office(tmp_path / "out")
+def site(tmp_path: Path) -> ReviewSite:
+    return ReviewSite(tmp_path / "out")

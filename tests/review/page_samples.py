@@ -16,7 +16,7 @@ from pipeline.results.files import ResultFiles, StoredRun, read_run
 from pipeline.results.table import write_tables
 from pipeline.review.access.sessions import Access, Person, Role
 from pipeline.review.app import create_app
-from pipeline.review.desk import Desk
+from pipeline.review.review_session import ReviewSession
 
 HOST = "127.0.0.1:8417"
 ORIGIN = f"http://{HOST}"
@@ -82,15 +82,15 @@ def signed_in(app: FastAPI, access: Access, person: Person) -> Browser:
     return Browser(client, access.session(cookie).csrf)
 
 
-class Office:
+class ReviewSite:
     """A page with a session for each person, without passwords in the way."""
 
-    def __init__(self, out: Path, given: list[RiskRow] | None = None, **desk_options) -> None:
+    def __init__(self, out: Path, given: list[RiskRow] | None = None, **session_options) -> None:
         self.out = out
         self.stored = write_run(out, rows() if given is None else given)
-        self.desk = Desk(self.stored, out, **desk_options)
+        self.review = ReviewSession(self.stored, out, **session_options)
         self.access = Access(local=DORA, hosts=frozenset({HOST}))
-        self.app = create_app(self.desk, self.access)
+        self.app = create_app(self.review, self.access)
 
     def client(self) -> TestClient:
         return client_of(self.app)
@@ -99,18 +99,18 @@ class Office:
         return signed_in(self.app, self.access, person)
 
     def number(self, path: str) -> int:
-        found = self.desk.number_of(path)
+        found = self.review.number_of(path)
         assert found is not None
         return found
 
     def on(self, path: str, work_id: str = "") -> dict:
         """The fields by which a request names a row and what was seen."""
         number = self.number(path)
-        evidence = self.desk.evidence(self.desk.row(number), work_id or None)
+        evidence = self.review.evidence(self.review.row(number), work_id or None)
         return {"number": number, "work_id": work_id, "evidence": evidence}
 
     def state(self, path: str) -> str:
-        return str(self.desk.state(self.desk.row(self.number(path))).state)
+        return str(self.review.state(self.review.row(self.number(path))).state)
 
 
 def hidden(html: str, name: str) -> str:

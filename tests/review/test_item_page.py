@@ -6,7 +6,7 @@ import re
 from dataclasses import replace
 
 import pytest
-from page_samples import ANNA, BOB, DORA, HOSTILE, READER, Office, rows, write_run
+from page_samples import ANNA, BOB, DORA, HOSTILE, READER, ReviewSite, rows, write_run
 from row_samples import PRIOR
 
 from pipeline.core.records import Band
@@ -20,15 +20,15 @@ CAT, DOG = "b/cat.png", "b/dog.png"
 WHISKERS = "because-of-the-whiskers"
 
 
-def shown(office, person, path, query=""):
-    answer = office.browser(person).get(f"/item/{office.number(path)}{query}")
+def shown(site, person, path, query=""):
+    answer = site.browser(person).get(f"/item/{site.number(path)}{query}")
     assert answer.status_code == 200, answer.text
     return answer.text
 
 
-def decide(office, person, path, choice="needs_licence", reason=WHISKERS):
-    answer = office.browser(person).post(
-        "/decide", {**office.on(path), "choice": choice, "reason": reason}
+def decide(site, person, path, choice="needs_licence", reason=WHISKERS):
+    answer = site.browser(person).post(
+        "/decide", {**site.on(path), "choice": choice, "reason": reason}
     )
     assert answer.status_code == 200, answer.text
 
@@ -38,80 +38,80 @@ def part(html, name):
 
 
 @pytest.mark.parametrize("row", rows(), ids=lambda row: row.asset.asset_path)
-def test_every_row_has_a_page_that_says_what_each_stage_did(office, row):
-    html = shown(office, READER, row.asset.asset_path)
+def test_every_row_has_a_page_that_says_what_each_stage_did(site, row):
+    html = shown(site, READER, row.asset.asset_path)
     assert html.count('class="is-') == len(row.outcomes)
     assert "undefined" not in html
     assert not re.search(r"\sstyle=", html)
 
 
-def test_what_each_stage_added_is_a_picture_and_numbers(office):
-    office.stored.run["calibration"] = {"prior": {"image": PRIOR}}
-    html = part(shown(office, READER, CAT), "adds")
+def test_what_each_stage_added_is_a_picture_and_numbers(site):
+    site.stored.run["calibration"] = {"prior": {"image": PRIOR}}
+    html = part(shown(site, READER, CAT), "adds")
     assert html.count("<rect ") == html.count('<tr class="') > 3
     assert "Before any evidence" in html
     assert "Together" in html
 
 
-def test_a_picture_that_is_not_there_says_why(office):
-    html = shown(office, READER, CAT)
+def test_a_picture_that_is_not_there_says_why(site):
+    html = shown(site, READER, CAT)
     assert "can&#39;t be read in the drop" in html
     assert "The index that was searched is not there as it was" in html
-    number = office.number(CAT)
+    number = site.number(CAT)
     for name in ("asset.webp", "work.webp", "laid.webp"):
-        answer = office.browser(READER).get(f"/item/{number}/{name}")
+        answer = site.browser(READER).get(f"/item/{number}/{name}")
         assert answer.status_code == 404
         assert "<img" not in answer.text.partition("<main")[2]
 
 
-def test_each_of_the_rows_works_has_its_own_page(office):
-    html = shown(office, ANNA, CAT, "?work=w2")
+def test_each_of_the_rows_works_has_its_own_page(site):
+    html = shown(site, ANNA, CAT, "?work=w2")
     assert "Another match" in html
     assert 'name="work_id" value="w2"' in html
-    other = office.browser(ANNA).get(f"/item/{office.number(CAT)}?work=w9")
+    other = site.browser(ANNA).get(f"/item/{site.number(CAT)}?work=w9")
     assert other.status_code == 404
     assert "no evidence with that work" in other.text
 
 
-def test_a_suppressed_match_is_not_what_the_page_opens_with(office, monkeypatch):
-    given = office.desk.matches
+def test_a_suppressed_match_is_not_what_the_page_opens_with(site, monkeypatch):
+    given = site.review.matches
 
     def suppressing(many):
         def found(row):
             return [{**one, "suppressed": place < many} for place, one in enumerate(given(row))]
 
-        monkeypatch.setattr(office.desk, "matches", found)
+        monkeypatch.setattr(site.review, "matches", found)
 
-    first, second = [one["work_id"] for one in given(office.desk.row(office.number(CAT)))][:2]
-    assert f'name="work_id" value="{first}"' in shown(office, ANNA, CAT)
+    first, second = [one["work_id"] for one in given(site.review.row(site.number(CAT)))][:2]
+    assert f'name="work_id" value="{first}"' in shown(site, ANNA, CAT)
     suppressing(1)
-    assert f'name="work_id" value="{second}"' in shown(office, ANNA, CAT)
-    assert "Suppressed match" in shown(office, ANNA, CAT, f"?work={first}")
+    assert f'name="work_id" value="{second}"' in shown(site, ANNA, CAT)
+    assert "Suppressed match" in shown(site, ANNA, CAT, f"?work={first}")
     suppressing(100)
-    html = shown(office, ANNA, CAT)
+    html = shown(site, ANNA, CAT)
     assert f'name="work_id" value="{first}"' in html
     assert "Suppressed match" in html
 
 
-def test_the_filter_is_carried_to_the_next_row(office):
-    html = shown(office, ANNA, CAT, "?band=escalate&sort=path")
-    after = office.number(DOG)
+def test_the_filter_is_carried_to_the_next_row(site):
+    html = shown(site, ANNA, CAT, "?band=escalate&sort=path")
+    after = site.number(DOG)
     assert f'id="after" href="/item/{after}?band=escalate&amp;sort=path"' in html
     assert '1 of 2<span class="wide"> in this filter' in html
 
 
-def test_a_first_decision_is_not_told_on_the_page_of_another_asset_of_the_work(office):
-    decide(office, ANNA, DOG)
+def test_a_first_decision_is_not_told_on_the_page_of_another_asset_of_the_work(site):
+    decide(site, ANNA, DOG)
     for person in (BOB, DORA, READER):
-        html = part(shown(office, person, CAT), "history")
+        html = part(shown(site, person, CAT), "history")
         assert "Second person wanted" in html
         assert "Anna Berg" in html
         assert WHISKERS not in html
         assert "Needs licence" not in html
-    own = part(shown(office, ANNA, CAT), "history")
+    own = part(shown(site, ANNA, CAT), "history")
     assert "Needs licence" in own
-    decide(office, BOB, DOG, reason="so it is")
-    assert "Needs licence" in part(shown(office, READER, CAT), "history")
+    decide(site, BOB, DOG, reason="so it is")
+    assert "Needs licence" in part(shown(site, READER, CAT), "history")
 
 
 @pytest.mark.parametrize("band", [Band.ESCALATE, Band.REVIEW])
@@ -122,21 +122,21 @@ def test_a_first_decision_of_an_earlier_run_is_not_told_either(tmp_path, band):
     gone = replace(Basis.of_row(row), asset_id="9" * 64, asset_path="gone.png", band=band)
     record = Record.open(tmp_path / "out", create=True)
     record.decide("Anna Berg", gone, Choice.REPLACE, reason=WHISKERS)
-    office = Office(tmp_path / "out")
-    html = part(shown(office, BOB, CAT), "history")
+    site = ReviewSite(tmp_path / "out")
+    html = part(shown(site, BOB, CAT), "history")
     assert "gone.png" in html
     assert "not in this run" in html
     sealed = band is Band.ESCALATE
     assert (WHISKERS not in html) is sealed
     assert ("Replace" not in html) is sealed
-    assert WHISKERS in part(shown(office, ANNA, CAT), "history")
+    assert WHISKERS in part(shown(site, ANNA, CAT), "history")
 
 
-def test_the_same_asset_with_another_work_is_told(office):
-    given = {**office.on(CAT, "w2"), "choice": "no_issue", "reason": "only a likeness"}
+def test_the_same_asset_with_another_work_is_told(site):
+    given = {**site.on(CAT, "w2"), "choice": "no_issue", "reason": "only a likeness"}
     for person in (ANNA, BOB):
-        assert office.browser(person).post("/decide", given).status_code == 200
-    html = part(shown(office, READER, CAT), "history")
+        assert site.browser(person).post("/decide", given).status_code == 200
+    html = part(shown(site, READER, CAT), "history")
     assert "This asset with other works" in html
     assert "only a likeness" in html
 
@@ -172,8 +172,8 @@ def test_earlier_scans_are_those_before_this_one_at_the_same_path_or_of_the_same
     assert len(earlier_scans(stored.folder, other)) == 1
 
 
-def test_results_that_are_no_scans_have_no_earlier_ones(office):
-    assert earlier_scans(office.stored.folder, office.desk.row(0)) == ()
+def test_results_that_are_no_scans_have_no_earlier_ones(site):
+    assert earlier_scans(site.stored.folder, site.review.row(0)) == ()
 
 
 @pytest.mark.parametrize(
@@ -183,14 +183,14 @@ def test_results_that_are_no_scans_have_no_earlier_ones(office):
         ("?at=-1", 422), ("?at=x", 422), ("?side=work&file=../../etc/passwd", 404),
     ],
 )  # fmt: skip
-def test_texts_that_are_not_there_end_in_one_sentence(office, query, status):
-    number = office.number("act one.fountain")
-    answer = office.browser(READER).get(f"/item/{number}/script{query}")
+def test_texts_that_are_not_there_end_in_one_sentence(site, query, status):
+    number = site.number("act one.fountain")
+    answer = site.browser(READER).get(f"/item/{number}/script{query}")
     assert answer.status_code == status
     assert "Traceback" not in answer.text
 
 
-def test_hostile_names_are_text(office):
-    html = shown(office, READER, f"b/c/{HOSTILE}.png")
+def test_hostile_names_are_text(site):
+    html = shown(site, READER, f"b/c/{HOSTILE}.png")
     assert "<img src=x" not in html
     assert "&lt;img src=x" in html

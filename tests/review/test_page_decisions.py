@@ -6,14 +6,14 @@ import json
 import re
 
 import pytest
-from page_samples import ANNA, BOB, DORA, HOSTILE, READER, Office, hidden, rows, write_run
+from page_samples import ANNA, BOB, DORA, HOSTILE, READER, ReviewSite, hidden, rows, write_run
 
 from pipeline.core.records import Band
 from pipeline.decisions.events import Choice, EventKind
 from pipeline.decisions.record import Record
 from pipeline.review.access.sessions import Person, Role
-from pipeline.review.desk import Desk
 from pipeline.review.queue.filters import Filters
+from pipeline.review.review_session import ReviewSession
 from pipeline.review.routes import bulk
 
 REVIEW = "b/c/two.png"
@@ -21,26 +21,26 @@ ESCALATE = "b/dog.png"
 WHISKERS = "because-of-the-whiskers"
 
 
-def decide(office, person, path, choice="no_issue", **given):
-    answer = office.browser(person).post(
-        "/decide", {**office.on(path), "choice": choice, "reason": "looked", **given}
+def decide(site, person, path, choice="no_issue", **given):
+    answer = site.browser(person).post(
+        "/decide", {**site.on(path), "choice": choice, "reason": "looked", **given}
     )
     assert answer.status_code == 200, answer.text
     return answer.json()
 
 
-def undo(office, person, path, of, reason="too soon", **given):
-    return office.browser(person).post(
-        "/undo", {**office.on(path), "of": of, "reason": reason, **given}
+def undo(site, person, path, of, reason="too soon", **given):
+    return site.browser(person).post(
+        "/undo", {**site.on(path), "of": of, "reason": reason, **given}
     )
 
 
-def test_a_decision_is_an_event_with_its_evidence(office):
-    assert office.desk.record is None
-    row = office.desk.row(office.number(REVIEW))
-    said = decide(office, ANNA, REVIEW, "needs_licence", note="n", assignee="legal")
+def test_a_decision_is_an_event_with_its_evidence(site):
+    assert site.review.record is None
+    row = site.review.row(site.number(REVIEW))
+    said = decide(site, ANNA, REVIEW, "needs_licence", note="n", assignee="legal")
     assert said["state"] == "agreed"
-    event = Record.open(office.out).head
+    event = Record.open(site.out).head
     assert event.actor == "Anna Berg"
     assert event.event_id == said["event_id"]
     assert event.payload.choice is Choice.NEEDS_LICENCE
@@ -49,66 +49,71 @@ def test_a_decision_is_an_event_with_its_evidence(office):
     for name in ("asset_id", "work_id", "index_version", "config_fingerprint", "risk", "run_id"):
         assert getattr(basis, name) == row[name]
     # The same bytes at another path are the same item.
-    assert office.state("copy of two.png") == "agreed"
+    assert site.state("copy of two.png") == "agreed"
 
 
-def test_who_said_what_and_why_stands_beside_the_form_once_it_may_be_seen(office):
-    decide(office, ANNA, ESCALATE, "needs_licence", reason=WHISKERS)
-    number = office.number(ESCALATE)
+def test_who_said_what_and_why_stands_beside_the_form_once_it_may_be_seen(site):
+    decide(site, ANNA, ESCALATE, "needs_licence", reason=WHISKERS)
+    number = site.number(ESCALATE)
 
     def form(person):
-        html = office.browser(person).get(f"/item/{number}").text
+        html = site.browser(person).get(f"/item/{number}").text
         return re.sub(r"<[^>]+>", "", html[html.index('id="decide"') :].partition("<form")[0])
 
     assert WHISKERS not in form(BOB)
-    decide(office, BOB, ESCALATE, "replace", reason="a tail")
+    decide(site, BOB, ESCALATE, "replace", reason="a tail")
     said = " ".join(form(READER).split())
     assert f"Needs licence by Anna Berg {WHISKERS}" in said
     assert f"Replace by {BOB.name} a tail" in said
 
 
-def test_what_is_refused_makes_no_record(office):
-    browser = office.browser(ANNA)
+def test_what_is_refused_makes_no_record(site):
+    browser = site.browser(ANNA)
     for path, given in (
         ("/decide", {"choice": "false_match"}),
         ("/decide", {"choice": "no_issue", "assignee": "a\u200bb"}),
         ("/assign", {"assignee": "a\u200bb"}),
         ("/comment", {"text": " "}),
     ):
-        answer = browser.post(path, {**office.on(REVIEW), **given})
+        answer = browser.post(path, {**site.on(REVIEW), **given})
         assert answer.status_code == 409, answer.text
-    assert office.desk.record is None
-    assert not (office.out / "record.sqlite").exists()
+    assert site.review.record is None
+    assert not (site.out / "record.sqlite").exists()
 
 
-def test_form_and_json_are_one(office):
-    given = {**office.on(REVIEW), "choice": "replace", "reason": "r\r\ns", "query": "band=review"}
-    browser = office.browser(ANNA)
+def test_form_and_json_are_one(site):
+    given = {
+        **site.on(REVIEW),
+        "choice": "replace",
+        "reason": "r\r\ns",
+        "query": "band=review",
+    }
+    browser = site.browser(ANNA)
     answer = browser.post("/decide", {**given, "then": "next"}, as_json=False)
     assert answer.status_code == 303
-    after = office.desk.around(office.number(REVIEW), Filters(band=("review",))).after
+    after = site.review.around(site.number(REVIEW), Filters(band=("review",))).after
     assert answer.headers["location"].startswith(f"/item/{after}?band=review&done=")
-    assert Record.open(office.out).head.payload.reason == "r\ns"
+    assert Record.open(site.out).head.payload.reason == "r\ns"
     queue = browser.get("/?" + answer.headers["location"].split("?")[1]).text
     assert "Recorded: <b>Replace</b>" in queue
     # Nobody else is told so, whatever the address says.
-    assert "Recorded:" not in office.browser(BOB).get(f"/?{answer.headers['location']}").text
+    assert "Recorded:" not in site.browser(BOB).get(f"/?{answer.headers['location']}").text
 
 
-def test_a_request_sent_twice_is_written_once(office):
-    given = {**office.on(REVIEW), "choice": "no_issue", "event_id": "a" * 32}
-    first = office.browser(ANNA).post("/decide", given).json()
-    again = office.browser(ANNA).post("/decide", given).json()
+def test_a_request_sent_twice_is_written_once(site):
+    given = {**site.on(REVIEW), "choice": "no_issue", "event_id": "a" * 32}
+    first = site.browser(ANNA).post("/decide", given).json()
+    again = site.browser(ANNA).post("/decide", given).json()
     assert first["event_id"] == again["event_id"] == "a" * 32
-    assert len([e for e in office.desk.opened().events() if e.kind is EventKind.DECISION]) == 1
+    assert len([e for e in site.review.opened().events() if e.kind is EventKind.DECISION]) == 1
 
 
-def test_a_page_of_another_run_decides_nothing(office, tmp_path):
-    seen = office.on(REVIEW)
+def test_a_page_of_another_run_decides_nothing(site, tmp_path):
+    seen = site.on(REVIEW)
     changed = [row for row in rows() if row.asset.asset_path != "a.png"]
-    later = Desk(write_run(tmp_path / "later", changed), tmp_path / "later")
-    office.app.state.desk = later
-    answer = office.browser(ANNA).post("/decide", {**seen, "choice": "no_issue"})
+    later = ReviewSession(write_run(tmp_path / "later", changed), tmp_path / "later")
+    site.app.state.review = later
+    answer = site.browser(ANNA).post("/decide", {**seen, "choice": "no_issue"})
     assert answer.status_code in (404, 409)
     assert later.record is None
 
@@ -116,18 +121,18 @@ def test_a_page_of_another_run_decides_nothing(office, tmp_path):
 @pytest.mark.parametrize(
     ("path", "choice"), [(ESCALATE, "no_issue"), (REVIEW, "false_match"), ("locked.png", "replace")]
 )
-def test_a_reason_is_wanted(office, path, choice):
-    given = {**office.on(path), "choice": choice, "reason": "  "}
-    answer = office.browser(ANNA).post("/decide", given)
+def test_a_reason_is_wanted(site, path, choice):
+    given = {**site.on(path), "choice": choice, "reason": "  "}
+    answer = site.browser(ANNA).post("/decide", given)
     assert answer.status_code == 409
     assert "reason" in answer.json()["error"]
-    assert office.state(path) == "open"
+    assert site.state(path) == "open"
 
 
-def everything(office, person):
+def everything(site, person):
     """All that the page tells a person, in one text."""
-    browser = office.browser(person)
-    number = office.number(ESCALATE)
+    browser = site.browser(person)
+    number = site.number(ESCALATE)
     pages = [
         "/",
         "/?q=dog",
@@ -138,157 +143,161 @@ def everything(office, person):
     ]
     texts = [browser.get(place).text for place in pages]
     as_json = browser.client.get("/", headers={"accept": "application/json"}).text
-    sight = office.desk.sees(office.desk.row(number), person)
-    return "\n".join([*texts, as_json, repr(sight)])
+    visibility = site.review.visibility(site.review.row(number), person)
+    return "\n".join([*texts, as_json, repr(visibility)])
 
 
 @pytest.mark.parametrize("person", [READER, BOB, DORA], ids=lambda p: str(p.role))
-def test_the_first_decision_is_sealed_until_the_second(office, person):
-    browser = office.browser(ANNA)
-    decide(office, ANNA, ESCALATE, "replace", reason=WHISKERS, note=WHISKERS)
-    browser.post("/comment", {**office.on(ESCALATE), "text": WHISKERS})
-    assert office.state(ESCALATE) == "first_given"
-    told = everything(office, person)
+def test_the_first_decision_is_sealed_until_the_second(site, person):
+    browser = site.browser(ANNA)
+    decide(site, ANNA, ESCALATE, "replace", reason=WHISKERS, note=WHISKERS)
+    browser.post("/comment", {**site.on(ESCALATE), "text": WHISKERS})
+    assert site.state(ESCALATE) == "first_given"
+    told = everything(site, person)
     assert WHISKERS not in told
     assert "REPLACE" not in told
-    page = office.desk.page(Filters(choice=("replace",)))
+    page = site.review.page(Filters(choice=("replace",)))
     assert page.total == 0
     assert {one.value: one.rows for one in page.choices}["replace"] == 0
-    assert office.desk.page(Filters(status=("first_given",))).total == 1
-    sight = office.desk.sees(office.desk.row(office.number(ESCALATE)), person)
-    assert sight.sealed
-    assert sight.given_by == ("Anna Berg",)
+    assert site.review.page(Filters(status=("first_given",))).total == 1
+    visibility = site.review.visibility(site.review.row(site.number(ESCALATE)), person)
+    assert visibility.sealed
+    assert visibility.decided_by == ("Anna Berg",)
     # Whoever gave it sees it.
-    own = office.desk.sees(office.desk.row(office.number(ESCALATE)), ANNA)
+    own = site.review.visibility(site.review.row(site.number(ESCALATE)), ANNA)
     assert not own.sealed
     assert own.own is not None
     assert own.choices == (Choice.REPLACE,)
 
 
-def test_the_second_decision_opens_both(office):
-    decide(office, ANNA, ESCALATE, "replace", reason=WHISKERS)
-    assert decide(office, BOB, ESCALATE, "replace")["state"] == "agreed"
-    sight = office.desk.sees(office.desk.row(office.number(ESCALATE)), READER)
-    assert sight.choices == (Choice.REPLACE,)
-    assert WHISKERS in repr(sight.events)
-    assert office.desk.page(Filters(choice=("replace",))).total == 1
+def test_the_second_decision_opens_both(site):
+    decide(site, ANNA, ESCALATE, "replace", reason=WHISKERS)
+    assert decide(site, BOB, ESCALATE, "replace")["state"] == "agreed"
+    visibility = site.review.visibility(site.review.row(site.number(ESCALATE)), READER)
+    assert visibility.choices == (Choice.REPLACE,)
+    assert WHISKERS in repr(visibility.events)
+    assert site.review.page(Filters(choice=("replace",))).total == 1
 
 
-def test_two_that_differ_are_contested(office):
-    decide(office, ANNA, ESCALATE, "replace")
-    assert decide(office, BOB, ESCALATE, "no_issue")["state"] == "contested"
-    assert decide(office, BOB, ESCALATE, "replace")["state"] == "agreed"
+def test_two_that_differ_are_contested(site):
+    decide(site, ANNA, ESCALATE, "replace")
+    assert decide(site, BOB, ESCALATE, "no_issue")["state"] == "contested"
+    assert decide(site, BOB, ESCALATE, "replace")["state"] == "agreed"
 
 
-def test_one_person_is_not_two(office):
-    decide(office, ANNA, ESCALATE, "replace")
+def test_one_person_is_not_two(site):
+    decide(site, ANNA, ESCALATE, "replace")
     again = Person("ANNA  berg", Role.APPROVER)
-    assert decide(office, again, ESCALATE, "replace")["state"] == "first_given"
+    assert decide(site, again, ESCALATE, "replace")["state"] == "first_given"
 
 
-def test_a_first_decision_stays_sealed_when_it_is_reopened(office, tmp_path):
-    decide(office, ANNA, ESCALATE, "replace", reason=WHISKERS)
+def test_a_first_decision_stays_sealed_when_it_is_reopened(site, tmp_path):
+    decide(site, ANNA, ESCALATE, "replace", reason=WHISKERS)
     moved = rows()
     place = next(n for n, row in enumerate(moved) if row.asset.asset_path == ESCALATE)
     from row_samples import flagged_row
 
     moved[place] = flagged_row(ESCALATE, 4.5, band=Band.REVIEW, asset_id="1" * 64)
-    desk = Desk(write_run(tmp_path / "later", moved), office.out)
-    row = desk.row(desk.number_of(ESCALATE))
-    assert str(desk.state(row).state) == "reopened"
-    sight = desk.sees(row, BOB)
-    assert sight.sealed
-    assert WHISKERS not in repr(sight)
-    assert desk.page(Filters(choice=("replace",))).total == 0
-    assert desk.sees(row, ANNA).choices == (Choice.REPLACE,)
+    review = ReviewSession(write_run(tmp_path / "later", moved), site.out)
+    row = review.row(review.number_of(ESCALATE))
+    assert str(review.state(row).state) == "reopened"
+    visibility = review.visibility(row, BOB)
+    assert visibility.sealed
+    assert WHISKERS not in repr(visibility)
+    assert review.page(Filters(choice=("replace",))).total == 0
+    assert review.visibility(row, ANNA).choices == (Choice.REPLACE,)
 
 
-def test_a_decision_is_reopened_when_the_band_moves(office, tmp_path):
-    decide(office, ANNA, REVIEW, "no_issue")
+def test_a_decision_is_reopened_when_the_band_moves(site, tmp_path):
+    decide(site, ANNA, REVIEW, "no_issue")
     from row_samples import flagged_row
 
     moved = [row for row in rows() if row.asset.asset_path != REVIEW]
     moved.append(flagged_row(REVIEW, 9.0, asset_id="2" * 64))
-    desk = Desk(write_run(tmp_path / "later", moved), office.out)
-    sight = desk.sees(desk.row(desk.number_of(REVIEW)), BOB)
-    assert str(sight.state) == "reopened"
-    assert "Needs review" in sight.why[0]
-    assert desk.page(Filters(status=("reopened",))).total == 1
+    review = ReviewSession(write_run(tmp_path / "later", moved), site.out)
+    visibility = review.visibility(review.row(review.number_of(REVIEW)), BOB)
+    assert str(visibility.state) == "reopened"
+    assert "Needs review" in visibility.why[0]
+    assert review.page(Filters(status=("reopened",))).total == 1
 
 
-def test_taking_back_is_an_event(office):
-    said = decide(office, ANNA, REVIEW)
-    assert undo(office, ANNA, REVIEW, said["event_id"], reason=" ").status_code == 409
-    answer = undo(office, ANNA, REVIEW, said["event_id"])
+def test_taking_back_is_an_event(site):
+    said = decide(site, ANNA, REVIEW)
+    assert undo(site, ANNA, REVIEW, said["event_id"], reason=" ").status_code == 409
+    answer = undo(site, ANNA, REVIEW, said["event_id"])
     assert answer.json()["state"] == "open"
-    kinds = [event.kind for event in office.desk.opened().events()]
+    kinds = [event.kind for event in site.review.opened().events()]
     assert kinds == [EventKind.OPENED, EventKind.DECISION, EventKind.UNDO]
-    assert undo(office, ANNA, REVIEW, said["event_id"]).status_code == 409
+    assert undo(site, ANNA, REVIEW, said["event_id"]).status_code == 409
 
 
-def test_only_an_approver_takes_back_anothers(office):
-    said = decide(office, ANNA, REVIEW)
-    assert undo(office, BOB, REVIEW, said["event_id"]).status_code == 403
-    assert office.state(REVIEW) == "agreed"
-    assert undo(office, DORA, REVIEW, said["event_id"]).status_code == 200
+def test_only_an_approver_takes_back_anothers(site):
+    said = decide(site, ANNA, REVIEW)
+    assert undo(site, BOB, REVIEW, said["event_id"]).status_code == 403
+    assert site.state(REVIEW) == "agreed"
+    assert undo(site, DORA, REVIEW, said["event_id"]).status_code == 200
 
 
-def test_nobody_takes_back_what_they_may_not_see(office):
-    said = decide(office, ANNA, ESCALATE)
-    answer = undo(office, DORA, ESCALATE, said["event_id"])
+def test_nobody_takes_back_what_they_may_not_see(site):
+    said = decide(site, ANNA, ESCALATE)
+    answer = undo(site, DORA, ESCALATE, said["event_id"])
     assert answer.status_code == 404
     # An item's decision can't be reached through another row either.
-    assert undo(office, DORA, REVIEW, said["event_id"]).status_code == 404
-    assert office.state(ESCALATE) == "first_given"
+    assert undo(site, DORA, REVIEW, said["event_id"]).status_code == 404
+    assert site.state(ESCALATE) == "first_given"
 
 
-def test_only_an_approver_goes_back_on_a_false_match(office):
-    said = decide(office, ANNA, REVIEW, "false_match")
+def test_only_an_approver_goes_back_on_a_false_match(site):
+    said = decide(site, ANNA, REVIEW, "false_match")
     assert said["state"] == "suppressed"
-    assert undo(office, ANNA, REVIEW, said["event_id"]).status_code == 403
+    assert undo(site, ANNA, REVIEW, said["event_id"]).status_code == 403
     for person in (ANNA, BOB):
-        given = {**office.on(REVIEW), "choice": "no_issue", "reason": "r"}
-        answer = office.browser(person).post("/decide", given)
+        given = {**site.on(REVIEW), "choice": "no_issue", "reason": "r"}
+        answer = site.browser(person).post("/decide", given)
         assert answer.status_code == 403
         assert "approver" in answer.json()["error"]
-    assert office.desk.items().suppressions()
-    assert undo(office, DORA, REVIEW, said["event_id"]).json()["state"] == "open"
-    assert not office.desk.items().suppressions()
+    assert site.review.items().suppressions()
+    assert undo(site, DORA, REVIEW, said["event_id"]).json()["state"] == "open"
+    assert not site.review.items().suppressions()
 
 
-def test_another_work_of_a_row_is_decided_on_its_own(office):
-    said = decide(office, ANNA, "b/cat.png", **office.on("b/cat.png", "w2"))
+def test_another_work_of_a_row_is_decided_on_its_own(site):
+    said = decide(site, ANNA, "b/cat.png", **site.on("b/cat.png", "w2"))
     assert said["state"] == "first_given"
-    assert office.state("b/cat.png") == "open"
-    row = office.desk.row(office.number("b/cat.png"))
-    assert str(office.desk.state(row, "w2").state) == "first_given"
-    assert Record.open(office.out).head.payload.basis.work_id == "w2"
-    given = {**office.on("b/cat.png"), "work_id": "w9", "choice": "replace"}
-    assert office.browser(ANNA).post("/decide", given).status_code == 404
+    assert site.state("b/cat.png") == "open"
+    row = site.review.row(site.number("b/cat.png"))
+    assert str(site.review.state(row, "w2").state) == "first_given"
+    assert Record.open(site.out).head.payload.basis.work_id == "w2"
+    given = {**site.on("b/cat.png"), "work_id": "w9", "choice": "replace"}
+    assert site.browser(ANNA).post("/decide", given).status_code == 404
 
 
-def test_assigning_and_commenting(office):
-    browser = office.browser(ANNA)
-    browser.post("/assign", {**office.on(REVIEW), "assignee": "bob", "note": "please"})
-    browser.post("/comment", {**office.on(REVIEW), "text": "seen"})
-    assert office.desk.page(Filters(assignee="bob")).total == 2  # two paths of the same bytes
-    assert office.state(REVIEW) == "open"
-    browser.post("/assign", {**office.on(REVIEW), "assignee": ""})
-    assert office.desk.page(Filters(assignee="bob")).total == 0
+def test_assigning_and_commenting(site):
+    browser = site.browser(ANNA)
+    browser.post("/assign", {**site.on(REVIEW), "assignee": "bob", "note": "please"})
+    browser.post("/comment", {**site.on(REVIEW), "text": "seen"})
+    assert site.review.page(Filters(assignee="bob")).total == 2  # two paths of the same bytes
+    assert site.state(REVIEW) == "open"
+    browser.post("/assign", {**site.on(REVIEW), "assignee": ""})
+    assert site.review.page(Filters(assignee="bob")).total == 0
 
 
-def test_what_another_program_writes_is_seen(office):
-    decide(office, ANNA, REVIEW)
-    other = Record.open(office.out)
-    other.decide("carl", office.desk.basis(office.desk.row(office.number("faint.png"))), "replace")
-    assert office.desk.page(Filters(choice=("replace",))).total == 1
+def test_what_another_program_writes_is_seen(site):
+    decide(site, ANNA, REVIEW)
+    other = Record.open(site.out)
+    other.decide(
+        "carl",
+        site.review.basis(site.review.row(site.number("faint.png"))),
+        "replace",
+    )
+    assert site.review.page(Filters(choice=("replace",))).total == 1
 
 
-def test_a_record_that_was_altered_stops_everything(office):
+def test_a_record_that_was_altered_stops_everything(site):
     import sqlite3
 
-    decide(office, ANNA, REVIEW)
-    with sqlite3.connect(office.out / "record.sqlite") as connection:
+    decide(site, ANNA, REVIEW)
+    with sqlite3.connect(site.out / "record.sqlite") as connection:
         for (name,) in connection.execute(
             "SELECT name FROM sqlite_master WHERE type = 'trigger'"
         ).fetchall():
@@ -301,18 +310,18 @@ def test_a_record_that_was_altered_stops_everything(office):
             (body,),
         )
     connection.close()
-    answer = office.browser(ANNA).get("/")
+    answer = site.browser(ANNA).get("/")
     assert answer.status_code == 409
     assert "audit verify" in answer.text
 
 
-def test_hostile_names_are_text(office):
-    browser = office.browser(DORA)
+def test_hostile_names_are_text(site):
+    browser = site.browser(DORA)
     path = f"b/c/{HOSTILE}.png"
-    browser.post("/comment", {**office.on(path), "text": HOSTILE})
-    decide(office, DORA, path, "replace", reason=HOSTILE, assignee=HOSTILE)
-    number = office.number(path)
-    done = Record.open(office.out).head.event_id
+    browser.post("/comment", {**site.on(path), "text": HOSTILE})
+    decide(site, DORA, path, "replace", reason=HOSTILE, assignee=HOSTILE)
+    number = site.number(path)
+    done = Record.open(site.out).head.event_id
     for place in (
         "/",
         f"/item/{number}",
@@ -332,48 +341,48 @@ def test_hostile_names_are_text(office):
 FIELDS = {"choice": "no_issue", "reason": "looked through", "note": "", "assignee": ""}
 
 
-def preview(office, person, query="", **given):
-    return office.browser(person).post("/bulk/preview", {"query": query, **FIELDS, **given})
+def preview(site, person, query="", **given):
+    return site.browser(person).post("/bulk/preview", {"query": query, **FIELDS, **given})
 
 
-def test_bulk_shows_the_exact_count_first_and_then_does_that(office):
-    decide(office, ANNA, "faint.png")
-    shown = preview(office, DORA).json()
-    assert office.desk.record is not None
-    assert shown["asked"] == len(office.desk)
+def test_bulk_shows_the_exact_count_first_and_then_does_that(site):
+    decide(site, ANNA, "faint.png")
+    shown = preview(site, DORA).json()
+    assert site.review.record is not None
+    assert shown["asked"] == len(site.review)
     left = sum(shown["left_out"].values())
     assert shown["decided"] + left == shown["asked"]
     assert shown["left_out"][bulk.TWO_PERSONS] == 2
     assert shown["left_out"][bulk.DECIDED] == 1
     assert shown["left_out"][bulk.SAME_BYTES] == 1
-    before = sum(1 for _ in office.desk.opened().events())
+    before = sum(1 for _ in site.review.opened().events())
     given = {"query": "", **FIELDS, "preview": shown["preview"], "bulk_id": "b" * 32}
-    done = office.browser(DORA).post("/bulk", given).json()
+    done = site.browser(DORA).post("/bulk", given).json()
     assert done == {"written": shown["decided"], "passed_over": 0, "stopped": ""}
-    events = list(office.desk.opened().events())[before:]
+    events = list(site.review.opened().events())[before:]
     assert [event.payload.basis.asset_path for event in events] == shown["paths"]
     assert "in bulk" in events[0].payload.note
-    assert office.state(ESCALATE) == "open"
+    assert site.state(ESCALATE) == "open"
     # Sent again, nothing is left to do, and what was shown does not hold any more.
-    assert office.browser(DORA).post("/bulk", given).status_code == 409
+    assert site.browser(DORA).post("/bulk", given).status_code == 409
 
 
-def test_bulk_that_is_not_what_was_shown_writes_nothing(office):
-    shown = preview(office, DORA, "band=review").json()
-    decide(office, ANNA, REVIEW)
-    head = office.desk.opened().head.seq
+def test_bulk_that_is_not_what_was_shown_writes_nothing(site):
+    shown = preview(site, DORA, "band=review").json()
+    decide(site, ANNA, REVIEW)
+    head = site.review.opened().head.seq
     given = {"query": "band=review", **FIELDS, "preview": shown["preview"], "bulk_id": "b" * 32}
-    assert office.browser(DORA).post("/bulk", given).status_code == 409
-    page = office.browser(DORA).post("/bulk", given, as_json=False)
+    assert site.browser(DORA).post("/bulk", given).status_code == 409
+    page = site.browser(DORA).post("/bulk", given, as_json=False)
     assert page.status_code == 409
     assert "nothing was written" in page.text
     changed = {**given, "choice": "replace"}
-    assert office.browser(DORA).post("/bulk", changed).status_code == 409
-    assert office.desk.opened().head.seq == head
+    assert site.browser(DORA).post("/bulk", changed).status_code == 409
+    assert site.review.opened().head.seq == head
 
 
-def test_bulk_by_form(office):
-    browser = office.browser(DORA)
+def test_bulk_by_form(site):
+    browser = site.browser(DORA)
     asked = browser.get("/bulk?band=review").text
     assert "4 rows pass it" in asked
     shown = browser.post("/bulk/preview", {"query": "band=review", **FIELDS}, as_json=False).text
@@ -381,23 +390,23 @@ def test_bulk_by_form(office):
     given = {name: hidden(shown, name) for name in ("query", "preview", "bulk_id")}
     done = browser.post("/bulk", {**FIELDS, **given}, as_json=False)
     assert "3 decisions “No issue”" in done.text
-    assert office.state("copy of two.png") == "agreed"
+    assert site.state("copy of two.png") == "agreed"
 
 
-def test_bulk_asks_for_a_reason_and_has_a_limit(office, monkeypatch):
-    answer = preview(office, DORA, "band=review", choice="false_match", reason="")
+def test_bulk_asks_for_a_reason_and_has_a_limit(site, monkeypatch):
+    answer = preview(site, DORA, "band=review", choice="false_match", reason="")
     assert answer.status_code == 422
     assert "reason" in answer.json()["error"]
     monkeypatch.setattr(bulk, "MOST_ROWS", 3)
-    answer = preview(office, DORA, "band=review")
+    answer = preview(site, DORA, "band=review")
     assert answer.status_code == 422
     assert "at most 3" in answer.json()["error"]
     monkeypatch.setattr(bulk, "MOST_ROWS", 4)
-    assert preview(office, DORA, "band=review").status_code == 200
+    assert preview(site, DORA, "band=review").status_code == 200
 
 
-def test_the_bulk_form_without_a_reason_comes_back_as_it_was_filled_in(office, monkeypatch):
-    browser = office.browser(DORA)
+def test_the_bulk_form_without_a_reason_comes_back_as_it_was_filled_in(site, monkeypatch):
+    browser = site.browser(DORA)
     given = {
         "query": "band=review", "choice": "false_match", "reason": " ", "note": "see <b> & me",
         "assignee": "Ines Ort",
@@ -414,7 +423,7 @@ def test_the_bulk_form_without_a_reason_comes_back_as_it_was_filled_in(office, m
         assert 'value="Ines Ort"' in back.text
         assert hidden(back.text, "query") == "band=review"
         assert "4 rows pass it" in back.text
-    assert office.desk.record is None
+    assert site.review.record is None
     # With the reason, it goes on from there.
     shown = browser.post("/bulk/preview", {**given, "reason": "not this"}, as_json=False)
     assert "3 decisions “False match” would be written" in shown.text
@@ -431,28 +440,28 @@ def test_the_bulk_form_without_a_reason_comes_back_as_it_was_filled_in(office, m
 
 
 def test_rules_of_the_command(tmp_path):
-    office = Office(tmp_path / "out", second_person=(Band.ESCALATE, Band.REVIEW), starter="dora")
-    assert office.desk.rules.second_person == (Band.ESCALATE, Band.REVIEW)
-    assert decide(office, ANNA, REVIEW)["state"] == "first_given"
-    kinds = [event.kind for event in Record.open(office.out).events()]
+    site = ReviewSite(tmp_path / "out", second_person=(Band.ESCALATE, Band.REVIEW), starter="dora")
+    assert site.review.rules.second_person == (Band.ESCALATE, Band.REVIEW)
+    assert decide(site, ANNA, REVIEW)["state"] == "first_given"
+    kinds = [event.kind for event in Record.open(site.out).events()]
     assert kinds == [EventKind.OPENED, EventKind.RULES, EventKind.DECISION]
     # Another start that says nothing leaves the rules; one that says otherwise sets them.
-    Desk(office.stored, office.out)
-    assert Record.open(office.out).rules.second_person == (Band.ESCALATE, Band.REVIEW)
-    Desk(office.stored, office.out, second_person=(), starter="dora")
-    assert Record.open(office.out).rules.second_person == ()
+    ReviewSession(site.stored, site.out)
+    assert Record.open(site.out).rules.second_person == (Band.ESCALATE, Band.REVIEW)
+    ReviewSession(site.stored, site.out, second_person=(), starter="dora")
+    assert Record.open(site.out).rules.second_person == ()
 
 
-def test_what_does_not_fit_is_one_sentence(office):
-    browser = office.browser(DORA)
+def test_what_does_not_fit_is_one_sentence(site):
+    browser = site.browser(DORA)
     for given in (
         {},
-        {**office.on(REVIEW)},
-        {**office.on(REVIEW), "choice": "cleared"},
-        {**office.on(REVIEW), "choice": "no_issue", "extra": 1},
-        {**office.on(REVIEW), "choice": "no_issue", "number": -1},
-        {**office.on(REVIEW), "choice": "no_issue", "event_id": "x"},
-        {**office.on(REVIEW), "choice": "no_issue", "reason": "x" * 20_001},
+        {**site.on(REVIEW)},
+        {**site.on(REVIEW), "choice": "cleared"},
+        {**site.on(REVIEW), "choice": "no_issue", "extra": 1},
+        {**site.on(REVIEW), "choice": "no_issue", "number": -1},
+        {**site.on(REVIEW), "choice": "no_issue", "event_id": "x"},
+        {**site.on(REVIEW), "choice": "no_issue", "reason": "x" * 20_001},
     ):
         answer = browser.post("/decide", given)
         assert answer.status_code in (409, 422), given
@@ -463,4 +472,4 @@ def test_what_does_not_fit_is_one_sentence(office):
     headers["content-type"] = "text/plain"
     assert browser.client.post("/decide", content=b"x", headers=headers).status_code == 415
     assert json.loads(browser.post("/decide", {}).text)["error"]
-    assert len(office.desk.items()) == 0
+    assert len(site.review.items()) == 0

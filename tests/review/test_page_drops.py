@@ -19,8 +19,8 @@ from pipeline.results import read_run
 from pipeline.results.inputs import drop_of
 from pipeline.review.access.sessions import Access
 from pipeline.review.app import create_app
-from pipeline.review.desk import Desk
 from pipeline.review.pages import DROPS, PLACES, screened
+from pipeline.review.review_session import ReviewSession
 from pipeline.review.serve import results_of
 from training.synthetic import picture
 
@@ -32,13 +32,13 @@ DROP_OF = {"copy.jpg": STILLS, "alone.png": STILLS, "other.jpg": PAGES, "lifted.
 class Reviewed:
     """A page, the results that it shows, and what its head says of the drops."""
 
-    desk: Desk
+    review: ReviewSession
     browser: Browser
     head: tuple[str, ...]
     prefixes: dict[str, str]
 
     def item(self, file: str) -> str:
-        number = self.desk.number_of(self.prefixes[file] + file)
+        number = self.review.number_of(self.prefixes[file] + file)
         assert number is not None
         return f"/item/{number}"
 
@@ -47,7 +47,7 @@ class Reviewed:
         answer = self.browser.get(place)
         assert answer.status_code == status, answer.text
         head = html.unescape(answer.text.partition("</header>")[0])
-        for words in (*self.head, str(self.desk.stored.run["run_id"])):
+        for words in (*self.head, str(self.review.stored.run["run_id"])):
             assert words in head
         return answer.text
 
@@ -94,12 +94,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def reviewed(folder: Path, request: pytest.FixtureRequest) -> Reviewed:
     results = results_of(str(folder / request.param))
     assert isinstance(results, Path)
-    desk = Desk(read_run(results), results)
+    review = ReviewSession(read_run(results), results)
     access = Access(local=DORA, hosts=frozenset({HOST}))
     head = (str(folder / "drops"),) if request.param == "run" else (STILLS, PAGES)
     prefixes = {file: f"{drop}/" for file, drop in DROP_OF.items()}
-    browser = signed_in(create_app(desk, access), access, DORA)
-    return Reviewed(desk, browser, head, prefixes)
+    browser = signed_in(create_app(review, access), access, DORA)
+    return Reviewed(review, browser, head, prefixes)
 
 
 def test_every_address_that_can_be_asked_for_answers(reviewed, folder):
@@ -164,20 +164,20 @@ def test_of_many_drops_some_are_named_and_the_others_counted():
 
 
 @pytest.mark.parametrize("run", [{}, {"drop": None}, {"drops": {}}, {"drops": None}])
-def test_a_run_that_does_not_say_what_it_screened_has_pages(office, run):
-    del office.stored.run["drop"], office.stored.run["run_id"]
-    office.stored.run.update(run)
-    for place in ("/", f"/item/{office.number('b/cat.png')}"):
-        assert office.browser(DORA).get(place).status_code == 200
-    assert screened(office.stored.run).run_id == "?"
-    assert drop_of(office.stored.run, "b/cat.png") is None
+def test_a_run_that_does_not_say_what_it_screened_has_pages(site, run):
+    del site.stored.run["drop"], site.stored.run["run_id"]
+    site.stored.run.update(run)
+    for place in ("/", f"/item/{site.number('b/cat.png')}"):
+        assert site.browser(DORA).get(place).status_code == 200
+    assert screened(site.stored.run).run_id == "?"
+    assert drop_of(site.stored.run, "b/cat.png") is None
 
 
-def test_a_hostile_place_is_text(office):
-    del office.stored.run["drop"]
+def test_a_hostile_place_is_text(site):
+    del site.stored.run["drop"]
     many = {f"{HOSTILE}{number}": f"/in/{HOSTILE}" for number in range(DROPS + 1)}
-    office.stored.run["drops"] = many
-    text = office.browser(DORA).get("/").text
+    site.stored.run["drops"] = many
+    text = site.browser(DORA).get("/").text
     assert "1 more drop" in text
     assert HOSTILE not in text
     assert "&lt;img src=x" in text

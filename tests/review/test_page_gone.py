@@ -7,7 +7,7 @@ import sqlite3
 import time
 
 import pytest
-from page_samples import ANNA, DORA, HOST, Office, rows, write_run
+from page_samples import ANNA, DORA, HOST, ReviewSite, rows, write_run
 from typer.testing import CliRunner
 
 from pipeline.cli import app as cli
@@ -17,9 +17,9 @@ from pipeline.decisions.record import Record
 
 
 @pytest.mark.parametrize("kind", ["application/json", "application/x-www-form-urlencoded"])
-def test_a_browser_that_goes_away_in_the_midst_is_no_defect(office, kind):
-    browser = office.browser(ANNA)
-    cookie = f"{office.access.cookie}={browser.client.cookies[office.access.cookie]}"
+def test_a_browser_that_goes_away_in_the_midst_is_no_defect(site, kind):
+    browser = site.browser(ANNA)
+    cookie = f"{site.access.cookie}={browser.client.cookies[site.access.cookie]}"
     headers = {"host": HOST, "cookie": cookie, "content-type": kind, "content-length": "100"}
     if kind == "application/json":
         headers["x-csrf-token"] = browser.csrf
@@ -40,14 +40,14 @@ def test_a_browser_that_goes_away_in_the_midst_is_no_defect(office, kind):
     async def send(message):
         sent.append(message)
 
-    asyncio.run(office.app(scope, receive, send))  # raises if it is told of as a defect
+    asyncio.run(site.app(scope, receive, send))  # raises if it is told of as a defect
     assert sent[0]["status"] == 400
-    assert office.desk.record is None
+    assert site.review.record is None
 
 
-def test_a_slash_too_many_tells_nothing_before_the_guard(office):
+def test_a_slash_too_many_tells_nothing_before_the_guard(site):
     for path in ("/item/0/", "/bulk/", "/nothing/"):
-        assert office.client().get(path).status_code == 404
+        assert site.client().get(path).status_code == 404
 
 
 def test_a_reader_does_not_wait_as_long_as_a_writer(tmp_path, monkeypatch):
@@ -65,11 +65,11 @@ def test_a_reader_does_not_wait_as_long_as_a_writer(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def decided(office: Office) -> Office:
+def decided(site: ReviewSite) -> ReviewSite:
     """With a record, which the page has read."""
-    given = {**office.on("b/c/two.png"), "choice": "no_issue", "reason": "seen"}
-    assert office.browser(ANNA).post("/decide", given).status_code == 200
-    return office
+    given = {**site.on("b/c/two.png"), "choice": "no_issue", "reason": "seen"}
+    assert site.browser(ANNA).post("/decide", given).status_code == 200
+    return site
 
 
 @pytest.mark.parametrize("left", ["nothing", "an empty file"])
@@ -113,7 +113,7 @@ def test_what_is_written_into_a_file_that_is_taken_away_is_not_acknowledged(deci
     with pytest.raises(RecordError):
         record.decide(
             "anna",
-            decided.desk.basis(decided.desk.row(0)),
+            decided.review.basis(decided.review.row(0)),
             "no_issue",
             reason="r",
             check=taken_away,

@@ -6,7 +6,7 @@ import re
 
 import pytest
 from fastapi import APIRouter, FastAPI
-from page_samples import ANNA, BOB, DORA, HOST, ORIGIN, READER, Office
+from page_samples import ANNA, BOB, DORA, HOST, ORIGIN, READER, ReviewSite
 
 from pipeline.review.access.guard import LEAST, OPEN, GuardedRoute, page_router, refuse_unguarded
 from pipeline.review.access.sessions import Access, Person, Role
@@ -27,9 +27,9 @@ WRITING = {
 }
 
 
-def every_route(office: Office) -> list[tuple[str, str, Role | None]]:
+def every_route(site: ReviewSite) -> list[tuple[str, str, Role | None]]:
     found = []
-    for route in office.app.routes:
+    for route in site.app.routes:
         assert isinstance(route, GuardedRoute), route
         found += [(method, route.path, route.least) for method in route.methods]
     return found
@@ -39,35 +39,35 @@ def place(path: str) -> str:
     return re.sub(r"\{[^}]*\}", "0", path)
 
 
-def test_open_routes_are_these_and_no_others(office):
-    assert {(m, p) for m, p, least in every_route(office) if least is None} == OPEN_ROUTES
+def test_open_routes_are_these_and_no_others(site):
+    assert {(m, p) for m, p, least in every_route(site) if least is None} == OPEN_ROUTES
 
 
-def test_every_route_is_shut_to_who_is_not_signed_in(office):
+def test_every_route_is_shut_to_who_is_not_signed_in(site):
     walked = 0
-    for method, path, least in every_route(office):
+    for method, path, least in every_route(site):
         if least is None:
             continue
         for body in ({}, {"json": {"csrf": "x"}}, {"data": {"csrf": "x"}}):
             if method == "GET" and body:
                 continue
-            answer = office.client().request(method, place(path), **body)
+            answer = site.client().request(method, place(path), **body)
             assert answer.status_code == 401, (method, path)
             assert "cat.png" not in answer.text
         walked += 1
     assert walked >= 8
 
 
-def test_a_forged_cookie_is_nobody(office):
-    client = office.client()
-    client.cookies.set(office.access.cookie, "x" * 43)
+def test_a_forged_cookie_is_nobody(site):
+    client = site.client()
+    client.cookies.set(site.access.cookie, "x" * 43)
     assert client.get("/").status_code == 401
 
 
 @pytest.mark.parametrize("person", [READER, ANNA, DORA], ids=lambda p: str(p.role))
-def test_every_route_asks_its_role(office, person):
-    browser = office.browser(person)
-    for method, path, least in every_route(office):
+def test_every_route_asks_its_role(site, person):
+    browser = site.browser(person)
+    for method, path, least in every_route(site):
         if least is None or path == "/logout":
             continue
         headers = {"x-csrf-token": browser.csrf}
@@ -79,18 +79,18 @@ def test_every_route_asks_its_role(office, person):
             assert "takes the role" in answer.text
 
 
-def test_what_writes_asks_for_at_least_a_reviewer(office):
-    declared = {path: least for method, path, least in every_route(office) if method == "POST"}
+def test_what_writes_asks_for_at_least_a_reviewer(site):
+    declared = {path: least for method, path, least in every_route(site) if method == "POST"}
     assert {path: declared[path] for path in WRITING} == WRITING
     assert set(declared) == {*WRITING, "/login", "/logout"}
 
 
 @pytest.mark.parametrize("how", ["missing", "wrong", "another session's"])
 @pytest.mark.parametrize("as_json", [True, False])
-def test_every_writing_route_asks_for_the_sessions_word(office, how, as_json):
-    browser = office.browser(DORA)
-    word = {"missing": None, "wrong": "x", "another session's": office.browser(ANNA).csrf}[how]
-    for method, path, least in every_route(office):
+def test_every_writing_route_asks_for_the_sessions_word(site, how, as_json):
+    browser = site.browser(DORA)
+    word = {"missing": None, "wrong": "x", "another session's": site.browser(ANNA).csrf}[how]
+    for method, path, least in every_route(site):
         if method == "GET" or least is None:
             continue
         if as_json:
@@ -99,7 +99,7 @@ def test_every_writing_route_asks_for_the_sessions_word(office, how, as_json):
         else:
             answer = browser.client.post(path, data={} if word is None else {"csrf": word})
         assert answer.status_code == 403, path
-    assert office.desk.record is None
+    assert site.review.record is None
 
 
 @pytest.mark.parametrize(
@@ -112,31 +112,31 @@ def test_every_writing_route_asks_for_the_sessions_word(office, how, as_json):
         {"sec-fetch-site": "same-site"},
     ],
 )
-def test_pages_of_other_sites_write_nothing(office, headers):
-    browser = office.browser(DORA)
+def test_pages_of_other_sites_write_nothing(site, headers):
+    browser = site.browser(DORA)
     for path in [*WRITING, "/login", "/logout"]:
         given = {"x-csrf-token": browser.csrf, **headers}
         assert browser.client.post(path, json={}, headers=given).status_code == 403, path
 
 
-def test_the_own_page_writes(office):
-    browser = office.browser(ANNA)
-    given = {**office.on("b/c/two.png"), "choice": "no_issue"}
+def test_the_own_page_writes(site):
+    browser = site.browser(ANNA)
+    given = {**site.on("b/c/two.png"), "choice": "no_issue"}
     headers = {"x-csrf-token": browser.csrf, "origin": ORIGIN, "sec-fetch-site": "same-origin"}
     assert browser.client.post("/decide", json=given, headers=headers).status_code == 200
 
 
 @pytest.mark.parametrize("host", ["evil.example", "127.0.0.1", "127.0.0.1:1", "", HOST + ".x"])
-def test_another_host_is_refused_before_anything_else(office, host):
-    browser = office.browser(DORA)
-    for _, path, _ in every_route(office):
+def test_another_host_is_refused_before_anything_else(site, host):
+    browser = site.browser(DORA)
+    for _, path, _ in every_route(site):
         answer = browser.client.get(place(path), headers={"host": host})
         assert answer.status_code == 421, path
         assert "cat.png" not in answer.text
 
 
-def test_headers_are_on_every_answer(office):
-    browser = office.browser(DORA)
+def test_headers_are_on_every_answer(site):
+    browser = site.browser(DORA)
     for path in ("/", "/nothing", "/item/999999", "/static/page.css", "/login", "/openapi.json"):
         headers = browser.get(path).headers
         policy = headers["content-security-policy"]
@@ -180,8 +180,8 @@ def test_a_route_without_a_declaration_cant_be_registered():
         refuse_unguarded(app)
 
 
-def test_the_openapi_document_says_each_least_role(office):
-    document = office.browser(READER).get("/openapi.json").json()
+def test_the_openapi_document_says_each_least_role(site):
+    document = site.browser(READER).get("/openapi.json").json()
     for path, methods in document["paths"].items():
         for method, said in methods.items():
             least = said[LEAST]
@@ -189,9 +189,9 @@ def test_the_openapi_document_says_each_least_role(office):
             assert (least == OPEN) == expected, path
 
 
-def test_a_large_request_is_refused(office):
-    browser = office.browser(ANNA)
-    given = {**office.on("b/c/two.png"), "text": "x" * 300_000}
+def test_a_large_request_is_refused(site):
+    browser = site.browser(ANNA)
+    given = {**site.on("b/c/two.png"), "text": "x" * 300_000}
     assert browser.post("/comment", given).status_code == 413
 
     def pieces():
@@ -203,26 +203,26 @@ def test_a_large_request_is_refused(office):
     headers = {"x-csrf-token": browser.csrf, "content-type": "application/json"}
     answer = browser.client.post("/comment", content=pieces(), headers=headers)
     assert answer.status_code == 413
-    assert office.desk.record is None
+    assert site.review.record is None
 
 
 def test_the_first_url_lets_in_once_known(tmp_path):
-    office = Office(tmp_path / "out")
-    client = office.client()
+    site = ReviewSite(tmp_path / "out")
+    client = site.client()
     assert client.get("/enter?token=wrong").status_code == 401
     assert client.get("/enter").status_code == 401
-    entered = client.get("/enter", params={"token": office.access.token})
+    entered = client.get("/enter", params={"token": site.access.token})
     assert entered.status_code == 303
     assert entered.headers["location"] == "/"
     cookie = entered.headers["set-cookie"].lower()
     assert "httponly" in cookie
     assert "samesite=lax" in cookie
-    assert office.access.token not in client.get("/").text
+    assert site.access.token not in client.get("/").text
     assert "Dora Vance" in client.get("/").text
 
 
-def test_signing_out_ends_the_session(office):
-    browser = office.browser(BOB)
+def test_signing_out_ends_the_session(site):
+    browser = site.browser(BOB)
     assert browser.post("/logout", {}, as_json=False).status_code == 303
     assert browser.get("/").status_code == 401
 

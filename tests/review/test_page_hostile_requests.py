@@ -17,14 +17,14 @@ from pipeline.review.access.sessions import Access
 REVIEW = "b/c/two.png"
 
 
-def raw(office, body: bytes, kind: str, path: str = "/comment", **headers: str):
-    browser = office.browser(ANNA)
+def raw(site, body: bytes, kind: str, path: str = "/comment", **headers: str):
+    browser = site.browser(ANNA)
     given = {"x-csrf-token": browser.csrf, "content-type": kind, **headers}
     return browser.client.post(path, content=body, headers=given)
 
 
-def fields(office, **more: str) -> str:
-    return "&".join(f"{k}={v}" for k, v in {**office.on(REVIEW), "text": "seen", **more}.items())
+def fields(site, **more: str) -> str:
+    return "&".join(f"{k}={v}" for k, v in {**site.on(REVIEW), "text": "seen", **more}.items())
 
 
 @pytest.mark.parametrize(
@@ -44,34 +44,34 @@ def fields(office, **more: str) -> str:
         ("application/x-www-form-urlencoded; charset=idna", b"text=a", 415),
     ],
 )
-def test_bodies_that_are_nothing(office, kind, body, status):
-    answer = raw(office, body, kind)
+def test_bodies_that_are_nothing(site, kind, body, status):
+    answer = raw(site, body, kind)
     assert answer.status_code in (status, 422 if status == 400 else status), answer.text
     assert "Traceback" not in answer.text
-    assert office.desk.record is None
+    assert site.review.record is None
 
 
-def test_a_form_says_each_field_once_and_not_too_many(office):
+def test_a_form_says_each_field_once_and_not_too_many(site):
     kind = "application/x-www-form-urlencoded"
-    twice = fields(office) + "&text=other"
-    assert raw(office, twice.encode(), kind).status_code == 422
-    many = fields(office) + "".join(f"&f{n}=1" for n in range(2000))
-    assert raw(office, many.encode(), kind).status_code in (400, 422)
-    assert office.desk.record is None
-    assert raw(office, fields(office).encode(), f"{kind}; charset=UTF-8").status_code == 303
+    twice = fields(site) + "&text=other"
+    assert raw(site, twice.encode(), kind).status_code == 422
+    many = fields(site) + "".join(f"&f{n}=1" for n in range(2000))
+    assert raw(site, many.encode(), kind).status_code in (400, 422)
+    assert site.review.record is None
+    assert raw(site, fields(site).encode(), f"{kind}; charset=UTF-8").status_code == 303
 
 
 @pytest.mark.parametrize("origin", ["http://[", "http://[::1", "//", "http://127.0.0.1:8417.x"])
-def test_origins_that_are_none(office, origin):
-    body = fields(office).encode()
+def test_origins_that_are_none(site, origin):
+    body = fields(site).encode()
     kind = "application/x-www-form-urlencoded"
-    assert raw(office, body, kind, origin=origin).status_code == 403
+    assert raw(site, body, kind, origin=origin).status_code == 403
 
 
-def test_a_word_that_is_no_text(office):
-    browser = office.browser(ANNA)
+def test_a_word_that_is_no_text(site):
+    browser = site.browser(ANNA)
     for word in ("%ed%a0%80", "%ff", "é"):
-        body = f"csrf={word}&{fields(office)}".encode()
+        body = f"csrf={word}&{fields(site)}".encode()
         kind = {"content-type": "application/x-www-form-urlencoded"}
         assert browser.client.post("/comment", content=body, headers=kind).status_code == 403
 
@@ -96,26 +96,26 @@ def test_a_word_that_is_no_text(office):
         "/?sort=%00",
     ],
 )
-def test_addresses_that_are_none(office, path):
-    answer = office.browser(ANNA).get(path)
+def test_addresses_that_are_none(site, path):
+    answer = site.browser(ANNA).get(path)
     assert answer.status_code < 500
     assert "Traceback" not in answer.text
     assert "import" not in answer.text or "passwd" not in answer.text
 
 
 @pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "HEAD"])
-def test_other_methods_do_nothing(office, method):
-    browser = office.browser(ANNA)
+def test_other_methods_do_nothing(site, method):
+    browser = site.browser(ANNA)
     given = {"x-csrf-token": browser.csrf, "x-http-method-override": "POST"}
     for path in ("/decide", "/undo", "/bulk", "/", "/comment"):
         answer = browser.client.request(method, path, headers=given)
         assert answer.status_code in (200, 404, 405), path
-    assert office.desk.record is None
+    assert site.review.record is None
 
 
-def test_a_body_that_never_ends_is_not_waited_for(office, monkeypatch):
+def test_a_body_that_never_ends_is_not_waited_for(site, monkeypatch):
     monkeypatch.setattr(guard, "BODY_SECONDS", 0.05)
-    browser = office.browser(ANNA)
+    browser = site.browser(ANNA)
     sent: list[dict] = []
 
     async def receive():
@@ -124,7 +124,7 @@ def test_a_body_that_never_ends_is_not_waited_for(office, monkeypatch):
     async def send(message):
         sent.append(message)
 
-    cookie = f"{office.access.cookie}={browser.client.cookies[office.access.cookie]}"
+    cookie = f"{site.access.cookie}={browser.client.cookies[site.access.cookie]}"
     headers = {
         "host": HOST,
         "cookie": cookie,
@@ -145,7 +145,7 @@ def test_a_body_that_never_ends_is_not_waited_for(office, monkeypatch):
         "client": ("127.0.0.1", 1),
         "server": ("127.0.0.1", 8417),
     }
-    asyncio.run(asyncio.wait_for(office.app(scope, receive, send), 20))
+    asyncio.run(asyncio.wait_for(site.app(scope, receive, send), 20))
     assert sent[0]["status"] == 408
 
 

@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 import pytest
-from page_samples import ANNA, DORA, HOST, Office, rows, write_run
+from page_samples import ANNA, DORA, HOST, ReviewSite, rows, write_run
 from row_samples import RUN as RUN_INFO
 
 from pipeline.core.layout import RUN
@@ -29,9 +29,9 @@ def renamed(out: Path, run_id: str) -> None:
 
 @pytest.fixture
 def watched(tmp_path):
-    office = Office(tmp_path / "out")
-    office.app = create_app(office.desk, office.access, NewerRun(office.out, ID))
-    return office
+    site = ReviewSite(tmp_path / "out")
+    site.app = create_app(site.review, site.access, NewerRun(site.out, ID))
+    return site
 
 
 def test_results_that_were_replaced_are_told_on_every_page(watched):
@@ -45,7 +45,7 @@ def test_results_that_were_replaced_are_told_on_every_page(watched):
         assert "(run-&lt;2&gt;)" in text
         assert ID in text
     # Whoever is not signed in is told nothing of runs.
-    stranger = create_app(watched.desk, Access(local=DORA, hosts=frozenset({HOST})))
+    stranger = create_app(watched.review, Access(local=DORA, hosts=frozenset({HOST})))
     stranger.state.newer = watched.app.state.newer
     watched.app = stranger
     assert SAYS not in watched.client().get("/login").text

@@ -37,11 +37,11 @@ def file(tmp_path: Path) -> Path:
     return path
 
 
-def test_who_proves_it_is_let_in(office, file):
+def test_who_proves_it_is_let_in(site, file):
     from fastapi.testclient import TestClient
 
     access = Access(people=file, hosts=frozenset({HOST}))
-    app = create_app(office.desk, access)
+    app = create_app(site.review, access)
     client = TestClient(
         app, base_url=ORIGIN, headers={"accept": "text/html"}, follow_redirects=False
     )
@@ -69,10 +69,10 @@ def test_who_proves_it_is_let_in(office, file):
 @pytest.mark.parametrize(
     "then", ["//evil.example", "https://evil.example", "/\\evil.example", "/\t/evil.example", "x"]
 )
-def test_signing_in_leads_nowhere_else(office, file, then):
+def test_signing_in_leads_nowhere_else(site, file, then):
     from fastapi.testclient import TestClient
 
-    app = create_app(office.desk, Access(people=file, hosts=frozenset({HOST})))
+    app = create_app(site.review, Access(people=file, hosts=frozenset({HOST})))
     client = TestClient(app, base_url=ORIGIN, follow_redirects=False)
     given = {"name": "Anna Berg", "password": PASSWORD, "then": then}
     assert client.post("/login", data=given).headers["location"] == "/"

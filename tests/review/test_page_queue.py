@@ -285,26 +285,26 @@ def test_pages(page, first, lines):
     assert (found.first, len(found.lines), found.pages) == (first, lines, 3)
 
 
-def test_the_page_shows_what_the_queue_has(office):
-    browser = office.browser(DORA)
+def test_the_page_shows_what_the_queue_has(site):
+    browser = site.browser(DORA)
     text = browser.get("/").text
-    assert f"<b>{len(office.desk)}</b> rows" in text
+    assert f"<b>{len(site.review)}</b> rows" in text
     assert "Decide on all" in text
-    assert "Decide on all" not in office.browser(ANNA).get("/").text
+    assert "Decide on all" not in site.browser(ANNA).get("/").text
     assert "No row passes" in browser.get("/?q=nothing-like-it").text
     for query in ("page=x", "page=99999999999", "sort=x&order=y", "band=cleared", "q=%00", "q=%ff"):
         assert browser.get(f"/?{query}").status_code == 200, query
-    as_json = office.browser(READER).client.get(
+    as_json = site.browser(READER).client.get(
         "/?band=review", headers={"accept": "*/*, application/json"}
     )
     assert as_json.json()["total"] == 4
 
 
 @pytest.mark.parametrize("word", ["cleared", "safe", "infring"])
-def test_the_page_says_no_word_that_it_must_not(office, word):
+def test_the_page_says_no_word_that_it_must_not(site, word):
     from pipeline.review.pages import FOLDER
 
-    texts = [office.browser(DORA).get("/").text]
+    texts = [site.browser(DORA).get("/").text]
     texts += [file.read_text() for file in (FOLDER / "templates").iterdir()]
     for text in texts:
         assert word not in text.lower().replace("|safe", "")

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import schemathesis
 from hypothesis import HealthCheck, settings
-from page_samples import DORA, HOST, Office
+from page_samples import DORA, HOST, ReviewSite
 
-OFFICE = Office(Path(tempfile.mkdtemp(prefix="clearance-review-")) / "out")
-BROWSER = OFFICE.browser(DORA)
+SITE = ReviewSite(Path(tempfile.mkdtemp(prefix="clearance-review-")) / "out")
+BROWSER = SITE.browser(DORA)
 SCHEMA = schemathesis.openapi.from_dict(BROWSER.get("/openapi.json").json())
 HEADERS = {"host": HOST, "x-csrf-token": BROWSER.csrf, "accept": "application/json"}
 
@@ -22,7 +22,7 @@ def test_no_request_is_a_defect(case):
         return
     if isinstance(case.body, dict) and "evidence" in case.body:
         # Half of them name a row that is there, so that they get past the first door.
-        on = OFFICE.on("b/c/two.png")
+        on = SITE.on("b/c/two.png")
         if len(str(case.body.get("query", ""))) % 2:
             case.body.update(on)
     kwargs = case.as_transport_kwargs(base_url=f"http://{HOST}")
@@ -31,7 +31,7 @@ def test_no_request_is_a_defect(case):
     if isinstance(given.get("data"), bytes | str):
         given["content"] = given.pop("data")
     headers = {**(kwargs.get("headers") or {}), **HEADERS}
-    client = OFFICE.client()
-    client.cookies.set(OFFICE.access.cookie, BROWSER.client.cookies.get(OFFICE.access.cookie))
+    client = SITE.client()
+    client.cookies.set(SITE.access.cookie, BROWSER.client.cookies.get(SITE.access.cookie))
     answer = client.request(**given, headers=headers)
     assert answer.status_code < 500, answer.text

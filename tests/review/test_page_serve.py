@@ -71,10 +71,10 @@ def test_hosts():
     assert serve.hosts_of("10.0.0.5", 8, []) == {"10.0.0.5:8"}
     hosts = ("127.9.9.9", "::1", "localhost", "10.0.0.5", "x")
     assert [serve.is_loopback(host) for host in hosts] == [True, True, True, False, False]
-    asked = serve.Asked("x", host=EVERYWHERE, allow_hosts=("box", "y"))
-    assert serve.address_of(asked, 8, None) == "http://box:8/"
-    asked = serve.Asked("x", host="::1")
-    assert serve.address_of(asked, 8, "t") == "http://[::1]:8/enter?token=t"
+    options = serve.ServeOptions("x", host=EVERYWHERE, allow_hosts=("box", "y"))
+    assert serve.address_of(options, 8, None) == "http://box:8/"
+    options = serve.ServeOptions("x", host="::1")
+    assert serve.address_of(options, 8, "t") == "http://[::1]:8/enter?token=t"
     with pytest.raises(RecordError, match="port"):
         serve.bound("127.0.0.1", 99_999)
 
@@ -109,7 +109,7 @@ def test_the_server_answers_and_ends(out):
         Record.open(out)
 
 
-def test_nothing_heavy_is_imported_before_it_is_asked_for():
+def test_nothing_heavy_is_imported_before_it_is_needed():
     code = (
         "import sys, pipeline, pipeline.cli\n"
         "assert not {'fastapi', 'torch', 'uvicorn', 'argon2'} & set(sys.modules)\n"
@@ -119,8 +119,8 @@ def test_nothing_heavy_is_imported_before_it_is_asked_for():
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
 
 
-def test_nothing_is_reported_whatever_the_environment_says(office, monkeypatch):
+def test_nothing_is_reported_whatever_the_environment_says(site, monkeypatch):
     assert not any(NO_TELEMETRY.values())
     monkeypatch.setenv("FASTAPI_OTEL_AUTO_CONFIGURE", "true")
-    assert office.app._telemetry["auto_configure"] is False
-    assert not office.app._native_telemetry.enabled()
+    assert site.app._telemetry["auto_configure"] is False
+    assert not site.app._native_telemetry.enabled()

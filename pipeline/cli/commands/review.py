@@ -68,7 +68,7 @@ def review(
     """Serve the review page: look at rows side by side with works, and decide."""
     from dataclasses import asdict
 
-    from pipeline.review.serve import Asked, Served, serve
+    from pipeline.review.serve import Served, ServeOptions, serve
 
     def tell(served: Served) -> None:
         if as_json:
@@ -84,7 +84,7 @@ def review(
 
         bands = bands_named(second_person)
     serve(
-        Asked(
+        ServeOptions(
             out,
             port=port,
             host=host,

@@ -3,7 +3,7 @@
 Each route is declared with the least role it asks (`GuardedRouter`), and one without a declaration
 can't be registered. What a role may do to an item beyond that is settled here as well
 (`refuse_decision`, `refuse_undo`); that two persons decide, each without the other's word, is the
-record's own rule, and `Desk.sees` is the one place for what a person may see.
+record's own rule, and `review/visibility.py` is the one place for what a person may see.
 """
 
 from __future__ import annotations

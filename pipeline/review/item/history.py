@@ -20,17 +20,16 @@ from pipeline.decisions.events import (
     Decision,
     Event,
     Undo,
-    same_person,
 )
 from pipeline.decisions.places import scan_directory_of
 from pipeline.decisions.state import Items, ItemState, State
 from pipeline.drops.places import Place
-from pipeline.review.desk import unfinished
+from pipeline.review.visibility import is_sealed_for
 
 SCANS = 10
 """Earlier scans that are looked into, the latest ones."""
 
-OTHERS = 12
+RELATED_ITEMS = 12
 """Other assets of a work, or other items of an asset, that are listed."""
 
 _COLUMNS = ["asset_path", "asset_id", "band", "risk", "work_id", "index_version", "run_id"]
@@ -75,7 +74,7 @@ class Scanned:
 
 
 @dataclass(frozen=True, slots=True)
-class Other:
+class RelatedItem:
     """Another item and what a person may know of where it stands.
 
     Attributes:
@@ -85,7 +84,7 @@ class Other:
         risk: of the match; None if the run has none.
         state: where it stands.
         choices: what was decided, as far as the person may know.
-        given_by: who decided.
+        decided_by: who decided.
         reason: of the newest decision, as far as the person may know.
     """
 
@@ -96,11 +95,11 @@ class Other:
     risk: float | None
     state: State
     choices: tuple[Choice, ...] = ()
-    given_by: tuple[str, ...] = ()
+    decided_by: tuple[str, ...] = ()
     reason: str = ""
 
 
-def told(events: tuple[Event, ...], undone: frozenset[str]) -> tuple[Line, ...]:
+def history_lines(events: tuple[Event, ...], undone: frozenset[str]) -> tuple[Line, ...]:
     """Events in words, the newest first.
 
     Args:
@@ -167,17 +166,17 @@ def _scanned(file: Path, row: Mapping[str, Any]) -> Iterator[Scanned]:
         )
 
 
-def known_to(item: Item, state: ItemState, name: str) -> Other | None:
+def known_to(item: Item, state: ItemState, name: str) -> RelatedItem | None:
     """What a person may know of an item that this run has no row for; None if nothing is decided.
 
     A first decision that the person may not see yet is told as such, and no more.
     """
-    if state.state is State.OPEN or not state.given:
+    if state.state is State.OPEN or not state.decisions:
         return None
-    givers = tuple(one.actor for one in state.given)
-    sealed = unfinished(state) and not any(same_person(one, name) for one in givers)
-    newest = state.given[-1]
-    return Other(
+    givers = tuple(one.actor for one in state.decisions)
+    sealed = is_sealed_for(state, name)
+    newest = state.decisions[-1]
+    return RelatedItem(
         asset_path=newest.decision.basis.asset_path,
         number=None,
         work_id=item.work_id or "",
@@ -185,14 +184,14 @@ def known_to(item: Item, state: ItemState, name: str) -> Other | None:
         risk=newest.decision.basis.risk,
         state=state.state,
         choices=() if sealed else state.choices,
-        given_by=givers,
+        decided_by=givers,
         reason="" if sealed else newest.decision.reason,
     )
 
 
 def decided_elsewhere(
-    items: Items, item: Item, name: str, limit: int = OTHERS
-) -> tuple[tuple[Other, ...], tuple[Other, ...]]:
+    items: Items, item: Item, name: str, limit: int = RELATED_ITEMS
+) -> tuple[tuple[RelatedItem, ...], tuple[RelatedItem, ...]]:
     """Decisions on the same asset with other works, and on the same work with other assets.
 
     Args:
@@ -216,13 +215,13 @@ def decided_elsewhere(
     return (_newest(items, of_asset, name, limit), _newest(items, of_work, name, limit))
 
 
-def _newest(items: Items, chosen: list[Item], name: str, limit: int) -> tuple[Other, ...]:
+def _newest(items: Items, chosen: list[Item], name: str, limit: int) -> tuple[RelatedItem, ...]:
     found = []
     # The items are in the order of their first events; enough of the latest ones are looked at.
     for item in reversed(chosen[-20 * limit :]):
         state = items.state(item)
         told_of = known_to(item, state, name)
         if told_of is not None:
-            found.append((state.given[-1].event.seq, told_of))
+            found.append((state.decisions[-1].event.seq, told_of))
     found.sort(key=lambda pair: -pair[0])
     return tuple(one for _, one in found[:limit])

@@ -1,6 +1,6 @@
 """The queue: filtering, sorting, counting and paging over hundreds of thousands of rows.
 
-Columns are held as small integers (`coded`). Nothing here is guarded: `Desk` takes
+Columns are held as small integers (`coded`). Nothing here is guarded: `ReviewSession` takes
 its lock before it asks.
 """
 

@@ -32,10 +32,10 @@ class _Body(BaseModel):
 
 
 class _OnItem(_Body):
-    """What is said of an item.
+    """Fields of every request on an item.
 
-    `evidence` is the page's name for what was in front of the person (`Desk.evidence`), `event_id`
-    a name made up for this one act, so that a request sent twice is written once.
+    `evidence` is the digest of what the page showed (`ReviewSession.evidence`); `event_id` is an
+    idempotency key, so that a request sent twice is written once.
     """
 
     number: int = Field(ge=0, lt=2**31)

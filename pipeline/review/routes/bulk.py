@@ -14,7 +14,7 @@ from fastapi.responses import JSONResponse, Response
 
 from pipeline.core.errors import RecordError
 from pipeline.core.records import Band
-from pipeline.decisions import payloads as asked
+from pipeline.decisions import payloads
 from pipeline.decisions.basis import Basis
 from pipeline.decisions.canonical import canonical
 from pipeline.decisions.events import Choice, Decision, Payload
@@ -23,9 +23,9 @@ from pipeline.decisions.state import ItemState, State
 from pipeline.review.access import guard
 from pipeline.review.access.guard import page_router
 from pipeline.review.access.people import Person, Role
-from pipeline.review.desk import Desk
 from pipeline.review.pages import page
 from pipeline.review.queue.filters import Filters
+from pipeline.review.review_session import ReviewSession
 from pipeline.review.routes.bodies import ANSWERS, BulkAsk, BulkDo, body_of, taken
 from pipeline.review.wording import CHOICES, MEANINGS
 
@@ -63,7 +63,7 @@ class Plan:
     preview: str
 
 
-def plan(desk: Desk, ask: BulkAsk) -> Plan:
+def plan(review: ReviewSession, ask: BulkAsk) -> Plan:
     """The plan of a bulk decision, as things stand now.
 
     Rows that want a second person are never in it: two looks are the point of them. Nor are rows on
@@ -74,18 +74,18 @@ def plan(desk: Desk, ask: BulkAsk) -> Plan:
             written can't be kept.
     """
     filters = Filters.of_string(ask.query)
-    numbers = desk.numbers(filters)
+    numbers = review.numbers(filters)
     if len(numbers) > MOST_ROWS:
         raise HTTPException(
             422,
             f"{len(numbers):,} rows pass the filter, and at most {MOST_ROWS:,} are decided at "
             "once: filter more narrowly.",
         )
-    rules, rows = desk.rules, desk.rows(numbers)
+    rules, rows = review.rules, review.rows(numbers)
     bases: dict[tuple[str, str | None], Basis] = {}
     left_out: Counter[str] = Counter()
     wants_reason = False
-    for row, state in zip(rows, desk.states(rows), strict=True):
+    for row, state in zip(rows, review.states(rows), strict=True):
         basis = Basis.of_row(row)
         item = (basis.item.asset, basis.item.work_id)
         if rules.persons(basis.band) > 1:
@@ -103,7 +103,7 @@ def plan(desk: Desk, ask: BulkAsk) -> Plan:
         raise HTTPException(422, "This decision needs a reason for some of these rows.")
     for basis in bases.values():
         try:
-            asked.decision(
+            payloads.decision(
                 rules, basis, ask.choice, reason=ask.reason, note=ask.note, assignee=ask.assignee
             )
         except RecordError as error:  # a name or words that can't be kept
@@ -120,9 +120,9 @@ def plan(desk: Desk, ask: BulkAsk) -> Plan:
 @router.get("/bulk", least=Role.APPROVER, responses=ANSWERS)
 def ask_bulk(request: Request) -> Response:
     """The form for a bulk decision on the filter in the query string."""
-    desk: Desk = request.app.state.desk
+    review: ReviewSession = request.app.state.review
     filters = Filters.of_query(request.query_params.multi_items())
-    total = desk.count(filters)
+    total = review.count(filters)
     return page(request, "bulk.html.j2", **_context(filters, total=total))
 
 
@@ -131,9 +131,9 @@ def ask_bulk(request: Request) -> Response:
 )
 def preview_bulk(request: Request, body: Annotated[BulkAsk, Depends(taken(BulkAsk))]) -> Response:
     """Shows the exact count and the rows of a bulk decision; nothing is written."""
-    desk: Desk = request.app.state.desk
+    review: ReviewSession = request.app.state.review
     try:
-        planned = plan(desk, body)
+        planned = plan(review, body)
     except HTTPException as error:
         return _sent_back(request, body, error)
     return _previewed(request, planned, body)
@@ -144,16 +144,16 @@ def do_bulk(
     request: Request, person: Who, body: Annotated[BulkDo, Depends(taken(BulkDo))]
 ) -> Response:
     """Writes a bulk decision, if what it would write is still what was shown."""
-    desk: Desk = request.app.state.desk
+    review: ReviewSession = request.app.state.review
     try:
-        planned = plan(desk, body)
+        planned = plan(review, body)
     except HTTPException as error:
         return _sent_back(request, body, error)
     if planned.preview != body.preview:
         if not guard.is_form(request):
             raise HTTPException(409, "What would be decided is not what was previewed.")
         return _previewed(request, planned, body, changed=True)
-    record = desk.opened()
+    record = review.opened()
     filtered = planned.filters.described() or "no filter"
     note = f"Decided in bulk, {len(planned.bases):,} at once; {filtered}."
     written, passed_over, stopped = 0, 0, ""
@@ -228,9 +228,9 @@ def _sent_back(request: Request, ask: BulkAsk, error: HTTPException) -> Response
     """The form as it was filled in, with what is wrong with it; for JSON the error itself."""
     if not guard.is_form(request):
         raise error
-    desk: Desk = request.app.state.desk
+    review: ReviewSession = request.app.state.review
     filters = Filters.of_string(ask.query)
-    context = _context(filters, ask, total=desk.count(filters)) | {"wrong": str(error.detail)}
+    context = _context(filters, ask, total=review.count(filters)) | {"wrong": str(error.detail)}
     return page(request, "bulk.html.j2", status=error.status_code, **context)
 
 

@@ -8,14 +8,14 @@ from urllib.parse import urlencode
 from fastapi import Depends, HTTPException, Request
 from fastapi.responses import JSONResponse, RedirectResponse, Response
 
-from pipeline.decisions import payloads as asked
+from pipeline.decisions import payloads
 from pipeline.decisions.events import Event, Payload
 from pipeline.decisions.state import ItemState, item_state
 from pipeline.review.access import guard
 from pipeline.review.access.guard import page_router
 from pipeline.review.access.people import Person, Role
-from pipeline.review.desk import Desk
 from pipeline.review.queue.filters import Filters
+from pipeline.review.review_session import ReviewSession
 from pipeline.review.routes.bodies import ANSWERS, Assign, Decide, Say, TakeBack, body_of, taken
 
 router = page_router()
@@ -28,20 +28,20 @@ def decide(
     request: Request, person: Who, body: Annotated[Decide, Depends(taken(Decide))]
 ) -> Response:
     """Writes one person's decision on a row and one of its works."""
-    desk: Desk = request.app.state.desk
-    row, work_id = looked_at(desk, body)
-    guard.refuse_decision(person, desk.state(row, work_id), body.choice)
+    review: ReviewSession = request.app.state.review
+    row, work_id = looked_at(review, body)
+    guard.refuse_decision(person, review.state(row, work_id), body.choice)
 
     def check(state: ItemState, _: Payload) -> None:
         guard.refuse_decision(person, state, body.choice)
 
     # Found before the decision takes the row out of what is filtered.
-    after = desk.around(body.number, Filters.of_string(body.query)).after
-    basis = desk.basis(row, work_id)
+    after = review.around(body.number, Filters.of_string(body.query)).after
+    basis = review.basis(row, work_id)
     said = {"reason": body.reason, "note": body.note, "assignee": body.assignee}
-    if desk.record is None:  # what is refused must not make a record
-        asked.decision(desk.rules, basis, body.choice, **said)
-    event = desk.opened().decide(
+    if review.record is None:  # what is refused must not make a record
+        payloads.decision(review.rules, basis, body.choice, **said)
+    event = review.opened().decide(
         person.name,
         basis,
         body.choice,
@@ -49,7 +49,7 @@ def decide(
         event_id=body.event_id,
         check=guard.still(request, check),
     )
-    return _answer(request, desk, body, event, person, after)
+    return _answer(request, review, body, event, person, after)
 
 
 @router.post("/undo", least=Role.REVIEWER, openapi_extra=body_of(TakeBack), responses=ANSWERS)
@@ -57,29 +57,29 @@ def undo(
     request: Request, person: Who, body: Annotated[TakeBack, Depends(taken(TakeBack))]
 ) -> Response:
     """Takes a decision back: a new event, and nothing is erased."""
-    desk: Desk = request.app.state.desk
-    row, work_id = looked_at(desk, body)
-    state = desk.state(row, work_id)
-    seen = desk.sees(row, person, work_id).events
+    review: ReviewSession = request.app.state.review
+    row, work_id = looked_at(review, body)
+    state = review.state(row, work_id)
+    seen = review.visibility(row, person, work_id).events
     decided = next((one for one in seen if one.event_id == body.of), None)
-    if decided is None or desk.record is None:
+    if decided is None or review.record is None:
         raise HTTPException(404, "There is no such decision to take back.")
     guard.refuse_undo(person, state, decided)
-    basis = desk.basis(row, work_id)
+    basis = review.basis(row, work_id)
 
     def check(state: ItemState, _: Payload) -> None:
         # Of a row whose item is another one (other bytes before), what stands is that one's.
         now = basis if state.item == basis.item else None
         guard.refuse_undo(person, item_state(state.item, state.events, now), decided)
 
-    event = desk.record.undo(
+    event = review.record.undo(
         person.name,
         body.of,
         body.reason,
         event_id=body.event_id,
         check=guard.still(request, check),
     )
-    return _answer(request, desk, body, event, person)
+    return _answer(request, review, body, event, person)
 
 
 @router.post("/assign", least=Role.REVIEWER, openapi_extra=body_of(Assign), responses=ANSWERS)
@@ -87,11 +87,11 @@ def assign(
     request: Request, person: Who, body: Annotated[Assign, Depends(taken(Assign))]
 ) -> Response:
     """Gives an item to a person to look at, or takes it from whoever has it."""
-    desk: Desk = request.app.state.desk
-    row, work_id = looked_at(desk, body)
-    item = desk.basis(row, work_id).item
-    asked.assignment(item, body.assignee, body.note)  # what is refused must not make a record
-    event = desk.opened().assign(
+    review: ReviewSession = request.app.state.review
+    row, work_id = looked_at(review, body)
+    item = review.basis(row, work_id).item
+    payloads.assignment(item, body.assignee, body.note)  # what is refused must not make a record
+    event = review.opened().assign(
         person.name,
         item,
         body.assignee,
@@ -99,32 +99,32 @@ def assign(
         event_id=body.event_id,
         check=guard.still(request),
     )
-    return _answer(request, desk, body, event, person)
+    return _answer(request, review, body, event, person)
 
 
 @router.post("/comment", least=Role.REVIEWER, openapi_extra=body_of(Say), responses=ANSWERS)
 def comment(request: Request, person: Who, body: Annotated[Say, Depends(taken(Say))]) -> Response:
     """Writes words on an item that decide nothing."""
-    desk: Desk = request.app.state.desk
-    row, work_id = looked_at(desk, body)
-    item = desk.basis(row, work_id).item
-    asked.comment(item, body.text)  # what is refused must not make a record
-    event = desk.opened().comment(
+    review: ReviewSession = request.app.state.review
+    row, work_id = looked_at(review, body)
+    item = review.basis(row, work_id).item
+    payloads.comment(item, body.text)  # what is refused must not make a record
+    event = review.opened().comment(
         person.name, item, body.text, event_id=body.event_id, check=guard.still(request)
     )
-    return _answer(request, desk, body, event, person)
+    return _answer(request, review, body, event, person)
 
 
-def looked_at(desk: Desk, body: OnItem) -> tuple[dict[str, Any], str | None]:
+def looked_at(review: ReviewSession, body: OnItem) -> tuple[dict[str, Any], str | None]:
     """The row and the work that a request speaks of, if they are what its page showed.
 
     Raises:
         HTTPException: 409 if the page showed another run's row.
         RunError: if there is no such row or work.
     """
-    row = desk.row(body.number)
+    row = review.row(body.number)
     work_id = body.work_id or None
-    if desk.evidence(row, work_id) != body.evidence:
+    if review.evidence(row, work_id) != body.evidence:
         raise HTTPException(
             409, "The results are others than on your page: load it again, look, and then decide."
         )
@@ -133,21 +133,21 @@ def looked_at(desk: Desk, body: OnItem) -> tuple[dict[str, Any], str | None]:
 
 def _answer(
     request: Request,
-    desk: Desk,
+    review: ReviewSession,
     body: OnItem,
     event: Event,
     person: Person,
     after: int | None = None,
 ) -> Response:
     """Where a browser goes on; for JSON, what was written and how the item stands now."""
-    row, work_id = desk.row(body.number), body.work_id or None
+    row, work_id = review.row(body.number), body.work_id or None
     if not guard.is_form(request):
-        sight = desk.sees(row, person, work_id)
+        visibility = review.visibility(row, person, work_id)
         return JSONResponse(
             {
                 "event_id": event.event_id,
                 "seq": event.seq,
-                "state": str(sight.state),
+                "state": str(visibility.state),
                 "next": after,
             }
         )

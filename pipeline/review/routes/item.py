@@ -17,13 +17,19 @@ from pipeline.results.inputs import drop_of
 from pipeline.review.access import guard
 from pipeline.review.access.guard import page_router
 from pipeline.review.access.people import Person, Role
-from pipeline.review.desk import Desk
-from pipeline.review.item.history import OTHERS, Other, decided_elsewhere, earlier_scans, told
+from pipeline.review.item.history import (
+    RELATED_ITEMS,
+    RelatedItem,
+    decided_elsewhere,
+    earlier_scans,
+    history_lines,
+)
 from pipeline.review.item.pictures import CONTENT_TYPE, Pictures
 from pipeline.review.item.texts import whole_text
 from pipeline.review.item.view import item_view
 from pipeline.review.pages import deciding, page
 from pipeline.review.queue.filters import Filters
+from pipeline.review.review_session import ReviewSession
 
 router = page_router()
 Who = Annotated[Person, Depends(guard.person)]
@@ -44,26 +50,26 @@ _PICTURE: dict[str, Any] = {
 @router.get("/item/{number}", least=Role.READER, **_PAGE)
 def item(request: Request, number: int, person: Who, work: Work = None) -> Response:
     """A row with its strongest work, or with another one of its works."""
-    desk: Desk = request.app.state.desk
-    row = desk.row(number)
-    matches = desk.matches(row)
+    review: ReviewSession = request.app.state.review
+    row = review.row(number)
+    matches = review.matches(row)
     match = _match(matches, work)
     work_id = match["work_id"] if match is not None else None
     context = deciding(request, number, row, work_id, person)
-    looked_at = desk.basis(row, work_id).item
-    of_asset, of_work = decided_elsewhere(desk.items(), looked_at, person.name)
-    here, more_here = _assets_of_work(desk, row, work_id, person)
+    looked_at = review.basis(row, work_id).item
+    of_asset, of_work = decided_elsewhere(review.items(), looked_at, person.name)
+    here, more_here = _assets_of_work(review, row, work_id, person)
     listed = {other.asset_path for other in here}
     return page(
         request,
         "item.html.j2",
-        view=item_view(desk.stored, row, matches, work_id, _pictures(request)),
-        around=desk.around(number, Filters.of_query(request.query_params.multi_items())),
-        lines=told(context["sight"].events, context["sight"].undone),
-        drop=drop_of(desk.stored.run, row["asset_path"]),
-        scans=earlier_scans(desk.stored.folder, row),
+        view=item_view(review.stored, row, matches, work_id, _pictures(request)),
+        around=review.around(number, Filters.of_query(request.query_params.multi_items())),
+        lines=history_lines(context["visibility"].events, context["visibility"].undone),
+        drop=drop_of(review.stored.run, row["asset_path"]),
+        scans=earlier_scans(review.stored.folder, row),
         of_asset=of_asset,
-        of_work=[*here, *(one for one in of_work if one.asset_path not in listed)][:OTHERS],
+        of_work=[*here, *(one for one in of_work if one.asset_path not in listed)][:RELATED_ITEMS],
         more_of_work=more_here,
         **context,
     )
@@ -72,10 +78,10 @@ def item(request: Request, number: int, person: Who, work: Work = None) -> Respo
 @router.get("/item/{number}/asset.webp", least=Role.READER, **_PICTURE)
 def asset_picture(request: Request, number: int, work: Work = None) -> Response:
     """The asset's picture, encoded anew."""
-    desk: Desk = request.app.state.desk
-    row = desk.row(number)
+    review: ReviewSession = request.app.state.review
+    row = review.row(number)
     _refuse_other_kind(row)
-    match = _match(desk.matches(row), work)
+    match = _match(review.matches(row), work)
     return Response(_pictures(request).asset(row, match), media_type=CONTENT_TYPE)
 
 
@@ -103,15 +109,15 @@ def script(
     at: Annotated[int, Query(ge=0, lt=2**40)] = 0,
 ) -> Response:
     """The whole text of a script or of a work's file, at the part that holds an offset."""
-    desk: Desk = request.app.state.desk
-    row = desk.row(number)
-    match = _match(desk.matches(row), work)
+    review: ReviewSession = request.app.state.review
+    row = review.row(number)
+    match = _match(review.matches(row), work)
     passages: list[dict[str, Any]] = []
     if match is not None:
         passages = rows_of(
-            desk.stored.passage_rows, asset_path=row["asset_path"], work_id=match["work_id"]
+            review.stored.passage_rows, asset_path=row["asset_path"], work_id=match["work_id"]
         )
-    texts = StoredTexts(desk.stored.run, row)
+    texts = StoredTexts(review.stored.run, row)
     if side == "asset":
         text, name = texts.asset(), row["asset_path"]
     else:
@@ -158,10 +164,10 @@ def _match(matches: list[dict[str, Any]], work_id: str | None) -> dict[str, Any]
 
 
 def _pair(request: Request, number: int, work: str | None) -> tuple[dict[str, Any], Match]:
-    desk: Desk = request.app.state.desk
-    row = desk.row(number)
+    review: ReviewSession = request.app.state.review
+    row = review.row(number)
     _refuse_other_kind(row)
-    match = _match(desk.matches(row), work)
+    match = _match(review.matches(row), work)
     if match is None:
         raise RunError("This row has no evidence with any work.")
     return row, match
@@ -178,51 +184,51 @@ def _pictures(request: Request) -> Pictures:
 
 def _pictures_of(app: FastAPI) -> Pictures:
     if not hasattr(app.state, "pictures"):
-        desk: Desk = app.state.desk
-        app.state.pictures = Pictures(desk.stored.run)
+        review: ReviewSession = app.state.review
+        app.state.pictures = Pictures(review.stored.run)
     found: Pictures = app.state.pictures
     return found
 
 
 def warm(app: FastAPI) -> None:
     """Opens the index and starts a decoder, so that whoever opens the first item need not wait."""
-    desk: Desk = app.state.desk
-    place = pc.index(desk.stored.risk_rows.column("kind"), "image").as_py()
+    review: ReviewSession = app.state.review
+    place = pc.index(review.stored.risk_rows.column("kind"), "image").as_py()
     if place >= 0:
-        row = desk.row(place)
-        _pictures_of(app).sides(row, next(iter(desk.matches(row)), None))
+        row = review.row(place)
+        _pictures_of(app).sides(row, next(iter(review.matches(row)), None))
 
 
 def _assets_of_work(
-    desk: Desk, row: Mapping[str, Any], work_id: str | None, person: Person
-) -> tuple[list[Other], int]:
+    review: ReviewSession, row: Mapping[str, Any], work_id: str | None, person: Person
+) -> tuple[list[RelatedItem], int]:
     """Other assets of the run with evidence of a work, the strongest first, and how many more."""
     if work_id is None:
         return [], 0
-    matches = desk.stored.match_rows
+    matches = review.stored.match_rows
     found: pa.Table = matches.filter(pc.equal(matches.column("work_id"), work_id))
     found = found.select(["asset_path", "work_id", "title", "risk"]).sort_by(
         [("risk", "descending"), ("asset_path", "ascending")]
     )
-    shown: list[Other] = []
-    for one in found.slice(0, OTHERS + 1).to_pylist():
-        number = desk.number_of(one["asset_path"])
+    shown: list[RelatedItem] = []
+    for one in found.slice(0, RELATED_ITEMS + 1).to_pylist():
+        number = review.number_of(one["asset_path"])
         if number is None or one["asset_path"] == row["asset_path"]:
             continue
-        sight = desk.sees(desk.row(number), person, work_id)
-        decided = next((event for event in sight.undoable if sight.choices), None)
+        visibility = review.visibility(review.row(number), person, work_id)
+        decided = next((event for event in visibility.undoable if visibility.choices), None)
         shown.append(
-            Other(
+            RelatedItem(
                 asset_path=one["asset_path"],
                 number=number,
                 work_id=work_id,
                 title=one["title"],
                 risk=one["risk"],
-                state=sight.state,
-                choices=sight.choices,
-                given_by=sight.given_by,
+                state=visibility.state,
+                choices=visibility.choices,
+                decided_by=visibility.decided_by,
                 reason=getattr(decided.payload, "reason", "") if decided is not None else "",
             )
         )
-    shown = shown[:OTHERS]
+    shown = shown[:RELATED_ITEMS]
     return shown, max(0, found.num_rows - 1 - len(shown))

@@ -12,9 +12,9 @@ from pipeline.review.access import guard
 from pipeline.review.access.guard import page_router
 from pipeline.review.access.people import Person, Role
 from pipeline.review.access.sessions import Access, TooManyTriesError
-from pipeline.review.desk import Desk
 from pipeline.review.pages import page, static_files
 from pipeline.review.queue.filters import SORTS, Filters
+from pipeline.review.review_session import ReviewSession
 from pipeline.review.routes.bodies import SignIn, body_of, taken
 
 router = page_router()
@@ -32,14 +32,14 @@ _QUERY = {
 @router.get("/", least=Role.READER, openapi_extra=_QUERY)
 def queue(request: Request, person: Who) -> Response:
     """One page of the queue, as a page or (`Accept: application/json`) as JSON."""
-    desk: Desk = request.app.state.desk
+    review: ReviewSession = request.app.state.review
     filters = Filters.of_query(request.query_params.multi_items())
     number = request.query_params.get("page", "1")
     wanted = int(number) if number.isascii() and number.isdigit() and len(number) < 10 else 1
-    found = desk.page(filters, wanted)
+    found = review.page(filters, wanted)
     if _wants_json(request):
         return JSONResponse(asdict(found))
-    mine = desk.count(filters.but(assignee=person.name, status=(), band=()))
+    mine = review.count(filters.but(assignee=person.name, status=(), band=()))
     return page(
         request, "queue.html.j2", filters=filters, found=found, sorts=SORTS, mine=mine,
         query=filters.query(),

@@ -22,7 +22,7 @@ from scene_samples import SCENE
 from pipeline.results.files import read_run
 from pipeline.review.access.sessions import Access, Person, Role
 from pipeline.review.app import create_app
-from pipeline.review.desk import Desk
+from pipeline.review.review_session import ReviewSession
 from pipeline.review.serve import bound, hosts_of
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -98,21 +98,21 @@ class Serving:
     """A server that runs."""
 
     url: str
-    desk: Desk
+    review: ReviewSession
     access: Access
 
     def item(self, path: str, **query: str) -> str:
         """Where the page of a file is."""
-        number = self.desk.number_of(path)
+        number = self.review.number_of(path)
         assert number is not None, path
         asked = "&".join(f"{name}={value}" for name, value in query.items())
         return f"{self.url}/item/{number}" + (f"?{asked}" if asked else "")
 
     def state(self, path: str) -> str:
         """Where a row stands in the record."""
-        number = self.desk.number_of(path)
+        number = self.review.number_of(path)
         assert number is not None, path
-        return str(self.desk.state(self.desk.row(number)).state)
+        return str(self.review.state(self.review.row(number)).state)
 
 
 @contextmanager
@@ -122,14 +122,14 @@ def serving(out: Path, *, people: Path | None = None) -> Iterator[Serving]:
 
     listening = bound("127.0.0.1", 0)
     port = int(listening.getsockname()[1])
-    desk = Desk(read_run(out), out, starter="Dora Vance")
+    review = ReviewSession(read_run(out), out, starter="Dora Vance")
     access = Access(
         local=None if people is not None else Person("Dora Vance", Role.APPROVER),
         people=people,
         hosts=hosts_of("127.0.0.1", port, ()),
         cookie=f"clearance_review_{port}",
     )
-    config = uvicorn.Config(create_app(desk, access), log_level="error", access_log=False)
+    config = uvicorn.Config(create_app(review, access), log_level="error", access_log=False)
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
     thread.start()
@@ -138,7 +138,7 @@ def serving(out: Path, *, people: Path | None = None) -> Iterator[Serving]:
         time.sleep(0.02)
     assert server.started
     try:
-        yield Serving(f"http://127.0.0.1:{port}", desk, access)
+        yield Serving(f"http://127.0.0.1:{port}", review, access)
     finally:
         server.should_exit = True
         thread.join(timeout=30)

@@ -132,7 +132,7 @@ def test_a_bulk_decision_shows_its_exact_count_before_anything_is_written(team):
     dora.page.click("text=Show what would be written")
     word = "decision" if rows == 1 else "decisions"
     assert f"{rows} {word}" in dora.page.inner_text("#exactly")
-    assert dora.server.desk.record is None
+    assert dora.server.review.record is None
     dora.page.click("#bulk-do")
     dora.page.wait_for_selector("text=in the record")
     assert dora.server.state(STARS) == "agreed"

@@ -1,4 +1,4 @@
-"""The desk: a run's rows with what people decided on them, kept up to date with the record."""
+"""The review: a run's rows with what people decided on them, kept up to date with the record."""
 
 from __future__ import annotations
 
@@ -17,13 +17,20 @@ from pipeline.core.records import Band
 from pipeline.decisions.basis import Basis
 from pipeline.decisions.canonical import canonical
 from pipeline.decisions.database import Database
-from pipeline.decisions.events import Assignment, Choice, Decision, Event, Rules, same_person
+from pipeline.decisions.events import Event, Rules
 from pipeline.decisions.record import Record
-from pipeline.decisions.state import Given, Items, ItemState, State
+from pipeline.decisions.state import Items, ItemState
 from pipeline.results.files import StoredRun
 from pipeline.review.access.people import Person
 from pipeline.review.queue.filters import Filters
 from pipeline.review.queue.queue import Queue, QueuePage
+from pipeline.review.visibility import (
+    Visibility,
+    needs_second_person,
+    sealed_deciders,
+    visibility_for,
+    visible_assignee,
+)
 
 _BASIS = [
     "asset_id", "asset_path", "work_id", "index_version", "index_digest", "config_fingerprint",
@@ -32,82 +39,7 @@ _BASIS = [
 """The columns of the risk table that a decision on it is made on."""
 
 
-@dataclass(frozen=True, slots=True)
-class Sight:
-    """What one person may see of where an item stands; pages show this and no `ItemState`.
-
-    Attributes:
-        state: where it stands.
-        sealed: whether a first decision is there that they may not see until theirs is given.
-        given_by: who decided, with the first decision's maker.
-        choices: what was decided, as far as they may know.
-        own: their own decision that counts.
-        why: why what was decided does not count any more.
-        assignee: whom the item was given to.
-        events: everything on the item that they may see.
-        undone: ids of decisions that were taken back.
-        persons: how many persons the row wants.
-    """
-
-    state: State
-    sealed: bool
-    given_by: tuple[str, ...]
-    choices: tuple[Choice, ...]
-    own: Given | None
-    why: tuple[str, ...]
-    assignee: str
-    events: tuple[Event, ...]
-    undone: frozenset[str]
-    persons: int
-
-    @property
-    def undoable(self) -> tuple[Event, ...]:
-        """Decisions among the events that were not taken back, the newest first."""
-        return tuple(
-            event
-            for event in reversed(self.events)
-            if isinstance(event.payload, Decision) and event.event_id not in self.undone
-        )
-
-
-def unfinished(state: ItemState) -> bool:
-    """Whether what was decided lacks the second person, be it reopened or not."""
-    return _lacks_one(state.given)
-
-
-def _lacks_one(given: Sequence[Given]) -> bool:
-    return bool(given) and len(given) < max(one.decision.persons for one in given)
-
-
-def sealed_makers(state: ItemState) -> tuple[str, ...]:
-    """Whose decisions nobody else may see yet.
-
-    Whoever gave a first decision that was reopened before there was a second is among them, while
-    another first one waits for its second: it has not been told to anybody.
-    """
-    if not unfinished(state):
-        return ()
-    before = state.reopened if state.standing and _lacks_one(state.reopened) else ()
-    return tuple(one.actor for one in (*state.given, *before))
-
-
-def told_assignee(state: ItemState, makers: Sequence[str]) -> str:
-    """Whom an item was given to, but for what those decisions say that are sealed.
-
-    That lawyers are to act tells what was decided; that somebody was asked to look does not.
-    """
-    found = ""
-    for event in state.events:
-        given = event.payload
-        if isinstance(given, Assignment):
-            found = given.assignee
-        elif isinstance(given, Decision) and event.event_id not in state.undone:
-            hidden = any(same_person(event.actor, one) for one in makers)
-            found = found if hidden else given.assignee or found
-    return found
-
-
-class Desk:
+class ReviewSession:
     """A run, its record, and where each row stands; any number of threads may use it.
 
     Args:
@@ -241,7 +173,7 @@ class Desk:
         return self._items
 
     def state(self, row: dict[str, Any], work_id: str | None = None) -> ItemState:
-        """Where a row, or its match with another work, stands; not for showing, see `sees`."""
+        """State of a row, or of its match with another work. Pages show `visibility` instead."""
         with self._lock:
             self.refresh()
             if work_id is None or work_id == (row["work_id"] or None):
@@ -249,35 +181,12 @@ class Desk:
             basis = self.basis(row, work_id)
             return self._items.state(basis.item, basis)
 
-    def sees(self, row: dict[str, Any], person: Person, work_id: str | None = None) -> Sight:
-        """What a person may see of where a row stands: the one place where that is settled."""
-        state = self.state(row, work_id)
+    def visibility(
+        self, row: dict[str, Any], person: Person, work_id: str | None = None
+    ) -> Visibility:
+        """What a person may see of a row's state, or of its match with another work."""
         persons = self.rules.persons(self.basis(row, work_id).band)
-        givers = tuple(one.actor for one in state.given)
-        own = next((one for one in state.standing if same_person(one.actor, person.name)), None)
-        sealed = unfinished(state) and not any(same_person(one, person.name) for one in givers)
-        hidden: Sequence[str] = ()
-        if sealed:
-            # A first decision that was reopened is as much a first decision as one that stands.
-            makers = sealed_makers(state)
-            hidden = [one for one in makers if not same_person(one, person.name)]
-        events = tuple(
-            event
-            for event in state.events
-            if not any(same_person(event.actor, name) for name in hidden)
-        )
-        return Sight(
-            state=state.state,
-            sealed=sealed,
-            given_by=givers,
-            choices=() if sealed else state.choices,
-            own=own,
-            why=state.why,
-            assignee=told_assignee(state, hidden) if sealed else state.assignee,
-            events=events,
-            undone=state.undone,
-            persons=persons,
-        )
+        return visibility_for(self.state(row, work_id), person.name, persons=persons)
 
     @property
     def rules(self) -> Rules:
@@ -332,9 +241,9 @@ class Desk:
         numbers = sorted(self._moved)
         for number, row in zip(numbers, self.rows(numbers) if numbers else (), strict=True):
             state = self._items.of_row(row)
-            sealed = unfinished(state)
+            sealed = needs_second_person(state)
             if sealed:
-                state = replace(state, assignee=told_assignee(state, sealed_makers(state)))
+                state = replace(state, assignee=visible_assignee(state, sealed_deciders(state)))
             self._queue.put(number, state, sealed=sealed)
         self._moved.clear()
 

@@ -1,5 +1,5 @@
-"""What every package may say: records, errors, names of files, checks of what users wrote, and the
-environment that a run records.
+"""Shared by every package: records, errors, file names, reading of configuration files, the
+environment that a run records, and wording for people.
 
-It imports `reference_index` alone.
+It imports only `reference_index`.
 """

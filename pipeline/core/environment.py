@@ -1,4 +1,4 @@
-"""The run's manifest, run.json: everything needed to repeat a run and to trust its table."""
+"""What `run.json` records of the environment: versions of code, interpreter and libraries."""
 
 from __future__ import annotations
 
@@ -32,16 +32,16 @@ LIBRARIES = (
     "torchvision",
     "xxhash",
 )
-"""Distributions whose version can change a result."""
+"""Distributions whose version can change a result; recorded with every run."""
 
 
 def now() -> str:
-    """The time, UTC, ISO 8601 to the second."""
+    """The current time, UTC, ISO 8601 to the second, with `Z`."""
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def new_run_id() -> str:
-    """A name for a run: its time and 32 random bits."""
+    """A new run id: the time and 32 random bits."""
     return f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}"
 
 
@@ -55,9 +55,9 @@ def installed(name: str) -> str:
 
 @cache
 def code_digest() -> str:
-    """SHA-256 (hex) over every Python source of both packages, by relative path.
+    """SHA-256 (hex) over every Python source file of both packages, by relative path.
 
-    A version number alone does not tell apart two working trees between releases.
+    Between releases it tells working trees apart that have the same version number.
     """
     digest = hashlib.sha256()
     for root in (Path(__file__).resolve().parents[1], Path(reference_index.__file__).parent):

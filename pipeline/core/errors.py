@@ -1,6 +1,6 @@
-"""Errors that stop a command, and reasons that stand in a row.
+"""Errors that stop a command, and reasons that are stored in rows.
 
-The whole tree of errors is drawn in the docstring of `ScreeningError`.
+The docstring of `ScreeningError` shows the tree of errors.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ __all__ = [
 
 
 class ConfigError(ScreeningError):
-    """A configuration can't be used. `problems` lists every fault found in it."""
+    """A configuration can't be used. `problems` lists all its faults, one sentence each."""
 
     def __init__(self, message: str, problems: Sequence[str] = ()) -> None:
         super().__init__(message)
@@ -35,7 +35,7 @@ class ConfigError(ScreeningError):
 
 
 class DecodingError(ScreeningError):
-    """No process could be started to decode files in: nothing can be loaded."""
+    """No worker process could be started to decode files: nothing can be loaded."""
 
 
 class DropError(ScreeningError):
@@ -59,11 +59,11 @@ class ScanBusyError(ScanError):
 
 
 class RecordError(ScreeningError):
-    """The record of decisions can't be opened, written or trusted, or refuses what was asked."""
+    """The record of decisions can't be opened, written or trusted, or a request is refused."""
 
 
 class Reason(StrEnum):
-    """Why an asset, or one stage of it, was not judged. Stored in rows beside a sentence."""
+    """Code for why an asset, or one stage of it, was not judged; stored in rows."""
 
     EMPTY_FILE = "empty_file"
     UNREADABLE = "unreadable"

@@ -1,4 +1,4 @@
-"""Names of files: of a run's results, and in a scan directory."""
+"""Names of the files in a folder of results and in a scan directory."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ NAMES = (
     RISK_TABLE, RISK_CSV, MATCHES, PASSAGES, REPORT, RUN, DELTA, DELTA_CSV, DELTA_HTML, DELTA_JSON,
     DECIDED, DECIDED_CSV,
 )  # fmt: skip
-"""Every file that a run's or a nightly scan's results, and decisions on them, may hold."""
+"""Every file that the results of a run or nightly scan, and decisions on them, may consist of."""
 
 LOCK, STATE, HISTORY, LATEST = "scan.lock", "state.sqlite", "history", "latest"
-"""In a scan directory."""
+"""Files and folders in a scan directory."""

@@ -1,4 +1,4 @@
-"""The frozen records that pass from step to step."""
+"""Records that are passed from one step of screening to the next; all frozen."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Value = str | int | float | bool | None
 
 
 class Kind(StrEnum):
-    """What an asset is. `OTHER` is a kind that no stage judges."""
+    """Kind of an asset. No stage judges `OTHER`."""
 
     IMAGE = "image"
     SCRIPT = "script"
@@ -25,7 +25,7 @@ class Kind(StrEnum):
 
 
 class Outcome(StrEnum):
-    """What one stage has to say of one asset (DESIGN: missing evidence is not "no match")."""
+    """Outcome of one stage for one asset. Missing evidence is never `NO_MATCH`."""
 
     MATCHED = "matched"
     NO_MATCH = "no_match"
@@ -36,7 +36,7 @@ class Outcome(StrEnum):
 
 
 class Band(StrEnum):
-    """Where a row stands, most urgent first."""
+    """Urgency of a row, most urgent first."""
 
     ESCALATE = "escalate"
     REVIEW = "review"
@@ -48,7 +48,7 @@ class Band(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """Why a file could not be used: a code, and a sentence that says what and how to mend it."""
+    """Why a file could not be used: a code, and a sentence that also says how to mend it."""
 
     reason: Reason
     detail: str
@@ -59,13 +59,13 @@ class Asset:
     """One discovered file.
 
     Attributes:
-        file: where it lies on this machine.
-        asset_path: its path relative to the drop, with `/`, always valid Unicode; bytes that
-            are not UTF-8 stand as `\\xNN`.
+        file: path on this machine.
+        asset_path: path relative to the drop, with `/`, always valid Unicode; bytes that are not
+            UTF-8 are escaped as `\\xNN`.
         asset_id: SHA-256 (hex) of its bytes, None if they could not be read.
-        kind: by its content and name.
+        kind: detected from its content and name.
         size: bytes, None if unknown.
-        fault: why it can't be loaded, if that is known already.
+        fault: why it can't be loaded, if discovery found that out.
     """
 
     file: Path
@@ -78,7 +78,7 @@ class Asset:
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """A column that a stage brings to the tables.
+    """A column that a stage adds to the tables.
 
     Attributes:
         name: column name, unique over all stages.
@@ -97,12 +97,13 @@ class Measure:
 
 @dataclass(frozen=True, slots=True)
 class Fingerprint:
-    """What one stage keeps of one asset or one file of a work.
+    """Fingerprint of one asset, or of one file of a work, by one stage.
 
     Attributes:
         stage: the stage's name.
-        rows: a record batch in the stage's schema, at least one row (a row a frame, say).
-        facts: asset-level measures for the risk table (such as `pdq_quality`), by measure name.
+        rows: a record batch in the stage's schema, at least one row (for example one for each
+            frame).
+        facts: measures of the asset itself for the risk table (such as `pdq_quality`), by name.
     """
 
     stage: str
@@ -112,7 +113,7 @@ class Fingerprint:
 
 @dataclass(frozen=True, slots=True)
 class Abstention:
-    """A stage's word that it can't judge this input, and why. `facts` as in `Fingerprint`."""
+    """A stage can't judge this input: why, as code and sentence. `facts` as in `Fingerprint`."""
 
     reason: Reason
     detail: str
@@ -121,23 +122,23 @@ class Abstention:
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """A stretch of words that an asset shares with a file of a work.
-
-    Offsets are characters of both raw texts, half open. `words` are the words of the asset's
-    stretch that have their partner in the work's; `identity` is `words` over the longer
-    stretch's number of words, in [0, 1].
+    """A passage of an asset that is aligned with a passage of a work's file.
 
     Attributes:
-        longest: the longest run of such words without a break; 0 if not known, as are the next.
-        score: weight of such words, rare ones counting more, times `identity`.
-        chains: parts of it, in the asset's order, that go forward in the work too: 1 if nothing
-            was put in another order.
+        work_file: path of the work's file, as registered.
+        asset_start, asset_end, work_start, work_end: character offsets in both raw texts, half
+            open.
+        words: aligned words, which are equal in both passages.
+        identity: `words` over the number of words of the longer passage, in [0, 1].
+        longest: the longest run of aligned words without a gap; 0 if not known, as the following.
+        score: weight of the aligned words, rare ones counting more, times `identity`.
+        chains: number of parts that are in the same order in both texts: 1 if nothing was moved.
         asset_share, work_share: `words` over all compared words of the asset, of the work's file.
-        agreeing: the runs of such words: start and end in the asset, start and end in the work.
-            What lies between them in either text was changed, put in or left out.
+        agreeing: the runs of aligned words: start and end in the asset, start and end in the work.
+            Text between two runs was changed, inserted or deleted.
         asset_scene: heading of the scene of the asset in which it begins; None if it has none.
         asset_page: page of the asset on which it begins, from 1; None if it has none.
-        work_scene, work_page: the same of the work's file, where what the index keeps tells them.
+        work_scene, work_page: the same of the work's file, if the index keeps its text.
     """
 
     work_file: str
@@ -161,14 +162,14 @@ class Passage:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What one stage found between one asset and one work (its best file).
+    """Evidence of one stage between one asset and one work (its best file).
 
     Attributes:
         work_id: the work.
         work_file: path of the file of the work, as registered.
         work_file_id: that file's SHA-256 (hex).
-        measures: values by measure name; a missing measure is None.
-        passages: overlapping passages, longest first; empty for pictures.
+        measures: values by measure name; None if not measured.
+        passages: aligned passages, longest first; empty for pictures.
     """
 
     work_id: str
@@ -180,7 +181,7 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class StageOutcome:
-    """One stage's answer for one asset."""
+    """Outcome of one stage for one asset, with its reason and evidence."""
 
     stage: str
     outcome: Outcome
@@ -197,14 +198,14 @@ class Match:
     Attributes:
         work_id: the work.
         risk: calibrated, in [0, 1].
-        contributions: what each stage added, in log-odds (nats), by stage name.
-        measures: every stage's measures together.
-        work_files: by stage name, the file of the work the evidence is from.
+        contributions: log-odds (nats) added by each stage, by stage name.
+        measures: of all stages.
+        work_files: by stage name, the file of the work that the evidence is from.
         passages: of all stages.
-        identical_file: whether a file of the work has the asset's very bytes.
-        likeness_only: whether no stage found evidence of copying, only of likeness.
-        band: in which the match alone would put the row; None if not known.
-        suppressed: whether people agreed that it is false, so that it decides nothing.
+        identical_file: whether a file of the work is byte for byte the asset.
+        likeness_only: whether there is only similarity and no evidence of copying.
+        band: of a row with only this match; None if not known.
+        suppressed: whether people decided that it is a false match, so that it does not count.
     """
 
     work_id: str
@@ -221,11 +222,19 @@ class Match:
 
 @dataclass(frozen=True, slots=True)
 class RiskRow:
-    """One row of the risk table: one discovered file, judged.
+    """One row of the risk table: one discovered file.
 
-    `matches` are all works with evidence, strongest first, suppressed ones among them; `reasons`
-    are sentences. `complete` is False if a part of the file was not looked at. `lapsed` are works
-    whose match people said is false, which does not cover it any more.
+    Attributes:
+        asset: the file.
+        band: its urgency.
+        risk: of the strongest match that counts, in [0, 1]; None if too little could be judged.
+        reasons: sentences for people.
+        outcomes: of every stage.
+        matches: all works with evidence, strongest first, suppressed ones among them.
+        works_compared: how many works of its kind it was compared with.
+        complete: False if a part of the file was not screened.
+        extra: further columns.
+        lapsed: ids of works with a decision "false match" that no longer applies to the match.
     """
 
     asset: Asset

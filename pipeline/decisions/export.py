@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from pipeline.core.errors import RecordError
 from pipeline.core.wording.safe_csv import write_csv
-from pipeline.core.wording.templating import environment
+from pipeline.core.wording.templating import template_environment
 from pipeline.core.wording.visible import visible
 from pipeline.decisions.audit import Verified
 from pipeline.decisions.events import Decision, Event, payload_json
@@ -142,4 +142,6 @@ def _shown(value: Any) -> str:
 
 @cache
 def _template() -> Template:
-    return environment(Path(__file__).resolve().parent / "templates").get_template("record.html.j2")
+    return template_environment(Path(__file__).resolve().parent / "templates").get_template(
+        "record.html.j2"
+    )

@@ -227,10 +227,10 @@ def _data_uri(data: bytes, kind: str) -> str:
 
 @cache
 def _template() -> Template:
-    from pipeline.core.wording.templating import environment
+    from pipeline.core.wording.templating import template_environment
     from pipeline.core.wording.terms import passage_location, risk_number
 
-    made = environment(Path(__file__).resolve().parent / "templates")
+    made = template_environment(Path(__file__).resolve().parent / "templates")
     made.filters["risk"] = lambda number: (
         "" if number is None or number != number else risk_number(float(number))
     )

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from pipeline.core.errors import Reason
 from pipeline.core.layout import REPORT, RISK_CSV
 from pipeline.core.records import Band, Outcome, RiskRow
-from pipeline.core.wording.templating import environment
+from pipeline.core.wording.templating import template_environment
 from pipeline.core.wording.terms import BANDS, count, risk_number
 from pipeline.core.wording.visible import visible
 from pipeline.report.card import Card, Content, card, shown_match, shown_work
@@ -213,7 +213,9 @@ def report_html(
 
 @cache
 def _template() -> Template:
-    return environment(Path(__file__).resolve().parent / "templates").get_template("report.html.j2")
+    return template_environment(Path(__file__).resolve().parent / "templates").get_template(
+        "report.html.j2"
+    )
 
 
 def _headline(rows: Sequence[RiskRow], run: RunInfo, changes: Changes | None) -> str:

@@ -15,7 +15,7 @@ from fastapi.responses import HTMLResponse
 from jinja2 import Environment
 
 from pipeline.core.records import Band, Outcome
-from pipeline.core.wording.templating import environment
+from pipeline.core.wording.templating import template_environment
 from pipeline.core.wording.terms import BANDS, OUTCOMES, count, risk_number
 from pipeline.decisions.events import Choice, Decision, Event, same_person
 from pipeline.decisions.state import State
@@ -176,7 +176,7 @@ def deciding(
 @cache
 def templates() -> Environment:
     """The page's templates, with what they call."""
-    made = environment(FOLDER / "templates")
+    made = template_environment(FOLDER / "templates")
     made.filters["risk"] = lambda number: risk_number(
         None if number is None or number != number else float(number)
     )

@@ -1,2 +1,1 @@
-"""How things are put for people: hidden characters made visible, bands and counts in words,
-sentences, CSV without formulas, templates of pages."""
+"""Output for people: terms, counts and sentences, visible characters, safe CSV, page templates."""

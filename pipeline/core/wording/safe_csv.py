@@ -1,8 +1,8 @@
-"""CSV that is safe to open in a spreadsheet: no cell of text can be run as a formula.
+"""CSV that is safe to open in a spreadsheet: no text is run as a formula.
 
-After OWASP's page on CSV injection: a cell that begins with `= + - @`, a tab or a line break can
-be run by a spreadsheet, and so can what follows a separator inside a cell where the program splits
-lines at another separator than the comma (a semicolon, in much of Europe).
+After OWASP's page on CSV injection: a spreadsheet may run a cell that begins with `= + - @`, a tab
+or a line break as a formula, and also the text after a separator inside a cell, if it splits lines
+at another separator than the comma (in much of Europe, a semicolon).
 https://owasp.org/www-community/attacks/CSV_Injection
 """
 
@@ -20,9 +20,9 @@ import pyarrow as pa
 from pipeline.core.wording.visible import visible
 
 BYTE_ORDER_MARK = "\ufeff"
-"""Without it Excel reads UTF-8 as the machine's old encoding, and names lose their accents."""
+"""Without it Excel reads UTF-8 in the system's legacy encoding, and accents are lost."""
 
-# The fullwidth and small forms are run by spreadsheets in East Asian settings; U+2212 is the
+# In East Asian settings spreadsheets accept the fullwidth and small forms too; U+2212 is the
 # typographic minus.
 _SIGNS = "=+\\-@＝＋－＠﹦﹢﹣﹫−"
 _QUOTES = "\"'`´“”„‟‘’‚‛«»‹›"
@@ -31,25 +31,25 @@ _AFTER_SEPARATOR = re.compile(f"([;\n])(?=[\\s{_QUOTES},;|]*[{_SIGNS}])")
 
 
 def text_cell(text: str) -> str:
-    """`text` as it may stand in a cell.
+    """`text` escaped for a cell.
 
     Control and format characters become visible escapes (`pipeline.core.wording.visible`), line
-    feeds stay, and an apostrophe is put before whatever a spreadsheet might run.
+    feeds stay, and an apostrophe is inserted before text that a spreadsheet might run.
     """
-    shown = visible(text, keep_newlines=True)
-    shown = _AFTER_SEPARATOR.sub(r"\1'", shown)
-    return f"'{shown}" if _AT_START.match(shown) else shown
+    escaped = visible(text, keep_newlines=True)
+    escaped = _AFTER_SEPARATOR.sub(r"\1'", escaped)
+    return f"'{escaped}" if _AT_START.match(escaped) else escaped
 
 
 def write_csv(table: pa.Table, file: BinaryIO) -> None:
     """Writes `table` as CSV: RFC 4180, UTF-8 with a byte order mark, a header line.
 
-    Text goes through `text_cell`. Numbers are written in full (the shortest digits that give the
-    same value), truth as `true` and `false`, and a missing value as an empty cell.
+    Text is escaped by `text_cell`. Numbers are written with the shortest digits that give the same
+    value, booleans as `true` and `false`, and a missing value as an empty cell.
     """
     out = io.TextIOWrapper(file, encoding="utf-8", newline="")
     out.write(BYTE_ORDER_MARK)
-    # Most texts of a table stand in many of its rows.
+    # Most texts of a table are repeated in many of its rows.
     cell = lru_cache(maxsize=1024)(text_cell)
     writer = csv.writer(out, lineterminator="\r\n")
     writer.writerow([text_cell(name) for name in table.column_names])

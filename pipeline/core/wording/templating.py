@@ -1,4 +1,4 @@
-"""Pages from templates: what is put in is escaped, and a name that is missing is an error."""
+"""Jinja environments for pages: values are escaped, and an undefined name is an error."""
 
 from __future__ import annotations
 
@@ -15,20 +15,21 @@ if TYPE_CHECKING:
 _SHARED = Path(__file__).resolve().parent
 
 
-def environment(folder: Path) -> Environment:
-    """The templates of a folder, and base.css beside this file, with the filters that all pages
-    use: `shown`, any text with what would not be seen made visible; `band`, a band's name for
-    people.
+def template_environment(folder: Path) -> Environment:
+    """Environment of the templates in `folder` and of base.css, which all pages share.
+
+    Filters: `shown` makes invisible characters of a text visible (`visible`), `band` gives a
+    band's name for people.
     """
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-    made = Environment(
+    environment = Environment(
         loader=FileSystemLoader([folder, _SHARED]),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters["shown"] = lambda text: visible(str(text), keep_newlines=True)
-    made.filters["band"] = lambda name: BANDS[Band(name)]
-    return made
+    environment.filters["shown"] = lambda text: visible(str(text), keep_newlines=True)
+    environment.filters["band"] = lambda name: BANDS[Band(name)]
+    return environment

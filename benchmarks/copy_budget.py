@@ -59,7 +59,7 @@ def steps(files: Sequence[Path], runners: Sequence[StageRunner]) -> Iterator[tup
         ways = [named[n] for n in asked]
         _, taken = timed(
             lambda stage=stage, prints=prints, entries=entries, runner=runner, ways=ways: (  # type: ignore[misc]
-                stage.search_among(prints, entries, runner.settings, ways)
+                stage.search_with_candidates(prints, entries, runner.settings, ways)
             )
         )
         if stage.verifies:

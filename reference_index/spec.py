@@ -23,8 +23,9 @@ class FingerprintSpec:
         weights_sha256: hex digest of the model's weights, None for a stage without a model.
         libraries: versions of the libraries when the index was made; recorded, not compared,
             because `canary` compares what they do.
-        canary: the stage's fingerprint of a fixed input, in the stage's own text form. Opening
-            an index repeats it, so a library whose results have drifted is refused by name.
+        canary: the golden fingerprint: the stage's fingerprint of a fixed input, in the stage's own
+            text form. Opening an index computes it again, so a library whose results have changed
+            is refused by name.
     """
 
     stage: str

@@ -75,8 +75,9 @@ def _planes() -> NDArray[np.float64]:
 _PLANES = _planes()
 
 
-def canary_picture(side: int = 160) -> NDArray[np.uint8]:
-    """A fixed picture by integer arithmetic, the same bytes on every machine: the canary's input.
+def golden_picture(side: int = 160) -> NDArray[np.uint8]:
+    """The picture of golden fingerprints: drawn by integer arithmetic, so its bytes are the same on
+    every machine.
 
     Returns:
         uint8 (side, side, 3).

@@ -130,7 +130,7 @@ def _open_runner(
     spec = index.specs[name]
     try:
         known = stage_type.opening_key(spec) in opened_before
-        stage = stage_type.opened_before(spec) if known else stage_type.from_spec(spec)
+        stage = stage_type.from_spec_lazily(spec) if known else stage_type.from_spec(spec)
     except ModelError as error:
         return absent(Reason.NO_WEIGHTS, str(error))
     entries = index.entries(name)
@@ -197,7 +197,7 @@ def search_all(
     for one by one, so that only those that cause it fail.
     """
     try:
-        matches = stage.search_among(fingerprints, entries, settings, candidates)
+        matches = stage.search_with_candidates(fingerprints, entries, settings, candidates)
         if len(matches) != len(fingerprints):
             raise RuntimeError(f"{len(matches)} answers for {len(fingerprints)} queries")  # noqa: TRY301
         evidence = [tuple(one) for one in matches]

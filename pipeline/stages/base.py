@@ -1,8 +1,9 @@
-"""The Stage contract: what a developer adds to teach the pipeline a new kind of evidence.
+"""The Stage contract: what a developer implements to add a new kind of evidence.
 
-A stage knows nothing of files, tables or other stages. It turns loaded assets into fingerprints,
-and fingerprints into evidence against what an index holds. Every stage registered in
+A stage does not access files, tables or other stages. It turns loaded assets into fingerprints, and
+compares fingerprints with those in an index, which gives evidence. Every stage registered in
 `pipeline.stages` must pass the conformance suite in tests/stages/test_conformance.py.
+docs/extending.md shows how to write one.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from reference_index.spec import FingerprintSpec
 
 
 class StageSettings(BaseModel):
-    """What a run's configuration may set of a stage: how it searches, never how it fingerprints.
+    """A stage's section of the configuration: how it searches, never how it fingerprints.
 
     Each stage subclasses this; unknown keys are refused.
     """
@@ -36,7 +37,7 @@ class StageSettings(BaseModel):
 
     @property
     def not_counted(self) -> frozenset[str]:
-        """Rights, in lower case, of works whose evidence by this stage is shown and not counted."""
+        """Rights, in lower case, of works whose evidence by this stage adds nothing to the risk."""
         return frozenset()
 
 
@@ -48,11 +49,12 @@ class Stage(ABC):
         title: for people, such as `perceptual hash`.
         kind: which assets it applies to.
         schema: of a fingerprint's rows, as stored. No null values.
-        measures: the columns it brings.
-        shows_copying: True if its evidence shows copied material, False if only likeness;
-            likeness alone never reaches the band `escalate`.
-        batch_size: how many loaded assets `fingerprint` wants at a time.
-        verifies: whether it compares candidates that other stages nominate.
+        measures: the columns that it adds to the tables.
+        shows_copying: True if its evidence shows copied material, False if it shows similarity
+            only, which never reaches the band `escalate`.
+        batch_size: how many loaded assets to pass to `fingerprint` at a time.
+        verifies: whether it compares candidates that other stages generate.
+        Settings: its section of the configuration.
     """
 
     name: ClassVar[str]
@@ -67,17 +69,23 @@ class Stage(ABC):
 
     @classmethod
     def create(cls, **options: Any) -> Self:  # noqa: ARG003 - the contract's signature
-        """A stage for a new index. `options` are those of `clearance index create`
-        (`model: str` for the embedding); a stage that does not define this has none.
+        """A stage for a new index.
+
+        Args:
+            options: of `clearance index create` (`model: str` for the embedding). A stage that does
+                not override this has none.
 
         Raises:
-            ModelError: if a model's weights can't be had or are refused.
+            ModelError: if a model's weights can't be found or are refused.
         """
         return cls()
 
     @classmethod
     def from_spec(cls, spec: FingerprintSpec) -> Self:
-        """The stage as the index was made with: same parameters, same model.
+        """The stage that an index was made with: same parameters, same model.
+
+        Args:
+            spec: as stored in the index.
 
         Raises:
             SpecMismatchError: if the installed code can't reproduce `spec`; names what differs
@@ -85,17 +93,20 @@ class Stage(ABC):
             ModelError: if the model's weights can't be found or have another SHA-256.
         """
         stage = cls()
-        stage.refuse_other(spec)
+        stage.refuse_mismatch(spec)
         return stage
 
-    def refuse_other(self, stored: FingerprintSpec) -> None:
-        """Refuses an index that was fingerprinted otherwise than the installed code would.
+    def refuse_mismatch(self, stored: FingerprintSpec) -> None:
+        """Refuses an index whose fingerprints the installed code would not reproduce.
+
+        Args:
+            stored: the index's spec of this stage.
 
         Raises:
             SpecMismatchError: as in `from_spec`.
         """
         here = self.spec
-        mend = (
+        remedy = (
             "Screen with the version that made the index, or make a new one with `clearance index "
             "create` and add the works again."
         )
@@ -106,8 +117,10 @@ class Stage(ABC):
                 .replace(" here", " in the index")
                 .replace(" there", " in the installed version")
             )
-            raise SpecMismatchError(f"The index can't be used for {stored.stage}: {listed}. {mend}")
-        if not self.canaries_agree(here.canary, stored.canary):
+            raise SpecMismatchError(
+                f"The index can't be used for {stored.stage}: {listed}. {remedy}"
+            )
+        if not self.golden_fingerprints_agree(here.canary, stored.canary):
             changed = [
                 f"{name} {version} when it was made, {here.libraries.get(name, 'none')} now"
                 for name, version in sorted(stored.libraries.items())
@@ -116,40 +129,43 @@ class Stage(ABC):
             versions = "; ".join(changed) or "the same versions of its libraries"
             raise SpecMismatchError(
                 f"The index can't be used for {stored.stage}: the same input no longer gives the "
-                f"same fingerprint ({versions}). {mend}"
+                f"same fingerprint ({versions}). {remedy}"
             )
 
     @staticmethod
-    def canaries_agree(here: str, stored: str) -> bool:
-        """Whether two canaries are of the same fingerprint. Stages whose bits may differ between
-        processors say so with `vector_canaries_agree`.
+    def golden_fingerprints_agree(here: str, stored: str) -> bool:
+        """Whether two golden fingerprints, as in `FingerprintSpec.canary`, are the same.
+
+        A stage whose values may differ by rounding between processors overrides this with
+        `golden_vectors_agree`.
         """
         return here == stored
 
     @classmethod
     def opening_key(cls, spec: FingerprintSpec) -> str | None:  # noqa: ARG003
-        """What `from_spec` depends on, told without opening anything: while it stays the same,
-        what was opened once can be opened again. None, for a stage that does not define this, or
-        if it can't be told.
+        """A digest of everything that `from_spec` depends on, without loading a model: while it is
+        the same, `from_spec` would succeed again. None if unknown, or not overridden.
         """
         return None
 
     @classmethod
-    def opened_before(cls, spec: FingerprintSpec) -> Self:
-        """As `from_spec`, for a spec whose `opening_key` is as it was when it was opened before:
-        what is slow to open may be left until the first fingerprint, with the same checks.
+    def from_spec_lazily(cls, spec: FingerprintSpec) -> Self:
+        """As `from_spec`, for a spec whose `opening_key` is the same as when `from_spec` succeeded:
+        what is slow to load may be loaded at the first fingerprint, with the same checks.
         """
         return cls.from_spec(spec)
 
     @property
     @abstractmethod
     def spec(self) -> FingerprintSpec:
-        """Identity of the values this stage makes, the canary included."""
+        """Identity of the fingerprints that this stage computes, with its golden fingerprint."""
 
     @abstractmethod
     def fingerprint(self, loaded: Sequence[Loaded]) -> list[Fingerprint | Abstention]:
-        """One answer for each input, in order. The answer for an input does not depend on the
-        others in the batch, and is the same bytes each time.
+        """A fingerprint for each input, in order, or an abstention if it has too little to compare.
+
+        The result for an input does not depend on the others in the batch, and is the same bytes
+        each time.
         """
 
     @abstractmethod
@@ -158,6 +174,11 @@ class Stage(ABC):
     ) -> list[list[Evidence]]:
         """For each fingerprint, at most one Evidence for each work, strongest first, ties by
         work id. An empty list means no match within the settings' limits.
+
+        Args:
+            fingerprints: of assets.
+            entries: the index's rows of this stage.
+            settings: an instance of `Settings`.
 
         Raises:
             ValueError: if a fingerprint or the stored rows are not of this stage's form.
@@ -170,17 +191,21 @@ class Stage(ABC):
         settings: StageSettings,  # noqa: ARG002
         limit: int,  # noqa: ARG002
     ) -> list[list[int]]:
-        """For each fingerprint, files that a stage which verifies should look at, nearest first.
+        """For each fingerprint, files that a verifying stage should compare, nearest first.
 
-        They may lie further off than evidence does: being compared costs time and nothing else.
+        Candidates may be farther away than the settings' limits for evidence: to compare one more
+        costs time only.
+
+        Args:
+            fingerprints, entries, settings: as in `search`.
+            limit: how many files at most for each fingerprint.
 
         Returns:
-            Up to `limit` positions in `entries.files` for each; none, for a stage that does not
-            define this.
+            Positions in `entries.files` for each; none for a stage that does not override this.
         """
         return [[] for _ in fingerprints]
 
-    def search_among(
+    def search_with_candidates(
         self,
         fingerprints: Sequence[Fingerprint],
         entries: StageEntries,
@@ -192,43 +217,47 @@ class Stage(ABC):
         Args:
             fingerprints, entries, settings: as in `search`.
             candidates: for each fingerprint, by position in `entries.files`, the titles of the
-                stages that nominated the file.
+                stages that generated the candidate.
         """
         return self.search(fingerprints, entries, settings)
 
     def remark(self, facts: Mapping[str, Value]) -> str | None:  # noqa: ARG002
-        """What a reader should know of an asset whatever was found, as one sentence; None, for a
-        stage that does not define this. `facts` are those of its fingerprint or abstention.
+        """One sentence on the asset that its row shows with or without a match; None if there is
+        nothing to say, or not overridden.
+
+        Args:
+            facts: of the asset's fingerprint or abstention.
         """
         return None
 
     @abstractmethod
     def sentence(self, evidence: Evidence) -> str:
-        """What the evidence says, as one sentence for a lawyer, without the work's title:
-        "The picture's outline agrees with it in 62 of 64 bits of the perceptual hash." """
+        """The evidence as one sentence for a lawyer, without the work's title: "The picture's
+        outline agrees with it in 62 of 64 bits of the perceptual hash."
+        """
 
 
 def library_versions(*names: str) -> dict[str, str]:
-    """Installed versions of distributions, for `FingerprintSpec.libraries`."""
+    """Installed versions of distributions by name, for `FingerprintSpec.libraries`."""
     from importlib.metadata import version
 
     return {name: version(name) for name in names}
 
 
-CANARY_COSINE = 0.999
-"""Cosine similarity of two canaries from which they count as the same: the bits of a vector may
-differ between processors."""
+GOLDEN_COSINE = 0.999
+"""Cosine similarity from which two golden vectors are the same: processors round differently."""
 
 
-def threads() -> int:
-    """How many threads a stage shares its assets out to: half as many as there are processors,
-    since stages work beside each other and more threads than processors only cost time.
+def stage_threads() -> int:
+    """Threads over which a stage distributes its assets: half as many as there are processors.
+
+    Several stages run at a time, and more threads than processors are slower.
     """
     return max(1, (os.cpu_count() or 1) // 2)
 
 
-def vector_canaries_agree(here: str, stored: str) -> bool:
-    """Whether two canaries, float16 vectors in base64, are the same but for rounding."""
+def golden_vectors_agree(here: str, stored: str) -> bool:
+    """Whether two golden fingerprints, float16 vectors in base64, are the same but for rounding."""
     try:
         a, b = (
             np.frombuffer(base64.b64decode(text, validate=True), "<f2").astype(np.float64)
@@ -238,4 +267,4 @@ def vector_canaries_agree(here: str, stored: str) -> bool:
         return False
     if a.shape != b.shape or not len(a):
         return False
-    return bool(a @ b >= CANARY_COSINE * np.linalg.norm(a) * np.linalg.norm(b) > 0)
+    return bool(a @ b >= GOLDEN_COSINE * np.linalg.norm(a) * np.linalg.norm(b) > 0)

@@ -17,9 +17,9 @@ from pydantic import Field
 from pipeline.core.environment import code_digest
 from pipeline.core.errors import ModelError, Reason
 from pipeline.core.records import Abstention, Evidence, Fingerprint, Kind, Measure
-from pipeline.load.detail import canary_picture
+from pipeline.load.detail import golden_picture
 from pipeline.load.loaded import WORKING_EDGE, Loaded, LoadedImage
-from pipeline.stages.base import Stage, StageSettings, library_versions, vector_canaries_agree
+from pipeline.stages.base import Stage, StageSettings, golden_vectors_agree, library_versions
 from pipeline.stages.image.embedding_model import (
     BATCH,
     MINI,
@@ -113,10 +113,10 @@ class ClipEmbedding(Stage):
             },
             weights_sha256=model.weights_sha256,
             libraries=library_versions(*_LIBRARIES),
-            canary=base64.b64encode(_stored(model.embed([canary_picture()], BATCH))[0]).decode(),
+            canary=base64.b64encode(_stored(model.embed([golden_picture()], BATCH))[0]).decode(),
         )
 
-    canaries_agree = staticmethod(vector_canaries_agree)
+    golden_fingerprints_agree = staticmethod(golden_vectors_agree)
 
     @classmethod
     def create(cls, **options: Any) -> Self:
@@ -160,7 +160,7 @@ class ClipEmbedding(Stage):
                 "with `clearance index create` and add the works again."
             )
         stage = cls(model, *_cosines(spec))
-        stage.refuse_other(spec)
+        stage.refuse_mismatch(spec)
         return stage
 
     @classmethod
@@ -173,7 +173,7 @@ class ClipEmbedding(Stage):
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
     @classmethod
-    def opened_before(cls, spec: FingerprintSpec) -> Self:
+    def from_spec_lazily(cls, spec: FingerprintSpec) -> Self:
         """The stage without its model, which takes seconds to load and is not asked for where
         nothing is fingerprinted; it is loaded, and compared with the spec, at the first picture.
         """

@@ -20,15 +20,15 @@ from pydantic import Field
 
 from pipeline.core.errors import Reason
 from pipeline.core.records import Abstention, Evidence, Fingerprint, Kind, Measure
-from pipeline.load.detail import canary_picture
+from pipeline.load.detail import golden_picture
 from pipeline.load.grey import LARGEST_EDGE, to_grey
 from pipeline.load.loaded import WORKING_EDGE, Loaded, LoadedImage
 from pipeline.stages.base import (
     Stage,
     StageSettings,
+    golden_vectors_agree,
     library_versions,
-    threads,
-    vector_canaries_agree,
+    stage_threads,
 )
 from pipeline.stages.image.feature_schema import FEWEST, SCHEMA
 from reference_index.interface import StageEntries
@@ -168,22 +168,22 @@ class LocalFeatures(Stage):
                 "aggregates": self._aggregates.sha256,
             },
             libraries=library_versions("opencv-python-headless", "faiss-cpu"),
-            canary=self._canary(),
+            canary=self._golden_fingerprint(),
         )
 
-    canaries_agree = staticmethod(vector_canaries_agree)
+    golden_fingerprints_agree = staticmethod(golden_vectors_agree)
 
     @property
     def spec(self) -> FingerprintSpec:
         """Identity of the values this stage makes."""
         return self._spec
 
-    def _canary(self) -> str:
+    def _golden_fingerprint(self) -> str:
         """The mean descriptor of a fixed picture, as float16: its bits may differ between
         processors."""
         from pipeline.stages.image.sift import extract
 
-        _, descriptors = extract(to_grey(canary_picture()))
+        _, descriptors = extract(to_grey(golden_picture()))
         return base64.b64encode(descriptors.mean(axis=0).astype("<f2").tobytes()).decode()
 
     def fingerprint(self, loaded: Sequence[Loaded]) -> list[Fingerprint | Abstention]:
@@ -194,7 +194,7 @@ class LocalFeatures(Stage):
                 raise TypeError(f"{self.name} judges pictures, not {type(image).__name__}")
             images.append(image)
         # OpenCV lets go of the interpreter lock.
-        with _one_thread_each(), ThreadPoolExecutor(threads(), initializer=_alone) as pool:
+        with _one_thread_each(), ThreadPoolExecutor(stage_threads(), initializer=_alone) as pool:
             return list(pool.map(self._one, images))
 
     def _one(self, image: LoadedImage) -> Fingerprint | Abstention:
@@ -224,16 +224,18 @@ class LocalFeatures(Stage):
         self, fingerprints: Sequence[Fingerprint], entries: StageEntries, settings: StageSettings
     ) -> list[list[Evidence]]:
         """As in `Stage.search`, with the candidates of this stage's own search alone."""
-        return self.search_among(fingerprints, entries, settings, [{} for _ in fingerprints])
+        return self.search_with_candidates(
+            fingerprints, entries, settings, [{} for _ in fingerprints]
+        )
 
-    def search_among(
+    def search_with_candidates(
         self,
         fingerprints: Sequence[Fingerprint],
         entries: StageEntries,
         settings: StageSettings,
         candidates: Sequence[Mapping[int, tuple[str, ...]]],
     ) -> list[list[Evidence]]:
-        """As in `Stage.search_among`: every candidate is verified."""
+        """As in `Stage.search_with_candidates`: every candidate is verified."""
         if not isinstance(settings, LocalFeaturesSettings):
             raise TypeError("local_features needs LocalFeaturesSettings")
         from pipeline.stages.image.feature_rows import pictures
@@ -251,7 +253,7 @@ class LocalFeatures(Stage):
         pairs = zip(queries, candidates, strict=True)
         with (
             _one_thread_each(),
-            ThreadPoolExecutor(threads(), initializer=_alone) as pool,
+            ThreadPoolExecutor(stage_threads(), initializer=_alone) as pool,
         ):
             return list(
                 pool.map(lambda pair: self._evidence(pair[0], stored, settings, pair[1]), pairs)

@@ -19,11 +19,11 @@ from pydantic import Field, model_validator
 
 from pipeline.core.errors import Reason
 from pipeline.core.records import Abstention, Evidence, Fingerprint, Kind, Measure
-from pipeline.load.detail import canary_picture
+from pipeline.load.detail import golden_picture
 from pipeline.load.grey import LARGEST_EDGE as LUMA_EDGE
 from pipeline.load.grey import to_grey
 from pipeline.load.loaded import WORKING_EDGE, Loaded, LoadedImage
-from pipeline.stages.base import Stage, StageSettings, library_versions, threads
+from pipeline.stages.base import Stage, StageSettings, library_versions, stage_threads
 from reference_index.interface import Hits, StageEntries
 from reference_index.spec import FingerprintSpec
 
@@ -135,7 +135,7 @@ class PerceptualHash(Stage):
             libraries=library_versions(
                 "imagehash", "pdqhash", "pillow", "scipy", "opencv-python-headless"
             ),
-            canary=self._canary(),
+            canary=self._golden_fingerprint(),
         )
 
     @property
@@ -143,15 +143,15 @@ class PerceptualHash(Stage):
         """Identity of the values this stage makes."""
         return self._spec
 
-    def _canary(self) -> str:
-        picture = canary_picture()
+    def _golden_fingerprint(self) -> str:
+        picture = golden_picture()
         phash = _phash(to_grey(picture))
         pdq, quality = _pdq(picture)
         return hashlib.sha256(phash + pdq + bytes([quality])).hexdigest()
 
     def fingerprint(self, loaded: Sequence[Loaded]) -> list[Fingerprint | Abstention]:
         """A row for each frame with enough detail; an abstention if none has."""
-        with ThreadPoolExecutor(threads()) as pool:
+        with ThreadPoolExecutor(stage_threads()) as pool:
             return list(pool.map(self._one, loaded))
 
     def _one(self, image: Loaded) -> Fingerprint | Abstention:

@@ -56,7 +56,7 @@ SHORT_SHARE = 0.6
 """Least containment for texts shorter than `min_score`: a passage must reach this share of the
 weight of all words of the asset, or of the work, if that is less than `min_score`."""
 
-_CANARY = (
+_GOLDEN_TEXT = (
     "INT. FERRY QUAY - DUSK\n\n"
     "The ferry left at six, as it always did; nobody on the quay waved, and Captain O’Neill — "
     "who had waved for thirty years — put both hands in the pockets of his cоat and kept them "
@@ -163,7 +163,7 @@ class TextOverlap(Stage):
                 "least_shingles": LEAST_SHINGLES,
             },
             libraries=library_versions("datasketch", "xxhash", "regex"),
-            canary=self._canary(),
+            canary=self._golden_fingerprint(),
         )
 
     @property
@@ -171,12 +171,12 @@ class TextOverlap(Stage):
         """As in `Stage.spec`."""
         return self._spec
 
-    def _canary(self) -> str:
+    def _golden_fingerprint(self) -> str:
         """SHA-256 (hex) of the fingerprint of a fixed text."""
-        script = LoadedScript(_CANARY, (Span(0, len(_CANARY)),), "txt")
+        script = LoadedScript(_GOLDEN_TEXT, (Span(0, len(_GOLDEN_TEXT)),), "txt")
         fingerprint = self.fingerprint([script])[0]
         if isinstance(fingerprint, Abstention):
-            raise AssertionError("the canary has words enough")  # noqa: TRY004
+            raise AssertionError("the golden text has enough words")  # noqa: TRY004
         digest = hashlib.sha256()
         for column in fingerprint.rows.columns:
             digest.update(column.values.to_numpy().astype("<u8").tobytes())

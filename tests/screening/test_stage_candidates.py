@@ -45,7 +45,7 @@ class Verifying(Numbers):
     title = "verifying"
     verifies = True
 
-    def search_among(self, fingerprints, entries, settings, candidates):
+    def search_with_candidates(self, fingerprints, entries, settings, candidates):
         assert len(candidates) == len(fingerprints)
         results = []
         for named in candidates:
@@ -137,11 +137,11 @@ def test_no_candidates_are_proposed_if_no_stage_verifies():
 
 def test_a_verifying_stage_that_breaks_on_one_asset_fails_for_that_asset_only():
     class Breaks(Verifying):
-        def search_among(self, fingerprints, entries, settings, candidates):
+        def search_with_candidates(self, fingerprints, entries, settings, candidates):
             for one in fingerprints:
                 if one.rows.column("number")[0].as_py() == 12:
                     raise ValueError("12")
-            return super().search_among(fingerprints, entries, settings, candidates)
+            return super().search_with_candidates(fingerprints, entries, settings, candidates)
 
     numbers = [11, 12, 13]
     runners = [runner(Proposing(), *numbers), runner(Breaks(), *numbers)]

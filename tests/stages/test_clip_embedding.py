@@ -331,7 +331,7 @@ def test_what_a_model_must_tell_apart(monkeypatch, scale, said):
             ClipEmbedding.create(model="some:model")
 
 
-def test_a_canary_may_round_otherwise_and_no_more(stage, monkeypatch):
+def test_a_golden_fingerprint_may_differ_by_rounding_only(stage, monkeypatch):
     monkeypatch.setattr(clip_embedding, "load_model", lambda name: MODEL)
     vector = np.frombuffer(base64.b64decode(stage.spec.canary), "<f2").astype(np.float64)
     aside = np.zeros(DIM)

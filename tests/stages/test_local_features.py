@@ -189,7 +189,7 @@ def test_a_candidate_of_other_stages_is_compared_and_says_who_named_it(stage, wo
     large = LocalFeaturesSettings(search_up_to=0)
     [[alone]] = stage.search([asset], stored, large)
     assert alone.measures["overlap_found_by"] == "aggregated features"
-    [evidence] = stage.search_among([asset], stored, large, named)
+    [evidence] = stage.search_with_candidates([asset], stored, large, named)
     assert [one.work_id for one in evidence] == ["work-02"]
     ways = "CLIP embedding, aggregated features, perceptual hash"
     assert evidence[0].measures["overlap_found_by"] == ways
@@ -197,7 +197,7 @@ def test_a_candidate_of_other_stages_is_compared_and_says_who_named_it(stage, wo
 
 def test_every_way_that_found_a_work_is_named(stage, works, stored):
     asset = print_of(stage, works["coffee"])
-    [evidence] = stage.search_among(
+    [evidence] = stage.search_with_candidates(
         [asset], stored, LocalFeaturesSettings(), [{2: ("perceptual hash",)}]
     )
     assert evidence[0].measures["overlap_found_by"] == "local features, perceptual hash"
@@ -207,7 +207,7 @@ def test_every_way_that_found_a_work_is_named(stage, works, stored):
 def test_a_wrong_candidate_costs_nothing(stage, works, stored):
     asset = print_of(stage, works["coffee"])
     named = [dict.fromkeys(range(5), ("CLIP embedding",))]
-    [evidence] = stage.search_among([asset], stored, LocalFeaturesSettings(), named)
+    [evidence] = stage.search_with_candidates([asset], stored, LocalFeaturesSettings(), named)
     assert [one.work_id for one in evidence] == ["work-02"]
 
 
@@ -330,7 +330,7 @@ def canary(values):
     return base64.b64encode(values.astype("<f2").tobytes()).decode()
 
 
-def test_a_canary_that_drifted_is_refused_by_name(stage):
+def test_a_golden_fingerprint_that_drifted_is_refused_by_name(stage):
     here = np.frombuffer(base64.b64decode(stage.spec.canary), "<f2").astype(float)
     assert len(here) == 128
     near = replace(stage.spec, canary=canary(here * 1.001))
@@ -361,7 +361,7 @@ def test_what_it_says(stage, works, stored):
     assert "as a negative" in said
     assert f"{first.measures['overlap_inliers']} local features agree" in said
     blurred = cv2.GaussianBlur(works["coffee"], (0, 0), 9)
-    [evidence] = stage.search_among(
+    [evidence] = stage.search_with_candidates(
         [print_of(stage, blurred)],
         stored,
         LocalFeaturesSettings(search_up_to=0),

@@ -77,7 +77,7 @@ def test_both_searches_find_an_identical_picture_the_same(stage, works, stored):
 def test_what_another_stage_nominates_is_compared_once_and_named(stage, works, stored):
     prints = [answer for _, answer in works[:2]]
     named = [{place: ("perceptual hash",)} for place in range(2)]
-    for evidence in stage.search_among(prints, stored, LARGE, named):
+    for evidence in stage.search_with_candidates(prints, stored, LARGE, named):
         ways = evidence[0].measures["overlap_found_by"]
         assert ways == "aggregated features, perceptual hash"
 

@@ -176,7 +176,7 @@ def flagged(stage, pictures):
     works, assets = prints[::2], prints[1::2]
     everything = [dict.fromkeys(range(len(works)), ("another stage",))] * len(assets)
     settings = type(stage).Settings()
-    found = stage.search_among(assets, entries(stage, works), settings, everything)
+    found = stage.search_with_candidates(assets, entries(stage, works), settings, everything)
     pairs = []
     for asset, evidence in enumerate(found):
         for one in evidence:

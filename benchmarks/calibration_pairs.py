@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from pipeline.core.records import Asset, Fault, Fingerprint, Outcome
 from pipeline.drops.discover import asset_of
 from pipeline.evaluation.fitting import Pairs, pairs_of
-from pipeline.load import load
 from pipeline.load.limits import Limits
+from pipeline.load.load import load
 from pipeline.load.loaded import Loaded, LoadedImage, LoadedScript, Span
 from pipeline.screening.stage_runner import StageRunner, kind_of, run_stages
 from pipeline.stages import Stage, StageSettings

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from pipeline.core.records import Fingerprint
 from pipeline.drops.discover import asset_of
-from pipeline.load import load
 from pipeline.load.limits import Limits
+from pipeline.load.load import load
 from pipeline.load.loaded import LoadedImage
 from pipeline.load.workers.prefetch import prefetch
 from pipeline.screening.stage_runner import StageRunner, fingerprint_all

@@ -20,8 +20,8 @@ import numpy as np
 from benchmarks.throughput import open_clip_loop
 from pipeline.core.records import Fingerprint
 from pipeline.drops.discover import asset_of
-from pipeline.load import load
 from pipeline.load.limits import Limits
+from pipeline.load.load import load
 from pipeline.load.loaded import LoadedImage
 from pipeline.screening.config import Config
 from pipeline.screening.stage_runner import StageRunner, fingerprint_all, open_runners

@@ -21,8 +21,8 @@ from benchmarks.copy_set import CopySet, copy_files, write_queries
 from benchmarks.throughput import in_turns, open_clip_loop
 from pipeline.core.records import Match, RiskRow
 from pipeline.drops.discover import asset_of, discover
-from pipeline.load import load
 from pipeline.load.limits import Limits
+from pipeline.load.load import load
 from pipeline.load.loaded import LoadedImage
 from pipeline.screening.config import Config
 from pipeline.screening.register import add_works, create_index

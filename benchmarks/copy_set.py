@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 
 from benchmarks.copy_edits import EDITS, Picture
 from pipeline.drops.discover import asset_of
-from pipeline.load import load
 from pipeline.load.detail import has_detail
 from pipeline.load.limits import Limits
+from pipeline.load.load import load
 from pipeline.load.loaded import LoadedImage
 from reference_index.hamming import HammingIndex
 

@@ -23,9 +23,9 @@ from numpy.typing import NDArray
 from benchmarks.copy_baselines import bits_of
 from pipeline.core.records import Fingerprint
 from pipeline.drops.discover import asset_of
-from pipeline.load import load
 from pipeline.load.detail import has_detail
 from pipeline.load.limits import Limits
+from pipeline.load.load import load
 from pipeline.load.loaded import LoadedImage
 from pipeline.screening.config import Config
 from pipeline.screening.stage_runner import StageRunner, fingerprint_all, open_runners

@@ -16,8 +16,8 @@ from benchmarks.passage_disguises import Tracked
 from benchmarks.passage_planting import WAYS, Script
 from benchmarks.passage_texts import cue_length
 from pipeline.drops.discover import asset_of
-from pipeline.load import load
 from pipeline.load.limits import Limits
+from pipeline.load.load import load
 from pipeline.load.loaded import LoadedScript
 
 PAGE_LINES = 54

@@ -18,8 +18,8 @@ from benchmarks.passage_planting import Planted, Script
 from benchmarks.passage_texts import Text
 from benchmarks.plagdet import Pair
 from pipeline.drops.discover import asset_of
-from pipeline.load import load
 from pipeline.load.limits import Limits
+from pipeline.load.load import load
 from pipeline.load.loaded import LoadedScript
 from pipeline.results.files import StoredRun, read_run
 from pipeline.screening.config import Config

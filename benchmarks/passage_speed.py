@@ -24,8 +24,8 @@ from benchmarks.passage_chain import Chain
 from benchmarks.throughput import datasketch_loop
 from pipeline.core.records import Fingerprint, Kind
 from pipeline.drops.discover import asset_of
-from pipeline.load import load
 from pipeline.load.limits import Limits
+from pipeline.load.load import load
 from pipeline.load.loaded import LoadedScript
 from pipeline.screening.config import Config, load_config
 from pipeline.screening.register import add_works, create_index

@@ -25,8 +25,8 @@ from rich.table import Table
 
 from pipeline.core.records import Fingerprint
 from pipeline.drops.discover import discover
-from pipeline.load import load
 from pipeline.load.limits import Limits
+from pipeline.load.load import load
 from pipeline.load.loaded import Loaded, LoadedImage, LoadedScript, Span
 from pipeline.stages import STAGES, Stage
 from reference_index.interface import StageEntries, WorkFile

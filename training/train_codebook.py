@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import save_file
 
-from pipeline.load.grey import to_grey
+from pipeline.load.detail import to_grey
 from pipeline.stages.image import vlad as aggregate
 from pipeline.stages.image.codebook import PARTS, WORDS
 from pipeline.stages.image.feature_schema import FEWEST

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from pipeline.core.wording.visible import visible
-from pipeline.load.refusal import shown
+from pipeline.load.refusal import one_line
 
 _TRANSIENT = frozenset(
     [
@@ -65,7 +65,7 @@ def failure(error: BaseException, attempts: int) -> str:
     if kinds & set(_NO_CREDENTIALS):
         return (
             "no credentials were found; set them in one of the ways of AWS (environment, "
-            f"profile or role), see docs/object-storage.md ({shown(error)})"
+            f"profile or role), see docs/object-storage.md ({one_line(error)})"
         )
     if code == "NoSuchBucket":
         return "there is no such bucket at this endpoint"
@@ -85,7 +85,7 @@ def failure(error: BaseException, attempts: int) -> str:
         return "this machine's clock is wrong; set it"
     times = f" in {attempts} attempts" if attempts > 1 else ""
     if kinds & {"EndpointConnectionError", "ConnectTimeoutError", "ProxyConnectionError"}:
-        return f"the endpoint can't be reached{times} ({shown(error)})"
+        return f"the endpoint can't be reached{times} ({one_line(error)})"
     if transient(error):
         return f"it can't be had{times} ({code}: {_said(error)})"
     return f"{code}: {_said(error)}"
@@ -147,4 +147,4 @@ def _region(error: BaseException) -> str:
 def _said(error: BaseException) -> str:
     answer = getattr(error, "response", None)
     message = answer.get("Error", {}).get("Message") if isinstance(answer, Mapping) else None
-    return shown(Exception(message)) if message else shown(error)
+    return one_line(Exception(message)) if message else one_line(error)

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from typing import BinaryIO, cast
 
 from pipeline.core.errors import Reason
-from pipeline.load.refusal import FileRefusedError, shown
+from pipeline.load.refusal import FileRefusedError, one_line
 
 MAX_LISTING = 16 * 2**20
 """Bytes of an archive's listing: some 200,000 names, far more than any document has."""
@@ -84,5 +84,5 @@ def reading(stream: BinaryIO, what: str) -> Iterator[zipfile.ZipFile]:
             raise  # the disk's fault; EINVAL is that of a place before the file's start
         raise FileRefusedError(
             Reason.CORRUPT,
-            f"{what} is damaged or was cut off ({shown(error)}); fetch it again",
+            f"{what} is damaged or was cut off ({one_line(error)}); fetch it again",
         ) from error

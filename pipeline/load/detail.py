@@ -1,7 +1,8 @@
-"""Whether a picture holds enough detail to be told from others.
+"""Greyscale, and the texture gate: whether a frame has enough detail to be compared with others.
 
-A white, a red and a gradient picture share one perceptual hash, and an embedding of nothing is
-near every other embedding of nothing. Every image stage asks this question first.
+A white, a red and a gradient picture share one perceptual hash, and the embeddings of blank
+pictures are close to each other. So every image stage abstains below this gate ("too little
+detail").
 """
 
 from __future__ import annotations
@@ -9,59 +10,83 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.load.grey import to_grey
+LARGEST_EDGE = 256
+"""Pixels of the longer side of a greyscale frame. SIFT doubles it for its finest octave."""
 
 SIDE = 64
 BLOCK = 8
-LEAST_ROUGHNESS = 2.0
-"""Standard deviation, in grey levels of 255, above which a block shows something."""
-LEAST_BLOCKS = 10
-"""Blocks of 64 that must show something."""
+MIN_BLOCK_STD = 2.0
+"""Standard deviation, in grey levels of 255, above which a block has texture."""
+MIN_BLOCKS = 10
+"""Of 64 blocks, those that must have texture."""
 ENOUGH_BLOCKS = 16
-"""Blocks that are detail wherever they lie: a straight edge, at any angle, crosses 15 at most."""
-LEAST_BREADTH = 0.6
-"""Standard deviation, in blocks, of fewer blocks' places across the line they lie along.
+"""Blocks that suffice wherever they are: a straight edge, at any angle, crosses 15 at most."""
+MIN_SPREAD = 0.6
+"""Standard deviation of the blocks' positions across their main axis, in blocks; applies to fewer
+than `ENOUGH_BLOCKS`.
 
-Of the blocks that a straight edge crosses, the middles lie within 0.71 of it, with a deviation of
-about 0.41; of ten in a clump, 0.8 or more.
+Blocks crossed by one straight edge have centres within 0.71 of it, and a deviation of about 0.41;
+ten blocks in a clump have 0.8 or more.
 """
 
 
-def detailed_blocks(grey: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    """Which blocks of a picture hold detail, bool (8, 8).
-
-    The picture is averaged down to 64 × 64 grey levels and cut into 8 × 8 blocks; a plane is
-    fitted to each and taken off, so that flat areas and smooth gradients hold none.
+def to_grey(frame: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Grey levels of a frame, averaged down to a longer side of at most `LARGEST_EDGE` pixels.
 
     Args:
-        grey: uint8 (height, width), as made by `pipeline.load.grey`.
+        frame: uint8 (height, width, 3) sRGB.
+
+    Returns:
+        uint8 (height, width), each side at least 1.
+    """
+    import cv2
+
+    height, width = frame.shape[:2]
+    # Before scaling: averaging three channels costs three times as much.
+    grey = cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY)
+    scale = LARGEST_EDGE / max(height, width)
+    if scale < 1:
+        size = max(1, round(width * scale)), max(1, round(height * scale))
+        grey = cv2.resize(grey, size, interpolation=cv2.INTER_AREA)
+    return np.asarray(grey, np.uint8)
+
+
+def detailed_blocks(grey: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Which blocks of a frame have texture, bool (8, 8).
+
+    The frame is averaged down to 64 × 64 grey levels and cut into 8 × 8 blocks. A plane is fitted
+    to each and subtracted, so that flat areas and smooth gradients have no texture.
+
+    Args:
+        grey: uint8 (height, width), from `to_grey`.
     """
     import cv2
 
     small = cv2.resize(grey, (SIDE, SIDE), interpolation=cv2.INTER_AREA).astype(np.float64)
     count = SIDE // BLOCK
     blocks = small.reshape(count, BLOCK, count, BLOCK).swapaxes(1, 2).reshape(-1, BLOCK * BLOCK)
-    rest = blocks - blocks @ _PLANES.T @ _PLANES
-    rough: NDArray[np.bool_] = rest.std(axis=1) > LEAST_ROUGHNESS
-    return rough.reshape(count, count)
+    residual = blocks - blocks @ _PLANES.T @ _PLANES
+    textured: NDArray[np.bool_] = residual.std(axis=1) > MIN_BLOCK_STD
+    return textured.reshape(count, count)
 
 
 def has_detail(frame: NDArray[np.uint8]) -> bool:
-    """Whether a picture, uint8 (height, width, 3) sRGB, can be told from others."""
+    """Whether a frame, uint8 (height, width, 3) sRGB, passes the texture gate."""
     return grey_has_detail(to_grey(frame))
 
 
 def grey_has_detail(grey: NDArray[np.uint8]) -> bool:
-    """Whether enough blocks of the picture hold detail, and those not along one straight edge.
+    """Whether enough blocks have texture, and not all of them along one straight edge.
 
     Args:
-        grey: uint8 (height, width), as made by `pipeline.load.grey`.
+        grey: uint8 (height, width), from `to_grey`.
     """
-    places = np.argwhere(detailed_blocks(grey)).astype(np.float64)
-    if not LEAST_BLOCKS <= len(places) < ENOUGH_BLOCKS:
-        return len(places) >= ENOUGH_BLOCKS
-    lengths = np.linalg.svd(places - places.mean(axis=0), compute_uv=False)
-    return bool(lengths[1] >= LEAST_BREADTH * len(places) ** 0.5)
+    positions = np.argwhere(detailed_blocks(grey)).astype(np.float64)
+    if not MIN_BLOCKS <= len(positions) < ENOUGH_BLOCKS:
+        return len(positions) >= ENOUGH_BLOCKS
+    # Singular values over the square root of the count are the deviations along the two main axes.
+    singular = np.linalg.svd(positions - positions.mean(axis=0), compute_uv=False)
+    return bool(singular[1] >= MIN_SPREAD * len(positions) ** 0.5)
 
 
 def _planes() -> NDArray[np.float64]:

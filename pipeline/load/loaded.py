@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.load.detail import grey_has_detail
-from pipeline.load.grey import to_grey
+from pipeline.load.detail import grey_has_detail, to_grey
 
 WORKING_EDGE = 1024
 """Pixels. Frames are averaged down by a whole number as long as their longer side stays this
@@ -91,6 +91,25 @@ class LoadedScript:
     notes: tuple[str, ...] = ()
     complete: bool = True
     pages: tuple[int, ...] = ()
+
+    @classmethod
+    def from_paragraphs(
+        cls, script_format: str, paragraphs: Iterable[tuple[str, str]], notes: Iterable[str] = ()
+    ) -> LoadedScript:
+        """A script of paragraphs, given as (element, text), one a line with a span each.
+
+        Paragraphs of white space are left out.
+        """
+        lines: list[str] = []
+        spans: list[Span] = []
+        start = 0
+        for element, text in paragraphs:
+            if not text.strip():
+                continue
+            spans.append(Span(start, start + len(text), element))
+            lines.append(text)
+            start += len(text) + 1
+        return cls("\n".join(lines), tuple(spans), script_format, notes=tuple(notes))
 
 
 Loaded = LoadedImage | LoadedScript

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from pipeline.core.errors import Reason
-from pipeline.load.refusal import FileRefusedError, shown, too_large
+from pipeline.load.refusal import FileRefusedError, one_line, too_large
 
 CHUNK = 2**20
 
@@ -64,7 +64,7 @@ def unreadable(error: OSError | ValueError, what: str = "the file") -> FileRefus
     elif isinstance(error, FileNotFoundError | NotADirectoryError):
         detail = f"{what} is not there; it may have been moved or deleted meanwhile"
     else:
-        said = error.strerror if isinstance(error, OSError) and error.strerror else shown(error)
+        said = error.strerror if isinstance(error, OSError) and error.strerror else one_line(error)
         detail = f"{what} can't be read ({said[:1].lower()}{said[1:]})"
     return FileRefusedError(Reason.UNREADABLE, detail)
 

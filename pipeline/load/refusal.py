@@ -1,4 +1,4 @@
-"""How a reader deep inside a file says that it can't be used."""
+"""The exception by which a reader refuses a file, and its sentences."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from pipeline.core.errors import Reason
 from pipeline.core.records import Fault
 from pipeline.core.wording.visible import visible
 
-SHOWN_CHARACTERS = 120
+MAX_ERROR_CHARACTERS = 120
 
 
 class FileRefusedError(Exception):
-    """A file can't be used. It never leaves `discover` or `load`: they turn it into `fault`."""
+    """A file can't be used. `discover` and `load` catch it and return its `fault`."""
 
     def __init__(self, reason: Reason, detail: str) -> None:
         super().__init__(detail)
@@ -18,7 +18,7 @@ class FileRefusedError(Exception):
 
 
 def too_large(what: str, size: int, unit: str, limit: int, name: str) -> FileRefusedError:
-    """`what` has `size` units, over the `limit` that the configuration calls `name`."""
+    """`what` has `size` units, over the `limit` that the configuration calls `limits.name`."""
     return FileRefusedError(
         Reason.TOO_LARGE,
         f"{what} has {size:,} {unit}, more than the {limit:,} that limits.{name} of the "
@@ -26,7 +26,9 @@ def too_large(what: str, size: int, unit: str, limit: int, name: str) -> FileRef
     )
 
 
-def shown(error: BaseException) -> str:
-    """A decoder's own words on one short line, fit to show."""
-    said = " ".join(visible(" ".join(str(error).split())).split()) or type(error).__name__
-    return said if len(said) <= SHOWN_CHARACTERS else said[: SHOWN_CHARACTERS - 1] + "…"
+def one_line(error: BaseException) -> str:
+    """An error's message as one short line of visible characters; its type if it has none."""
+    message = " ".join(visible(" ".join(str(error).split())).split()) or type(error).__name__
+    if len(message) <= MAX_ERROR_CHARACTERS:
+        return message
+    return message[: MAX_ERROR_CHARACTERS - 1] + "…"

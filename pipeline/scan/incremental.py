@@ -18,7 +18,7 @@ from pipeline.core.errors import Reason
 from pipeline.core.records import Asset, Fault, Kind, Outcome, StageOutcome
 from pipeline.drops.discover import Entry
 from pipeline.load.loaded import Loaded, LoadedScript
-from pipeline.load.workers.pool import load_all, load_in_worker, timed_out
+from pipeline.load.workers.pool import load_all, load_in_worker, timeout_fault
 from pipeline.runtime.progress import Progress
 from pipeline.scan.listing import file_of
 from pipeline.scan.memory import serialization
@@ -143,7 +143,7 @@ class IncrementalScreener:
         """The same, or nothing to do if loading took too long in several scans already."""
         if not self._late.leaves(due.content):
             return due
-        fault = timed_out(due.asset, self._config.limits)
+        fault = timeout_fault(due.asset, self._config.limits)
         [answered] = run_stages_cached([(due.asset, fault)], self._benches, [{}])
         self.passing[due.content] = facts_of(fault), answered.outcomes
         return replace(due, way=Way.KEEP, why="took too long in the scans before")

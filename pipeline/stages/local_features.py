@@ -20,8 +20,7 @@ from pydantic import Field
 
 from pipeline.core.errors import Reason
 from pipeline.core.records import Abstention, Evidence, Fingerprint, Kind, Measure
-from pipeline.load.detail import golden_picture
-from pipeline.load.grey import LARGEST_EDGE, to_grey
+from pipeline.load.detail import LARGEST_EDGE, golden_picture, to_grey
 from pipeline.load.loaded import WORKING_EDGE, Loaded, LoadedImage
 from pipeline.stages.base import (
     Stage,

@@ -19,9 +19,8 @@ from pydantic import Field, model_validator
 
 from pipeline.core.errors import Reason
 from pipeline.core.records import Abstention, Evidence, Fingerprint, Kind, Measure
-from pipeline.load.detail import golden_picture
-from pipeline.load.grey import LARGEST_EDGE as LUMA_EDGE
-from pipeline.load.grey import to_grey
+from pipeline.load.detail import LARGEST_EDGE as GREY_EDGE
+from pipeline.load.detail import golden_picture, to_grey
 from pipeline.load.loaded import WORKING_EDGE, Loaded, LoadedImage
 from pipeline.stages.base import Stage, StageSettings, library_versions, stage_threads
 from reference_index.interface import Hits, StageEntries
@@ -126,7 +125,7 @@ class PerceptualHash(Stage):
             parameters={
                 "phash_size": 8,
                 "working_edge": WORKING_EDGE,
-                "phash_edge": LUMA_EDGE,
+                "phash_edge": GREY_EDGE,
                 "pdq_edge": PDQ_EDGE,
                 "smallest_edge": SMALLEST_EDGE,
                 "least_quality": LEAST_QUALITY,

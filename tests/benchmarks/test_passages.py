@@ -37,8 +37,8 @@ from benchmarks.passage_texts import Side, Text, cue_length, pool_of, run_hashes
 from benchmarks.passages import main
 from benchmarks.plagdet import Pair
 from pipeline.drops.discover import asset_of
-from pipeline.load import load
 from pipeline.load.limits import Limits
+from pipeline.load.load import load
 
 WORDS = 2400
 LENGTHS = (15, 80, 200)

@@ -32,7 +32,7 @@ def watch(ends):
                 continue
             try:
                 command = (folder / "cmdline").read_bytes()
-                if b"worker_process.py" not in command and b"pdf_process.py" not in command:
+                if b"worker_process" not in command and b"pdf_process" not in command:
                     continue
                 if f'"parent": {os.getpid()}'.encode() not in command and b"pdf_pro" not in command:
                     continue  # another test's

@@ -15,7 +15,7 @@ from load_samples import checked
 from pipeline.core.errors import Reason
 from pipeline.core.records import Fault
 from pipeline.drops.discover import discover
-from pipeline.load import Limits
+from pipeline.load.limits import Limits
 from pipeline.load.workers.pool import load_all
 
 LIMITS = Limits(max_worker_bytes=1280 * 2**20, max_load_seconds=8)

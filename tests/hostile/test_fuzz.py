@@ -27,7 +27,7 @@ from load_samples import (
 
 from pipeline.core.records import Fault
 from pipeline.drops.discover import asset_of
-from pipeline.load import Limits
+from pipeline.load.limits import Limits
 from pipeline.load.workers.pool import Workers
 
 EXAMPLES = int(os.environ.get("CLEARANCE_FUZZ_EXAMPLES", "25"))

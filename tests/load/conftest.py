@@ -6,7 +6,8 @@ import pytest
 from load_samples import checked
 
 from pipeline.drops.discover import asset_of
-from pipeline.load import Limits, load
+from pipeline.load.limits import Limits
+from pipeline.load.load import load
 
 
 @pytest.fixture

@@ -26,8 +26,9 @@ from load_samples import (
 from pipeline.core.errors import Reason
 from pipeline.core.records import Fault, Kind
 from pipeline.drops.discover import asset_of
-from pipeline.load import Limits, load
 from pipeline.load.image.images import _spread
+from pipeline.load.limits import Limits
+from pipeline.load.load import load
 from pipeline.load.loaded import LoadedImage, LoadedScript
 
 SOON = 5.0  # seconds, on a slow machine that has other work

@@ -23,8 +23,9 @@ from load_samples import (
 from pipeline.core.errors import Reason
 from pipeline.core.records import Asset, Fault, Kind
 from pipeline.drops.discover import asset_of
-from pipeline.load import Limits, load
 from pipeline.load.formats import IMAGE_SUFFIXES, SCRIPT_SUFFIXES
+from pipeline.load.limits import Limits
+from pipeline.load.load import load
 from pipeline.load.loaded import LoadedImage, LoadedScript
 
 SMALL = Limits(max_pixels=100_000, max_frames=4, max_file_bytes=10_000, max_unpacked_bytes=10_000)
@@ -142,7 +143,7 @@ def test_a_disk_that_fails_is_not_a_damaged_file(tmp_path, monkeypatch, name):
     def failing(*_):
         raise OSError(5, "Input/output error")
 
-    monkeypatch.setattr("pipeline.load.digest_of", failing)
+    monkeypatch.setattr("pipeline.load.load.digest_of", failing)
     result = checked(load(asset, Limits()))
     assert reason(result) is Reason.UNREADABLE
     assert "input/output error" in result.detail

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from pipeline.load.grey import to_grey
+from pipeline.load.detail import to_grey
 from pipeline.stages.image.codebook import CODE_BYTES, PARTS, codebook
 from pipeline.stages.image.sift import DIMS, extract
 from reference_index.coded_vectors import CodedVectors

@@ -14,8 +14,7 @@ from stage_samples import entries, image
 
 from pipeline.core.errors import Reason
 from pipeline.core.records import Abstention, Evidence, Fingerprint
-from pipeline.load.detail import LEAST_BLOCKS, SIDE, detailed_blocks, has_detail
-from pipeline.load.grey import to_grey
+from pipeline.load.detail import MIN_BLOCKS, SIDE, detailed_blocks, has_detail, to_grey
 from pipeline.stages import perceptual_hash
 from pipeline.stages.perceptual_hash import (
     PDQ_EDGE,
@@ -239,14 +238,14 @@ def test_blocks_along_one_line_are_no_detail_and_two_lines_are(turned):
     assert not has_detail(shaded(grey.T if turned else grey))
 
 
-@pytest.mark.parametrize("blocks", [0, 1, LEAST_BLOCKS - 1, LEAST_BLOCKS, 64])
+@pytest.mark.parametrize("blocks", [0, 1, MIN_BLOCKS - 1, MIN_BLOCKS, 64])
 def test_blocks_with_detail_are_counted(blocks):
     grey = np.full((SIDE, SIDE), 128.0)
     # A square that grows from a corner, so that the blocks lie along no line.
     for top, left in sorted(np.ndindex(8, 8), key=lambda place: (max(place), place))[:blocks]:
         grey[top * 8 : top * 8 + 8, left * 8 : left * 8 + 8] += 20 * (np.indices((8, 8)).sum(0) % 2)
     assert detailed_blocks(to_grey(shaded(grey))).sum() == blocks
-    assert has_detail(shaded(grey)) is (blocks >= LEAST_BLOCKS)
+    assert has_detail(shaded(grey)) is (blocks >= MIN_BLOCKS)
 
 
 @pytest.mark.parametrize(("quality", "hashed"), [(0, False), (49, False), (50, True), (100, True)])

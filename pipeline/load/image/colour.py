@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageCms, ImageFile
 
-from pipeline.load.refusal import shown
+from pipeline.load.refusal import one_line
 
 WIDE_MODES = frozenset({"I;16", "I;16L", "I;16B", "I;16N", "I", "F"})
 """Greyscale with more than 8 bits."""
@@ -145,7 +145,7 @@ class Colours:
                 renderingIntent=ImageCms.Intent.PERCEPTUAL,
             )
         except Exception as error:  # whatever is wrong with a profile, the picture is still there
-            self.note(f"Its colour profile is broken and was ignored ({shown(error)}).")
+            self.note(f"Its colour profile is broken and was ignored ({one_line(error)}).")
             return None
 
 

@@ -28,7 +28,7 @@ from pipeline.load.image.truncation import ends_early, lacks_end_mark
 from pipeline.load.limits import Limits
 from pipeline.load.loaded import WORKING_EDGE, LoadedImage
 from pipeline.load.opening import unreadable
-from pipeline.load.refusal import FileRefusedError, shown, too_large
+from pipeline.load.refusal import FileRefusedError, one_line, too_large
 
 # The reader of each format is called by itself. `Image.open` would try readers that are not
 # supported here, and apply a bound on pixels that belongs to the whole process.
@@ -83,7 +83,7 @@ def load_image(stream: BinaryIO, image_format: str, limits: Limits) -> LoadedIma
         raise
     except Image.DecompressionBombError as error:
         raise FileRefusedError(
-            Reason.TOO_LARGE, f"the picture is too large for its decoder ({shown(error)})"
+            Reason.TOO_LARGE, f"the picture is too large for its decoder ({one_line(error)})"
         ) from error
     except Exception as error:
         if image_format == "AVIF":
@@ -221,7 +221,7 @@ def _orientation(image: ImageFile.ImageFile, colours: Colours) -> int:
         value = image.getexif().get(_ORIENTATION, 1)
         return value if isinstance(value, int) and 1 <= value <= 8 else 1
     except Exception as error:  # broken metadata do not make a picture unusable
-        colours.note(f"Its EXIF metadata are broken and were ignored ({shown(error)}).")
+        colours.note(f"Its EXIF metadata are broken and were ignored ({one_line(error)}).")
         return 1
 
 
@@ -257,7 +257,7 @@ def _refusal(error: Exception, image_format: str) -> FileRefusedError:
         return _cut_off(image_format)
     return FileRefusedError(
         Reason.CORRUPT,
-        f"the {image_format} picture can't be decoded ({shown(error)}); save it again from the "
+        f"the {image_format} picture can't be decoded ({one_line(error)}); save it again from the "
         "program that made it, as an ordinary 8-bit picture",
     )
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import zipfile
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import BinaryIO
 from xml.etree.ElementTree import Element
 
@@ -16,8 +17,8 @@ from pipeline.core.errors import Reason
 from pipeline.load.archive import reading
 from pipeline.load.formats import MAIN_STORY
 from pipeline.load.limits import Limits
+from pipeline.load.loaded import LoadedScript
 from pipeline.load.refusal import FileRefusedError, too_large
-from pipeline.load.script.paragraphs import Story, story_of
 from pipeline.load.script.safe_xml import local_name, parse_xml
 
 _WORD = (
@@ -43,7 +44,7 @@ _LEFT_OUT = frozenset({"Fallback", "del", "moveFrom", "instrText", "delText"})
 _OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 
 
-def read_docx(stream: BinaryIO, limits: Limits) -> Story:
+def read_docx(stream: BinaryIO, limits: Limits) -> LoadedScript:
     """The document's text: the main story, footnotes and endnotes, headers, footers, comments.
 
     Tracked insertions are part of it, tracked deletions are not. Pictures, and parts that may hold
@@ -96,7 +97,7 @@ class _Parts:
         return [name for name in self.names if pattern.fullmatch(name)]
 
 
-def _story(parts: _Parts) -> Story:
+def _story(parts: _Parts) -> LoadedScript:
     main = parts.matching(MAIN_STORY)
     if not main:
         raise FileRefusedError(
@@ -122,7 +123,8 @@ def _story(parts: _Parts) -> Story:
             "not read; save what they hold as files of their own to screen it."
         )
     paragraphs = (("text", text) for root in roots for text in _paragraphs(root))
-    return story_of(paragraphs, notes)._replace(complete=complete)
+    script = LoadedScript.from_paragraphs("docx", paragraphs, notes)
+    return replace(script, complete=complete)
 
 
 def _holds(roots: list[Element], name: str) -> bool:

@@ -10,14 +10,14 @@ from xml.etree.ElementTree import Element
 from pipeline.core.errors import Reason
 from pipeline.load.archive import reading
 from pipeline.load.limits import Limits
+from pipeline.load.loaded import LoadedScript
 from pipeline.load.refusal import FileRefusedError, too_large
-from pipeline.load.script.paragraphs import Story, story_of
 from pipeline.load.script.safe_xml import local_name, parse_xml
 
 _DOCUMENT = "document.xml"
 
 
-def read_fadein(stream: BinaryIO, limits: Limits) -> Story:
+def read_fadein(stream: BinaryIO, limits: Limits) -> LoadedScript:
     """The script's text, one paragraph a line; a paragraph's style, in lower case, is its element.
 
     Title page, notes and lists are no part of it.
@@ -33,7 +33,7 @@ def read_fadein(stream: BinaryIO, limits: Limits) -> Story:
             Reason.CORRUPT,
             "the file is an archive, but not a Fade In script; save the script as .fadein or .fdx",
         )
-    return story_of(_paragraphs(root))
+    return LoadedScript.from_paragraphs("fadein", _paragraphs(root))
 
 
 def _document(archive: zipfile.ZipFile, limits: Limits) -> bytes:

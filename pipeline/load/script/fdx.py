@@ -9,13 +9,13 @@ from xml.etree.ElementTree import Element
 from pipeline.core.errors import Reason
 from pipeline.core.wording.visible import visible
 from pipeline.load.limits import Limits
+from pipeline.load.loaded import LoadedScript
 from pipeline.load.opening import read_at_most
 from pipeline.load.refusal import FileRefusedError, too_large
-from pipeline.load.script.paragraphs import Story, story_of
 from pipeline.load.script.safe_xml import parse_xml
 
 
-def read_fdx(stream: BinaryIO, limits: Limits) -> Story:
+def read_fdx(stream: BinaryIO, limits: Limits) -> LoadedScript:
     """The script's text; a paragraph's `Type`, in lower case, is its span's element.
 
     Title page, scene summaries, script notes, headers and watermarks are no part of it.
@@ -35,7 +35,7 @@ def read_fdx(stream: BinaryIO, limits: Limits) -> Story:
             f"the file is XML, but not Final Draft's (its outermost element is "
             f"{visible(str(root.tag))[:60]}); save the script as .fdx from Final Draft",
         )
-    return story_of(_paragraphs(root))
+    return LoadedScript.from_paragraphs("fdx", _paragraphs(root))
 
 
 def _paragraphs(root: Element) -> Iterator[tuple[str, str]]:

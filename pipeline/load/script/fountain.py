@@ -38,7 +38,7 @@ def _spans(text: str) -> Iterator[Span]:
         yield Span(place, len(text))
 
 
-def struck_out(text: str) -> bool:
+def has_boneyard(text: str) -> bool:
     """Whether some of the text stands in the boneyard."""
     opened = text.find("/*", title_page_end(text))
     return opened >= 0 and text.find("*/", opened + 2) >= 0

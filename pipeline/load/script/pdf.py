@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import functools
-import importlib.util
 import io
 import json
 import os
 import shutil
 import subprocess
-import sys
 import tempfile
 import threading
 from collections.abc import Mapping
-from pathlib import Path
+from dataclasses import replace
 from typing import Any, BinaryIO
 
 from pipeline.core.errors import Reason
 from pipeline.load.limits import Limits
-from pipeline.load.refusal import FileRefusedError, shown, too_large
-from pipeline.load.script.paragraphs import Story, story_of
+from pipeline.load.loaded import LoadedScript
+from pipeline.load.refusal import FileRefusedError, one_line, too_large
+from pipeline.load.workers.bounds import command
 
 READER_BYTES = 2 * 2**30
 """The address space that the process which reads one PDF may take."""
@@ -29,11 +27,11 @@ READER_SECONDS = 60.0
 _BYTES_A_SECOND = 4 * 2**20  # a large PDF may take longer by its size over this
 _READERS = threading.BoundedSemaphore(2)
 """Two readers at once, so that hostile files can take no more than twice the bound."""
-_PROGRAM = Path(__file__).with_name("pdf_process.py")
+_PROGRAM = "pipeline.load.script.pdf_process"
 _TAIL_BYTES = 4096
 
 
-def read_pdf(stream: BinaryIO, limits: Limits) -> Story:
+def read_pdf(stream: BinaryIO, limits: Limits) -> LoadedScript:
     """The text of all pages, a line feed between pages, one span a page.
 
     A word that is parted at the end of a line is joined. The text of notes and of form fields
@@ -75,8 +73,7 @@ def read_pdf(stream: BinaryIO, limits: Limits) -> Story:
 def _run(stream: Any, limits: Limits, seconds: float) -> list[dict[str, Any]]:
     """The lines that the reader's process answers; the last says that it came to an end."""
     memory_bytes = min(READER_BYTES, limits.max_worker_bytes)
-    bounds = {
-        "path": _library_folders(),
+    arguments = {
         "parent": os.getpid(),
         "memory_bytes": memory_bytes,
         "seconds": int(seconds) + 1,
@@ -88,7 +85,7 @@ def _run(stream: Any, limits: Limits, seconds: float) -> list[dict[str, Any]]:
             # In a session of its own: Ctrl-C at the terminal is for this process to answer. A
             # worker has one already, and its reader stays in it: both can be ended together.
             done = subprocess.run(
-                [sys.executable, "-I", "-B", str(_PROGRAM), json.dumps(bounds)],
+                command(_PROGRAM, arguments),
                 stdin=stream,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
@@ -116,17 +113,6 @@ def _lines(said: bytes) -> list[bytes]:
     return said.split(b"\n")[:-1]
 
 
-@functools.cache
-def _library_folders() -> list[str]:
-    """Where pypdfium2 was installed, in case the reader's own search would not look there."""
-    folders = []
-    for name in ("pypdfium2", "pypdfium2_raw"):
-        found = importlib.util.find_spec(name)
-        if found is not None and found.origin is not None:
-            folders.append(str(Path(found.origin).resolve().parent.parent))
-    return sorted(set(folders))
-
-
 def _harmful(did: str) -> FileRefusedError:
     return FileRefusedError(
         Reason.TOO_LARGE,
@@ -135,7 +121,7 @@ def _harmful(did: str) -> FileRefusedError:
     )
 
 
-def _story(answer: list[dict[str, Any]], limits: Limits) -> Story:
+def _story(answer: list[dict[str, Any]], limits: Limits) -> LoadedScript:
     last = answer[-1]
     if "fault" in last:
         raise _refusal(last, limits)
@@ -161,7 +147,8 @@ def _story(answer: list[dict[str, Any]], limits: Limits) -> Story:
         them = "it" if pictures == 1 else "them"
         notes.append(f"It holds {what} not compared; export {them} to screen {them}.")
     numbers = tuple(number for number, (_, text) in enumerate(pages, 1) if text.strip())
-    return story_of(pages, notes)._replace(complete=not unread and not pictures, pages=numbers)
+    script = LoadedScript.from_paragraphs("pdf", pages, notes)
+    return replace(script, complete=not unread and not pictures, pages=numbers)
 
 
 def _refusal(fault: Mapping[str, Any], limits: Limits) -> Exception:
@@ -177,10 +164,10 @@ def _refusal(fault: Mapping[str, Any], limits: Limits) -> Exception:
             "the PDF's text", fault["size"], "characters or more", limits.max_text_chars,
             "max_text_chars",
         )  # fmt: skip
-    said = RuntimeError(str(fault["said"]))
+    error = RuntimeError(str(fault["error"]))
     if kind == "corrupt":
         return FileRefusedError(
             Reason.CORRUPT,
-            f"{fault['what']} can't be read ({shown(said)}); it is damaged; save it again",
+            f"{fault['what']} can't be read ({one_line(error)}); it is damaged; save it again",
         )
-    return said
+    return error

@@ -1,38 +1,33 @@
-"""The program that reads one PDF, in a process of its own with bounds on memory and time.
+"""The program that reads one PDF, in a process with limits on memory and time.
 
-A few hundred bytes of PDF can make PDFium take all memory of the machine, and PDFium ends its
-process when it gets no more. So `pipeline.load.script.pdf` runs this file by its path, hands the
-document over as standard input, and reads lines of JSON from its standard output: {"page": text}
-for each page, and one last line with the counts or with what was wrong.
+A few hundred bytes of PDF can make PDFium allocate all memory of the machine, and PDFium ends its
+process when an allocation fails. So `pipeline.load.script.pdf` runs this program for each PDF
+(`pipeline.load.workers.bounds`), passes the document as standard input, and reads lines of JSON
+from its standard output: {"page": text} for each page, then one line with the counts, or with what
+is wrong with the document.
 
-It starts for every PDF, so it imports the standard library and pypdfium2, and nothing of this
-package but the file beside it that puts columns in order, where a page may have some.
+It is started for every PDF, so it imports only the standard library, pypdfium2 and, for a page that
+may have columns, `pdf_columns`.
 """
 
 from __future__ import annotations
 
 import ctypes
-import functools
-import importlib.util
 import itertools
 import json
 import math
-import os
 import re
-import signal
 import sys
-import threading
-import time
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Iterator, Mapping
 from typing import Any, BinaryIO, NamedTuple
+
+from pipeline.load.workers.bounds import SPARE_SECONDS, exit_with_parent, set_alarm, set_limits
 
 _BAD_PASSWORD = 4  # FPDF_ERR_PASSWORD, fpdfview.h
 _SCAN_SHARE = 0.5  # of a page's area; a page under pictures with fewer words than these is a scan
 _SCAN_WORDS = 20
 _PICTURE_SHARE = 0.1  # smaller pictures are logos and ornaments
 _MAX_DEPTH = 12  # of forms inside forms
-_PARENT_CHECK_SECONDS = 1.0
 _HUGE = 1e9
 _MARGINS = re.compile(r"\s*(?:\d+[A-Z]?[.)]?\s+)?(.*?)(?:\s+\d+[A-Z]?[.)]?)?\s*")
 _TOP_LINE = 2  # lies in any block of three lines that begins with the page, or below its header
@@ -61,78 +56,43 @@ class Page(NamedTuple):
 
 
 class Refusal(Exception):  # noqa: N818 - it is an answer
-    """What is wrong with the document, as the last line of the answer."""
+    """Why the document can't be read, as the last line of the output."""
 
-    def __init__(self, **answer: Any) -> None:
+    def __init__(self, **line: Any) -> None:
         super().__init__()
-        self.answer = answer
+        self.line = line
 
 
-def main() -> int:
-    """Reads the PDF at standard input under the bounds of the first argument, a JSON object."""
-    told: dict[str, Any] = json.loads(sys.argv[1])
-    sys.path.extend(told["path"])
-    _bind(told["memory_bytes"], told["seconds"])
-    leave_with(told["parent"])
+def main(arguments: Mapping[str, Any]) -> int:
+    """Reads the PDF on standard input, and writes lines of JSON. `bounds.command` starts it.
+
+    Args:
+        arguments: `memory_bytes`, the limit on address space; `seconds`, of elapsed time; `parent`,
+            the parent's process id; `max_pdf_pages` and `max_text_chars` as in `Limits`.
+
+    Returns:
+        the exit status: 0 after a last line that says how it ended, 1 if memory ran out.
+    """
+    seconds = arguments["seconds"] + SPARE_SECONDS
+    set_limits(CORE=0, AS=arguments["memory_bytes"], CPU=seconds)
+    set_alarm(seconds)
+    exit_with_parent(arguments["parent"])
     out = sys.stdout.buffer
+    max_pages, max_characters = arguments["max_pdf_pages"], arguments["max_text_chars"]
     try:
-        answer = _read(sys.stdin.buffer, out, told["max_pdf_pages"], told["max_text_chars"])
+        last_line = _read(sys.stdin.buffer, out, max_pages, max_characters)
     except Refusal as refusal:
-        answer = refusal.answer
+        last_line = refusal.line
     except MemoryError:
         return 1
     except Exception as error:
-        answer = {"fault": "error", "said": f"{type(error).__name__}: {error}"}
-    _say(out, answer)
+        last_line = {"fault": "error", "error": f"{type(error).__name__}: {error}"}
+    _write(out, last_line)
     out.flush()
     return 0
 
 
-def _bind(memory_bytes: int, seconds: int) -> None:
-    bind(CORE=0, AS=memory_bytes, CPU=seconds + 5)
-    if hasattr(signal, "alarm"):
-        signal.alarm(seconds + 5)
-
-
-def bind(**bounds: int) -> None:
-    """Takes bounds for this process and those that it starts: `AS=…` sets RLIMIT_AS, in bytes.
-
-    A system that doesn't know a bound, or refuses it, goes without; the parent's clock still holds.
-    """
-    try:
-        import resource
-    except ImportError:  # Windows
-        return
-    for name, most in bounds.items():
-        bound = getattr(resource, f"RLIMIT_{name}", None)
-        if bound is None:
-            continue
-        _, hard = resource.getrlimit(bound)
-        allowed = most if hard == resource.RLIM_INFINITY else min(most, hard)
-        try:
-            resource.setrlimit(bound, (allowed, allowed))
-        except (OSError, ValueError):  # macOS knows RLIMIT_AS and refuses it
-            continue
-
-
-def leave_with(parent: int) -> None:
-    """Sees to it that this process doesn't outlive `parent`, which may have ended already."""
-    if hasattr(os, "fork"):
-        who = (os.getppid(), parent)
-        threading.Thread(target=_watch, args=who, daemon=True).start()
-
-
-def _watch(started_by: int, parent: int) -> None:
-    while os.getppid() == started_by:
-        try:
-            os.kill(parent, 0)
-        except OSError:
-            break
-        time.sleep(_PARENT_CHECK_SECONDS)
-    os._exit(1)
-
-
-def _say(out: BinaryIO, line: dict[str, Any]) -> None:
+def _write(out: BinaryIO, line: dict[str, Any]) -> None:
     out.write(json.dumps(line, ensure_ascii=False).encode("utf-8", "surrogatepass") + b"\n")
 
 
@@ -145,7 +105,7 @@ def _read(stream: BinaryIO, out: BinaryIO, max_pages: int, max_characters: int) 
     except pypdfium2.PdfiumError as error:
         if getattr(error, "err_code", None) == _BAD_PASSWORD or "password" in str(error).lower():
             raise Refusal(fault="encrypted") from error
-        raise Refusal(fault="corrupt", what="the PDF", said=str(error)) from error
+        raise Refusal(fault="corrupt", what="the PDF", error=str(error)) from error
     count = len(document)
     if count > max_pages:
         raise Refusal(fault="pages", size=count)
@@ -155,13 +115,13 @@ def _read(stream: BinaryIO, out: BinaryIO, max_pages: int, max_characters: int) 
             page = _page(document, number)
         except pypdfium2.PdfiumError as error:
             what = f"page {number + 1} of the PDF"
-            raise Refusal(fault="corrupt", what=what, said=str(error)) from error
+            raise Refusal(fault="corrupt", what=what, error=str(error)) from error
         characters += len(page.text)
         if characters > max_characters:
             raise Refusal(fault="characters", size=characters)
         unread += page.unread
         pictures += page.pictures
-        _say(out, {"page": page.text})
+        _write(out, {"page": page.text})
     return {"count": count, "unread": unread, "pictures": pictures}
 
 
@@ -268,18 +228,6 @@ def _followed(raw: Any, layer: Any, lines: list[tuple[int, str]], number: int) -
     )
 
 
-@functools.cache
-def _columns() -> Any:
-    """`pipeline.load.script.pdf_columns`, by its path: this package's folder is not searched."""
-    place = Path(__file__).with_name("pdf_columns.py")
-    spec = importlib.util.spec_from_file_location("pdf_columns", place)
-    if spec is None or spec.loader is None:
-        raise ImportError(str(place))
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 def _page(document: Any, number: int) -> Page:
     import pypdfium2.raw as raw
 
@@ -289,7 +237,10 @@ def _page(document: Any, number: int) -> Page:
         try:
             text = layer.get_text_range()
             if _may_have_columns(raw, layer.raw, text):
-                text = _columns().in_columns(raw, layer.raw, text)
+                # Imported here: most documents have no columns.
+                from pipeline.load.script.pdf_columns import in_columns
+
+                text = in_columns(raw, layer.raw, text)
             # Line ends come as \r\n, and U+FFFE stands where a hyphen parted a word.
             text = text.replace("\r\n", "\n").replace("\ufffe", "")
         finally:
@@ -412,7 +363,3 @@ def _value(raw: Any, annotation: Any, key: bytes) -> str:
     raw.FPDFAnnot_GetStringValue(annotation, key, buffer, size)
     value = bytes(buffer)[: size - 2].decode("utf-16-le", errors="ignore")
     return value.replace("\r\n", "\n").replace("\r", "\n")
-
-
-if __name__ == "__main__":
-    sys.exit(main())

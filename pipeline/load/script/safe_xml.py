@@ -11,7 +11,7 @@ import defusedxml.ElementTree
 from defusedxml.common import DefusedXmlException
 
 from pipeline.core.errors import Reason
-from pipeline.load.refusal import FileRefusedError, shown
+from pipeline.load.refusal import FileRefusedError, one_line
 
 MAX_MARKS = 10_000_000
 """Tags and attributes of one document, at about 100 bytes of memory each once parsed."""
@@ -47,7 +47,7 @@ def parse_xml(data: bytes, what: str) -> Element:
     except (ParseError, ValueError, LookupError) as error:
         raise FileRefusedError(
             Reason.CORRUPT,
-            f"{what} is not well-formed XML ({shown(error)}); it is damaged or was cut off; "
+            f"{what} is not well-formed XML ({one_line(error)}); it is damaged or was cut off; "
             "fetch it again",
         ) from error
     return root

@@ -1,4 +1,4 @@
-"""Scripts: the format's reader, and what holds for all of them."""
+"""Scripts: chooses the reader of a format, and makes the checks that hold for all formats."""
 
 from __future__ import annotations
 
@@ -13,28 +13,34 @@ from pipeline.load.refusal import FileRefusedError, too_large
 from pipeline.load.script.docx import read_docx
 from pipeline.load.script.fadein import read_fadein
 from pipeline.load.script.fdx import read_fdx
-from pipeline.load.script.fountain import fountain_spans, struck_out
-from pipeline.load.script.paragraphs import Story
+from pipeline.load.script.fountain import fountain_spans, has_boneyard
 from pipeline.load.script.pdf import read_pdf
-from pipeline.load.script.plain_text import whole
 from pipeline.load.script.srt import srt_spans
 from pipeline.load.script.text_encoding import decode
 from pipeline.load.script.vtt import vtt_spans
 
-_CONTENT: Mapping[str, Callable[[str], tuple[Span, ...]]] = {
-    "txt": whole,
-    "md": whole,
+
+def _all_of(text: str) -> tuple[Span, ...]:
+    """Plain text and Markdown: every character is content."""
+    return (Span(0, len(text)),) if text else ()
+
+
+_SPANS_OF_PLAIN_TEXT: Mapping[str, Callable[[str], tuple[Span, ...]]] = {
+    "txt": _all_of,
+    "md": _all_of,
     "fountain": fountain_spans,
     "srt": srt_spans,
     "vtt": vtt_spans,
 }
-_READERS: Mapping[str, Callable[[BinaryIO, Limits], Story]] = {
+"""Formats that are plain text: which parts of the text are content."""
+_READERS: Mapping[str, Callable[[BinaryIO, Limits], LoadedScript]] = {
     "fdx": read_fdx,
     "fadein": read_fadein,
     "docx": read_docx,
     "pdf": read_pdf,
 }
-_BYTES_A_CHARACTER = 4  # the most that UTF-8, UTF-16 and UTF-32 take
+"""Other formats."""
+_BYTES_A_CHARACTER = 4  # the most in UTF-8, UTF-16 and UTF-32
 
 
 def load_script(stream: BinaryIO, script_format: str, limits: Limits) -> LoadedScript:
@@ -42,44 +48,45 @@ def load_script(stream: BinaryIO, script_format: str, limits: Limits) -> LoadedS
 
     Args:
         stream: the open file.
-        script_format: as `recognise` named it.
-        limits: compared with sizes before text is decoded, where they can be known.
+        script_format: as `formats.recognise` named it.
+        limits: checked before text is decoded, where its size is known by then.
 
     Raises:
         FileRefusedError: CORRUPT, ENCRYPTED, NO_TEXT, TOO_LARGE.
     """
-    encoding = None
-    if script_format in _CONTENT:
-        most = _BYTES_A_CHARACTER * (limits.max_text_chars + 1)
-        data = read_at_most(stream, most)
-        if len(data) > most:
-            # No encoding takes more bytes for a character.
-            fewest = stream.seek(0, 2) // _BYTES_A_CHARACTER
-            raise too_large(
-                "the text", fewest, "characters or more", limits.max_text_chars, "max_text_chars"
-            )
-        text, encoding, guessed = decode(data)
-        note = f"The file does not state its encoding; it was read as {encoding}."
-        story = Story(text, (), (note,) if guessed else ())
-        _check_length(text, limits)
-        story = story._replace(spans=_CONTENT[script_format](text))
-        if script_format == "fountain" and struck_out(text):
-            left_out = "Passages that are struck out (between /* and */) were left out."
-            story = story._replace(notes=(*story.notes, left_out))
+    if script_format in _SPANS_OF_PLAIN_TEXT:
+        script = _plain_text(stream, script_format, limits)
     else:
-        story = _READERS[script_format](stream, limits)
-        _check_length(story.text, limits)
-        if not story.text.isascii():
-            story.text.encode("utf-8")  # raises for a lone surrogate, which no reader should give
-    if not any(story.text[span.start : span.end].strip() for span in story.spans):
+        script = _READERS[script_format](stream, limits)
+        _check_length(script.text, limits)
+        if not script.text.isascii():
+            script.text.encode("utf-8")  # raises for a lone surrogate, a fault of the reader
+    if not any(script.text[span.start : span.end].strip() for span in script.spans):
         raise FileRefusedError(
             Reason.NO_TEXT,
             "the file has no text to compare"
-            + ("" if not story.text.strip() else " (only headings of the format, such as times)"),
+            + ("" if not script.text.strip() else " (only headings of the format, such as times)"),
         )
-    return LoadedScript(
-        story.text, story.spans, script_format, encoding, story.notes, story.complete, story.pages
-    )
+    return script
+
+
+def _plain_text(stream: BinaryIO, script_format: str, limits: Limits) -> LoadedScript:
+    max_bytes = _BYTES_A_CHARACTER * (limits.max_text_chars + 1)
+    data = read_at_most(stream, max_bytes)
+    if len(data) > max_bytes:
+        fewest = stream.seek(0, 2) // _BYTES_A_CHARACTER
+        raise too_large(
+            "the text", fewest, "characters or more", limits.max_text_chars, "max_text_chars"
+        )
+    text, encoding, guessed = decode(data)
+    _check_length(text, limits)
+    notes = []
+    if guessed:
+        notes.append(f"The file does not state its encoding; it was read as {encoding}.")
+    if script_format == "fountain" and has_boneyard(text):
+        notes.append("Passages that are struck out (between /* and */) were left out.")
+    spans = _SPANS_OF_PLAIN_TEXT[script_format](text)
+    return LoadedScript(text, spans, script_format, encoding, tuple(notes))
 
 
 def _check_length(text: str, limits: Limits) -> None:

@@ -1,9 +1,10 @@
-"""What passes between a worker that decodes files and its parent.
+"""Messages between a worker process and its parent: requests to decode a file, and replies.
 
-A message is the length of a JSON object, the object, and then the raw bytes that the object speaks
-of: pixels, or text with its spans. No pickle: a decoder that a file has taken over can answer what
-it likes, and must not be able to run anything in the parent. So the parent believes no number that
-it reads here before it has held it against the limits.
+A message is the length of a JSON header (uint32, little-endian), the header, and then the raw bytes
+that the header announces: pixels (uint8, frame after frame), or text (UTF-8) with its spans (int64
+columns). No pickle: a decoder that a file has exploited can reply with anything, and must not be
+able to run code in the parent. So the parent checks every number against the limits before it uses
+it or allocates memory for it.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ from pipeline.core.records import Asset, Fault, Kind
 from pipeline.load.limits import Limits
 from pipeline.load.loaded import Loaded, LoadedImage, LoadedScript, Span
 
+PIPE_BYTES = 2**20
+"""Size of the pipes, where the system lets it be chosen: a picture fits without waiting."""
 LENGTH = struct.Struct("<I")
 _HEADER_BYTES = 2**20
 _HEADER_BYTES_A_FRAME = 64
@@ -31,11 +34,11 @@ _BYTES_A_CHARACTER = 4
 
 Part = bytes | memoryview
 Fill = Callable[[memoryview], None]
-"""Fills a piece of memory wholly with the bytes that come next."""
+"""Fills a buffer completely with the bytes that come next."""
 
 
-class AnswerError(Exception):
-    """An answer is none that a decoder gives."""
+class ReplyError(Exception):
+    """A reply that no sound worker sends."""
 
 
 class _Header(BaseModel):
@@ -82,13 +85,13 @@ _HEADERS: TypeAdapter[_FaultHeader | _ImageHeader | _ScriptHeader] = TypeAdapter
 _NAMES = TypeAdapter(list[str])
 
 
-def request(asset: Asset, limits: Limits, seconds: float) -> bytes:
-    """The message that asks a worker for an asset's content; `seconds` is the time it has."""
-    where = Path.cwd() / asset.file  # not resolved: what `..` means depends on links
+def encode_request(asset: Asset, limits: Limits, seconds: float) -> bytes:
+    """The message that asks a worker to decode an asset; `seconds` is the time it has."""
+    path = Path.cwd() / asset.file  # not resolved: what `..` means depends on links
     return _framed(
         {
-            # Names are bytes; how they read as text may differ between two processes.
-            "file": os.fsencode(where).decode("latin-1"),
+            # File names are bytes; two processes may decode them to text differently.
+            "file": os.fsencode(path).decode("latin-1"),
             "asset_id": asset.asset_id,
             "seconds": seconds,
             "limits": limits.model_dump(),
@@ -101,14 +104,14 @@ def read_request(stream: BinaryIO) -> tuple[Asset, Limits, float] | None:
     length = stream.read(LENGTH.size)
     if len(length) < LENGTH.size:
         return None
-    told = json.loads(stream.read(LENGTH.unpack(length)[0]))
-    file = Path(os.fsdecode(told["file"].encode("latin-1")))
-    asset = Asset(file, "", told["asset_id"], Kind.OTHER, None)
-    return asset, Limits.model_validate(told["limits"]), told["seconds"]
+    request = json.loads(stream.read(LENGTH.unpack(length)[0]))
+    file = Path(os.fsdecode(request["file"].encode("latin-1")))
+    asset = Asset(file, "", request["asset_id"], Kind.OTHER, None)
+    return asset, Limits.model_validate(request["limits"]), request["seconds"]
 
 
-def answer(loaded: Loaded | Fault) -> list[Part]:
-    """The message that answers with what loading gave."""
+def encode_reply(loaded: Loaded | Fault) -> list[Part]:
+    """The message with the result of loading, in pieces to be sent one after the other."""
     if isinstance(loaded, Fault):
         return [_framed(_FaultHeader(reason=loaded.reason, detail=loaded.detail).model_dump())]
     if isinstance(loaded, LoadedImage):
@@ -123,12 +126,12 @@ def answer(loaded: Loaded | Fault) -> list[Part]:
         }
         return [_framed(header), *(_bytes_of(frame) for frame in loaded.frames)]
     text = loaded.text.encode()
-    places = {name: place for place, name in enumerate({s.element: None for s in loaded.spans})}
-    names = json.dumps(list(places), ensure_ascii=False).encode()
+    numbers = {name: number for number, name in enumerate({s.element: None for s in loaded.spans})}
+    names = json.dumps(list(numbers), ensure_ascii=False).encode()
     columns = [
         np.fromiter((span.start for span in loaded.spans), np.int64),
         np.fromiter((span.end for span in loaded.spans), np.int64),
-        np.fromiter((places[span.element] for span in loaded.spans), np.int64),
+        np.fromiter((numbers[span.element] for span in loaded.spans), np.int64),
         np.array(loaded.pages, np.int64),
     ]
     header = {
@@ -145,23 +148,23 @@ def answer(loaded: Loaded | Fault) -> list[Part]:
     return [_framed(header), text, names, *(_bytes_of(c) for c in columns if c.size)]
 
 
-def read_answer(fill: Fill, limits: Limits) -> Loaded | Fault:
-    """What a worker answers.
+def read_reply(fill: Fill, limits: Limits) -> Loaded | Fault:
+    """Reads and validates a worker's reply.
 
     Args:
-        fill: gives the worker's bytes.
-        limits: that the worker was given; nothing beyond them is believed, nor room made for it.
+        fill: reads the worker's bytes.
+        limits: those of the request; sizes beyond them are refused before memory is allocated.
 
     Raises:
-        AnswerError: if it is none that a decoder gives.
+        ReplyError: if a size exceeds the limits, or the reply is not well formed.
     """
-    (length,) = LENGTH.unpack(_taken(fill, LENGTH.size))
+    (length,) = LENGTH.unpack(_read(fill, LENGTH.size))
     if length > _HEADER_BYTES + _HEADER_BYTES_A_FRAME * limits.max_frames:
-        raise AnswerError(f"its header has {length:,} bytes")
+        raise ReplyError(f"its header has {length:,} bytes")
     try:
-        header = _HEADERS.validate_json(_taken(fill, length))
+        header = _HEADERS.validate_json(_read(fill, length))
     except ValidationError as error:
-        raise AnswerError(f"its header has {error.error_count()} faults") from error
+        raise ReplyError(f"its header has {error.error_count()} faults") from error
     if isinstance(header, _FaultHeader):
         return Fault(header.reason, header.detail)
     if isinstance(header, _ImageHeader):
@@ -178,15 +181,15 @@ def _bytes_of(array: NDArray[Any]) -> memoryview:
     return np.ascontiguousarray(array).data.cast("B")
 
 
-def _taken(fill: Fill, count: int) -> bytearray:
+def _read(fill: Fill, count: int) -> bytearray:
     data = bytearray(count)
     fill(memoryview(data))
     return data
 
 
-def _check(sound: bool, what: str) -> None:
-    if not sound:
-        raise AnswerError(what)
+def _check(valid: bool, message: str) -> None:
+    if not valid:
+        raise ReplyError(message)
 
 
 def _image(header: _ImageHeader, fill: Fill, limits: Limits) -> LoadedImage:
@@ -219,10 +222,10 @@ def _script(header: _ScriptHeader, fill: Fill, limits: Limits) -> LoadedScript:
     _check(count <= limits.max_text_chars, f"it has {count:,} spans")
     _check(header.names_bytes <= _HEADER_BYTES + 2 * limits.max_unpacked_bytes, "too many names")
     try:
-        text = _taken(fill, header.text_bytes).decode()
-        names = _NAMES.validate_json(_taken(fill, header.names_bytes))
+        text = _read(fill, header.text_bytes).decode()
+        names = _NAMES.validate_json(_read(fill, header.names_bytes))
     except ValueError as error:  # pydantic's are ValueErrors too
-        raise AnswerError("its text is not Unicode") from error
+        raise ReplyError("its text is not Unicode") from error
     starts, ends, elements = (_column(fill, count) for _ in range(3))
     pages = _column(fill, count) if header.pages else ()
     _check(len(text) <= limits.max_text_chars, "its text is too long")

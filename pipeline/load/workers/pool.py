@@ -1,8 +1,8 @@
-"""Loading in workers: processes with bounds on memory and time, so that a file can do no harm.
+"""Loads assets in a pool of worker processes with limits on memory and time.
 
-A file that takes the decoder down costs its own row. Workers are started when they are needed, kept
-as long as this process runs, and replaced when they have died or have read many files.
-docs/design/workers.md says why it is so.
+A file that crashes its decoder costs only its own row. Workers are started on demand, reused as
+long as this process runs, and replaced when they have died or have decoded many files. For the
+reasons see docs/design/workers.md.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from typing import Self
 
 from pipeline.core.errors import DecodingError, Reason
 from pipeline.core.records import Asset, Fault
-from pipeline.load import OUT_OF_MEMORY
 from pipeline.load.limits import Limits
+from pipeline.load.load import OUT_OF_MEMORY
 from pipeline.load.loaded import Loaded
 from pipeline.load.workers.prefetch import Item, prefetch
 from pipeline.load.workers.worker import (
@@ -26,18 +26,18 @@ from pipeline.load.workers.worker import (
     Worker,
     WorkerDiedError,
     WorkerGoneError,
-    WorkerLateError,
     WorkerStartError,
+    WorkerTimeoutError,
     forget_workers,
 )
 
 FILES_A_WORKER = 1000
-"""A worker is replaced after so many files: what a decoder leaks does not grow for ever."""
+"""Files after which a worker is replaced, so that memory leaks of decoders stay bounded."""
 START_PAUSES = (0.2, 1.0)
-"""Seconds before each further try to start a worker that ended while it started: whatever killed it
-may need a moment to make room."""
-FILES_WITHOUT = 20
-"""Files in a row for which no worker could be started, after which the run ends."""
+"""Seconds before each further attempt to start a worker that exited while it started: what killed
+it, such as the OOM killer, may need a moment to free memory."""
+FAILED_STARTS = 20
+"""Files in a row for which no worker could be started, after which the run fails."""
 _BYTES_A_SECOND = 4 * 2**20
 
 
@@ -47,7 +47,7 @@ def seconds_for(asset: Asset, limits: Limits) -> float:
 
 
 class Pool:
-    """The workers of this process that are idle, and the making of new ones."""
+    """The idle workers of this process; starts new ones."""
 
     def __init__(self) -> None:
         self._idle: list[Worker] = []
@@ -55,12 +55,16 @@ class Pool:
         self._clock: Clock | None = None
 
     def take(self, memory_bytes: int, *, fresh: bool = False) -> Worker:
-        """A worker with that bound; with `fresh`, one that has read nothing yet.
+        """An idle worker with that memory limit, or a new one.
 
-        One that ends while it starts is started again, `len(START_PAUSES)` times at most.
+        A worker that exits while it starts is started again, `len(START_PAUSES)` times at most.
+
+        Args:
+            memory_bytes: limit on address space, in bytes.
+            fresh: start a new one, which has decoded nothing yet.
 
         Raises:
-            DecodingError: if there is none and none can be started.
+            DecodingError: if none is idle and none can be started.
         """
         for pause in START_PAUSES:
             try:
@@ -70,23 +74,23 @@ class Pool:
         return self._take(memory_bytes, fresh)
 
     def _take(self, memory_bytes: int, fresh: bool) -> Worker:
-        unfit = []
-        found = None
+        discarded = []
+        suitable = None
         with self._lock:
             clock = self._clock = self._clock or Clock()
-            while self._idle and found is None and not fresh:
+            while self._idle and suitable is None and not fresh:
                 worker = self._idle.pop()
                 if worker.memory_bytes == memory_bytes and worker.alive():
-                    found = worker
+                    suitable = worker
                 else:
-                    unfit.append(worker)
-        for worker in unfit:
+                    discarded.append(worker)
+        for worker in discarded:
             worker.end()
-        return found or Worker(memory_bytes, clock)
+        return suitable or Worker(memory_bytes, clock)
 
-    def give(self, worker: Worker) -> None:
-        """Takes a worker back that has answered."""
-        if worker.files >= FILES_A_WORKER or worker.swollen():
+    def put_back(self, worker: Worker) -> None:
+        """Makes a worker idle again that has replied, or ends it if it is to be replaced."""
+        if worker.files >= FILES_A_WORKER or worker.leaks():
             worker.end()
             return
         with self._lock:
@@ -109,7 +113,7 @@ def close_workers() -> None:
 
 
 def _forget() -> None:
-    """A forked process has its parent's workers in its memory, and must not speak to them."""
+    """After a fork: the workers in memory belong to the parent, and must not be used here."""
     global _pool
     forget_workers()
     _pool = Pool()
@@ -121,14 +125,14 @@ if hasattr(os, "register_at_fork"):
 
 
 class _LeftError(Exception):
-    """A file was asked for, or was being read, when the caller had left already."""
+    """The context was left before or while a file was loaded."""
 
 
 class Workers:
-    """Loads assets in workers; to be left as a context, and then ends those that are still busy.
+    """Loads assets in workers. A context manager: leaving it kills the workers that are busy.
 
     Args:
-        limits: what is too large, takes too long or takes too much memory.
+        limits: on size, time and memory.
     """
 
     def __init__(self, limits: Limits) -> None:
@@ -136,8 +140,8 @@ class Workers:
         self._busy: set[Worker] = set()
         self._lock = threading.Lock()
         self._left = False
-        self._served = False
-        self._without = 0
+        self._started_any = False
+        self._failed_starts = 0
 
     def __enter__(self) -> Self:
         return self
@@ -155,49 +159,49 @@ class Workers:
             worker.kill()
 
     def load(self, asset: Asset) -> Loaded | Fault:
-        """The asset's pixels or text, or why it has none to give. May be called from any thread.
+        """The asset's pixels or text, or the fault that prevents it. Thread-safe.
 
-        A worker that dies, or has no memory left, may do so for what earlier files left behind in
-        it. So the file is tried once more in a new worker, and what happens there is the answer.
-        If no worker can be started, that is the file's fault as long as others could be before.
+        A worker that dies, or runs out of memory, may do so because of earlier files. So the file
+        is tried once more in a new worker, and that result counts. If no worker can be started, the
+        file gets a fault, provided that one could be started before in this run.
 
         Raises:
-            DecodingError: if no worker can be started, and none could be before, or none for many
-                files in a row.
+            DecodingError: if no worker can be started, and none could be before, or none for
+                `FAILED_STARTS` files in a row.
         """
         if asset.fault is not None:
             return asset.fault
         try:
-            answer = self._tried(asset, fresh=False)
+            result = self._attempt(asset, fresh=False)
             for _ in START_PAUSES:
-                if answer is not None:
-                    return answer
-                answer = self._tried(asset, fresh=True)
+                if result is not None:
+                    return result
+                result = self._attempt(asset, fresh=True)
         except DecodingError:
             with self._lock:
-                self._without += 1
-                if not self._served or self._without >= FILES_WITHOUT:
+                self._failed_starts += 1
+                if not self._started_any or self._failed_starts >= FAILED_STARTS:
                     raise
             return _NO_WORKER
-        return answer if answer is not None else _NO_WORKER
+        return result if result is not None else _NO_WORKER
 
-    def _tried(self, asset: Asset, *, fresh: bool) -> Loaded | Fault | None:
-        """The answer of a worker, or None if a new worker may have another."""
+    def _attempt(self, asset: Asset, *, fresh: bool) -> Loaded | Fault | None:
+        """The result of one worker; None if a new worker may give another."""
         worker = _pool.take(self._limits.max_worker_bytes, fresh=fresh)
         fresh = worker.files == 0
         with self._lock:
-            self._served, self._without = True, 0
+            self._started_any, self._failed_starts = True, 0
             left = self._left
             if not left:
                 self._busy.add(worker)
-        sound = left
+        reusable = left
         try:
             if left:
                 raise _LeftError
-            answer = worker.load(asset, self._limits, seconds_for(asset, self._limits))
-            sound = answer != OUT_OF_MEMORY
-        except WorkerLateError:
-            return timed_out(asset, self._limits)
+            result = worker.load(asset, self._limits, seconds_for(asset, self._limits))
+            reusable = result != OUT_OF_MEMORY
+        except WorkerTimeoutError:
+            return timeout_fault(asset, self._limits)
         except WorkerGoneError as gone:
             if self._left:
                 raise _LeftError from gone
@@ -207,12 +211,12 @@ class Workers:
                 raise _LeftError from died
             return _died(str(died)) if fresh else None
         else:
-            return answer if sound or fresh else None
+            return result if reusable or fresh else None
         finally:
             with self._lock:
                 self._busy.discard(worker)
-            if sound:
-                _pool.give(worker)
+            if reusable:
+                _pool.put_back(worker)
             else:
                 worker.kill()
                 worker.end()
@@ -221,7 +225,7 @@ class Workers:
 def load_all(
     items: Iterable[Item], limits: Limits, asset_of: Callable[[Item], Asset]
 ) -> Iterator[list[tuple[Item, Loaded | Fault]]]:
-    """Chunks of items with what loading their assets gave, in order (`prefetch`).
+    """Loads the assets of items in workers: chunks of (item, result), in order (`prefetch`).
 
     Raises:
         DecodingError: if no worker can be started.
@@ -231,7 +235,7 @@ def load_all(
 
 
 def load_in_worker(asset: Asset, limits: Limits) -> Loaded | Fault:
-    """What `pipeline.load.load` gives for one asset, decoded in a worker.
+    """Loads one asset in a worker: the result of `pipeline.load.load.load`.
 
     Raises:
         DecodingError: if no worker can be started.
@@ -247,8 +251,8 @@ _NO_WORKER = Fault(
 )
 
 
-def timed_out(asset: Asset, limits: Limits) -> Fault:
-    """The fault of an asset whose decoding took longer than it may."""
+def timeout_fault(asset: Asset, limits: Limits) -> Fault:
+    """The fault of an asset whose decoding exceeded its time limit."""
     seconds = seconds_for(asset, limits)
     return Fault(
         Reason.TIMED_OUT,

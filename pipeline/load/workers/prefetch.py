@@ -1,4 +1,4 @@
-"""Loading ahead: files are decoded while earlier ones are fingerprinted."""
+"""Prefetching: files are decoded on other threads while earlier ones are fingerprinted."""
 
 from __future__ import annotations
 
@@ -14,11 +14,13 @@ from pipeline.load.loaded import Loaded, LoadedImage
 Item = TypeVar("Item")
 
 CHUNK_ITEMS = 16
+"""Files of a chunk: as many as a model embeds in one batch."""
 CHUNK_BYTES = 256 * 2**20
+"""Decoded data after which a chunk ends, so that few large pictures are in memory together."""
 
 
 def decoded_bytes(loaded: Loaded | Fault) -> int:
-    """Memory that a loaded file holds, roughly, in bytes."""
+    """Approximate memory of a loaded file, in bytes; text counts 4 bytes a character."""
     if isinstance(loaded, LoadedImage):
         return sum(frame.nbytes for frame in loaded.frames)
     if isinstance(loaded, Fault):
@@ -29,12 +31,15 @@ def decoded_bytes(loaded: Loaded | Fault) -> int:
 def prefetch(
     items: Iterable[Item], load_one: Callable[[Item], Loaded | Fault]
 ) -> Iterator[list[tuple[Item, Loaded | Fault]]]:
-    """Chunks of loaded items, in order.
+    """Loads items ahead of the consumer: chunks of (item, result), in order.
 
-    A chunk ends at `CHUNK_ITEMS` items or `CHUNK_BYTES` of decoded data, so that a few very large
-    pictures do not stand in memory together. `load_one` is called on threads, which mostly wait for
-    a worker (`pipeline.load.workers.pool`). Who leaves early doesn't wait for files that are being
-    read.
+    A chunk ends at `CHUNK_ITEMS` items or `CHUNK_BYTES` of decoded data. At most as many items are
+    loaded ahead as the machine has processors. Closing the generator does not wait for files that
+    are being loaded.
+
+    Args:
+        items: taken from the iterator as loading proceeds.
+        load_one: called on threads, which mostly wait for a worker (`pipeline.load.workers.pool`).
     """
     threads = max(2, os.cpu_count() or 1)
     source = iter(items)
@@ -50,7 +55,7 @@ def prefetch(
             waiting.append((item, pool.submit(load_one, item)))
 
     chunk: list[tuple[Item, Loaded | Fault]] = []
-    held = 0
+    chunk_bytes = 0
     try:
         refill()
         while waiting:
@@ -58,10 +63,10 @@ def prefetch(
             loaded = future.result()
             refill()
             chunk.append((item, loaded))
-            held += decoded_bytes(loaded)
-            if len(chunk) >= CHUNK_ITEMS or held >= CHUNK_BYTES:
+            chunk_bytes += decoded_bytes(loaded)
+            if len(chunk) >= CHUNK_ITEMS or chunk_bytes >= CHUNK_BYTES:
                 yield chunk
-                chunk, held = [], 0
+                chunk, chunk_bytes = [], 0
         if chunk:
             yield chunk
     finally:

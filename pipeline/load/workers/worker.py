@@ -1,4 +1,4 @@
-"""One worker: a process that decodes files for this one, and the clock that it works against."""
+"""One worker process that decodes files for this process, and the clock that limits its time."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from pipeline.core.errors import DecodingError
 from pipeline.core.records import Asset, Fault
 from pipeline.load.limits import Limits
 from pipeline.load.loaded import Loaded
-from pipeline.load.refusal import shown
-from pipeline.load.workers.messages import AnswerError, read_answer, request
-from pipeline.load.workers.worker_process import PIPE_BYTES
+from pipeline.load.refusal import one_line
+from pipeline.load.workers.bounds import command
+from pipeline.load.workers.messages import PIPE_BYTES, ReplyError, encode_request, read_reply
 
 START_SECONDS = 120.0
-"""How long a worker may take to start: a machine may be starting many programs at once."""
+"""How long a worker may take to start; the machine may be starting many programs at once."""
 
-_PROGRAM = Path(__file__).with_name("worker_process.py")
+_PROGRAM = "pipeline.load.workers.worker_process"
 _END_SECONDS = 2.0
 _KILL = getattr(signal, "SIGKILL", signal.SIGTERM)
 _started: weakref.WeakSet[Worker] = weakref.WeakSet()
@@ -33,23 +33,23 @@ _ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
 
 class WorkerDiedError(Exception):
-    """A worker ended, or was ended, before it answered. Its message says how; never shown alone."""
+    """A worker exited or was killed before it replied. The message says how, as half a sentence."""
 
 
-class WorkerLateError(WorkerDiedError):
-    """A worker was ended because its time was over."""
+class WorkerTimeoutError(WorkerDiedError):
+    """A worker was killed because it exceeded its time limit."""
 
 
 class WorkerGoneError(WorkerDiedError):
-    """A worker had ended before it was asked: the file has nothing to do with it."""
+    """A worker had exited before it received the request, so the file is not the cause."""
 
 
 class WorkerStartError(DecodingError):
-    """A worker ended, or was ended, while it started: another one may start."""
+    """A worker exited or was killed while it started; another one may start."""
 
 
 class Clock:
-    """Ends workers whose time is over: one thread for all of them.
+    """Kills workers that exceed their time limit: one thread for all workers.
 
     Raises:
         DecodingError: if the thread can't be started.
@@ -62,10 +62,10 @@ class Clock:
         try:
             threading.Thread(target=self._run, name="decoding clock", daemon=True).start()
         except RuntimeError as error:
-            raise _no_start(str(error)) from error
+            raise _cannot_start(str(error)) from error
 
     def start(self, worker: Worker, seconds: float) -> None:
-        """From now on `worker` has that many seconds."""
+        """Gives `worker` that many seconds from now."""
         with self._changed:
             due = time.monotonic() + seconds
             self._due[worker] = due
@@ -73,7 +73,7 @@ class Clock:
                 self._changed.notify()
 
     def stop(self, worker: Worker) -> bool:
-        """Whether `worker` was still within its time, which no longer runs."""
+        """Cancels the time limit of `worker`; False if it was exceeded already."""
         with self._changed:
             return self._due.pop(worker, None) is not None
 
@@ -84,27 +84,27 @@ class Clock:
                 for worker in [worker for worker, due in self._due.items() if due <= now]:
                     del self._due[worker]
                     worker.kill()
-                # Times that were stopped are not taken back: waking for nothing is cheaper.
+                # Cancelled limits still wake this thread; that is cheaper than notifying it.
                 self._next = min(self._due.values(), default=0.0)
                 self._changed.wait(self._next - now if self._next else None)
 
 
 class Worker:
-    """A process that decodes files, one at a time. Not for several threads at once, but for `kill`.
+    """A process that decodes files, one at a time. Not thread-safe, except for `kill`.
 
     Args:
-        memory_bytes: address space that it may take, in bytes.
-        clock: that its files are timed by.
+        memory_bytes: limit on its address space (RLIMIT_AS), in bytes.
+        clock: limits the time of each file.
 
     Raises:
-        WorkerStartError: if it ended while it started, or the system refused to start it.
+        WorkerStartError: if it exited while it started, or the system refused to start it.
         DecodingError: if it can't be started for another reason.
     """
 
     def __init__(self, memory_bytes: int, clock: Clock) -> None:
         self.memory_bytes = memory_bytes
         self.files = 0
-        """Files that it was given so far."""
+        """Files that it has decoded or begun to decode."""
         self._clock = clock
         self._lock = threading.Lock()
         try:
@@ -114,21 +114,21 @@ class Worker:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
                 bufsize=0,
-                cwd=os.path.abspath(os.sep),  # noqa: PTH100 - no folder is kept busy by it
+                cwd=os.path.abspath(os.sep),  # noqa: PTH100 - so that no mount is kept busy
                 env={**os.environ, **_ONE_THREAD},
-                # Ctrl-C at the terminal is for this process to answer; and what a worker starts
-                # ends with it.
+                # Ctrl-C at the terminal is handled by this process; and a worker is killed together
+                # with the processes that it started (killpg).
                 start_new_session=True,
             )
         except (OSError, ValueError) as error:
-            said = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-            raise WorkerStartError(_not_started(said)) from error
+            why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+            raise WorkerStartError(_start_failure(why)) from error
         _started.add(self)
         self._requests = cast(BinaryIO, self._process.stdin)
-        self._answers = cast(BinaryIO, self._process.stdout)
+        self._replies = cast(BinaryIO, self._process.stdout)
         try:
-            self._greet()
-            self._held = self._address_space()
+            self._wait_until_ready()
+            self._initial_bytes = self._address_space()
         except BaseException:
             self.end()
             raise
@@ -139,39 +139,43 @@ class Worker:
         return self._process.pid
 
     def load(self, asset: Asset, limits: Limits, seconds: float) -> Loaded | Fault:
-        """What `pipeline.load.load` gives for the asset, in the worker.
+        """The result of `pipeline.load.load.load` for the asset, computed in the worker.
 
         Raises:
-            WorkerDiedError: if the worker ended over it, and is to be ended if it has not.
+            WorkerDiedError: if the worker died, sent a malformed reply, or exceeded its time. The
+                caller has to end it.
         """
         self.files += 1
         self._clock.start(self, seconds)
         try:
-            self._ask(request(asset, limits, seconds))
-            return read_answer(self._fill, limits)
-        except (OSError, AnswerError) as error:
+            self._send(encode_request(asset, limits, seconds))
+            return read_reply(self._fill, limits)
+        except (OSError, ReplyError) as error:
             self._clock.stop(self)
             raise WorkerDiedError(str(error)) from error
         except EOFError as error:
             if not self._clock.stop(self):
-                raise WorkerLateError(f"it took more than {seconds:,.0f} seconds") from error
-            raise WorkerDiedError(self._manner()) from error
+                raise WorkerTimeoutError(f"it took more than {seconds:,.0f} seconds") from error
+            raise WorkerDiedError(self._how_it_ended()) from error
         finally:
             self._clock.stop(self)
 
     def alive(self) -> bool:
-        """Whether it has not ended."""
+        """Whether the process is running."""
         with self._lock:
             return self._process.poll() is None
 
-    def swollen(self) -> bool:
-        """Whether it holds on to so much that a later file might not find room for itself."""
-        return self._address_space() > self._held + self.memory_bytes // 8
+    def leaks(self) -> bool:
+        """Whether it retains so much memory that a later file might run out of it.
+
+        The limit is an eighth of its bound on top of what it had when it was ready.
+        """
+        return self._address_space() > self._initial_bytes + self.memory_bytes // 8
 
     def kill(self) -> None:
-        """Ends it at once, with whatever it started. May be called from any thread."""
+        """Kills it and the processes that it started. May be called from any thread."""
         with self._lock:
-            # Not once it was waited for: its number may be another process's by then.
+            # Not after it was waited for: its process id may have been reused.
             if self._process.poll() is None:
                 with contextlib.suppress(OSError):
                     if hasattr(os, "killpg"):
@@ -180,19 +184,19 @@ class Worker:
                         self._process.kill()
 
     def end(self) -> None:
-        """Ends it, and gives back all that was held for it. An idle one ends by itself."""
+        """Ends it and closes its pipes. An idle worker exits by itself when its requests end."""
         with contextlib.suppress(OSError):
             self._requests.close()
         if not self._ended(_END_SECONDS):
             self.kill()
             self._ended(None)
-        self._answers.close()
+        self._replies.close()
 
     def disown(self) -> None:
-        """Leaves it to the process that this one was forked from."""
+        """Leaves the process to the one that this process was forked from."""
         self._requests.close()
-        self._answers.close()
-        self._process.returncode = 0  # it is no child of this process, to be waited for
+        self._replies.close()
+        self._process.returncode = 0  # not a child of this process, so it must not be waited for
 
     def _ended(self, seconds: float | None) -> bool:
         try:
@@ -203,50 +207,42 @@ class Worker:
 
     def _command(self) -> list[str]:
         if not sys.executable:
-            raise _no_start("Python doesn't know its own program")
-        told = {
-            "root": [str(Path(__file__).resolve().parents[3])],
-            "path": [os.path.abspath(path) for path in sys.path if path],  # noqa: PTH100
-            "memory_bytes": self.memory_bytes,
-            "parent": os.getpid(),
-        }
-        return [sys.executable, "-I", "-B", str(_PROGRAM), json.dumps(told)]
+            raise _cannot_start("Python doesn't know its own program")
+        return command(_PROGRAM, {"memory_bytes": self.memory_bytes, "parent": os.getpid()})
 
-    def _greet(self) -> None:
-        """Waits until it is ready."""
-        _widen(self._requests, self._answers)
+    def _wait_until_ready(self) -> None:
+        _enlarge(self._requests, self._replies)
         self._clock.start(self, START_SECONDS)
         line = b""
         try:
-            while not line.endswith(b"\n") and (more := self._answers.read(1)):
+            while not line.endswith(b"\n") and (more := self._replies.read(1)):
                 line += more
         finally:
             in_time = self._clock.stop(self)
         if line == b'{"ready": true}\n':
             return
         if not in_time:
-            raise _no_start(f"it was not ready after {START_SECONDS:,.0f} seconds")
+            raise _cannot_start(f"it was not ready after {START_SECONDS:,.0f} seconds")
         try:
-            said = str(json.loads(line)["said"])
+            message = str(json.loads(line)["error"])
         except (ValueError, KeyError, TypeError):
-            raise WorkerStartError(_not_started(self._manner())) from None
-        raise _no_start(shown(RuntimeError(said)))
+            raise WorkerStartError(_start_failure(self._how_it_ended())) from None
+        raise _cannot_start(one_line(RuntimeError(message)))
 
-    def _ask(self, asked: bytes) -> None:
+    def _send(self, request: bytes) -> None:
         try:
-            self._requests.write(asked)
+            self._requests.write(request)
         except BrokenPipeError as error:
-            raise WorkerGoneError(self._manner()) from error
+            raise WorkerGoneError(self._how_it_ended()) from error
 
-    def _fill(self, room: memoryview) -> None:
-        while room:
-            count = cast(int, self._answers.readinto(room))  # type: ignore[attr-defined]
+    def _fill(self, buffer: memoryview) -> None:
+        while buffer:
+            count = cast(int, self._replies.readinto(buffer))  # type: ignore[attr-defined]
             if not count:
                 raise EOFError
-            room = room[count:]
+            buffer = buffer[count:]
 
-    def _manner(self) -> str:
-        """How it ended."""
+    def _how_it_ended(self) -> str:
         if not self._ended(_END_SECONDS):
             return "it stopped answering"
         status = self._process.returncode
@@ -267,24 +263,24 @@ class Worker:
 
 
 def forget_workers() -> None:
-    """Lets go of all workers: in a process that was forked, they are its parent's."""
+    """Drops all workers: in a forked process they belong to its parent."""
     for worker in list(_started):
         worker.disown()
 
 
-def _no_start(said: str) -> DecodingError:
-    return DecodingError(_not_started(said))
+def _cannot_start(why: str) -> DecodingError:
+    return DecodingError(_start_failure(why))
 
 
-def _not_started(said: str) -> str:
+def _start_failure(why: str) -> str:
     return (
-        f"No process could be started to decode files in ({said}); free memory, allow this account "
+        f"No process could be started to decode files in ({why}); free memory, allow this account "
         "more processes (ulimit -u), or raise limits.max_worker_bytes, and run it again."
     )
 
 
-def _widen(*pipes: BinaryIO) -> None:
-    """Lets a picture pass without waiting, where the system can."""
+def _enlarge(*pipes: BinaryIO) -> None:
+    """Enlarges pipes, on Linux, so that a picture is sent without waiting for the reader."""
     try:
         from fcntl import F_SETPIPE_SZ, fcntl
     except ImportError:

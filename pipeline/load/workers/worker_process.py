@@ -1,99 +1,86 @@
-"""The program of a worker: decodes one file after another, and can do little else.
+"""The program of a worker process: decodes one file after another.
 
-`pipeline.load.workers.worker` runs this file by its path, so that the script that uses Clearance is
-not run again. Requests come by standard input and answers go by standard output, as
-`pipeline.load.workers.messages` has it; what libraries print goes nowhere.
+Requests arrive on standard input and replies leave on standard output, in the format of
+`pipeline.load.workers.messages`. What libraries print is discarded.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import signal
-import sys
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, BinaryIO
+
+from pipeline.load.workers.bounds import SPARE_SECONDS, exit_with_parent, set_alarm, set_limits
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from pipeline.load.workers.messages import Part
 
-PIPE_BYTES = 2**20
-"""Room of the pipes, where the system lets it be chosen: a picture fits without waiting."""
-SPARE_SECONDS = 5
-"""What a file gets beyond the parent's clock before a worker ends itself, if its parent did not."""
-_SPARE_BYTES = 64 * 2**20  # a worker that can't have these could decode nothing
+_SPARE_BYTES = 64 * 2**20  # a worker that can't allocate these could decode nothing
 _OPEN_FILES = 64
 
 
-def main() -> int:
-    """Answers requests until their end. The first argument is a JSON object."""
-    told: dict[str, Any] = json.loads(sys.argv[1])
-    requests, answers = _own(0, os.O_RDONLY), _own(1, os.O_WRONLY)
-    sys.path[:0] = told["root"]
-    sys.path.extend(path for path in told["path"] if path not in sys.path)
+def main(arguments: Mapping[str, Any]) -> int:
+    """Replies to requests until there are no more. `bounds.command` starts it.
+
+    Args:
+        arguments: `memory_bytes`, the limit on address space; `parent`, the parent's process id.
+    """
+    requests, replies = _take_over(0, os.O_RDONLY), _take_over(1, os.O_WRONLY)
     try:
-        _prepare(told["memory_bytes"], told["parent"])
-    except BaseException as error:  # whatever it was, the parent says it, and ends
-        _send(answers, [json.dumps({"said": f"{type(error).__name__}: {error}"}).encode() + b"\n"])
+        _prepare(arguments["memory_bytes"], arguments["parent"])
+    except BaseException as error:  # the parent reports it, and the run ends
+        line = json.dumps({"error": f"{type(error).__name__}: {error}"}).encode() + b"\n"
+        _send(replies, [line])
         return 1
-    _send(answers, [json.dumps({"ready": True}).encode() + b"\n"])
+    _send(replies, [json.dumps({"ready": True}).encode() + b"\n"])
     with os.fdopen(requests, "rb") as stream:
-        _serve(stream, answers)
+        _serve(stream, replies)
     return 0
 
 
-def _own(standard: int, flags: int) -> int:
-    """A standard stream for this program alone; what libraries read or print goes nowhere."""
-    mine = os.dup(standard)
-    nowhere = os.open(os.devnull, flags)
-    os.dup2(nowhere, standard)
-    os.close(nowhere)
-    return mine
+def _take_over(standard: int, flags: int) -> int:
+    """A standard stream for this program only; what libraries read or print goes to /dev/null."""
+    stream = os.dup(standard)
+    null = os.open(os.devnull, flags)
+    os.dup2(null, standard)
+    os.close(null)
+    return stream
 
 
 def _prepare(memory_bytes: int, parent: int) -> None:
-    """Takes the bounds, once everything is imported that decoding needs."""
+    """Imports all that decoding needs, then sets the limits, under which imports could fail."""
     import pipeline.load.image.images
     import pipeline.load.script.scripts  # noqa: F401
-    from pipeline.load.script.pdf_process import bind, leave_with
 
-    leave_with(parent)
-    bind(CORE=0, FSIZE=0, NOFILE=_OPEN_FILES, AS=memory_bytes)
+    exit_with_parent(parent)
+    set_limits(CORE=0, FSIZE=0, NOFILE=_OPEN_FILES, AS=memory_bytes)
     bytearray(_SPARE_BYTES)
 
 
-def _serve(requests: BinaryIO, answers: int) -> None:
-    from pipeline.load import OUT_OF_MEMORY, load
-    from pipeline.load.workers.messages import answer, read_request
+def _serve(requests: BinaryIO, replies: int) -> None:
+    from pipeline.load.load import OUT_OF_MEMORY, load
+    from pipeline.load.workers.messages import encode_reply, read_request
 
     while True:
-        asked = read_request(requests)
-        if asked is None:
+        request = read_request(requests)
+        if request is None:
             return
-        asset, limits, seconds = asked
-        _alarm(seconds + SPARE_SECONDS)
+        asset, limits, seconds = request
+        set_alarm(seconds + SPARE_SECONDS)
         try:
-            parts = answer(load(asset, limits))
+            parts = encode_reply(load(asset, limits))
         except MemoryError:
-            parts = answer(OUT_OF_MEMORY)
-        _send(answers, parts)
+            parts = encode_reply(OUT_OF_MEMORY)
+        _send(replies, parts)
         del parts
-        _alarm(0)
+        set_alarm(0)
 
 
-def _alarm(seconds: float) -> None:
-    # Its default is to end the process, whatever a decoder is doing.
-    if hasattr(signal, "alarm"):
-        signal.alarm(int(seconds))
-
-
-def _send(answers: int, parts: Iterable[Part]) -> None:
+def _send(replies: int, parts: Iterable[Part]) -> None:
     for part in parts:
         rest = memoryview(part)
         while rest:
-            rest = rest[os.write(answers, rest) :]
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+            rest = rest[os.write(replies, rest) :]

@@ -36,7 +36,7 @@ def read_frame(
     """How many features a frame has, and its row in `SCHEMA`, None if they are too few.
 
     Args:
-        grey: uint8 (height, width), as made by `pipeline.load.grey`.
+        grey: uint8 (height, width), as made by `pipeline.load.detail`.
         number: of the frame in its file.
         book: what descriptors are compressed with.
         aggregates: what they are aggregated with.

@@ -99,7 +99,7 @@ def extract(grey: NDArray[np.uint8]) -> tuple[Features, NDArray[np.float32]]:
     """Features of a picture and their descriptors.
 
     Args:
-        grey: uint8 (height, width), as made by `pipeline.load.grey`.
+        grey: uint8 (height, width), as made by `pipeline.load.detail`.
 
     Returns:
         The features, and float32 (n, 128) RootSIFT descriptors of unit length.

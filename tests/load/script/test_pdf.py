@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 import zlib
+from pathlib import Path
 
 import pypdfium2
 import pytest
@@ -14,9 +15,12 @@ from load_samples import SQUARE, content, pdf, reason, words_at
 
 from pipeline.core.errors import Reason
 from pipeline.drops.discover import asset_of
-from pipeline.load import Limits, load
+from pipeline.load.limits import Limits
+from pipeline.load.load import load
 from pipeline.load.loaded import Span
 from pipeline.load.script import pdf as pdf_reader
+
+ROOT = Path(__file__).resolve().parents[3]
 
 
 def test_pages_are_lines_of_text_with_a_span_each(read):
@@ -246,20 +250,17 @@ def test_the_reader_starts_from_any_folder_and_says_nothing(tmp_path, monkeypatc
 def test_the_reader_leaves_with_its_parent(tmp_path):
     """A parent that is killed leaves no reader behind that goes on for a minute."""
     program = (
-        "import json, os, subprocess, sys, time; "
-        "bounds = dict(json.loads(sys.argv[2]), parent=os.getpid()); "
-        "subprocess.Popen([sys.executable, '-I', sys.argv[1], json.dumps(bounds)], "
-        "stdin=open(sys.argv[3], 'rb'), stderr=subprocess.DEVNULL); time.sleep(1); os._exit(0)"
-    )
-    bounds = (
-        '{"path": [], "memory_bytes": 17179869184, "seconds": 60, "max_pdf_pages": 9, '
-        '"max_text_chars": 9}'
+        "import os, subprocess, sys, time; "
+        "from pipeline.load.workers.bounds import command; "
+        "limits = {'memory_bytes': 2**34, 'seconds': 60, 'max_pdf_pages': 9, 'max_text_chars': 9}; "
+        "subprocess.Popen(command(sys.argv[1], {**limits, 'parent': os.getpid()}), "
+        "stdin=open(sys.argv[2], 'rb'), stderr=subprocess.DEVNULL); time.sleep(1); os._exit(0)"
     )
     file = tmp_path / "a.pdf"
     file.write_bytes(chained_forms())
-    told = [sys.executable, "-c", program, str(pdf_reader._PROGRAM), bounds, str(file)]
+    command = [sys.executable, "-c", program, pdf_reader._PROGRAM, str(file)]
     # The reader holds the other end of the pipe for as long as it lives.
-    subprocess.run(told, capture_output=True, check=True, timeout=15)
+    subprocess.run(command, cwd=ROOT, capture_output=True, check=True, timeout=15)
 
 
 PICTURE = stream_of(

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from load_samples import content, pages_of_runs
 
 from pipeline.drops.discover import asset_of
-from pipeline.load import Limits, load
+from pipeline.load.limits import Limits
+from pipeline.load.load import load
 from pipeline.load.loaded import LoadedScript
 from pipeline.stages.text.elements import elements_of
 

@@ -12,7 +12,7 @@ from load_samples import reason
 
 from pipeline.core.errors import Reason
 from pipeline.drops.discover import asset_of
-from pipeline.load import Limits
+from pipeline.load.limits import Limits
 from pipeline.load.loaded import LoadedImage, LoadedScript
 from pipeline.load.workers import pool as workers
 from pipeline.load.workers import worker

@@ -31,7 +31,8 @@ from load_samples import (
 from pipeline.core.errors import DecodingError, Reason
 from pipeline.core.records import Asset, Fault, Kind
 from pipeline.drops.discover import asset_of
-from pipeline.load import OUT_OF_MEMORY, Limits, load
+from pipeline.load.limits import Limits
+from pipeline.load.load import OUT_OF_MEMORY, load
 from pipeline.load.loaded import LoadedImage, LoadedScript
 from pipeline.load.workers import pool as workers
 from pipeline.load.workers import worker
@@ -257,7 +258,7 @@ def test_a_worker_that_holds_much_is_replaced(pool, words, monkeypatch):
     [
         ["/no/such/program"],
         [sys.executable, "-c", "raise SystemExit(3)"],
-        [sys.executable, "-c", 'print(\'{"said": "ImportError: no numpy"}\')'],
+        [sys.executable, "-c", 'print(\'{"error": "ImportError: no numpy"}\')'],
         [sys.executable, "-c", "import time; time.sleep(60)"],
     ],
 )
@@ -306,7 +307,7 @@ def test_workers_that_are_killed_while_they_start_cost_rows_once_one_has_served(
 
 
 def test_a_run_ends_when_no_worker_starts_for_many_files_in_a_row(pool, words, monkeypatch):
-    monkeypatch.setattr(workers, "FILES_WITHOUT", 3)
+    monkeypatch.setattr(workers, "FAILED_STARTS", 3)
     Killed(monkeypatch, lambda before: before > 0)
     with Workers(Limits()) as loading:
         assert isinstance(loading.load(words), LoadedScript)
@@ -319,7 +320,7 @@ def test_a_run_ends_when_no_worker_starts_for_many_files_in_a_row(pool, words, m
 def test_a_worker_that_was_gone_before_it_was_asked_is_not_the_file_s_fault(
     pool, words, monkeypatch
 ):
-    gone, greet = [], worker.Worker._greet
+    gone, greet = [], worker.Worker._wait_until_ready
 
     def greet_and_end(made):
         greet(made)
@@ -328,7 +329,7 @@ def test_a_worker_that_was_gone_before_it_was_asked_is_not_the_file_s_fault(
             made.kill()
             made._process.wait()
 
-    monkeypatch.setattr(worker.Worker, "_greet", greet_and_end)
+    monkeypatch.setattr(worker.Worker, "_wait_until_ready", greet_and_end)
     assert isinstance(load_in_worker(words, Limits()), LoadedScript)
     assert gone
 
@@ -340,7 +341,8 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 from pathlib import Path
 sys.path.insert(0, {root!r})
 from pipeline.drops.discover import asset_of
-from pipeline.load import Limits, workers
+from pipeline.load.limits import Limits
+from pipeline.load.workers import pool as workers
 from pipeline.load.workers.prefetch import prefetch
 asset = asset_of(Path({file!r}), "a")
 
@@ -395,7 +397,8 @@ import os, sys
 from pathlib import Path
 sys.path.insert(0, {str(ROOT)!r})
 from pipeline.drops.discover import asset_of
-from pipeline.load import Limits, workers
+from pipeline.load.limits import Limits
+from pipeline.load.workers import pool as workers
 before = len(os.listdir("/proc/self/fd"))
 assets = [asset_of(Path({str(tmp_path / "a.txt")!r}), "a")] * 40
 def all_of_them():

@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from pipeline.load.grey import to_grey
+from pipeline.load.detail import to_grey
 from pipeline.stages.image import vlad as aggregate
 from pipeline.stages.image.codebook import CODE_BYTES, codebook
 from pipeline.stages.image.feature_rows import check_form, pictures, read_frame

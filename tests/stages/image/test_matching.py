@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from pipeline.load.grey import to_grey
+from pipeline.load.detail import to_grey
 from pipeline.stages.image.codebook import codebook
 from pipeline.stages.image.feature_rows import pictures, read_frame
 from pipeline.stages.image.feature_schema import SCHEMA

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pipeline.load.grey import LARGEST_EDGE, to_grey
+from pipeline.load.detail import LARGEST_EDGE, to_grey
 from pipeline.stages.image.sift import DIMS, MOST_FEATURES, Features, View, extent, extract
 from training.synthetic import picture
 

@@ -7,7 +7,7 @@ import hashlib
 import numpy as np
 import pytest
 
-from pipeline.load.grey import to_grey
+from pipeline.load.detail import to_grey
 from pipeline.stages.image.sift import View, extract
 from pipeline.stages.image.vlad import CODE_BYTES, FILE, SIZE, aggregates
 from reference_index.brute_force import ProductCodesBruteForce

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.drops.discover import asset_of
-from pipeline.load import load
 from pipeline.load.limits import Limits
+from pipeline.load.load import load
 from pipeline.load.loaded import LoadedScript, Span
 from pipeline.stages.text.elements import PART_OF_ELEMENT, Part, elements_of, parts_of
 

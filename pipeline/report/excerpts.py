@@ -5,9 +5,9 @@ from __future__ import annotations
 import difflib
 import re
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from pipeline.core.wording.visible import visible
 
@@ -46,9 +46,26 @@ class Excerpt:
     left_out: int
 
     @property
+    def pieces(self) -> tuple[Piece, ...]:
+        """The passage without context."""
+        return (*self.opening, *self.rest)
+
+    @property
     def text(self) -> str:
         """The passage as shown, without context."""
-        return "".join(piece.text for piece in (*self.opening, *self.rest))
+        return "".join(piece.text for piece in self.pieces)
+
+
+Run = tuple[int, int, int, int]
+"""Agreeing words: start and end in the asset, start and end in the work, in characters."""
+
+
+def agreeing_runs(passage: Mapping[str, Any]) -> list[Run]:
+    """The runs of agreeing words in a row of passages.parquet; earlier releases stored none."""
+    return [
+        (run["asset_start"], run["asset_end"], run["work_start"], run["work_end"])
+        for run in passage.get("agreeing") or ()
+    ]
 
 
 def excerpt_pair(
@@ -56,7 +73,7 @@ def excerpt_pair(
     asset_span: tuple[int, int],
     work_text: str | None,
     work_span: tuple[int, int],
-    agreeing: Sequence[tuple[int, int, int, int]] = (),
+    agreeing: Sequence[Run] = (),
 ) -> tuple[Excerpt | None, Excerpt | None]:
     """Excerpts of a passage in the asset and in the work.
 

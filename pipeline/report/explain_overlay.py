@@ -18,7 +18,6 @@ from pipeline.load.loaded import LoadedImage
 from pipeline.load.opening import digest_of, open_regular
 from pipeline.load.refusal import FileRefusedError
 from pipeline.load.workers.pool import load_in_worker
-from pipeline.report.explain import find_row, rows_of
 from pipeline.report.overlap import STAGE, Overlap, overlap_of, overlap_sentence
 from pipeline.report.overlay import frame_of, overlay, picture_of, strip
 from pipeline.report.overlay_drawing import Picture
@@ -30,6 +29,7 @@ from pipeline.results.inputs import (
     load_limits,
     searched_index,
 )
+from pipeline.results.lookup import find_row, rows_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from jinja2 import Template
 
+    from pipeline.report.row_view import MatchView, RowView
+
 THUMBNAIL_EDGE = 160
 GALLERY_ROWS = 30
 
@@ -92,8 +94,8 @@ class Run:
         found: pd.DataFrame = rows.sort_values("rank").head(limit).reset_index(drop=True)
         return found
 
-    def show(self, asset: str, work_id: str | None = None) -> RowView:
-        """Why an asset stands where it does, as a notebook shows it.
+    def show(self, asset: str, work_id: str | None = None) -> ShownRow:
+        """Why an asset is in its band, as a notebook shows it.
 
         Args:
             asset: its path, the end of it, or the beginning of its SHA-256.
@@ -102,17 +104,16 @@ class Run:
         Raises:
             RunError: if there is no such asset or match.
         """
-        from pipeline.report.explain import explain_stored
+        from pipeline.report.explain import with_texts
 
         row = self._row(asset)
-        explanation = explain_stored(self._stored, row)
-        matches = explanation["matches"]
+        view = with_texts(self._stored, row)
+        match = view.strongest
         if work_id is not None:
-            matches = [match for match in matches if match["work_id"] == work_id]
-            if not matches:
+            match = next((one for one in view.matches if one.row["work_id"] == work_id), None)
+            if match is None:
                 raise RunError(f"{asset} has no evidence with a work {work_id}.")
-        counted = [match for match in matches if not match["suppressed"]]
-        return RowView(self._stored, row, explanation, next(iter(counted or matches), None))
+        return ShownRow(self._stored, view, match)
 
     def gallery(self, rows: pd.DataFrame | None = None, limit: int = GALLERY_ROWS) -> Gallery:
         """Rows with thumbnails, in their order.
@@ -126,7 +127,7 @@ class Run:
         return Gallery(self._stored, records)
 
     def _row(self, asset: str) -> dict[str, Any]:
-        from pipeline.report.explain import find_row
+        from pipeline.results.lookup import find_row
 
         return find_row(self._stored, asset)
 
@@ -136,63 +137,63 @@ class Run:
 
 
 @dataclass(frozen=True)
-class RowView:
+class ShownRow:
     """One row, and its match with one work; a notebook shows it as HTML.
 
     Attributes:
-        row: of the risk table.
-        explanation: as `clearance explain --json` gives it.
-        match: that of `explanation` which is shown; None if there is no evidence.
+        stored: the run.
+        view: the row.
+        match: the match that is shown; None if there is no evidence.
     """
 
     stored: StoredRun
-    row: Mapping[str, Any]
-    explanation: Mapping[str, Any]
-    match: Mapping[str, Any] | None
+    view: RowView
+    match: MatchView | None
+
+    @property
+    def explanation(self) -> dict[str, Any]:
+        """The row and its evidence, as `clearance explain --json` prints them."""
+        from pipeline.report.explain import explanation
+
+        return explanation(self.view)
 
     @cached_property
     def pictures(self) -> tuple[list[bytes], str]:
-        """PNGs of asset and work, or of both with the overlap drawn, and a sentence on them."""
+        """PNGs of asset and work, or one of the overlay, and a sentence on them."""
         from pipeline.report.explain_overlay import asset_picture, draw_overlay, work_picture
+        from pipeline.report.row_view import work_file
 
-        if self.row["kind"] != "image":
+        row, match = self.view.row, self.match
+        if row["kind"] != "image":
             return [], ""
-        if self.match is not None and self.match["overlap"] is not None:
+        if match is not None and match.overlap is not None:
             try:
-                drawn = draw_overlay(self.stored, self.row, self.match["work_id"])
+                overlay = draw_overlay(self.stored, row, match.row["work_id"])
             except RunError:
                 pass
             else:
-                return [drawn.png], f"{drawn.sentence} {drawn.note}".strip()
+                return [overlay.png], f"{overlay.sentence} {overlay.note}".strip()
         try:
-            found = [asset_picture(self.stored.run, self.row)]
+            pngs = [asset_picture(self.stored.run, row)]
         except RunError as error:
             return [], str(error)
-        file = next(iter(self.match["work_files"].values()), None) if self.match else None
-        if self.match is None or file is None:
-            return found, ""
-        of_work, missing = work_picture(self.stored.run, self.match["work_id"], file)
-        return ([*found, of_work], "") if of_work else (found, missing)
+        file = work_file(match.row) if match is not None else None
+        if match is None or file is None:
+            return pngs, ""
+        png, missing = work_picture(self.stored.run, match.row["work_id"], file)
+        return ([*pngs, png], "") if png else (pngs, missing)
 
     def _repr_html_(self) -> str:
-        from pipeline.core.wording.sentences import sentences
-
-        pictures, said = self.pictures
-        names = [
-            match[name]
-            for match in self.explanation["matches"]
-            for name in ("title", "rightsholder", "rights")
-        ]
+        pictures, note = self.pictures
         return _template().module.row(  # type: ignore[attr-defined, no-any-return]
-            e=self.explanation,
+            view=self.view,
             match=self.match,
-            reasons=sentences(self.explanation["reasons"], names),
-            pictures=[_data_uri(one, "png") for one in pictures],
-            said=said,
+            pictures=[_data_uri(png, "png") for png in pictures],
+            note=note,
         )
 
     def __repr__(self) -> str:
-        return f"<{self.row['asset_path']}: {self.row['band']}>"
+        return f"<{self.view.row['asset_path']}: {self.view.band}>"
 
 
 @dataclass(frozen=True)
@@ -228,11 +229,7 @@ def _data_uri(data: bytes, kind: str) -> str:
 @cache
 def _template() -> Template:
     from pipeline.core.wording.templating import template_environment
-    from pipeline.core.wording.terms import passage_location, risk_number
 
-    made = template_environment(Path(__file__).resolve().parent / "templates")
-    made.filters["risk"] = lambda number: (
-        "" if number is None or number != number else risk_number(float(number))
+    return template_environment(Path(__file__).resolve().parent / "templates").get_template(
+        "notebook.html.j2"
     )
-    made.globals["passage_location"] = passage_location
-    return made.get_template("notebook.html.j2")

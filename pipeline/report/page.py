@@ -19,8 +19,8 @@ from pipeline.core.records import Band, Outcome, RiskRow
 from pipeline.core.wording.templating import template_environment
 from pipeline.core.wording.terms import BANDS, count, risk_number
 from pipeline.core.wording.visible import visible
-from pipeline.report.card import Card, Content, card, shown_match, shown_work
-from pipeline.report.card_overlay import OVERLAYS
+from pipeline.report.card import Card, card
+from pipeline.report.content import OVERLAYS, Content, displayed_match
 from pipeline.results.files import ResultFiles, RunInfo
 from pipeline.results.table import counts, flagged, urgency
 from pipeline.risk.bands import partly_judged
@@ -95,7 +95,8 @@ class Glance:
     band: str
     band_title: str
     path: str
-    work: Work
+    work_title: str
+    rightsholder: str
     risk: str
 
 
@@ -266,12 +267,14 @@ def _band_meanings(run: RunInfo) -> list[tuple[str, str, str]]:
 
 
 def _glance(number: int, row: RiskRow, works: Mapping[str, Work]) -> Glance:
+    work = works[displayed_match(row).work_id]
     return Glance(
         number=number,
         band=row.band.value,
         band_title=BANDS[row.band],
         path=visible(row.asset.asset_path),
-        work=shown_work(works[shown_match(row).work_id]),
+        work_title=visible(work.title),
+        rightsholder=visible(work.rightsholder),
         risk=risk_number(row.risk),
     )
 
@@ -289,7 +292,7 @@ def _cards(
             number,
             row,
             works,
-            run.prior,
+            run,
             content,
             max_passages=limits.max_passages,
             max_others=limits.max_others,

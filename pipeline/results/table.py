@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
-from typing import BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -214,6 +214,33 @@ def tables_in_order(
     if faults:
         raise TableError(faults)
     return Tables(*(part.whole() for part in parts))
+
+
+class StoredRows(NamedTuple):
+    """What the tables store of one asset, by column: its row, its matches and their passages."""
+
+    row: dict[str, Any]
+    matches: list[dict[str, Any]]
+    passages: list[dict[str, Any]]
+
+
+def stored_rows(row: RiskRow, run: RunInfo, works: Mapping[str, Work]) -> StoredRows:
+    """The rows that the tables store of one asset; values that `tables` refuses are None."""
+    cells = Cells(row.asset.asset_path, [])
+    matches = [
+        _match_record(row, match, rank, works, cells)
+        for rank, match in enumerate(row.matches, start=1)
+    ]
+    passages = [record for match in row.matches for record in _passage_records(row, match, cells)]
+    (stored,) = _in_schema([_risk_record(row, run, works, cells)], risk_table_schema())
+    return StoredRows(
+        stored, _in_schema(matches, match_schema()), _in_schema(passages, passage_schema())
+    )
+
+
+def _in_schema(records: list[dict[str, object]], schema: pa.Schema) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = pa.Table.from_pylist(records, schema=schema).to_pylist()
+    return rows
 
 
 class _Parts:

@@ -14,9 +14,9 @@ from pipeline.core.records import Asset, Fault, RiskRow
 from pipeline.decisions.state import Suppression
 from pipeline.drops.drop import open_drop
 from pipeline.drops.places import Place, absolute, is_inside, name_of
-from pipeline.load.loaded import LoadedScript
+from pipeline.load.loaded import Loaded, LoadedScript
 from pipeline.load.workers.pool import load_all
-from pipeline.report.content import Judged, Shown, content_of
+from pipeline.report.content import ContentCollector
 from pipeline.report.page import ReportLimits, write_report
 from pipeline.results.files import ResultFiles
 from pipeline.results.object_results import results_folder
@@ -110,6 +110,14 @@ def check_places(drop: Place, index: Path, out: Place) -> None:
         raise DropError(f"The output {out} is a file; name a folder.")
 
 
+@dataclass(frozen=True)
+class Judged:
+    """A row of the risk table with the asset it was made from, None if it did not load."""
+
+    row: RiskRow
+    loaded: Loaded | None
+
+
 def screen_assets(
     assets: Iterable[Asset],
     index: ReferenceIndex,
@@ -174,13 +182,13 @@ def screen(
             entries.append(entry)
             progress("Listing the drop", len(entries), None)
         rows: list[RiskRow] = []
-        shown = Shown(settings.report.max_rows if settings.report.thumbnails else 0)
+        collector = ContentCollector(settings.report.max_rows if settings.report.thumbnails else 0)
         for judged in source.rows(
             entries,
             lambda assets: screen_assets(assets, index, runners, settings, recorded.suppressions),
         ):
             rows.append(judged.row)
-            shown.take(judged)
+            collector.add(judged.row, judged.loaded)
             progress("Screening", len(rows), len(entries))
         info = run_info(new_run_id(), name_of(drop), started, index, settings)
         works = {work.work_id: work for work in index.works}
@@ -191,7 +199,7 @@ def screen(
             run=info,
             rows=rows,
             works=works,
-            content=content_of(rows, index, shown),
+            content=collector.content(rows, index),
             limits=ReportLimits(max_rows=settings.report.max_rows),
         )
         run = {

@@ -25,11 +25,11 @@ from row_samples import (
     values,
 )
 
-from pipeline.cli.terminal.explain import print_explanation
+from pipeline.cli.terminal.explain import print_row
 from pipeline.cli.terminal.risk import print_table
 from pipeline.core.errors import DropError, RunError
 from pipeline.core.records import Band, Kind, Passage
-from pipeline.report.explain import explain
+from pipeline.report.explain import explained_row, explanation
 from pipeline.report.explain_overlay import write_overlay
 from pipeline.report.overlap import MEASURES
 from pipeline.results.files import ResultFiles
@@ -54,9 +54,13 @@ def out(tmp_path):
     return store(tmp_path / "out", some_rows())
 
 
+def explain(out, asset):
+    return explanation(explained_row(out, asset))
+
+
 def printed(out, asset, width=100):
     text = io.StringIO()
-    print_explanation(explain(out, asset), Console(file=text, width=width))
+    print_row(explained_row(out, asset), Console(file=text, width=width))
     return text.getvalue()
 
 

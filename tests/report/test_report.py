@@ -20,10 +20,11 @@ from pipeline.core.errors import Reason
 from pipeline.core.records import Band, Kind, Passage
 from pipeline.core.wording.terms import risk_in_words, risk_number, value_in_words
 from pipeline.load.loaded import LoadedImage
-from pipeline.report.card import card, waterfall
-from pipeline.report.card_overlay import kept_frames
+from pipeline.report.card import card
+from pipeline.report.content import Content, ContentCollector, overlay_frames
 from pipeline.report.excerpts import MAX_CHARACTERS, excerpt_pair
-from pipeline.report.page import Content, ReportLimits, report_html, write_report
+from pipeline.report.page import ReportLimits, report_html, write_report
+from pipeline.report.row_view import waterfall
 from pipeline.results.files import ResultFiles
 from pipeline.risk.fuse import explain_contributions
 from pipeline.stages import Measure
@@ -266,7 +267,8 @@ def test_an_excerpt_never_breaks_on_spans_that_do_not_fit(text, start, end):
 
 def test_the_waterfall_ends_where_the_risk_is_and_each_bar_begins_where_the_last_ended():
     steps = explain_contributions(-5.0, {"perceptual_hash": 6.0, "clip_embedding": 1.5})
-    bars, ticks = waterfall(steps)
+    chart = waterfall(steps)
+    bars, ticks = chart.bars, chart.ticks
     assert [bar.name for bar in bars] == ["prior", "perceptual_hash", "clip_embedding", "total"]
     for before, bar in itertools.pairwise(bars[:-1]):
         assert bar.left == pytest.approx(before.left + before.width, abs=0.02)
@@ -280,7 +282,7 @@ def test_the_waterfall_ends_where_the_risk_is_and_each_bar_begins_where_the_last
 
 @pytest.mark.parametrize("added", [0.0, 3.0, 9.0, 14.7, 23.0, 60.0])
 def test_labels_on_the_axis_never_run_into_each_other(added):
-    _, ticks = waterfall(explain_contributions(-6.0, {"perceptual_hash": added}))
+    ticks = waterfall(explain_contributions(-6.0, {"perceptual_hash": added})).ticks
     places = [at for _, at in ticks]
     assert all(b - a >= 17 for a, b in itertools.pairwise(places))
     assert len(ticks) >= 1
@@ -419,7 +421,7 @@ def shown_content(row, *frames, work=True, **more):
     return Content(
         asset_thumbnails={path: thumbnail(image)},
         work_thumbnails={"file of w1": jpeg("blue"), "file of w2": jpeg("green")} if work else {},
-        asset_frames={path: kept_frames(row, image)},
+        asset_frames={path: overlay_frames(row, image)},
     )
 
 
@@ -457,7 +459,7 @@ def test_the_overlay_shows_the_frame_that_the_overlap_speaks_of():
     gone = with_overlap(flagged_row("a.gif"), overlap_frame=41)
     content = shown_content(gone, black, white, numbers=(0, 40), frame_count=60)
     text = " ".join(Reader(page_of([gone], content=content)).text.split())
-    assert "The overlay is not drawn: the frame that it speaks of was not kept." in text
+    assert "The overlay is not drawn: its frame of the file was not kept." in text
 
 
 def test_without_kept_content_the_asset_stands_alone():
@@ -511,9 +513,7 @@ def test_an_overlap_with_another_work_names_it():
     one = page_of([both], content=shown_content(both), limits=ReportLimits(max_overlays=1))
     assert len(Reader(one).named("img")) == 3
     assert Reader(one).text.count("agree over 30 % of the asset") == 2, "the other, in words"
-    line = card(
-        1, both, WORKS, RUN.prior, Content(), max_passages=1, max_others=1
-    ).others[0].figures  # fmt: skip
+    line = card(1, both, WORKS, RUN, Content(), max_passages=1, max_others=1).others[0].evidence
     assert "overlap " not in line.split(". The work’s picture lies in the asset")[0]
 
 
@@ -535,13 +535,11 @@ def test_the_page_holds_so_many_bytes_of_overlays_and_the_most_urgent_have_them(
 
 
 def test_what_is_kept_of_an_asset_is_dropped_with_it():
-    from pipeline.report.content import Judged, Shown
-
-    shown = Shown(2)
+    collector = ContentCollector(2)
     image = LoadedImage((photo(1),), "PNG")
     for n in range(4):
-        shown.take(Judged(with_overlap(flagged_row(f"{n}.png", 5.0 + n)), image))
-    assert set(shown.frames) == set(shown.thumbnails) == {"2.png", "3.png"}
-    assert set(shown.frames["3.png"]) == {"w1"}
-    kept = shown.frames["3.png"]["w1"]
+        collector.add(with_overlap(flagged_row(f"{n}.png", 5.0 + n)), image)
+    assert set(collector.frames) == set(collector.thumbnails) == {"2.png", "3.png"}
+    assert set(collector.frames["3.png"]) == {"w1"}
+    kept = collector.frames["3.png"]["w1"]
     assert len(kept.whole) + len(kept.close or b"") < 150_000

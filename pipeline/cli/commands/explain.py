@@ -42,7 +42,6 @@ def explain(
 ) -> int:
     """Explain a row: each stage's outcome and contribution, each match's evidence."""
     from pipeline.drops.places import place
-    from pipeline.report.explain import explain as explanation
 
     if work is not None and overlay is None:
         raise typer.BadParameter("--work goes with --overlay FILE.png")
@@ -59,10 +58,13 @@ def explain(
             say(f"{done.sentence} {done.note}".rstrip())
             say(f"Wrote {done.file}.")
         return EXIT_OK
-    if as_json:
-        emit(explanation(results, asset))
-        return EXIT_OK
-    from pipeline.cli.terminal.explain import print_explanation
+    from pipeline.report.explain import explained_row, explanation
 
-    print_explanation(explanation(results, asset), stdout())
+    view = explained_row(results, asset)
+    if as_json:
+        emit(explanation(view))
+        return EXIT_OK
+    from pipeline.cli.terminal.explain import print_row
+
+    print_row(view, stdout())
     return EXIT_OK

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
-from rich.text import Text
 
-from pipeline.cli.terminal.explain import band_text, shown
+from pipeline.cli.terminal.risk import print_stages_not_run
+from pipeline.cli.terminal.tables import Column, band_text, print_line, print_path, table
 from pipeline.core.records import Band
 from pipeline.core.wording.terms import count
 from pipeline.evaluation.evaluate import Evaluation
@@ -17,7 +17,7 @@ from pipeline.evaluation.figures import Figures
 from pipeline.evaluation.files import EVALUATION, PAIRS
 from pipeline.evaluation.recalibrate import Recalibrated
 from pipeline.risk.calibration import HeldOut
-from pipeline.stages import STAGES, stage_title
+from pipeline.stages import STAGES
 
 TITLES: Mapping[str, str] = {
     "all": "All",
@@ -28,49 +28,46 @@ TITLES: Mapping[str, str] = {
 LISTED = 10
 """Assets named under a heading."""
 
-
-Cell = Callable[[Figures], str]
+_Cell = Callable[[Figures], str]
 
 
 def print_evaluation(done: Evaluation, console: Console) -> None:
-    """Prints an evaluation, and where its files lie."""
+    """Prints an evaluation and the paths of its files."""
     console.print(_figures(done.figures))
     console.print()
     console.print(_bands(done.figures["all"]))
-    _print_not_judged(done, console)
-    _print_missed(done, console)
+    _print_list(
+        f"Not judged: {count(len(done.not_judged), 'asset')}",
+        [f"{path}: {why}" for path, why in done.not_judged.items()],
+        done,
+        console,
+    )
+    _print_list(
+        f"Missed: {count(len(done.missed), 'copy', 'copies')}",
+        [f"{pair.asset} of {pair.work_id or ''}: {pair.why}" for pair in done.missed],
+        done,
+        console,
+    )
     console.print()
     for caution in done.cautions:
-        console.print(shown(caution, "yellow"))
-    for stage, why in done.not_run.items():
-        if STAGES[stage].kind.value not in done.figures:
-            continue
-        console.print(shown(f"{stage_title(stage)} did not run: {why}", "yellow"))
-    for stage in done.other_weights:
-        console.print(
-            shown(
-                f"The risks were calibrated with other weights than the index's for "
-                f"{stage_title(stage)}; see docs/models.md.",
-                "yellow",
-            )
-        )
+        print_line(console, caution, "yellow")
+    not_run = {
+        stage: why for stage, why in done.not_run.items() if STAGES[stage].kind in done.figures
+    }
+    print_stages_not_run(not_run, done.other_weights, console)
     if done.calibrated is not None and done.calibration_file is not None:
         _print_calibrated(done.calibrated, done.calibration_file, console)
     if done.out is not None:
-        console.print(shown(f"Figures: {done.out / EVALUATION}"), soft_wrap=True)
-        console.print(shown(f"Pairs: {done.out / PAIRS}"), soft_wrap=True)
+        print_path(console, "Figures", done.out / EVALUATION)
+        print_path(console, "Pairs", done.out / PAIRS)
         pictures = [str(done.out / name) for name in done.results if name.endswith(".png")]
-        console.print(shown(f"Pictures: {', '.join(pictures)}"), soft_wrap=True)
+        print_path(console, "Pictures", ", ".join(pictures))
 
 
 def _figures(figures: Mapping[str, Figures]) -> Table:
-    kinds = {name: its for name, its in figures.items() if name != "all"}
+    kinds = {name: of_kind for name, of_kind in figures.items() if name != "all"}
     columns = kinds if len(kinds) == 1 else figures
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("")
-    for name in columns:
-        table.add_column(TITLES[name], justify="right", no_wrap=True)
-    rows: tuple[tuple[str, Cell], ...] = (
+    rows: tuple[tuple[str, _Cell], ...] = (
         ("Assets", lambda f: f"{f.assets:,}"),
         ("  copies of a work", lambda f: f"{f.copied_assets:,}"),
         ("  strangers", lambda f: f"{f.strangers:,}"),
@@ -88,9 +85,10 @@ def _figures(figures: Mapping[str, Figures]) -> Table:
         ("Brier score", lambda f: _share(f.brier)),
         ("Log loss", lambda f: _share(f.log_loss)),
     )
-    for title, cell in rows:
-        table.add_row(title, *(cell(its) for its in columns.values()))
-    return table
+    return table(
+        ("", *(Column(TITLES[name], number=True) for name in columns)),
+        ((title, *(cell(one) for one in columns.values())) for title, cell in rows),
+    )
 
 
 def _share(value: float | None) -> str:
@@ -105,84 +103,65 @@ def _rate(figures: Figures, name: str) -> str:
 
 
 def _bands(figures: Figures) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("Band")
-    for heading in ("Copies", "Right work first", "Strangers"):
-        table.add_column(heading, justify="right", no_wrap=True)
+    headings = ("Copies", "Right work first", "Strangers")
+    rows = []
     for band in Band:
-        its = figures.bands[band.value]
-        right = f"{its.right_work:,}" if its.copies else ""
-        table.add_row(band_text(band), f"{its.copies:,}", right, f"{its.strangers:,}")
-    return table
+        assets = figures.bands[band.value]
+        right = f"{assets.right_work:,}" if assets.copies else ""
+        rows.append((band_text(band), f"{assets.copies:,}", right, f"{assets.strangers:,}"))
+    return table(("Band", *(Column(heading, number=True) for heading in headings)), rows)
 
 
-def _print_not_judged(done: Evaluation, console: Console) -> None:
-    if not done.not_judged:
+def _print_list(heading: str, lines: Sequence[str], done: Evaluation, console: Console) -> None:
+    """Prints the first `LISTED` lines and where the others are; nothing if there are none."""
+    if not lines:
         return
     console.print()
-    console.print(shown(f"Not judged: {count(len(done.not_judged), 'asset')}", "bold"))
-    for path, why in list(done.not_judged.items())[:LISTED]:
-        console.print(Text.assemble("  ", shown(path), ": ", shown(why)))
-    _print_left(len(done.not_judged) - LISTED, done, console)
-
-
-def _print_left(left: int, done: Evaluation, console: Console) -> None:
-    if left > 0:
+    print_line(console, heading, "bold")
+    for line in lines[:LISTED]:
+        print_line(console, f"  {line}")
+    if len(lines) > LISTED:
         where = f"in {EVALUATION}" if done.out is not None else "with --json, or in --out"
-        console.print(shown(f"  {left:,} more {where}", "dim"))
+        print_line(console, f"  {len(lines) - LISTED:,} more {where}", "dim")
 
 
-def _print_missed(done: Evaluation, console: Console) -> None:
-    missed = done.missed
-    if not missed:
-        return
-    console.print()
-    console.print(shown(f"Missed: {count(len(missed), 'copy', 'copies')}", "bold"))
-    for pair in missed[:LISTED]:
-        console.print(
-            Text.assemble(
-                "  ", shown(pair.asset), " of ", shown(pair.work_id or ""), ": ", shown(pair.why)
-            )
+def _print_calibrated(calibrated: Recalibrated, file: Path, console: Console) -> None:
+    headings = ("Pairs", "Copies", "µAP", "Calibration error", "Brier", "Log loss")
+    rows = [
+        (f"{TITLES[kind]}, {when}", *_held_out(figures))
+        for kind, before in calibrated.before.items()
+        for when, figures in (
+            ("before", before),
+            ("now", calibrated.calibration.kinds[kind].held_out),
         )
-    _print_left(len(missed) - LISTED, done, console)
-
-
-def _print_calibrated(made: Recalibrated, file: Path, console: Console) -> None:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for place, heading in enumerate(
-        ("Held out", "Pairs", "Copies", "µAP", "Calibration error", "Brier", "Log loss")
-    ):
-        table.add_column(heading, justify="right" if place else "left", no_wrap=True)
-    for kind, before in made.before.items():
-        after = made.calibration.kinds[kind].held_out
-        for words, its in (("before", before), ("now", after)):
-            if its is not None:
-                table.add_row(f"{TITLES[kind]}, {words}", *_held_out(its))
-    console.print(table)
-    for kind in made.kept:
-        console.print(
-            shown(
-                f"{TITLES[kind]}: none is labelled, so the model in use was kept as it is.",
-                "yellow",
-            )
-        )
-    for caution in made.cautions:
-        console.print(shown(caution, "yellow"))
-    console.print(
-        shown(f"Calibration: {file}. To screen with it, put beside it a configuration that says:"),
-        soft_wrap=True,
+        if figures is not None
+    ]
+    columns = (
+        Column("Held out", wrap=False),
+        *(Column(heading, number=True) for heading in headings),
     )
-    console.print(shown("  version: 1"))
-    console.print(shown(f"  calibration: {file.name}"), soft_wrap=True)
+    console.print(table(columns, rows))
+    for kind in calibrated.kept:
+        print_line(
+            console,
+            f"{TITLES[kind]}: none is labelled, so the model in use was kept as it is.",
+            "yellow",
+        )
+    for caution in calibrated.cautions:
+        print_line(console, caution, "yellow")
+    advice = "To screen with it, put beside it a configuration that says:"
+    print_path(console, "Calibration", f"{file}. {advice}")
+    print_line(console, "  version: 1")
+    print_path(console, "  calibration", file.name)
     console.print()
 
 
-def _held_out(its: HeldOut) -> tuple[str, ...]:
+def _held_out(figures: HeldOut) -> tuple[str, ...]:
     return (
-        f"{its.pairs:,}",
-        f"{its.copies:,}",
-        _share(its.micro_average_precision),
-        _share(its.expected_calibration_error),
-        _share(its.brier),
-        _share(its.log_loss),
+        f"{figures.pairs:,}",
+        f"{figures.copies:,}",
+        _share(figures.micro_average_precision),
+        _share(figures.expected_calibration_error),
+        _share(figures.brier),
+        _share(figures.log_loss),
     )

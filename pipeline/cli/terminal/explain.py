@@ -1,223 +1,160 @@
-"""The explanation of a row, printed in a terminal."""
+"""`clearance explain` in the terminal."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
 
 from rich.console import Console
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from pipeline.core.records import Band, Outcome
-from pipeline.core.wording.terms import (
-    BANDS,
-    OUTCOMES,
-    SUPPRESSED,
-    capitalized,
-    count,
-    passage_location,
-    percent,
-    risk_in_words,
-    risk_number,
-    value_in_words,
-)
-from pipeline.core.wording.visible import visible
-from pipeline.report.card import STEP_TITLES
-from pipeline.report.overlap import MEASURES
-from pipeline.stages import Measure, stage_title
+from pipeline.cli.terminal.tables import band_text, pairs, print_line, safe_text
+from pipeline.core.records import Outcome
+from pipeline.core.wording.terms import SUPPRESSED, capitalized, count, risk_number
+from pipeline.report.excerpts import Piece
+from pipeline.report.row_view import Bar, Figure, MatchView, OutcomeView, PassageView, RowView
+from pipeline.stages import stage_title
 
-BAND_STYLES: Mapping[str, str] = {
-    Band.ESCALATE: "bold red",
-    Band.REVIEW: "bold yellow",
-    Band.INFO: "cyan",
-    Band.PARTLY_SCREENED: "magenta",
-    Band.NOT_SCREENED: "magenta",
-    Band.NO_MATCH: "",
-}
 BAR_WIDTH = 30
 EXCERPT_CHARACTERS = 300
 
 
-def shown(text: object, style: str = "") -> Text:
-    """Text from a file or a name: no markup in it, nothing that could act on the terminal."""
-    return Text(visible(str(text)), style=style, overflow="fold")
-
-
-def band_text(band: str) -> Text:
-    """A band's title in its colour; an unknown one as it is."""
-    known = band in list(Band)
-    return shown(BANDS[Band(band)] if known else band, BAND_STYLES.get(band, ""))
-
-
-def print_explanation(explanation: Mapping[str, Any], console: Console) -> None:
-    """Prints what `pipeline.report.explain.explain` gives."""
-    console.print(shown(explanation["asset_path"], "bold"))
-    matches = explanation["matches"]
-    counted = [match for match in matches if not match["suppressed"]]
-    added = counted[0]["contributions"] if counted else {}
-    risk = explanation["risk"]
-    words = risk_in_words(
-        risk,
-        identical="identical_file" in added,
-        evidence=bool(counted),
-        counted=any(added.values()),
-    )
-    if matches and not counted:
-        words = "no figure, because every match is suppressed"
-    said = f"risk {risk_number(risk)}: {words}" if risk is not None else f"risk: {words}"
-    console.print(Text.assemble(band_text(explanation["band"]), f"  {said}"))
-    _print_facts(explanation, console)
+def print_row(view: RowView, console: Console) -> None:
+    """Prints a row with all its evidence."""
+    print_line(console, view.path, "bold")
+    risk = "risk" if view.risk is None else f"risk {risk_number(view.risk)}"
+    console.print(Text.assemble(band_text(view.band), f"  {risk}: {view.risk_words}"))
+    _print_facts(view, console)
     console.print()
-    console.print(shown(explanation["reasons"]))
-    _heading("What each stage said", console)
-    _print_outcomes(explanation["outcomes"], console)
-    for match in matches:
+    print_line(console, " ".join(view.reasons))
+    _print_heading("What each stage said", console)
+    outcomes = pairs((outcome.title, _outcome_text(outcome)) for outcome in view.outcomes)
+    console.print(Padding(outcomes, (0, 0, 0, 2)))
+    for match in view.matches:
         _print_match(match, console)
 
 
-def _heading(text: str, console: Console) -> None:
+def _print_heading(text: str, console: Console) -> None:
     console.print()
-    console.print(shown(text, "bold"))
+    print_line(console, text, "bold")
 
 
-def _indented(item: Any, console: Console) -> None:
-    console.print(Padding(item, (0, 0, 0, 2)))
-
-
-def _print_facts(explanation: Mapping[str, Any], console: Console) -> None:
-    run = explanation["run"]
+def _print_facts(view: RowView, console: Console) -> None:
+    row = view.row
     facts = [
-        explanation["format"] or explanation["kind"],
-        f"{explanation['size']:,} bytes" if explanation["size"] is not None else "size unknown",
-        f"SHA-256 {explanation['asset_id']}" if explanation["asset_id"] else "not read",
-        f"compared with {count(explanation['works_compared'] or 0, 'work')}",
-        f"index version {run['index_version']}",
-        f"run {run['run_id']}",
+        row.get("format") or row["kind"],
+        f"{row['size']:,} bytes" if row.get("size") is not None else "size unknown",
+        f"SHA-256 {row['asset_id']}" if row["asset_id"] else "not read",
+        f"compared with {count(row.get('works_compared') or 0, 'work')}",
+        f"index version {row.get('index_version')}",
+        f"run {row.get('run_id')}",
     ]
-    console.print(shown(", ".join(str(fact) for fact in facts), "dim"))
+    print_line(console, ", ".join(str(fact) for fact in facts), "dim")
 
 
-def _print_outcomes(outcomes: Sequence[Mapping[str, Any]], console: Console) -> None:
-    table = Table.grid(padding=(0, 2))
-    for outcome in outcomes:
-        known = outcome["outcome"] in list(Outcome)
-        said = OUTCOMES[Outcome(outcome["outcome"])] if known else outcome["outcome"]
-        text = shown(said, "" if outcome["outcome"] in ("matched", "no_match") else "dim")
-        if outcome["detail"]:
-            text.append(f": {visible(outcome['detail'])}")
-        for figure in outcome["figures"]:
-            text.append(f"\n{_figure(figure)}", "dim")
-        table.add_row(shown(capitalized(outcome["title"])), text)
-    _indented(table, console)
+def _outcome_text(outcome: OutcomeView) -> Text:
+    ran = outcome.outcome in (Outcome.MATCHED, Outcome.NO_MATCH)
+    text = safe_text(outcome.words, "" if ran else "dim")
+    if outcome.detail:
+        text.append(f": {outcome.detail}")
+    for figure in outcome.figures:
+        text.append(f"\n{_figure(figure)}", "dim")
+    return text
 
 
-def _figure(figure: Mapping[str, Any]) -> str:
-    measure = Measure(figure["name"], "str", "match", figure["unit"], figure["description"])
-    value = value_in_words(figure["value"], measure)
-    return visible(f"{figure['description'].rstrip('.')}: {value}")
+def _figure(figure: Figure) -> str:
+    return f"{figure.label}: {figure.text}"
 
 
-def _print_match(match: Mapping[str, Any], console: Console) -> None:
-    _heading(f"Match {match['rank']}: “{match['title']}” ({match['work_id']})", console)
-    held = ", ".join(text for text in (match["rightsholder"], match["rights"]) if text)
-    if held:
-        _indented(shown(held), console)
-    if match["suppressed"]:
-        _indented(shown(f"{capitalized(SUPPRESSED)}.", "bold"), console)
-    if match["identical_file"]:
-        _indented(shown("The file is, byte for byte, a registered file of this work."), console)
-    if match["likeness_only"]:
-        _indented(
-            shown("Likeness only: no stage found copied material, so it reaches no higher than "
-                  "needs review."), console,
-        )  # fmt: skip
-    if match["steps"]:
-        _indented(_waterfall(match["steps"]), console)
+def _print_match(match: MatchView, console: Console) -> None:
+    work = match.work
+    _print_heading(f"Match {match.rank}: “{work.title}” ({work.work_id})", console)
+    for text, style in _match_lines(match):
+        print_line(console, text, style, indent=2)
+    if match.steps:
+        console.print(Padding(_waterfall(match.waterfall.bars), (0, 0, 0, 2)))
     else:
-        _indented(shown(f"Risk {risk_number(match['risk'])}"), console)
-    overlap = match["overlap"]
-    if overlap:
-        _indented(shown(overlap["sentence"]), console)
-        if overlap["not_drawn"]:
-            _indented(shown(f"It can’t be drawn: {overlap['not_drawn']}."), console)
-    for figure in match["figures"]:
-        if not (overlap and figure["name"] in MEASURES):
-            _indented(shown(_figure(figure)), console)
-    for stage, file in match["work_files"].items():
-        _indented(
-            shown(f"{capitalized(stage_title(stage))}: the work's file {file}", "dim"), console
+        print_line(console, f"Risk {risk_number(match.risk)}", indent=2)
+    if match.overlap:
+        print_line(console, match.overlap_sentence, indent=2)
+        if match.not_drawn:
+            print_line(console, f"It can’t be drawn: {match.not_drawn}.", indent=2)
+    for figure in match.other_figures:
+        print_line(console, _figure(figure), indent=2)
+    for stage, file in match.work_files.items():
+        title = capitalized(stage_title(stage))
+        print_line(console, f"{title}: the work's file {file}", "dim", indent=2)
+    for passage in match.passages:
+        print_passage(passage, console)
+
+
+def _match_lines(match: MatchView) -> Iterable[tuple[str, str]]:
+    holder = ", ".join(text for text in (match.work.rightsholder, match.work.rights) if text)
+    if holder:
+        yield holder, ""
+    if match.suppressed:
+        yield f"{capitalized(SUPPRESSED)}.", "bold"
+    if match.identical_file:
+        yield "The file is, byte for byte, a registered file of this work.", ""
+    if match.likeness_only:
+        yield (
+            "Likeness only: no stage found copied material, so it reaches no higher than needs "
+            "review.",
+            "",
         )
-    for passage in match["passages"]:
-        _print_passage(passage, console)
 
 
-def _waterfall(steps: Sequence[Mapping[str, Any]]) -> Table:
-    """A line for each step; a bar shows where on the scale of log-odds it begins and ends."""
-    ends = [step["log_odds"] for step in steps]
-    low, high = min(ends) - 1.0, max(*ends, min(ends) + 4.0)
-    table = Table.grid(padding=(0, 2))
-    table.add_column()
-    table.add_column(no_wrap=True)
-    table.add_column(justify="right")
-    table.add_column(justify="right")
-    before = low
-    for step in steps:
-        whole = step["name"] in ("prior", "total")
-        left, right = sorted(
-            math.floor((end - low) / (high - low) * BAR_WIDTH + 0.5)
-            for end in (low if whole else before, step["log_odds"])
-        )
-        bar = Text(" " * left)
-        bar.append("█" * max(1, right - left), "dim" if step["name"] == "prior" else "cyan")
-        bar.truncate(BAR_WIDTH + 1, pad=True)
-        title = STEP_TITLES.get(step["name"]) or capitalized(stage_title(step["name"]))
-        table.add_row(
-            shown(title, "bold" if step["name"] == "total" else ""),
-            bar,
-            "" if whole else f"{step['added']:+.2f}",
-            f"risk {risk_number(step['risk'])}",
-        )
-        before = step["log_odds"]
-    return table
+def _waterfall(bars: Sequence[Bar]) -> Table:
+    """A line for each bar, on an axis of log-odds of `BAR_WIDTH` characters."""
+    lines = Table.grid(padding=(0, 2))
+    lines.add_column()
+    lines.add_column(no_wrap=True)
+    lines.add_column(justify="right")
+    lines.add_column(justify="right")
+    for bar in bars:
+        left = round(bar.left / 100 * BAR_WIDTH)
+        right = round((bar.left + bar.width) / 100 * BAR_WIDTH)
+        drawn = Text(" " * left)
+        drawn.append("█" * max(1, right - left), "dim" if bar.name == "prior" else "cyan")
+        drawn.truncate(BAR_WIDTH + 1, pad=True)
+        title = safe_text(bar.title, "bold" if bar.name == "total" else "")
+        lines.add_row(title, drawn, bar.added, f"risk {bar.after}")
+    return lines
 
 
-def _print_passage(passage: Mapping[str, Any], console: Console) -> None:
-    head = (
-        f"{count(passage['words'], 'word')} in common ({percent(passage['identity'])}): "
-        f"characters {passage['asset_start']:,}–{passage['asset_end']:,} of the asset, "
-        f"{passage['work_start']:,}–{passage['work_end']:,} of {passage['work_file']}"
+def print_passage(passage: PassageView, console: Console) -> None:
+    """Prints a passage with the beginning of both sides, where the texts are kept."""
+    print_line(
+        console,
+        f"{count(passage.words, 'word')} in common ({passage.identity}): characters "
+        f"{passage.asset_offsets} of the asset, {passage.work_offsets} of {passage.work_file}",
+        indent=2,
     )
-    _indented(shown(head), console)
-    for side in ("asset", "work"):
-        # A run of an earlier release has no such columns.
-        stands = passage_location(passage.get(f"{side}_page"), passage.get(f"{side}_scene"))
-        if stands:
-            _indented(shown(f"In the {side}: {stands}", "dim"), console)
-    for label in ("asset", "work"):
-        pieces = passage[f"{label}_pieces"]
-        if pieces is not None:
-            console.print(Padding(_marked(label, pieces), (0, 0, 0, 4)))
+    for side, place in (("asset", passage.asset_place), ("work", passage.work_place)):
+        if place:
+            print_line(console, f"In the {side}: {place}", "dim", indent=2)
+    for side, excerpt in (("asset", passage.asset), ("work", passage.work)):
+        if excerpt is not None:
+            console.print(Padding(_excerpt(side, excerpt.pieces), (0, 0, 0, 4)))
 
 
-def _marked(label: str, pieces: Sequence[Mapping[str, Any]]) -> Text:
-    """One side of a passage; words that only this side has are underlined."""
-    line = shown(f"{label}: “", "dim")
+def _excerpt(side: str, pieces: Sequence[Piece]) -> Text:
+    """The beginning of one side of a passage; words that only this side has are underlined."""
+    line = safe_text(f"{side}: “", "dim")
     room = EXCERPT_CHARACTERS
     for piece in pieces:
-        words = " ".join(piece["text"].split())
-        if not words and not piece["text"]:
+        words = " ".join(piece.text.split())
+        if not piece.text:
             continue
         text = (
-            (" " if piece["text"][:1].isspace() else "")
+            (" " if piece.text[:1].isspace() else "")
             + words
-            + (" " if words and piece["text"][-1:].isspace() else "")
+            + (" " if words and piece.text[-1:].isspace() else "")
         )
-        line.append_text(shown(text[:room], "dim" if piece["shared"] else "underline"))
+        line.append_text(safe_text(text[:room], "dim" if piece.shared else "underline"))
         room -= len(text)
         if room < 0:
             break
-    line.append_text(shown(" …”" if room < 0 else "”", "dim"))
+    line.append_text(safe_text(" …”" if room < 0 else "”", "dim"))
     return line

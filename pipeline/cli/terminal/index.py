@@ -1,4 +1,4 @@
-"""The reference index shown in a terminal: its works, one work, its versions and fingerprints."""
+"""The reference index in a terminal: its works, one work, its versions and fingerprints."""
 
 from __future__ import annotations
 
@@ -6,41 +6,22 @@ from collections import Counter
 from collections.abc import Sequence
 
 from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
-from pipeline.core.wording.visible import visible
+from pipeline.cli.terminal.tables import Column, pairs, safe_text, table
 from reference_index.interface import Work, WorkFile
 from reference_index.store import ReferenceIndex
-
-
-def _cell(value: object) -> Text:
-    # Text, never markup: a title with brackets is shown as it is.
-    return Text(visible(str(value)), overflow="fold")
-
-
-def _table(*headings: str) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in headings:
-        right = heading in ("Files", "Works", "Version", "Bytes")
-        table.add_column(heading, justify="right" if right else "left")
-    return table
 
 
 def print_works(index: ReferenceIndex, console: Console) -> None:
     """Prints a line for each work."""
     files = Counter(file.work_id for file in index.files)
-    table = _table("Work", "Title", "Rightsholder", "Rights", "Files")
-    for work in index.works:
-        table.add_row(
-            _cell(work.work_id),
-            _cell(work.title),
-            _cell(work.rightsholder),
-            _cell(work.rights),
-            f"{files[work.work_id]:,}",
-        )
+    columns = ("Work", "Title", "Rightsholder", "Rights", Column("Files", number=True))
+    rows = (
+        (work.work_id, work.title, work.rightsholder, work.rights, f"{files[work.work_id]:,}")
+        for work in index.works
+    )
     if index.works:
-        console.print(table)
+        console.print(table(columns, rows))
     console.print(
         f"{len(index.works):,} works, {len(index.files):,} files, version {index.version}",
         highlight=False,
@@ -49,30 +30,27 @@ def print_works(index: ReferenceIndex, console: Console) -> None:
 
 def print_work(work: Work, files: Sequence[WorkFile], console: Console) -> None:
     """Prints one work with its files."""
-    facts = [
-        ("Work", work.work_id),
-        ("Title", work.title),
-        ("Rightsholder", work.rightsholder),
-        ("Rights", work.rights),
-        *work.notes.items(),
-    ]
-    _print_facts(facts, console)
-    table = _table("File", "Kind", "Format", "Bytes", "SHA-256", "Note")
-    for file in files:
-        table.add_row(
-            _cell(file.path),
-            file.kind,
-            file.format,
-            f"{file.size:,}",
-            file.file_id[:16],
-            _cell(file.note),
-        )
-    console.print(table)
+    _print_facts(
+        [
+            ("Work", work.work_id),
+            ("Title", work.title),
+            ("Rightsholder", work.rightsholder),
+            ("Rights", work.rights),
+            *work.notes.items(),
+        ],
+        console,
+    )
+    columns = ("File", "Kind", "Format", Column("Bytes", number=True), "SHA-256", "Note")
+    rows = (
+        (file.path, file.kind, file.format, f"{file.size:,}", file.file_id[:16], file.note)
+        for file in files
+    )
+    console.print(table(columns, rows))
 
 
 def print_index(index: ReferenceIndex, console: Console) -> None:
     """Prints what an index is: its versions, and how its works were fingerprinted."""
-    kept = (
+    content = (
         "thumbnails and texts are kept"
         if index.keep_content
         else "fingerprints alone, small grey pictures among them"
@@ -83,32 +61,41 @@ def print_index(index: ReferenceIndex, console: Console) -> None:
             ("Version", index.version),
             ("Digest", index.digest),
             ("Works", f"{len(index.works):,} works, {len(index.files):,} files"),
-            ("Content", kept),
+            ("Content", content),
         ],
         console,
     )
-    stages = _table("Stage", "Algorithm", "Weights", "Parameters")
-    for name, spec in index.specs.items():
-        parameters = ", ".join(f"{key} {value}" for key, value in sorted(spec.parameters.items()))
-        weights = (spec.weights_sha256 or "")[:16]
-        stages.add_row(name, _cell(spec.algorithm), weights, _cell(parameters))
-    console.print(stages)
+    stages = (
+        (
+            name,
+            spec.algorithm,
+            (spec.weights_sha256 or "")[:16],
+            ", ".join(f"{key} {value}" for key, value in sorted(spec.parameters.items())),
+        )
+        for name, spec in index.specs.items()
+    )
+    console.print(table(("Stage", "Algorithm", "Weights", "Parameters"), stages))
     console.print()
-    versions = _table("Version", "Made", "Works", "Files", "Change")
-    for row in index.history():
-        versions.add_row(
+    columns = (
+        Column("Version", number=True),
+        "Made",
+        Column("Works", number=True),
+        Column("Files", number=True),
+        "Change",
+    )
+    versions = (
+        (
             str(row["version"]),
             row["made"],
             f"{row['works']:,}",
             f"{row['files']:,}",
-            _cell(row["change"]),
+            row["change"],
         )
-    console.print(versions)
+        for row in index.history()
+    )
+    console.print(table(columns, versions))
 
 
 def _print_facts(facts: Sequence[tuple[str, object]], console: Console) -> None:
-    table = Table.grid(padding=(0, 2))
-    for name, value in facts:
-        table.add_row(Text(visible(name), style="bold"), _cell(value))
-    console.print(table)
+    console.print(pairs((safe_text(name, "bold"), str(value)) for name, value in facts))
     console.print()

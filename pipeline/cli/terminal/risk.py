@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
-from pipeline.cli.terminal.explain import band_text, shown
+from pipeline.cli.terminal.tables import Column, band_text, print_line, print_path, safe_text, table
 from pipeline.core.layout import REPORT, RISK_CSV, RISK_TABLE
 from pipeline.core.records import Band, RiskRow
 from pipeline.core.wording.terms import BANDS, count, risk_number
@@ -25,7 +24,7 @@ REASON_CHARACTERS = 110
 
 
 def print_run(done: ScreenedRun, console: Console, *, limit: int = 20) -> None:
-    """Prints a run: its most urgent rows, the counts by band, and where the results lie.
+    """Prints a run: its most urgent rows, the counts by band, and where the results are.
 
     Args:
         done: the run.
@@ -34,27 +33,47 @@ def print_run(done: ScreenedRun, console: Console, *, limit: int = 20) -> None:
     """
     print_table(done.rows, console, done.works, limit=limit)
     console.print()
-    counts = [
-        f"{BANDS[Band(band)].lower()} {number:,}" for band, number in done.counts.items() if number
-    ]
-    files = count(len(done.rows), "file")
-    among = count(len(done.works), "work")
-    console.print(shown(f"{files} screened against {among}: {', '.join(counts) or 'nothing'}."))
+    counts = band_counts(done.counts)
+    print_line(
+        console,
+        f"{count(len(done.rows), 'file')} screened against {count(len(done.works), 'work')}: "
+        f"{counts}.",
+    )
     if done.suppressed:
-        pairs = count(done.suppressed, "match is", "matches are")
-        console.print(shown(f"{pairs} suppressed, because people agreed on that by the record."))
-    for stage, why in done.run["not_run"].items():
-        console.print(shown(f"{stage_title(stage)} did not run: {why}", "yellow"))
-    for stage in done.run["calibration"]["other_weights"]:
-        console.print(
-            shown(
-                f"The risks were calibrated with other weights than the index's for "
-                f"{stage_title(stage)}; see docs/models.md.",
-                "yellow",
-            )
+        matches = count(done.suppressed, "match is", "matches are")
+        print_line(console, f"{matches} suppressed, because people agreed on that by the record.")
+    print_stages_not_run(done.run["not_run"], done.run["calibration"]["other_weights"], console)
+    print_path(console, "Report", done.out / REPORT)
+    print_path(console, "Table", done.out / RISK_TABLE)
+
+
+def print_stages_not_run(
+    not_run: Mapping[str, str], other_weights: Iterable[str], console: Console
+) -> None:
+    """Warns of stages that did not run, and of those that were calibrated for other weights.
+
+    Args:
+        not_run: by the stage's name, why.
+        other_weights: names of stages.
+        console: where to print.
+    """
+    for stage, why in not_run.items():
+        print_line(console, f"{stage_title(stage)} did not run: {why}", "yellow")
+    for stage in other_weights:
+        print_line(
+            console,
+            f"The risks were calibrated with other weights than the index's for "
+            f"{stage_title(stage)}; see docs/models.md.",
+            "yellow",
         )
-    console.print(shown(f"Report: {done.out / REPORT}"), soft_wrap=True)
-    console.print(shown(f"Table: {done.out / RISK_TABLE}"), soft_wrap=True)
+
+
+def band_counts(counts: Mapping[str, int]) -> str:
+    """How many rows are in each band: `escalate 2, not screened 1`; `nothing` if there are none."""
+    listed = (
+        f"{BANDS[Band(band)].lower()} {number:,}" for band, number in counts.items() if number
+    )
+    return ", ".join(listed) or "nothing"
 
 
 def print_table(
@@ -64,39 +83,33 @@ def print_table(
     *,
     limit: int = 20,
 ) -> None:
-    """Prints up to `limit` rows, the most urgent first, and says how many are left.
+    """Prints up to `limit` rows, the most urgent first, and says how many are not shown.
 
     Args:
         rows: the risk table's.
         console: where to print.
-        works: by work id, for the titles; without it the work ids stand there.
+        works: by work id, for the titles; without it work ids are shown.
         limit: rows shown.
     """
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("Band", no_wrap=True)
-    table.add_column("Risk", justify="right", no_wrap=True)
-    table.add_column("Asset", ratio=2, overflow="fold")
-    table.add_column("Strongest match, and why", ratio=3)
     ordered = sorted(rows, key=urgency)
-    for row in ordered[:limit]:
-        top = row.strongest
-        work_id = top.work_id if top is not None else ""
-        work = (works or {}).get(work_id)
-        table.add_row(
-            band_text(row.band),
-            risk_number(row.risk),
-            shown(row.asset.asset_path),
-            _found(work.title if work else work_id, _why(row)),
-        )
     if ordered:
-        console.print(table)
-    left = len(ordered) - limit
-    if left > 0:
-        console.print(shown(f"{count(left, 'more row')} in {RISK_CSV}", "dim"))
+        columns = (
+            Column("Band", wrap=False),
+            Column("Risk", number=True),
+            Column("Asset", ratio=2),
+            Column("Strongest match, and why", ratio=3),
+        )
+        console.print(table(columns, (_cells(row, works or {}) for row in ordered[:limit])))
+    if len(ordered) > limit:
+        more = count(len(ordered) - limit, "more row")
+        print_line(console, f"{more} in {RISK_CSV}", "dim")
 
 
-def _found(title: str, why: str) -> Text:
-    return Text.assemble(shown(title, "bold"), ": " if title else "", shown(why))
+def _cells(row: RiskRow, works: Mapping[str, Work]) -> tuple[str | Text, ...]:
+    work_id = row.strongest.work_id if row.strongest is not None else ""
+    title = works[work_id].title if work_id in works else work_id
+    match = Text.assemble(safe_text(title, "bold"), ": " if title else "", safe_text(_why(row)))
+    return band_text(row.band), risk_number(row.risk), row.asset.asset_path, match
 
 
 def _why(row: RiskRow) -> str:

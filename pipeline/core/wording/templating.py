@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.core.records import Band
-from pipeline.core.wording.terms import BANDS
+from pipeline.core.wording.terms import BANDS, risk_number
 from pipeline.core.wording.visible import visible
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ def template_environment(folder: Path) -> Environment:
     """Environment of the templates in `folder` and of base.css, which all pages share.
 
     Filters: `shown` makes invisible characters of a text visible (`visible`), `band` gives a
-    band's name for people.
+    band's name for people, `risk` a risk as a number, or a dash for None and NaN.
     """
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
@@ -32,4 +32,7 @@ def template_environment(folder: Path) -> Environment:
     )
     environment.filters["shown"] = lambda text: visible(str(text), keep_newlines=True)
     environment.filters["band"] = lambda name: BANDS[Band(name)]
+    environment.filters["risk"] = lambda risk: risk_number(
+        None if risk is None or risk != risk else float(risk)
+    )
     return environment

@@ -34,6 +34,7 @@ from pipeline.report.overlay_drawing import (
     resized,
     warped,
 )
+from pipeline.report.row_view import work_file
 
 EDGE = 1600
 """Longer side of a served picture at most, in pixels."""
@@ -50,16 +51,12 @@ class Sides:
     Attributes:
         asset, work: width and height in pixels; None if there is no such picture.
         why_no_asset, why_no_work: a sentence where there is none.
-        placed: where the work lies in the asset; None if no such place was verified or drawn.
-        frame: of the asset's file, from 0.
     """
 
     asset: tuple[int, int] | None
     work: tuple[int, int] | None
     why_no_asset: str
     why_no_work: str
-    placed: Placement | None
-    frame: int
 
 
 class Pictures:
@@ -84,7 +81,6 @@ class Pictures:
             match: of matches.parquet; None if the row has none.
         """
         overlap = overlap_of(match) if match is not None else None
-        placed = placement(overlap.transform) if overlap is not None else None
         with self._making:
             asset, why_no_asset = _told(lambda: self._asset(row, overlap))
             if match is None:
@@ -96,8 +92,6 @@ class Pictures:
             work=_size(work),
             why_no_asset=why_no_asset,
             why_no_work=why_no_work,
-            placed=placed if isinstance(placed, Placement) else None,
-            frame=overlap.frame if overlap is not None else 0,
         )
 
     def asset(self, row: Mapping[str, Any], match: Mapping[str, Any] | None) -> bytes:
@@ -193,17 +187,6 @@ class Pictures:
             self._pictures.pop(key)
             raise found
         return found
-
-
-def work_file(match: Mapping[str, Any]) -> str | None:
-    """The file of the work of which a picture is shown: that whose place was verified, or any."""
-    own = match.get("work_file_local_features")
-    if own is not None:
-        return str(own)
-    for name, value in match.items():
-        if name.startswith("work_file_") and value is not None:
-            return str(value)
-    return None
 
 
 def laid_onto(

@@ -5,12 +5,12 @@ from __future__ import annotations
 import difflib
 import re
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from pipeline.report.excerpts import fit_to_show
+from pipeline.report.excerpts import Run, fit_to_show
 
 LONGEST = 6000
 """Characters of a passage that are aligned; the whole text has the rest."""
@@ -23,9 +23,6 @@ _LONGEST_CHANGE = 500  # characters of one change that are shown
 _CONTEXT = 160
 _CONTEXT_LINES = 4
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
-
-Run = tuple[int, int, int, int]
-"""Words that agree: start and end in the asset, start and end in the work."""
 
 
 class Piece(NamedTuple):
@@ -373,11 +370,3 @@ def _windows(text: str) -> list[int]:
         line = text.find("\n", near, near + WINDOW // 5)
         bounds.append(line + 1 if line >= 0 else near)
     return [*bounds, len(text)] if text else [0, 0]
-
-
-def runs_of(passage: Mapping[str, Any]) -> list[Run]:
-    """The agreeing runs of a row of passages.parquet; none in a run of an earlier release."""
-    return [
-        (run["asset_start"], run["asset_end"], run["work_start"], run["work_end"])
-        for run in passage.get("agreeing") or ()
-    ]

@@ -11,9 +11,9 @@ from fastapi import Depends, FastAPI, Query, Request
 from fastapi.responses import HTMLResponse, Response
 
 from pipeline.core.errors import RunError
-from pipeline.report.explain import rows_of
 from pipeline.report.stored_texts import StoredTexts
 from pipeline.results.inputs import drop_of
+from pipeline.results.lookup import rows_of
 from pipeline.review.access import guard
 from pipeline.review.access.guard import page_router
 from pipeline.review.access.people import Person, Role

@@ -13,8 +13,7 @@ from pipeline.core.records import Band, Fault, RiskRow, StageOutcome
 from pipeline.core.wording.terms import BANDS, risk_number
 from pipeline.core.wording.visible import visible
 from pipeline.load.workers.pool import load_in_worker
-from pipeline.report.content import Judged, Shown
-from pipeline.report.content import content_of as shown_content
+from pipeline.report.content import ContentCollector
 from pipeline.report.page import ChangeLine, Changes, ReportLimits, write_report
 from pipeline.results.files import ResultFiles
 from pipeline.results.table_checks import FLAGGED
@@ -45,22 +44,22 @@ def write_page(
     lines = [_line(row) for row in delta.slice(0, limit).to_pylist()]
     changed = set(delta.column("asset_path").to_pylist())
     there = [asset for asset in context.listing.assets if asset.asset_path in changed]
-    rows, shown = [], Shown(limit if context.config.report.thumbnails else 0)
+    rows, collector = [], ContentCollector(limit if context.config.report.thumbnails else 0)
     light = Light()
     others = rows_of(context, [asset for asset in there if asset.asset_path not in fresh])
     for asset in there:
         row = fresh.get(asset.asset_path) or light.row(next(others))
         rows.append(row)
-        if row.band in FLAGGED and shown.limit:
+        if row.band in FLAGGED and collector.limit:
             loaded = load_in_worker(asset, context.config.limits)
-            shown.take(Judged(row, None if isinstance(loaded, Fault) else loaded))
+            collector.add(row, None if isinstance(loaded, Fault) else loaded)
     before = context.before
     write_report(
         files,
         run=context.info,
         rows=rows,
         works={work.work_id: work for work in context.index.works},
-        content=shown_content(rows, context.index, shown),
+        content=collector.content(rows, context.index),
         limits=ReportLimits(max_rows=limit),
         changes=Changes(
             since=str(before.run.get("started", "")) if before is not None else "",

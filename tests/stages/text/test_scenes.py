@@ -3,14 +3,11 @@
 from dataclasses import replace
 
 import pytest
-from rich.console import Console
 from row_samples import RUN, WORKS, flagged_row
 
-from pipeline.cli.terminal.explain import _print_passage
 from pipeline.core.records import Kind, Passage
 from pipeline.core.wording.terms import passage_location
 from pipeline.load.loaded import LoadedScript, Span
-from pipeline.report.notebook import _template
 from pipeline.report.page import report_html
 from pipeline.stages.text.scenes import ScriptScenes, WorkScenes, stored_script, with_scenes
 from reference_index.errors import IndexCorruptError
@@ -86,7 +83,10 @@ def test_the_report_says_where_a_passage_stands():
     script = LoadedScript(TEXT, (Span(0, len(TEXT)),), "pdf", pages=(7,))
     there = passage(TEXT.index("Tea"), WORK.index("Tea"))
     row = flagged_row("a", kind=Kind.SCRIPT, passages=(there,))
-    placed = replace(row, outcomes=with_scenes(row.outcomes, script, WorkScenes(Index())))
+    outcomes = with_scenes(row.outcomes, script, WorkScenes(Index()))
+    passages = next(one.passages for o in outcomes for one in o.evidence if one.passages)
+    match = replace(row.matches[0], passages=passages)
+    placed = replace(row, outcomes=outcomes, matches=(match,))
     page = "".join(report_html(run=RUN, rows=[placed], works=WORKS))
     assert (
         "in the asset: page 7, scene INT. HALL - DAY; in the work: scene INT. ATTIC - NIGHT" in page
@@ -150,47 +150,3 @@ def test_a_work_is_read_once():
 )
 def test_a_place_in_words(page, scene, said):
     assert passage_location(page, scene) == said
-
-
-EXPLAINED = {
-    "words": 9, "identity": 1.0, "asset_start": 0, "asset_end": 9, "work_start": 0, "work_end": 9,
-    "work_file": "w1.file", "asset_scene": "INT. HALL", "asset_page": 7,
-    "work_scene": "INT. ATTIC", "work_page": None,
-    "asset_pieces": [{"text": "Tea", "shared": True}], "work_pieces": None,
-}  # fmt: skip
-
-
-def _of_passages(passages):
-    """What a notebook shows of a match with these passages."""
-    explanation = {
-        "asset_path": "a", "band": "review", "risk": 0.5, "reasons": "", "outcomes": []
-    }  # fmt: skip
-    match = {
-        "title": "T", "work_id": "w1", "rightsholder": "R", "suppressed": False, "steps": [],
-        "passages": passages,
-    }  # fmt: skip
-    return str(_template().module.row(e=explanation, match=match, pictures=[], said="", reasons=[]))
-
-
-def test_both_places_are_explained():
-    console = Console(width=100)
-    with console.capture() as capture:
-        _print_passage(EXPLAINED, console)
-    said = capture.get()
-    assert "In the asset: page 7, scene INT. HALL " in said
-    assert "In the work: scene INT. ATTIC " in said
-
-
-def test_a_passage_of_an_earlier_release_has_no_place_to_show():
-    older = {name: EXPLAINED[name] for name in EXPLAINED if not name.endswith(("_scene", "_page"))}
-    assert "scene" not in _of_passages([older])
-    console = Console(width=100)
-    with console.capture() as capture:
-        _print_passage(older, console)
-    assert "In the" not in capture.get()
-
-
-def test_a_notebook_shows_both_places():
-    page = _of_passages([EXPLAINED])
-    assert "(page 7, scene INT. HALL)" in page
-    assert "(scene INT. ATTIC)" in page

@@ -4,8 +4,8 @@ other, and the JSON file that a configuration names.
     python -m benchmarks.calibrate --images NAME=DIR ... --texts NAME=DIR \\
         --out configs/calibration/default.json --seed 1
 
-NAME says in the file what the pictures or texts are (by default, the folder's name). Photographs
-inside scikit-image and generated pictures are always used. With `--only script` (or `image`) the
+NAME says in the file what the pictures or texts are (by default, the folder's name). The demo's
+photographs and generated pictures are always used. With `--only script` (or `image`) the
 other kind's model and what the file says of it stay as they are in the file that is there. What is
 made how: docs/risk.md.
 """
@@ -21,6 +21,7 @@ import numpy as np
 from pydantic import JsonValue
 
 from benchmarks.calibration_pairs import Side, picture_sides, side_pairs, text_sides
+from pipeline.cli.demo.material import PHOTOGRAPHS_FOLDER
 from pipeline.core.errors import ModelError
 from pipeline.core.records import Kind
 from pipeline.evaluation.fitting import RIDGE, fitted, widened
@@ -81,17 +82,14 @@ def show(kind: Kind, model: KindModel) -> None:
 
 def pictures(given: argparse.Namespace) -> tuple[tuple[Side, Side], dict[str, JsonValue]]:
     """The two sides for pictures, and what the file says of them."""
-    import skimage
-
-    photos = Path(skimage.__file__).parent / "data"
     one, other, real = picture_sides(
-        [photos, *(folder for _, folder in given.images)],
+        [PHOTOGRAPHS_FOLDER, *(folder for _, folder in given.images)],
         given.generated,
         np.random.default_rng([given.seed, 1]),
     )
     about: dict[str, JsonValue] = {
         "pictures": [
-            "photographs inside scikit-image",
+            "the demo's photographs",
             *(name for name, _ in given.images),
             f"{given.generated} generated pictures (training.synthetic)",
         ],

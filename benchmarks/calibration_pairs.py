@@ -52,7 +52,6 @@ SAME_WORK = (
     (re.compile(r"bridge"), "bridge"),
     (re.compile(r"modes/"), "modes"),
     (re.compile(r"sample-b"), "bridge"),
-    (re.compile(r"motorcycle"), "motorcycle"),
     (re.compile(r"BMRexplosion"), "explosion"),
     (re.compile(r"terrain/backdrops/([a-z]+)|terrain/.*/([a-z]+)"), ""),
 )

@@ -4,7 +4,7 @@
 
 Ours and the bare library take turns on the same inputs, round by round; the ratio of a round is
 free of the machine's drift, and the median of the rounds is printed, with the lowest and highest.
-Without folders, the photographs inside scikit-image and made-up text are used.
+Without folders, photographs of the demo and generated text are used.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from PIL import Image
 from rich.console import Console
 from rich.table import Table
 
+from pipeline.cli.demo.material import PHOTOGRAPHS_FOLDER
 from pipeline.core.records import Fingerprint
 from pipeline.drops.discover import discover
 from pipeline.load.limits import Limits
@@ -35,9 +36,7 @@ PHOTOS = ("astronaut.png", "chelsea.png", "coffee.png", "rocket.jpg", "hubble_de
 
 
 def pictures_of(folder: Path | None, limit: int) -> list[LoadedImage]:
-    import skimage
-
-    root = folder or Path(skimage.__file__).parent / "data"
+    root = folder or PHOTOGRAPHS_FOLDER
     found = []
     for asset in discover(root):
         if folder is None and asset.file.name not in PHOTOS:

@@ -1,11 +1,14 @@
-"""Real pictures that every test may use: photographs that an installed package ships."""
+"""Photographs that every test may use: those of the demo."""
 
 from __future__ import annotations
 
 import os
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 # Nothing in the suite may reach for a model hub; a test that would must fail at once.
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
@@ -13,19 +16,12 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ["AWS_ENDPOINT_URL"] = "http://127.0.0.1:9"
 os.environ["AWS_EC2_METADATA_DISABLED"] = "true"
 
-PHOTOS = ("astronaut", "chelsea", "coffee", "rocket", "hubble_deep_field", "motorcycle_left")
+PHOTOS = ("astronaut", "chelsea", "coffee", "rocket", "hubble_deep_field", "ihc")
 
 
 @pytest.fixture(scope="session")
-def photos() -> dict[str, object]:
-    """Photographs that ship inside scikit-image, as uint8 (height, width, 3) arrays."""
-    import skimage
-    from PIL import Image
+def photos() -> dict[str, Image.Image]:
+    """Photographs in RGB, by name."""
+    from pipeline.cli.demo.material import photograph
 
-    folder = Path(skimage.__file__).parent / "data"
-    found = {}
-    for name in PHOTOS:
-        for file in sorted(folder.glob(f"{name}.*")):
-            with Image.open(file) as image:
-                found[name] = image.convert("RGB")
-    return found
+    return {name: photograph(name) for name in PHOTOS}

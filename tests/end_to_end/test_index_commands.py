@@ -85,7 +85,7 @@ def test_a_work_added_and_removed_leaves_results_as_before(index, works, photos,
     shutil.copytree(index, mine)
     drop = tmp_path / "drop"
     drop.mkdir()
-    photos["motorcycle_left"].save(drop / "motor.png")
+    photos["ihc"].save(drop / "tissue.png")
     photos["chelsea"].save(drop / "cat.jpg")
 
     def results(name):
@@ -96,11 +96,11 @@ def test_a_work_added_and_removed_leaves_results_as_before(index, works, photos,
     before = results("before")
     extra = tmp_path / "extra"
     extra.mkdir()
-    photos["motorcycle_left"].save(extra / "motor.png")
+    photos["ihc"].save(extra / "tissue.png")
     assert run("index", "add", mine, extra).status == 0
     during = results("during")
-    assert set(during["work_id"].dropna()) == {"chelsea", "motor.png"}
-    assert run("index", "remove", mine, "motor.png").status == 0
+    assert set(during["work_id"].dropna()) == {"chelsea", "tissue.png"}
+    assert run("index", "remove", mine, "tissue.png").status == 0
     pd.testing.assert_frame_equal(results("after"), before, check_exact=True)
 
 

@@ -414,7 +414,7 @@ def test_a_damaged_fingerprint_is_no_no_match(works, tmp_path, run):
 def test_an_earlier_version_of_the_index_repeats_a_run(works, photos, tmp_path, run):
     idx, extra = tmp_path / "idx", tmp_path / "extra"
     extra.mkdir()
-    photos["motorcycle_left"].save(extra / "motor.png")
+    photos["ihc"].save(extra / "tissue.png")
     assert run("index", "create", idx).status == 0
     assert run("index", "add", idx, works / "works.csv").status == 0
     assert run("index", "add", idx, extra).status == 0
@@ -422,7 +422,7 @@ def test_an_earlier_version_of_the_index_repeats_a_run(works, photos, tmp_path, 
     for version in ("2", "3"):
         out = tmp_path / version
         run("screen", extra, "--index", idx, "--out", out, "--index-version", version)
-        bands[version] = table_of(out).loc["motor.png", ["band", "index_version"]].tolist()
+        bands[version] = table_of(out).loc["tissue.png", ["band", "index_version"]].tolist()
     assert bands == {"2": ["no_match", 2], "3": ["escalate", 3]}
     wrong = run("screen", extra, "--index", idx, "--out", tmp_path / "o", "--index-version", "9")
     assert wrong.status == 2

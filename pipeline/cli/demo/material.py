@@ -1,14 +1,13 @@
 """The demo's material: a manifest of works, and a drop of which the truth is known.
 
-The photographs ship inside scikit-image and are read from its folder, never downloaded; the
-screenplays were written for this demo. The same versions of Pillow and scikit-image give the
-same bytes each time.
+The photographs in `photographs/` are those of scikit-image 0.26, byte for byte; nothing is
+downloaded. The screenplays were written for this demo. The same version of Pillow gives the same
+bytes each time.
 """
 
 from __future__ import annotations
 
 import csv
-import io
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -19,15 +18,14 @@ from pathlib import Path
 from PIL import Image
 
 from pipeline.cli.demo import edits
-from pipeline.core.errors import DropError
 
 
 @dataclass(frozen=True, slots=True)
 class Photograph:
-    """A photograph that ships inside scikit-image.
+    """A photograph of the demo, taken from scikit-image's sample data.
 
     Attributes:
-        file: its name in scikit-image's data folder.
+        file: its name in `photographs/`, as in scikit-image.
         shows: what is to be seen.
         credit: photographer and source, as scikit-image's documentation gives them.
         terms: on which it may be used, from the same documentation.
@@ -84,7 +82,10 @@ PHOTOGRAPHS = {
     )
 }
 """The photographs that the demo uses, by name. Those of scikit-image whose terms its
-documentation does not state (the motorcycle and the moon among them) are left out."""
+documentation does not state (the motorcycle and the moon among them) are left out.
+docs/third-party.md has the source, licence and SHA-256 of each."""
+
+PHOTOGRAPHS_FOLDER = Path(__file__).with_name("photographs")
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,30 +139,14 @@ class Planted:
     content: Callable[[], bytes]
 
 
-def photograph_file(name: str) -> Traversable:
-    """The photograph `name` inside the installed scikit-image.
-
-    Raises:
-        DropError: if scikit-image is not installed, or no longer ships that photograph.
-    """
-    try:
-        file = resources.files("skimage").joinpath("data", PHOTOGRAPHS[name].file)
-    except ModuleNotFoundError as error:
-        raise DropError(
-            "the demo's photographs are part of scikit-image, which is not installed; "
-            "run: pip install scikit-image"
-        ) from error
-    if not file.is_file():
-        raise DropError(
-            f"the installed scikit-image has no {PHOTOGRAPHS[name].file}, which the demo needs; "
-            "install scikit-image 0.26, which has it."
-        )
-    return file
+def photograph_file(name: str) -> Path:
+    """The file of the photograph `name`."""
+    return PHOTOGRAPHS_FOLDER / PHOTOGRAPHS[name].file
 
 
 def photograph(name: str) -> Image.Image:
     """The photograph `name`, decoded, as RGB."""
-    with Image.open(io.BytesIO(photograph_file(name).read_bytes())) as image:
+    with Image.open(photograph_file(name)) as image:
         return image.convert("RGB")
 
 
@@ -337,7 +322,7 @@ def write_drop(folder: Path) -> tuple[Planted, ...]:
 def credits_text() -> str:
     """Whose the demo's pictures and screenplays are, and on which terms they are used."""
     lines = [
-        "Photographs, as they ship inside scikit-image; credits and terms are those that its",
+        "Photographs from scikit-image's sample data; credits and terms are those that its",
         "documentation states. Edited copies of them are in the drop.",
         "",
     ]

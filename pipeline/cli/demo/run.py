@@ -35,8 +35,8 @@ def run_demo(folder: Path, console: Console) -> dict[str, Any]:
     scripts = [work for work in WORKS if work.rightsholder == OURS]
     _say(
         console,
-        f"1. Works: {len(works)} in {folder / 'works'}: {len(works) - len(scripts)} of photographs "
-        f"that come with scikit-image, {len(scripts)} screenplays written for this demo.",
+        f"1. Works: {len(works)} in {folder / 'works'}: {len(works) - len(scripts)} of "
+        f"photographs, {len(scripts)} of screenplays written for this demo.",
     )
     manifest = write_works(folder / "works")
     planted = write_drop(folder / "drop")

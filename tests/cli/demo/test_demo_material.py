@@ -15,6 +15,7 @@ from PIL import Image
 from pipeline.cli.demo import edits
 from pipeline.cli.demo.material import (
     PHOTOGRAPHS,
+    PHOTOGRAPHS_FOLDER,
     WORKS,
     Truth,
     photograph,
@@ -25,6 +26,8 @@ from pipeline.cli.demo.material import (
 )
 from pipeline.cli.demo.run import MARKER, _prepare
 from pipeline.core.errors import DropError
+
+ROOT = Path(__file__).parents[3]
 
 
 def digests(folder: Path) -> dict[str, str]:
@@ -179,3 +182,11 @@ def test_a_file_in_the_folders_place_is_refused(tmp_path: Path) -> None:
     place.write_text("a file")
     with pytest.raises(DropError, match="is a file"):
         _prepare(place)
+
+
+def test_every_photograph_is_the_file_that_is_credited() -> None:
+    table = (ROOT / "docs" / "third-party.md").read_text("utf-8")
+    row = re.compile(r"^\| (\S+\.(?:png|jpg)) \|.*`([0-9a-f]{64})` \|$", re.MULTILINE)
+    credited = dict(row.findall(table))
+    assert credited == digests(PHOTOGRAPHS_FOLDER)
+    assert set(credited) == {photo.file for photo in PHOTOGRAPHS.values()}

@@ -1,7 +1,6 @@
-"""Fusion: bands at their cuts, what may never be said, and reasons that hold what a reader needs.
+"""Fusion: bands at their cuts, words that are never used, and the sentences of the reasons.
 
-Outcomes are made here by hand, so that every combination can be; the stages' own are met end to
-end.
+Outcomes are constructed here, to test every combination; tests/end_to_end runs the stages.
 """
 
 from __future__ import annotations
@@ -55,14 +54,14 @@ MEASURE = {HASH: "phash_distance", CLIP: "clip_likeness", TEXT: "text_words"}
 
 
 @dataclass
-class Voice:
-    """As much of a stage as fusion asks for."""
+class StageStub:
+    """The part of a stage that fusion uses."""
 
     shows_copying: bool
-    says: str
+    text: str
 
     def sentence(self, evidence: Evidence) -> str:
-        return self.says
+        return self.text
 
     def remark(self, facts: Mapping[str, Value]) -> str | None:
         hidden = facts.get("hidden")
@@ -70,9 +69,9 @@ class Voice:
 
 
 STAGES = {
-    HASH: Voice(True, "The outlines agree."),
-    CLIP: Voice(False, "It looks alike."),
-    TEXT: Voice(True, "The words agree."),
+    HASH: StageStub(True, "The outlines agree."),
+    CLIP: StageStub(False, "It looks alike."),
+    TEXT: StageStub(True, "The words agree."),
 }
 WORKS = {
     work_id: Work(work_id, f"Title {work_id}", "Holder & Sons", "protected")
@@ -84,8 +83,8 @@ def evidence(stage: str, work_id: str = "w1", nats: float | None = 0.0) -> Evide
     return Evidence(work_id, f"{work_id}.png", "f" * 64, {MEASURE[stage]: nats})
 
 
-def matched(stage: str, *found: Evidence) -> StageOutcome:
-    return StageOutcome(stage, Outcome.MATCHED, evidence=found)
+def matched(stage: str, *evidence: Evidence) -> StageOutcome:
+    return StageOutcome(stage, Outcome.MATCHED, evidence=evidence)
 
 
 def no_match(stage: str) -> StageOutcome:
@@ -127,30 +126,30 @@ def test_bands_just_above_and_just_below_their_cuts(risk, band):
     assert (row.band, row.risk) == (band, pytest.approx(risk))
 
 
-def test_a_file_that_was_looked_at_in_part_is_never_a_no_match():
+def test_a_file_that_was_read_in_part_is_never_a_no_match():
     notes = ("It has 9 frames; 3 of them were looked at.",)
     row = run([no_match(HASH), no_match(CLIP)], notes=notes, complete=False)
     assert (row.band, row.risk, row.complete) == (Band.PARTLY_SCREENED, None, False)
     assert row.reasons[-1] == notes[0]
     assert run([no_match(HASH), no_match(CLIP)], notes=notes).band is Band.NO_MATCH
-    found = [matched(HASH, evidence(HASH, nats=nats_for(0.95))), no_match(CLIP)]
-    assert run(found, notes=notes, complete=False).band is Band.ESCALATE
+    outcomes = [matched(HASH, evidence(HASH, nats=nats_for(0.95))), no_match(CLIP)]
+    assert run(outcomes, notes=notes, complete=False).band is Band.ESCALATE
 
 
 @pytest.mark.parametrize(("cut", "band"), [("escalate", Band.ESCALATE), ("review", Band.REVIEW)])
 def test_a_risk_equal_to_a_cut_is_in_the_band_above(cut, band):
-    found = [matched(HASH, evidence(HASH, nats=4.0))]
+    outcomes = [matched(HASH, evidence(HASH, nats=4.0))]
     exactly = risk_of(PRIOR + 4.0)
     bands = Bands(**{"escalate": 0.9, "review": 0.1, cut: exactly})
-    row = fuse(ASSET, found, CALIBRATION, bands, WORKS, {}, 12, stages=STAGES)
+    row = fuse(ASSET, outcomes, CALIBRATION, bands, WORKS, {}, 12, stages=STAGES)
     assert row.risk == exactly
     assert row.band is band
     above = Bands(**{"escalate": 0.9, "review": 0.1, cut: math.nextafter(exactly, 1.0)})
-    row = fuse(ASSET, found, CALIBRATION, above, WORKS, {}, 12, stages=STAGES)
+    row = fuse(ASSET, outcomes, CALIBRATION, above, WORKS, {}, 12, stages=STAGES)
     assert row.band is not band
 
 
-def test_likeness_alone_reaches_review_never_escalate():
+def test_likeness_only_reaches_review_never_escalate():
     row = run([no_match(HASH), matched(CLIP, evidence(CLIP, nats=nats_for(0.99)))])
     assert row.band is Band.REVIEW
     assert row.matches[0].likeness_only
@@ -166,18 +165,20 @@ def test_likeness_alone_reaches_review_never_escalate():
 
 
 def test_the_worked_example_of_the_module():
-    found = [
+    outcomes = [
         matched(HASH, evidence(HASH, "w1", 6.0)),
         matched(CLIP, evidence(CLIP, "w1", 3.0), evidence(CLIP, "w2", 4.5)),
     ]
-    row = run(found)
+    row = run(outcomes)
     assert [(m.work_id, round(m.risk, 3), m.band) for m in row.matches] == [
         ("w1", 0.982, Band.ESCALATE), ("w2", 0.378, Band.REVIEW),
     ]  # fmt: skip
     assert (row.band, row.risk) == (Band.ESCALATE, row.matches[0].risk)
-    left = run(found, false_matches=FalseMatches([said_false("w1", Band.ESCALATE)], 2, "e", "c"))
+    left = run(
+        outcomes, false_matches=FalseMatches([decided_false("w1", Band.ESCALATE)], 2, "e", "c")
+    )
     assert (left.band, left.risk) == (Band.REVIEW, row.matches[1].risk)
-    same_bytes = run(found, file_ids={"w2": frozenset({ASSET.asset_id})}).matches[0]
+    same_bytes = run(outcomes, file_ids={"w2": frozenset({ASSET.asset_id})}).matches[0]
     assert (same_bytes.work_id, same_bytes.band) == ("w2", Band.ESCALATE)
     assert same_bytes.contributions["identical_file"] == pytest.approx(7.407, abs=5e-4)
 
@@ -219,14 +220,14 @@ def test_missing_evidence_is_never_no_match(one, two):
         assert (row.band, row.risk) == (Band.NO_MATCH, risk_of(PRIOR))
         assert row.reasons == ("No match found among 12 works.",)
     for outcome in (one, two):
-        assert not outcome.detail or any(outcome.detail in said for said in row.reasons)
+        assert not outcome.detail or any(outcome.detail in reason for reason in row.reasons)
 
 
 def test_with_evidence_the_band_stands_though_another_stage_did_not_run():
     row = run([OUTCOMES[3], matched(CLIP, evidence(CLIP, nats=nats_for(0.5)))])
     assert row.band is Band.REVIEW
     assert row.reasons[1] == "It looks alike."
-    assert any("failed: it broke." in said for said in row.reasons)
+    assert any("failed: it broke." in reason for reason in row.reasons)
 
 
 def test_no_match_needs_a_work_to_compare_with():
@@ -244,13 +245,13 @@ def skipped_for(detail: str) -> list[StageOutcome]:
     ]
 
 
-def test_a_fault_is_said_once_known_from_discovery_or_from_loading():
+def test_a_fault_is_reported_once_known_from_discovery_or_from_loading():
     detail = "The file ends early: 512 of 9,000 bytes."
-    said = ("Not screened: The file ends early: 512 of 9,000 bytes.",)
+    reasons = ("Not screened: The file ends early: 512 of 9,000 bytes.",)
     faulty = replace(ASSET, fault=Fault(Reason.CORRUPT, detail))
     for row in (run(skipped_for(detail), faulty), run(skipped_for(detail))):
         assert (row.band, row.risk, row.matches) == (Band.NOT_SCREENED, None, ())
-        assert row.reasons == said
+        assert row.reasons == reasons
 
 
 def test_a_kind_that_no_stage_judges_is_not_screened():
@@ -265,8 +266,8 @@ SAME_FILE = {"w1": frozenset({"b" * 64}), "w2": frozenset({"c" * 64, "a" * 64})}
 
 
 def test_among_equal_risks_the_identical_file_is_first_then_the_work_id():
-    found = [matched(HASH, *(evidence(HASH, w, 20.0) for w in ("w3", "w1", "w2")))]
-    row = run(found, file_ids=SAME_FILE)
+    outcomes = [matched(HASH, *(evidence(HASH, w, 20.0) for w in ("w3", "w1", "w2")))]
+    row = run(outcomes, file_ids=SAME_FILE)
     assert [m.work_id for m in row.matches] == ["w2", "w1", "w3"]
     assert [m.identical_file for m in row.matches] == [True, False, False]
     assert "byte for byte" in row.reasons[0]
@@ -299,7 +300,7 @@ def test_evidence_that_the_calibration_can_not_weigh_needs_review():
     row = run([matched(HASH, evidence(HASH, nats=None)), no_match(CLIP)])
     assert row.band is Band.REVIEW
     assert row.matches[0].contributions == {}
-    assert any("no weight" in said for said in row.reasons)
+    assert any("no weight" in reason for reason in row.reasons)
 
 
 def test_a_script_is_judged_by_the_model_for_scripts():
@@ -311,18 +312,18 @@ def test_a_script_is_judged_by_the_model_for_scripts():
 
 def test_reasons_name_other_works_rights_and_notes():
     works = {**WORKS, "w1": replace(WORKS["w1"], rights="licensed", title="Line\nbreak \u202e")}
-    found = [matched(HASH, *(evidence(HASH, f"w{i}", 10.0 - i) for i in range(1, 6)))]
-    row = run(found, works=works, notes=["Only 8 of 90 frames were looked at."])
+    outcomes = [matched(HASH, *(evidence(HASH, f"w{i}", 10.0 - i) for i in range(1, 6)))]
+    row = run(outcomes, works=works, notes=["Only 8 of 90 frames were looked at."])
     assert "\n" not in row.reasons[0]
     assert "\u202e" not in row.reasons[0]
-    assert any("lists the work as licensed" in said for said in row.reasons)
-    others = next(said for said in row.reasons if said.startswith("4 other works"))
+    assert any("lists the work as licensed" in reason for reason in row.reasons)
+    others = next(reason for reason in row.reasons if reason.startswith("4 other works"))
     assert "(w2)" in others
     assert others.endswith("and 1 more.")
     assert row.reasons[-1] == "Only 8 of 90 frames were looked at."
     # A right to use it is shown, and lowers nothing.
-    assert row.band is run(found).band
-    assert row.risk == run(found).risk
+    assert row.band is run(outcomes).band
+    assert row.risk == run(outcomes).risk
 
 
 def test_the_holder_is_left_out_where_the_register_has_none():
@@ -335,9 +336,9 @@ NATS = st.floats(0, 30) | st.none()
 
 
 @given(st.lists(st.tuples(st.sampled_from(sorted(WORKS)), NATS, NATS), max_size=5))
-def test_laws_of_every_row(found):
-    """Contributions add up to the risk; order of evidence is of no matter; words stay lawful."""
-    by_work = {work_id: (h, c) for work_id, h, c in found}
+def test_laws_of_every_row(triples):
+    """Contributions add up to the risk; the order of evidence does not matter."""
+    by_work = {work_id: (h, c) for work_id, h, c in triples}
     hashes = [evidence(HASH, w, h) for w, (h, _) in by_work.items()]
     looks = [evidence(CLIP, w, c) for w, (_, c) in by_work.items()]
 
@@ -348,36 +349,40 @@ def test_laws_of_every_row(found):
         ]
 
     row = run(outcomes(hashes, looks))
-    turned = run(outcomes(hashes[::-1], looks[::-1]))
-    assert turned.matches == row.matches
-    assert (turned.band, turned.risk, turned.reasons) == (row.band, row.risk, row.reasons)
+    in_reverse = run(outcomes(hashes[::-1], looks[::-1]))
+    assert in_reverse.matches == row.matches
+    assert (in_reverse.band, in_reverse.risk, in_reverse.reasons) == (
+        row.band,
+        row.risk,
+        row.reasons,
+    )
     assert {m.work_id for m in row.matches} == set(by_work)
     for match in row.matches:
         steps = explain_contributions(CALIBRATION.prior(Kind.IMAGE), match.contributions)
         assert steps[-1].risk == pytest.approx(match.risk)
         assert math.fsum(s.added for s in steps[:-1]) == pytest.approx(steps[-1].added)
         assert match.risk >= risk_of(PRIOR)
-    said = " ".join(row.reasons).lower()
-    assert not any(word in said for word in ("cleared", "safe", "infring"))
+    text = " ".join(row.reasons).lower()
+    assert not any(word in text for word in ("cleared", "safe", "infring"))
 
 
 @pytest.mark.parametrize("rights", ["public_domain", " Licensed ", "own"])
 def test_evidence_against_some_rights_is_shown_and_not_counted(rights):
     works = {**WORKS, "w1": replace(WORKS["w1"], rights=rights)}
-    told = [matched(HASH, evidence(HASH, nats=9.0)), no_match(CLIP)]
+    outcomes = [matched(HASH, evidence(HASH, nats=9.0)), no_match(CLIP)]
     not_counted = {HASH: frozenset({"public_domain", "licensed", "own"})}
-    row = run(told, works=works, not_counted=not_counted)
+    row = run(outcomes, works=works, not_counted=not_counted)
     assert row.band is Band.INFO
     assert row.risk == pytest.approx(risk_of(PRIOR))
     assert row.matches[0].contributions == {HASH: 0.0}
     assert "shown and not counted" in " ".join(row.reasons)
-    assert run(told, works=works).band is Band.ESCALATE
-    assert run(told, not_counted=not_counted).band is Band.ESCALATE
+    assert run(outcomes, works=works).band is Band.ESCALATE
+    assert run(outcomes, not_counted=not_counted).band is Band.ESCALATE
 
 
-def test_what_a_stage_remarks_on_an_asset_is_said_whatever_was_found():
-    told = StageOutcome(HASH, Outcome.NO_MATCH, facts={"hidden": "3 look-alike letters"})
-    row = run([told, no_match(CLIP)])
+def test_a_stages_remark_on_an_asset_is_in_every_row():
+    outcome = StageOutcome(HASH, Outcome.NO_MATCH, facts={"hidden": "3 look-alike letters"})
+    row = run([outcome, no_match(CLIP)])
     assert row.band is Band.NO_MATCH
     assert row.reasons[-1] == "The text holds 3 look-alike letters."
     assert "holds" not in " ".join(run([no_match(HASH), no_match(CLIP)]).reasons)
@@ -392,15 +397,17 @@ def test_more_evidence_never_lowers_the_risk(nats, more):
     assert strong.risk >= weak.risk
 
 
-def said_false(work_id: str, band: Band, *by: str, asset_id: str = ASSET.asset_id) -> Suppression:
+def decided_false(
+    work_id: str, band: Band, *by: str, asset_id: str = ASSET.asset_id
+) -> Suppression:
     basis = Basis(asset_id, "elsewhere.png", work_id, 1, "d", "c", 0.5, band, "run")
     return Suppression(
         asset_id, work_id, by or ("anna",), "2030-02-03T04:05:06Z", "", ("e",), basis
     )
 
 
-def with_word(found, *said: Suppression, **more):
-    return run(found, false_matches=FalseMatches(said, 2, "e", "c"), **more)
+def run_with_decisions(outcomes, *decisions: Suppression, **more):
+    return run(outcomes, false_matches=FalseMatches(decisions, 2, "e", "c"), **more)
 
 
 TWO_WORKS = [
@@ -410,7 +417,7 @@ TWO_WORKS = [
 
 
 def test_the_next_strongest_match_decides_when_the_strongest_is_suppressed():
-    row = with_word(TWO_WORKS, said_false("w1", Band.ESCALATE, "anna", "bob"))
+    row = run_with_decisions(TWO_WORKS, decided_false("w1", Band.ESCALATE, "anna", "bob"))
     assert (row.band, row.risk) == (Band.REVIEW, pytest.approx(0.5))
     assert [(one.work_id, one.suppressed, one.band) for one in row.matches] == [
         ("w1", True, Band.ESCALATE), ("w2", False, Band.REVIEW),
@@ -429,34 +436,37 @@ def test_the_next_strongest_match_decides_when_the_strongest_is_suppressed():
     st.sets(st.integers(0, 3)),
     st.lists(st.sampled_from([Band.ESCALATE, Band.REVIEW, Band.INFO]), min_size=4, max_size=4),
 )
-def test_suppression_hides_nothing_and_a_pair_in_another_band_counts(risks, spoken, decided):
+def test_suppression_hides_nothing_and_a_pair_in_another_band_counts(risks, chosen, decided):
     works = [f"w{n + 1}" for n in range(len(risks))]
-    given_ = [evidence(HASH, work, nats_for(r)) for work, r in zip(works, risks, strict=True)]
-    found = [matched(HASH, *given_), no_match(CLIP)]
-    plain = run(found)
-    row = with_word(found, *(said_false(f"w{n + 1}", decided[n]) for n in spoken))
+    evidence_ = [evidence(HASH, work, nats_for(r)) for work, r in zip(works, risks, strict=True)]
+    outcomes = [matched(HASH, *evidence_), no_match(CLIP)]
+    plain = run(outcomes)
+    row = run_with_decisions(outcomes, *(decided_false(f"w{n + 1}", decided[n]) for n in chosen))
     assert [replace(one, suppressed=False) for one in row.matches] == list(plain.matches)
     own = {one.work_id: one.band for one in plain.matches}
-    covered = {f"w{n + 1}" for n in spoken if own.get(f"w{n + 1}") is decided[n]}
+    covered = {f"w{n + 1}" for n in chosen if own.get(f"w{n + 1}") is decided[n]}
     assert {one.work_id for one in row.matches if one.suppressed} == covered
-    assert set(row.lapsed) == {f"w{n + 1}" for n in spoken if f"w{n + 1}" in own} - covered
+    assert set(row.lapsed) == {f"w{n + 1}" for n in chosen if f"w{n + 1}" in own} - covered
     left = [one for one in plain.matches if one.work_id not in covered]
     assert (row.band, row.risk) == ((left[0].band, left[0].risk) if left else (Band.INFO, None))
     for work_id in (*covered, *row.lapsed):
         assert sum(f"({work_id}) is false" in sentence for sentence in row.reasons) == 1
 
 
-def test_an_identical_file_may_be_suppressed_and_is_still_said_to_be_one():
-    row = with_word(
+def test_an_identical_file_may_be_suppressed_and_is_still_reported_as_one():
+    row = run_with_decisions(
         [no_match(HASH), no_match(CLIP)],
-        said_false("w1", Band.ESCALATE),
+        decided_false("w1", Band.ESCALATE),
         file_ids={"w1": frozenset({ASSET.asset_id})},
     )
     assert (row.band, row.risk, row.matches[0].identical_file) == (Band.INFO, None, True)
 
 
-def test_word_of_other_bytes_or_of_bytes_that_were_not_read_suppresses_nothing():
-    other = said_false("w1", Band.ESCALATE, asset_id="b" * 64)
-    assert with_word(TWO_WORKS, other).suppressed == 0
+def test_a_decision_on_other_or_unread_bytes_suppresses_nothing():
+    other = decided_false("w1", Band.ESCALATE, asset_id="b" * 64)
+    assert run_with_decisions(TWO_WORKS, other).suppressed == 0
     unread = replace(ASSET, asset_id=None)
-    assert with_word(TWO_WORKS, said_false("w1", Band.ESCALATE), asset=unread).suppressed == 0
+    assert (
+        run_with_decisions(TWO_WORKS, decided_false("w1", Band.ESCALATE), asset=unread).suppressed
+        == 0
+    )

@@ -37,12 +37,12 @@ def pictures(count):
     from pipeline.load.detail import has_detail
 
     drawn = (picture(seed, 160) for seed in range(10_000))
-    found = []
+    detailed = []
     for one in drawn:
         if has_detail(one) and one.std() > 30:
-            found.append(one)
-        if len(found) == count:
-            return found
+            detailed.append(one)
+        if len(detailed) == count:
+            return detailed
     raise AssertionError("too few pictures with detail")
 
 
@@ -57,7 +57,7 @@ def rich(kind):
 
 
 def blank(kind):
-    """Inputs that hold nothing to judge, by name."""
+    """Inputs with too little to compare, by name."""
     if kind is Kind.SCRIPT:
         return {
             "no text": script(""),

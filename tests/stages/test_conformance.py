@@ -1,4 +1,4 @@
-"""What every stage must do. A new stage is registered in pipeline.stages and tested by this."""
+"""Conformance suite: every stage registered in pipeline.stages must pass these tests."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ def inputs(stage):
 
 @pytest.fixture(scope="module")
 def prints(stage, inputs):
-    found = stage.fingerprint(inputs)
-    assert all(isinstance(one, Fingerprint) for one in found), found
-    return found
+    fingerprints = stage.fingerprint(inputs)
+    assert all(isinstance(one, Fingerprint) for one in fingerprints), fingerprints
+    return fingerprints
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +41,7 @@ def settings(stage):
     return type(stage).Settings()
 
 
-def test_it_says_what_it_is(stage):
+def test_its_name_kind_title_and_spec(stage):
     assert re.fullmatch(r"[a-z][a-z0-9_]*", stage.name)
     assert STAGES[stage.name] is type(stage)
     assert stage.kind in (Kind.IMAGE, Kind.SCRIPT)
@@ -58,12 +58,12 @@ def test_no_two_stages_share_a_column():
 
 def test_blank_input_abstains_and_says_why(stage):
     samples = blank(stage.kind)
-    for name, answer in zip(samples, stage.fingerprint(list(samples.values())), strict=True):
-        assert isinstance(answer, Abstention), name
-        assert answer.detail, name
+    for name, result in zip(samples, stage.fingerprint(list(samples.values())), strict=True):
+        assert isinstance(result, Abstention), name
+        assert result.detail, name
 
 
-def test_no_input_gives_no_answer(stage, settings, prints):
+def test_no_input_gives_no_result(stage, settings, prints):
     assert stage.fingerprint([]) == []
     assert stage.search([], entries(stage, prints), settings) == []
 
@@ -83,21 +83,21 @@ def test_the_same_input_gives_the_same_bytes(stage, inputs, prints):
 
 def test_order_and_split_of_a_batch_change_nothing(stage, inputs, prints):
     backwards = stage.fingerprint(inputs[::-1])[::-1]
-    alone = [stage.fingerprint([one])[0] for one in inputs]
+    one_by_one = [stage.fingerprint([one])[0] for one in inputs]
     blanks = list(blank(stage.kind).values())
     mixed = stage.fingerprint([blanks[0], *inputs, blanks[1]])[1:-1]
-    for others in (backwards, alone, mixed):
+    for others in (backwards, one_by_one, mixed):
         assert all(same_bytes(a, b) for a, b in zip(prints, others, strict=True))
 
 
 def test_an_identical_asset_is_found_at_the_top(stage, prints, settings):
-    found = stage.search(prints, entries(stage, prints), settings)
-    assert [evidence[0].work_id for evidence in found] == [
+    results = stage.search(prints, entries(stage, prints), settings)
+    assert [evidence[0].work_id for evidence in results] == [
         f"work-{n:02d}" for n in range(len(prints))
     ]
 
 
-def test_the_search_does_not_depend_on_the_company_of_a_query(stage, prints, settings):
+def test_a_search_does_not_depend_on_other_queries(stage, prints, settings):
     stored = entries(stage, prints)
     together = stage.search(prints, stored, settings)
     assert together == [stage.search([one], stored, settings)[0] for one in prints]
@@ -110,8 +110,10 @@ def test_the_order_of_the_index_does_not_matter(stage, prints, settings):
     rows = pa.Table.from_batches([one.rows for one in prints[::-1]]).combine_chunks()
     position = (len(files) - 1 - stored.file_of_row)[::-1].copy()
     position.sort()
-    turned = type(stored)(rows, position, files)
-    assert stage.search(prints, stored, settings) == stage.search(prints, turned, settings)
+    reversed_entries = type(stored)(rows, position, files)
+    assert stage.search(prints, stored, settings) == stage.search(
+        prints, reversed_entries, settings
+    )
 
 
 def test_an_empty_index_gives_no_evidence(stage, prints, settings):
@@ -135,33 +137,35 @@ def test_one_evidence_a_work_with_the_declared_measures(stage, prints, settings)
 def test_a_work_of_many_files_is_one_evidence(stage, prints, settings):
     stored = entries(stage, prints)
     files = tuple(replace(file, work_id="one work") for file in stored.files)
-    found = stage.search(prints, type(stored)(stored.rows, stored.file_of_row, files), settings)
-    assert [[one.work_id for one in evidence] for evidence in found] == [["one work"]] * len(prints)
-    assert [evidence[0].work_file for evidence in found] == [file.path for file in files]
+    results = stage.search(prints, type(stored)(stored.rows, stored.file_of_row, files), settings)
+    assert [[one.work_id for one in evidence] for evidence in results] == [["one work"]] * len(
+        prints
+    )
+    assert [evidence[0].work_file for evidence in results] == [file.path for file in files]
 
 
 def test_a_sentence_for_a_lawyer(stage, prints, settings):
     for evidence in stage.search(prints, entries(stage, prints), settings):
         for one in evidence:
-            said = stage.sentence(one)
-            assert said.endswith(".")
-            assert not re.search(r"\b(cleared|safe|infring\w*)\b", said, re.IGNORECASE)
+            sentence = stage.sentence(one)
+            assert sentence.endswith(".")
+            assert not re.search(r"\b(cleared|safe|infring\w*)\b", sentence, re.IGNORECASE)
 
 
 def corrupted(stage, batch):
-    """Rows that this stage never made: another schema, a column missing, nulls, values cut."""
-    found = [
+    """Rows that are not of this stage: another schema, a column missing, nulls, values cut."""
+    batches = [
         pa.RecordBatch.from_pydict({"other": [1]}),
         batch.drop_columns([batch.schema.names[-1]]),
     ]
     loose = pa.schema([field.with_nullable(True) for field in batch.schema])
     nulls = [pa.nulls(batch.num_rows, field.type) for field in batch.schema]
-    found.append(pa.RecordBatch.from_arrays(nulls, schema=loose))
+    batches.append(pa.RecordBatch.from_arrays(nulls, schema=loose))
     for place, field in enumerate(batch.schema):
         if pa.types.is_list(field.type) or pa.types.is_binary(field.type):
             cut = [value[: len(value) // 2] for value in batch.column(place).to_pylist()]
-            found.append(batch.set_column(place, field, pa.array(cut, field.type)))
-    return found
+            batches.append(batch.set_column(place, field, pa.array(cut, field.type)))
+    return batches
 
 
 def test_a_corrupt_fingerprint_is_refused(stage, prints, settings):
@@ -186,8 +190,8 @@ def test_the_spec_survives_storage_and_makes_the_same_stage(stage, inputs, print
     assert stored.digest() == stage.spec.digest()
     assert type(stage).opening_key(stored) == type(stage).opening_key(stage.spec)
     for again in (type(stage).from_spec(stored), type(stage).from_spec_lazily(stored)):
-        made = again.fingerprint(inputs)
-        assert all(same_bytes(a, b) for a, b in zip(prints, made, strict=True))
+        repeated = again.fingerprint(inputs)
+        assert all(same_bytes(a, b) for a, b in zip(prints, repeated, strict=True))
 
 
 def test_another_spec_is_refused_by_name(stage):

@@ -1,1 +1,1 @@
-"""What the text stage keeps of scripts, and how it finds where two of them may agree."""
+"""The text stage: reading the words of scripts, and the passages that two of them share."""

@@ -1,4 +1,4 @@
-"""Where in a script a passage stands: its scene and its page."""
+"""Scene and page of a passage, in the asset and in the work."""
 
 from __future__ import annotations
 
@@ -18,9 +18,10 @@ if TYPE_CHECKING:
     from reference_index.store import ReferenceIndex
 
 _LONGEST_HEADING = 120
-_WORKS_HELD = 32
-_READ_AS: dict[str, str] = {"fdx": "pdf", "fadein": "pdf"}
-"""Formats that name their elements, of which the index keeps the lines alone: read by layout."""
+_CACHED_WORKS = 32
+_PARSED_AS: dict[str, str] = {"fdx": "pdf", "fadein": "pdf"}
+"""Formats that name their elements. The index keeps only their lines, so they are parsed by layout,
+as text without blank lines."""
 
 
 class ScriptScenes:
@@ -34,7 +35,7 @@ class ScriptScenes:
         self._pages = script.pages
 
     def scene(self, offset: int) -> str | None:
-        """The heading of the scene that `offset` lies in, on one line; None before the first."""
+        """The heading of the scene at `offset`, on one line; None before the first heading."""
         at = bisect_right(self._scene_starts, offset) - 1
         if at < 0:
             return None
@@ -42,31 +43,34 @@ class ScriptScenes:
         return " ".join(self._text[span.start : span.end].split())[:_LONGEST_HEADING]
 
     def page(self, offset: int) -> int | None:
-        """The page that `offset` lies on, from 1; None if the format has no pages."""
+        """The page at `offset`, from 1; None if the format has no pages."""
         at = bisect_right(self._page_starts, offset) - 1
         return self._pages[at] if at >= 0 else None
 
 
 class WorkScenes:
-    """Scenes of works, read from the texts that an index keeps. For one thread.
+    """Scenes of works, from the texts that an index keeps. Not thread-safe.
 
-    Where their pages end is not kept, so no page is known.
+    The index does not keep where pages end, so pages of works are unknown.
+
+    Args:
+        index: open.
     """
 
     def __init__(self, index: ReferenceIndex) -> None:
         self._index = index
         self._files = {(file.work_id, file.path): file for file in index.files}
-        self._held: OrderedDict[tuple[str, str], ScriptScenes | None] = OrderedDict()
+        self._cache: OrderedDict[tuple[str, str], ScriptScenes | None] = OrderedDict()
 
     def of(self, work_id: str, work_file: str) -> ScriptScenes | None:
-        """The places of a file of a work; None if its text is not kept or can't be read."""
+        """Scenes of a file of a work; None if its text is not kept or can't be read."""
         key = (work_id, work_file)
-        if key not in self._held:
-            self._held[key] = self._read(key)
-            if len(self._held) > _WORKS_HELD:
-                self._held.popitem(last=False)
-        self._held.move_to_end(key)
-        return self._held[key]
+        if key not in self._cache:
+            self._cache[key] = self._read(key)
+            if len(self._cache) > _CACHED_WORKS:
+                self._cache.popitem(last=False)
+        self._cache.move_to_end(key)
+        return self._cache[key]
 
     def _read(self, key: tuple[str, str]) -> ScriptScenes | None:
         file = self._files.get(key)
@@ -75,33 +79,38 @@ class WorkScenes:
         try:
             text = self._index.content(file).text
         except (ScreeningError, OSError):
-            return None  # the evidence stands without it
+            return None  # the evidence is complete without scenes
         return None if text is None else ScriptScenes(stored_script(text, file.format))
 
 
 def stored_script(text: str, script_format: str) -> LoadedScript:
-    """A script as far as its text and the name of its format tell of it."""
+    """A script from its stored text and the name of its format; elements are parsed by layout."""
     spans = fountain_spans(text) if script_format == "fountain" else (Span(0, len(text)),)
-    return LoadedScript(text, spans, _READ_AS.get(script_format, script_format))
+    return LoadedScript(text, spans, _PARSED_AS.get(script_format, script_format))
 
 
 def with_scenes(
     outcomes: Sequence[StageOutcome], script: LoadedScript, works: WorkScenes
 ) -> tuple[StageOutcome, ...]:
-    """Outcomes whose passages know their scene and page in the asset and in the work."""
+    """Outcomes with the scene and page of each passage, in the asset and in the work.
+
+    Args:
+        outcomes: of one asset.
+        script: the asset.
+        works: of the index that was searched.
+    """
     if not any(one.passages for outcome in outcomes for one in outcome.evidence):
         return tuple(outcomes)
-    places = ScriptScenes(script)
+    asset_scenes = ScriptScenes(script)
 
     def placed(work_id: str, passage: Passage) -> Passage:
-        asset, work = passage.asset_start, passage.work_start
-        of_work = works.of(work_id, passage.work_file)
+        work_scenes = works.of(work_id, passage.work_file)
         return replace(
             passage,
-            asset_scene=places.scene(asset),
-            asset_page=places.page(asset),
-            work_scene=of_work.scene(work) if of_work else None,
-            work_page=of_work.page(work) if of_work else None,
+            asset_scene=asset_scenes.scene(passage.asset_start),
+            asset_page=asset_scenes.page(passage.asset_start),
+            work_scene=work_scenes.scene(passage.work_start) if work_scenes else None,
+            work_page=work_scenes.page(passage.work_start) if work_scenes else None,
         )
 
     def of_evidence(evidence: Evidence) -> Evidence:

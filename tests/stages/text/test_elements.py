@@ -60,9 +60,9 @@ def listed(loaded):
 @pytest.mark.parametrize("script_format", ["fountain", "txt", "md"])
 @pytest.mark.parametrize("newline", ["\n", "\r\n", "\r"])
 def test_a_scene_by_its_layout(script_format, newline):
-    found = listed(script(SCENE.replace("\n", newline), script_format))
+    elements = listed(script(SCENE.replace("\n", newline), script_format))
     assert [
-        (element, text.replace("\r", "\n").replace("\n\n", "\n")) for element, text in found
+        (element, text.replace("\r", "\n").replace("\n\n", "\n")) for element, text in elements
     ] == EXPECTED
 
 
@@ -105,8 +105,10 @@ def test_forced_elements_of_fountain(line, element):
     ],
 )
 def test_what_could_be_words_is_compared(text):
-    found = elements_of(script(f"Before.\n\n{text}\n\nAfter."))
-    assert {PART_OF_ELEMENT.get(span.element, Part.COMPARED) for span in found} == {Part.COMPARED}
+    elements = elements_of(script(f"Before.\n\n{text}\n\nAfter."))
+    assert {PART_OF_ELEMENT.get(span.element, Part.COMPARED) for span in elements} == {
+        Part.COMPARED
+    }
 
 
 @pytest.mark.parametrize(
@@ -123,24 +125,24 @@ def test_acts_and_scenes_of_plays(line):
     assert ("scene heading", line) in listed(script(f"He leaves.\n\n{line}\n\nEnter another."))
 
 
-def test_a_title_page_in_plain_text_is_told_apart():
-    found = listed(script("Title: Tea\nAuthor: A. Nobody\n\n" + SCENE))
-    assert found == [("title page", "Title: Tea\nAuthor: A. Nobody"), *EXPECTED]
+def test_a_title_page_in_plain_text_is_recognised():
+    elements = listed(script("Title: Tea\nAuthor: A. Nobody\n\n" + SCENE))
+    assert elements == [("title page", "Title: Tea\nAuthor: A. Nobody"), *EXPECTED]
 
 
 def test_word_and_pdf_have_no_blank_lines():
     text = SCENE.replace("\n\n", "\n").strip()
     lines = text.split("\n")
-    places, at = [], 0
+    spans, at = [], 0
     for line in lines:
-        places.append(Span(at, at + len(line)))
+        spans.append(Span(at, at + len(line)))
         at += len(line) + 1
-    assert listed(LoadedScript(text, tuple(places), "docx")) == EXPECTED
+    assert listed(LoadedScript(text, tuple(spans), "docx")) == EXPECTED
     assert listed(LoadedScript(text, (Span(0, len(text)),), "pdf")) == EXPECTED
 
 
-@pytest.mark.parametrize(("pages", "told_apart"), [(2, False), (3, True), (9, True)])
-def test_running_heads_of_pages(pages, told_apart):
+@pytest.mark.parametrize(("pages", "recognised"), [(2, False), (3, True), (9, True)])
+def test_running_heads_of_pages(pages, recognised):
     texts = [f"Small Repairs, draft {n}\nAnna waits at quay {n}.\nRev. {n}" for n in range(pages)]
     spans, at = [], 0
     for text in texts:
@@ -149,7 +151,7 @@ def test_running_heads_of_pages(pages, told_apart):
     script = LoadedScript("\n".join(texts), tuple(spans), "pdf", pages=tuple(range(1, pages + 1)))
     furniture = [text for element, text in listed(script) if element == "furniture"]
     heads = [line for n in range(pages) for line in (f"Small Repairs, draft {n}", f"Rev. {n}")]
-    assert furniture == (heads if told_apart else [])
+    assert furniture == (heads if recognised else [])
 
 
 DUAL = """JOHN
@@ -192,19 +194,19 @@ def test_named_elements_are_taken_as_they_are():
 )
 def test_elements_cover_every_letter_in_order(lines, newline, script_format):
     text = newline.join(lines)
-    found = elements_of(script(text, script_format))
-    places = [place for span in found for place in (span.start, span.end)]
-    assert places == sorted(places)
-    inside = {place for span in found for place in range(span.start, span.end)}
-    assert all(place in inside for place, letter in enumerate(text) if letter.isalnum())
+    elements = elements_of(script(text, script_format))
+    offsets = [offset for span in elements for offset in (span.start, span.end)]
+    assert offsets == sorted(offsets)
+    inside = {offset for span in elements for offset in range(span.start, span.end)}
+    assert all(offset in inside for offset, letter in enumerate(text) if letter.isalnum())
 
 
 TOOLS = os.environ.get("CLEARANCE_SCREENPLAYS")
 
 
-def plainly(found):
+def plainly(elements):
     """Fade In keeps neither brackets around a parenthetical nor capitals of a heading."""
-    return [(element, text.strip("()").upper()) for element, text in found]
+    return [(element, text.strip("()").upper()) for element, text in elements]
 
 
 @pytest.mark.skipif(TOOLS is None, reason="set CLEARANCE_SCREENPLAYS to real screenplays")
@@ -231,8 +233,8 @@ def test_one_script_in_several_formats_has_the_same_elements(writer):
 )
 def test_a_fountain_scene_number_is_no_part_of_its_heading(heading, words):
     text = f"{heading}\n\nRain.\n"
-    (found, _) = elements_of(LoadedScript(text, (Span(0, len(text)),), "fountain"))
-    assert text[found.start : found.end] == words
+    (span, _) = elements_of(LoadedScript(text, (Span(0, len(text)),), "fountain"))
+    assert text[span.start : span.end] == words
 
 
 def test_a_heading_of_blanks_costs_no_more_than_its_length():
@@ -253,5 +255,5 @@ def test_a_heading_of_blanks_costs_no_more_than_its_length():
 def test_a_long_run_of_headings_and_cues_is_compared(sizes, script_format, opened):
     between = [(Part.COMPARED, 5)]
     parts = parts_of([*between, *sizes, *between, (Part.CUE, 2)], script_format)
-    kept = [Part.COMPARED] * len(sizes) if opened else [part for part, _ in sizes]
-    assert parts == [Part.COMPARED, *kept, Part.COMPARED, Part.CUE]
+    expected = [Part.COMPARED] * len(sizes) if opened else [part for part, _ in sizes]
+    assert parts == [Part.COMPARED, *expected, Part.COMPARED, Part.CUE]

@@ -1,4 +1,4 @@
-"""Where in a script a passage stands."""
+"""Scene and page of a passage."""
 
 from dataclasses import replace
 
@@ -21,7 +21,7 @@ WORK = "Snow.\n\nINT. ATTIC - NIGHT\n\nCARL\nTea?\n"
 
 
 class Index:
-    """As much of an index as places need; `kept` are the texts that it keeps."""
+    """The parts of an index that scenes need."""
 
     def __init__(self, text=WORK, script_format="fountain"):
         self.files = (WorkFile("w1", "w1.file", "0" * 64, "script", script_format, 9),)
@@ -50,36 +50,36 @@ def passage(start, work_start=0):
 )
 def test_the_scene_of_an_offset(word, scene):
     script = LoadedScript(TEXT, (Span(0, len(TEXT)),), "fountain")
-    places = ScriptScenes(script)
-    assert places.scene(TEXT.index(word)) == scene
-    assert places.page(TEXT.index(word)) is None
+    scenes = ScriptScenes(script)
+    assert scenes.scene(TEXT.index(word)) == scene
+    assert scenes.page(TEXT.index(word)) is None
 
 
 @pytest.mark.parametrize(("offset", "page"), [(0, 1), (4, 1), (6, 3), (9, 3), (11, 4)])
 def test_the_page_of_an_offset(offset, page):
     text = "first\nthird\nlast"
     spans = (Span(0, 5), Span(6, 11), Span(12, 16))
-    places = ScriptScenes(LoadedScript(text, spans, "pdf", pages=(1, 3, 4)))
-    assert places.page(offset) == (page if offset != 11 else 3)
-    assert places.page(12) == 4
+    scenes = ScriptScenes(LoadedScript(text, spans, "pdf", pages=(1, 3, 4)))
+    assert scenes.page(offset) == (page if offset != 11 else 3)
+    assert scenes.page(12) == 4
 
 
-def test_passages_are_placed():
+def test_passages_get_their_scenes():
     script = LoadedScript(TEXT, (Span(0, len(TEXT)),), "fountain")
     row = flagged_row("a", kind=Kind.SCRIPT, passages=(passage(TEXT.index("Tea")), passage(0)))
-    found = [
+    passages = [
         one
         for outcome in with_scenes(row.outcomes, script, WorkScenes(Index()))
         for evidence in outcome.evidence
         for one in evidence.passages
     ]
-    assert [(one.asset_scene, one.asset_page) for one in found][:2] == [
+    assert [(one.asset_scene, one.asset_page) for one in passages][:2] == [
         ("INT. HALL - DAY", None),
         (None, None),
     ]
 
 
-def test_the_report_says_where_a_passage_stands():
+def test_the_report_shows_the_location_of_a_passage():
     script = LoadedScript(TEXT, (Span(0, len(TEXT)),), "pdf", pages=(7,))
     there = passage(TEXT.index("Tea"), WORK.index("Tea"))
     row = flagged_row("a", kind=Kind.SCRIPT, passages=(there,))
@@ -104,32 +104,32 @@ def test_the_report_says_where_a_passage_stands():
     ],
 )
 def test_the_scene_of_a_work_is_read_from_its_stored_text(script_format, text):
-    places = WorkScenes(Index(text, script_format)).of("w1", "w1.file")
-    assert places.scene(text.index("Tea")) == "INT. ATTIC - NIGHT"
-    assert places.scene(0) is None
-    assert places.page(text.index("Tea")) is None
+    scenes = WorkScenes(Index(text, script_format)).of("w1", "w1.file")
+    assert scenes.scene(text.index("Tea")) == "INT. ATTIC - NIGHT"
+    assert scenes.scene(0) is None
+    assert scenes.page(text.index("Tea")) is None
 
 
 def test_a_heading_that_is_struck_out_of_a_work_heads_nothing():
     text = "INT. ATTIC\n\nSnow.\n\n/* INT. CELLAR\n\n*/\n\nTea.\n"
-    places = ScriptScenes(stored_script(text, "fountain"))
-    assert places.scene(text.index("Tea")) == "INT. ATTIC"
+    scenes = ScriptScenes(stored_script(text, "fountain"))
+    assert scenes.scene(text.index("Tea")) == "INT. ATTIC"
 
 
-@pytest.mark.parametrize("kept", [None, IndexCorruptError("broken"), OSError("gone")])
-def test_a_work_without_a_text_that_can_be_read_has_no_places(kept):
-    works = WorkScenes(Index(kept))
+@pytest.mark.parametrize("content", [None, IndexCorruptError("broken"), OSError("gone")])
+def test_a_work_without_a_text_that_can_be_read_has_no_scenes(content):
+    works = WorkScenes(Index(content))
     assert works.of("w1", "w1.file") is None
     assert works.of("w2", "w1.file") is None
     script = LoadedScript(TEXT, (Span(0, len(TEXT)),), "fountain")
     row = flagged_row("a", kind=Kind.SCRIPT, passages=(passage(TEXT.index("Tea")),))
-    found = [
+    passages = [
         one
         for outcome in with_scenes(row.outcomes, script, works)
         for evidence in outcome.evidence
         for one in evidence.passages
     ]
-    assert [(one.asset_scene, one.work_scene) for one in found] == [("INT. HALL - DAY", None)]
+    assert [(one.asset_scene, one.work_scene) for one in passages] == [("INT. HALL - DAY", None)]
 
 
 def test_a_work_is_read_once():
@@ -140,7 +140,7 @@ def test_a_work_is_read_once():
 
 
 @pytest.mark.parametrize(
-    ("page", "scene", "said"),
+    ("page", "scene", "expected"),
     [
         (None, None, ""),
         (1200, None, "page 1,200"),
@@ -148,5 +148,5 @@ def test_a_work_is_read_once():
         (2, "INT. ATTIC", "page 2, scene INT. ATTIC"),
     ],
 )
-def test_a_place_in_words(page, scene, said):
-    assert passage_location(page, scene) == said
+def test_a_location_in_words(page, scene, expected):
+    assert passage_location(page, scene) == expected

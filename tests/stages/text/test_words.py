@@ -25,8 +25,8 @@ def script(text, spans=None):
 
 
 def words(text):
-    found = words_of(script(text))
-    return [text[a:b] for a, b in zip(found.start, found.end, strict=True)]
+    actual = words_of(script(text))
+    return [text[a:b] for a, b in zip(actual.start, actual.end, strict=True)]
 
 
 @pytest.mark.parametrize(
@@ -44,7 +44,7 @@ def words(text):
         ("… — !", []),
     ],
 )
-def test_words_with_their_places(text, expected):
+def test_words_with_their_offsets(text, expected):
     assert words(text) == expected
 
 
@@ -72,12 +72,12 @@ def test_words_that_differ_stay_different():
 
 @given(st.text())
 def test_offsets_are_in_order_and_inside_the_text(text):
-    found = words_of(script(text))
-    assert len(found.hashes) == len(found.start) == len(found.end)
-    places = np.stack([found.start, found.end], axis=1).reshape(-1)
-    assert (np.diff(places) >= 0).all()
-    assert (found.end > found.start).all()
-    assert not len(places) or (places[0] >= 0 and places[-1] <= len(text))
+    actual = words_of(script(text))
+    assert len(actual.hashes) == len(actual.start) == len(actual.end)
+    offsets = np.stack([actual.start, actual.end], axis=1).reshape(-1)
+    assert (np.diff(offsets) >= 0).all()
+    assert (actual.end > actual.start).all()
+    assert not len(offsets) or (offsets[0] >= 0 and offsets[-1] <= len(text))
 
 
 @given(st.lists(st.sampled_from(["alpha", "Beta", "gamma’s", "δέλτα", "五"]), max_size=30))
@@ -89,8 +89,8 @@ def test_layout_does_not_matter(items):
 
 def test_only_content_spans_are_read_and_no_word_crosses_their_ends():
     text = "00:01 hello there\nworld"
-    found = words_of(script(text, (Span(6, 11), Span(12, 15), Span(18, 23))))
-    assert [text[a:b] for a, b in zip(found.start, found.end, strict=True)] == [
+    actual = words_of(script(text, (Span(6, 11), Span(12, 15), Span(18, 23))))
+    assert [text[a:b] for a, b in zip(actual.start, actual.end, strict=True)] == [
         "hello",
         "the",
         "world",
@@ -115,7 +115,7 @@ CYRILLIC = str.maketrans("aeopcxyi", "аеорсхуі")
 
 
 @pytest.mark.parametrize(
-    ("shown", "plain", "name", "count"),
+    ("obfuscated", "plain", "name", "count"),
     [
         ("The captain of the ship".translate(CYRILLIC), "The captain of the ship", CONFUSABLE, 10),
         ("Тhe ferry", "The ferry", CONFUSABLE, 1),
@@ -132,10 +132,10 @@ CYRILLIC = str.maketrans("aeopcxyi", "аеорсхуі")
         ("the mоther and the tеnth night", "the mother and the tenth night", CONFUSABLE, 2),
     ],
 )
-def test_obfuscation_is_undone_and_counted(shown, plain, name, count):
-    found, expected = words_of(script(shown)), words_of(script(plain))
-    assert found.hashes.tolist() == expected.hashes.tolist()
-    assert found.obfuscation == {name: count}
+def test_obfuscation_is_undone_and_counted(obfuscated, plain, name, count):
+    actual, expected = words_of(script(obfuscated)), words_of(script(plain))
+    assert actual.hashes.tolist() == expected.hashes.tolist()
+    assert actual.obfuscation == {name: count}
     assert expected.obfuscation == {}
 
 
@@ -148,9 +148,9 @@ def test_obfuscation_is_undone_and_counted(shown, plain, name, count):
 )  # fmt: skip
 def test_no_invisible_character_hides_a_word(code):
     plain = "the captain of the ship"
-    found = words_of(script(plain.replace("cap", f"cap{chr(code)}")))
-    assert found.hashes.tolist() == words_of(script(plain)).hashes.tolist()
-    assert found.obfuscation == {INVISIBLE: 1}
+    actual = words_of(script(plain.replace("cap", f"cap{chr(code)}")))
+    assert actual.hashes.tolist() == words_of(script(plain)).hashes.tolist()
+    assert actual.obfuscation == {INVISIBLE: 1}
 
 
 @pytest.mark.parametrize("text", ["a red heart ❤\ufe0f for her", "葛\U000e0100城市"])
@@ -159,8 +159,8 @@ def test_a_picture_or_a_han_character_with_a_variation_hides_nothing(text):
 
 
 def test_marks_that_are_no_accent_hide_no_word():
-    plain, shown = "она сказала прямо", "она\u0301 сказа\u0301ла пря\u0301мо"
-    assert words_of(script(shown)).hashes.tolist() == words_of(script(plain)).hashes.tolist()
+    plain, obfuscated = "она сказала прямо", "она\u0301 сказа\u0301ла пря\u0301мо"
+    assert words_of(script(obfuscated)).hashes.tolist() == words_of(script(plain)).hashes.tolist()
     assert normalised("cafe\u0301\u0336") == "café"
     assert normalised("İstanbul") == normalised("i\u0307stanbul") == "istanbul"
 
@@ -178,7 +178,7 @@ def test_a_hostile_text_costs_no_more_than_its_length(text):
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "expected"),
     [
         ("The ferry left at six. " * 9, None),
         ("A B C. The ferry left at six.", None),
@@ -191,9 +191,9 @@ def test_a_hostile_text_costs_no_more_than_its_length(text):
         ("", None),
     ],
 )
-def test_words_that_can_not_be_told_apart(text, said):
-    found = segmentation_fault(text, words_of(script(text)))
-    assert (found is None) if said is None else (found is not None and said in found)
+def test_text_that_can_not_be_split_into_words(text, expected):
+    fault = segmentation_fault(text, words_of(script(text)))
+    assert (fault is None) if expected is None else (fault is not None and expected in fault)
 
 
 @pytest.mark.parametrize(
@@ -211,18 +211,18 @@ def test_a_text_of_its_own_script_stays_itself(text):
 
 def test_latin_letters_in_a_russian_word_are_undone():
     plain = "Капитан сказал, что корабль уходит на рассвете и никто не придёт"
-    shown = plain.replace("Капитан", "Kапитaн")
-    found = words_of(script(shown))
-    assert found.hashes.tolist() == words_of(script(plain)).hashes.tolist()
-    assert found.obfuscation == {CONFUSABLE: 2}
+    obfuscated = plain.replace("Капитан", "Kапитaн")
+    actual = words_of(script(obfuscated))
+    assert actual.hashes.tolist() == words_of(script(plain)).hashes.tolist()
+    assert actual.obfuscation == {CONFUSABLE: 2}
 
 
 def test_a_soft_hyphen_at_the_end_of_a_line_is_one_too():
     assert words("poc\u00ad\nkets and li\u00ad\r\n  ghts") == [
         "poc\u00ad\nkets", "and", "li\u00ad\r\n  ghts",
     ]  # fmt: skip
-    found = words_of(script("poc\u00ad\nkets and li\u00ad\r\n  ghts"))
-    assert found.hashes.tolist() == words_of(script("pockets and lights")).hashes.tolist()
+    actual = words_of(script("poc\u00ad\nkets and li\u00ad\r\n  ghts"))
+    assert actual.hashes.tolist() == words_of(script("pockets and lights")).hashes.tolist()
 
 
 @pytest.mark.parametrize("newline", ["\n", "\r\n", " \n  "])
@@ -258,17 +258,17 @@ def test_hyphens_at_the_end_of_a_line(newline):
 )
 def test_a_word_cut_out_by_its_offsets_is_the_same_word(parts):
     text = "".join(parts)
-    found = words_of(script(text))
+    actual = words_of(script(text))
     written = script_of(text)
-    for value, start, end in zip(found.hashes, found.start, found.end, strict=True):
+    for value, start, end in zip(actual.hashes, actual.start, actual.end, strict=True):
         cut = text[start:end].replace("-\r\n", "")
         assert xxhash.xxh3_64_intdigest(normalised(cut, written).encode()) == value
 
 
 def test_words_know_what_they_are_part_of():
     text = "INT. HALL - DAY\n\nRain.\n\nANNA\nTea is cold.\n\nCUT TO:\n"
-    found = words_of(script(text))
-    assert [text[a:b] for a, b in zip(found.start, found.end, strict=True)] == [
+    actual = words_of(script(text))
+    assert [text[a:b] for a, b in zip(actual.start, actual.end, strict=True)] == [
         "INT", "HALL", "DAY", "Rain", "ANNA", "Tea", "is", "cold", "CUT", "TO",
     ]  # fmt: skip
-    assert found.part.tolist() == [2, 2, 2, 0, 1, 0, 0, 0, 3, 3]
+    assert actual.part.tolist() == [2, 2, 2, 0, 1, 0, 0, 0, 3, 3]

@@ -1,4 +1,5 @@
-"""Where assets come from: folders, single files and object storage, and what lies in them.
+"""Where assets come from: folders, single files and object storage.
 
-It imports `core`, `runtime`, `load`, `decisions` and `reference_index`.
+`drop` opens a drop; `discover` lists and reads one on this machine, `object_drop` one in object
+storage. It imports `core`, `runtime`, `load`, `decisions` and `reference_index`.
 """

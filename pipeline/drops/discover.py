@@ -1,8 +1,8 @@
-"""Discovering a drop: every entry of the folder becomes one asset, whatever it is.
+"""Discovers the assets of a folder: every entry becomes one asset, and none is skipped.
 
-Nothing is skipped. What can't be read, or is no file at all, is an asset with a fault. It goes in
-two steps, so that who knows a drop from before need not read it again: `list_drop` says what lies
-there without opening a file, `identify` reads one entry.
+An entry that can't be read, or is no file, is an asset with a fault. There are two steps, so that
+an incremental scan can skip hashing: `list_drop` lists the entries without opening a file,
+`identify` reads one.
 """
 
 from __future__ import annotations
@@ -38,17 +38,16 @@ _LOOKS_ESCAPED = re.compile(rb"\\(?=x[0-9a-f]{2})")
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One entry of a drop as the listing tells it, before anything of it is read.
+    """One entry of a drop, as listed; its content has not been read.
 
     Attributes:
         asset_path: as in `Asset`; no two entries of a drop have the same.
-        size: bytes, None if unknown.
-        stamp: what the listing tells of the content, as one string to be compared for equality and
-            nothing else. An entry whose stamp is that of an earlier listing has not been changed
-            since, as far as can be told without reading it. None: nothing can be told, so read it.
-            It is taken before the content is read, never after: a change in between shows in the
-            next listing.
-        changed: when it was changed last, as the listing tells it: seconds since the epoch, None
+        size: in bytes, None if unknown.
+        stamp: an opaque string that changes when the content does, as far as a listing can tell
+            (size, times, inode or ETag); compare it for equality only. None if there is none, so
+            the content must be read. It is taken before the content is read, so that a change in
+            between shows in the next listing.
+        changed: time of the last change according to the listing, in seconds since the epoch; None
             if unknown.
     """
 
@@ -63,9 +62,10 @@ class FileEntry(Entry):
     """An entry of a drop on this machine.
 
     Attributes:
-        file: where it lies.
-        root: the real path that a link may not lead out of; None for a drop that is one file.
-        fault: why there is nothing to read: a folder that can't be listed.
+        file: its path.
+        root: the resolved path of the drop, which links must not leave; None for a drop that is
+            one file.
+        fault: set for a folder that can't be listed.
     """
 
     file: Path
@@ -74,19 +74,19 @@ class FileEntry(Entry):
 
 
 def discover(drop: Path, max_bytes: int | None = None) -> Iterator[Asset]:
-    """The assets of a drop, in the order of their paths (a folder's has a `/` at its end).
+    """The assets of a drop, sorted by path (a folder sorts as if it had a `/` at its end).
 
-    Every entry below `drop` that is not a folder which can be listed yields exactly one asset.
-    Links to files inside the drop are followed; links to folders, links that lead out of the drop
-    and broken ones are assets with a fault, and so are pipes, sockets and devices, which are never
-    opened. The content of files is read once, in pieces, for their SHA-256.
+    Every entry below `drop`, other than folders that can be listed, yields exactly one asset.
+    Symbolic links to files inside the drop are followed. Links to folders, links that leave the
+    drop and broken ones are assets with a fault, and so are pipes, sockets and devices, which are
+    never opened. Files are read once, in chunks, for their SHA-256.
 
     Args:
         drop: a folder, or one file, which is then the only asset.
         max_bytes: a larger file is an asset with a fault and is not read; None for any size.
 
     Raises:
-        DropError: at once, if `drop` does not exist, can't be read, or is neither.
+        DropError: immediately, if `drop` does not exist, can't be read, or is neither.
     """
     return (identify(entry, max_bytes) for entry in list_drop(drop))
 
@@ -94,8 +94,8 @@ def discover(drop: Path, max_bytes: int | None = None) -> Iterator[Asset]:
 def list_drop(drop: Path) -> Iterator[FileEntry]:
     """The entries of a drop, one for each asset of `discover` and in the same order.
 
-    No file is opened (but for a drop that is one file, to see that it can be). Arguments and
-    errors are those of `discover`.
+    No file is opened, except a drop that is one file, to check that it can be read. Raises
+    DropError as `discover` does.
     """
     try:
         mode = drop.stat().st_mode
@@ -122,7 +122,7 @@ def list_drop(drop: Path) -> Iterator[FileEntry]:
 
 
 def identify(entry: FileEntry, max_bytes: int | None = None) -> Asset:
-    """The asset of an entry: its content is read, and whether it is a file looked at again.
+    """Reads an entry: its asset. Whether it is a regular file is checked again.
 
     `max_bytes` as for `discover`.
     """
@@ -134,11 +134,11 @@ def identify(entry: FileEntry, max_bytes: int | None = None) -> Asset:
 
 
 def asset_of(file: Path, asset_path: str, max_bytes: int | None = None) -> Asset:
-    """One file as an asset: hashed, its kind recognised, its fault said if it has one.
+    """Reads one file: its SHA-256, size and kind, and its fault if it can't be used.
 
     Args:
-        file: where it lies; links are followed.
-        asset_path: what it is to be called.
+        file: its path; links are followed.
+        asset_path: its path in the results.
         max_bytes: as for `discover`.
     """
     name = Path(file).name
@@ -156,22 +156,22 @@ def asset_of(file: Path, asset_path: str, max_bytes: int | None = None) -> Asset
 
 
 def text_of_path(path: str) -> str:
-    r"""A path as the operating system gives it, as valid Unicode.
+    r"""A path from the operating system as valid Unicode.
 
-    Bytes that are not UTF-8 stand as ``\xNN``. A backslash of the name's own that would read as
-    such an escape stands as ``\x5c``, so that two different names never become one.
+    Bytes that are not UTF-8 are escaped as ``\xNN``. A backslash in the name that would read as
+    such an escape is escaped as ``\x5c``, so that two different names stay different.
     """
     raw = os.fsencode(path)
     return _LOOKS_ESCAPED.sub(rb"\\x5c", raw).decode("utf-8", "backslashreplace")
 
 
 _Scanned = tuple[str, bool, str]
-"""Sort key and asset path (a folder's ends in `/`), whether it is a folder to go into, name."""
+"""Asset path and sort key (a folder's ends in `/`), whether it is a folder, name."""
 
 
 def _walk(drop: Path, entries: list[_Scanned]) -> Iterator[FileEntry]:
     root = os.path.realpath(drop)
-    # A stack and not recursion: folders may be nested deeper than Python recurses.
+    # A stack, since folders may be nested deeper than Python's recursion limit.
     stack = [(drop, iter(entries))]
     while stack:
         folder, rest = stack[-1]
@@ -192,24 +192,24 @@ def _walk(drop: Path, entries: list[_Scanned]) -> Iterator[FileEntry]:
 
 
 def _entry(file: Path, path: str, root: str | None) -> FileEntry:
-    """A file's entry. Only a regular file has a stamp: what a link leads to is looked at anew."""
+    """A file's entry. Only a regular file has a stamp: the target of a link is read every time."""
     try:
-        # A drop that is one file may be named by a link, which then is what the user asked for.
-        found = file.stat() if root is None else os.lstat(file)
+        # A drop that is one file may be given as a link, which is then followed.
+        status = file.stat() if root is None else os.lstat(file)
     except (OSError, ValueError):
         return FileEntry(path, None, None, None, file, root)
-    if not stat.S_ISREG(found.st_mode):
+    if not stat.S_ISREG(status.st_mode):
         return FileEntry(path, None, None, None, file, root)
-    # With the time of the last change of any kind, since that of the content can be set back:
-    # by `cp -p`, by rsync, by whoever unpacks an archive.
-    stamp = f"file:{found.st_size}:{found.st_mtime_ns}:{found.st_ctime_ns}:{found.st_ino}"
-    changed = max(found.st_mtime_ns, found.st_ctime_ns) / 1e9
-    return FileEntry(path, found.st_size, stamp, changed, file, root)
+    # ctime is part of it, since mtime can be set back: by `cp -p`, by rsync, by unpacking an
+    # archive.
+    stamp = f"file:{status.st_size}:{status.st_mtime_ns}:{status.st_ctime_ns}:{status.st_ino}"
+    changed = max(status.st_mtime_ns, status.st_ctime_ns) / 1e9
+    return FileEntry(path, status.st_size, stamp, changed, file, root)
 
 
 def _sorted_entries(folder: Path, prefix: str) -> list[_Scanned]:
-    """A folder's entries in the order of their whole paths: `a.txt` before `a/b`."""
-    found = []
+    """A folder's entries, sorted by their complete paths: `a.txt` before `a/b`."""
+    entries = []
     with os.scandir(folder) as listing:
         for entry in listing:
             try:
@@ -217,8 +217,8 @@ def _sorted_entries(folder: Path, prefix: str) -> list[_Scanned]:
             except OSError:
                 is_folder = False
             path = prefix + text_of_path(entry.name)
-            found.append((f"{path}/" if is_folder else path, is_folder, entry.name))
-    return sorted(found)
+            entries.append((f"{path}/" if is_folder else path, is_folder, entry.name))
+    return sorted(entries)
 
 
 def _entry_asset(file: Path, path: str, root: str, max_bytes: int | None) -> Asset:

@@ -1,9 +1,11 @@
-"""What Clearance asks of object storage: list, fetch and put, retried, with errors as sentences.
+"""S3 client: list, fetch, read and upload objects, with retries and errors as sentences.
 
-The only module that speaks to the network at screening, and only for a place written as an s3://
-URL. The client is s3fs's, so that credentials and endpoints are found in the ways of AWS and of
-fsspec; its calls are made here one by one, because its file system view has no room for keys such
-as `a//b` or `a/`, and keeps listings.
+The only module that uses the network while screening, and only for a place written as an s3:// URL.
+The client is that of s3fs, so that credentials and endpoints are found as for AWS and fsspec. Its
+file system interface is not used, since it loses keys such as `a//b` or `a/` and caches listings.
+
+Every call is retried (`Storage._with_retries`): exponential backoff with full jitter, and a circuit
+breaker for outages. `storage_errors.transient` says which errors are retried.
 """
 
 from __future__ import annotations
@@ -28,31 +30,31 @@ T = TypeVar("T")
 
 CHUNK = 2**18
 PART = 64 * 2**20
-"""Bytes of one part of an upload; object storage takes 10,000 of them."""
+"""Bytes of one part of an upload; S3 allows 10,000 of them."""
 
-FIRST_PAUSE = 0.5
-LONGEST_PAUSE = 20.0
-"""Seconds. The pause before a further attempt is drawn evenly from 0 to a bound, which doubles from
-the first to the longest ("full jitter"), so that many clients do not come back at once."""
+BACKOFF_SECONDS = 0.5
+MAX_BACKOFF_SECONDS = 20.0
+"""The pause before retry n is uniform between 0 and `BACKOFF_SECONDS` × 2ⁿ⁻¹, at most
+`MAX_BACKOFF_SECONDS` ("full jitter"), so that many clients do not retry at the same moment."""
 
-TIRED_AFTER = 32
-"""Calls that failed for good, one after the other, after which each gets one attempt only until one
-succeeds: an outage must not cost every object of a large drop all its pauses."""
+CIRCUIT_BREAKER_FAILURES = 32
+"""Calls in a row that failed after all their attempts. From then on a call gets one attempt, until
+one succeeds: an outage must not cost every object of a large drop all its pauses."""
 
 
 class ChangedError(Exception):
-    """The object is not the one that was listed."""
+    """The object has changed since it was listed."""
 
 
 @dataclass(frozen=True, slots=True)
 class StoredObject:
-    """An object as a listing tells it.
+    """An object, as listed.
 
     Attributes:
-        key: its whole key.
-        size: bytes.
-        etag: changes with the content; no digest of it, for an object that was put in parts.
-        modified: when it was put: seconds since the epoch, None if the server does not say.
+        key: the complete key.
+        size: in bytes.
+        etag: changes with the content; it is no digest of it if the upload was in parts.
+        modified: time of the upload, in seconds since the epoch; None if the server omits it.
     """
 
     key: str
@@ -65,13 +67,13 @@ class Storage:
     """A connection to object storage, opened on entering and closed on leaving.
 
     Raises:
-        DropError: if the extra `cloud` is not installed, or the client can't be made from what
-            the environment says.
+        DropError: if the extra `cloud` is not installed, or the client can't be configured from
+            the environment.
     """
 
     def __init__(self, settings: ObjectStorage) -> None:
         self._settings = settings
-        self._failing = 0
+        self._failed_calls = 0
 
     def __enter__(self) -> Self:
         try:
@@ -83,7 +85,7 @@ class Storage:
             ) from error
         seconds = self._settings.timeout_seconds
         try:
-            # Neither client nor listing is one that was kept. Attempts are counted here alone.
+            # No cached client or listing. botocore makes one attempt; retries are counted here.
             self._system = s3fs.S3FileSystem(
                 skip_instance_cache=True,
                 use_listings_cache=False,
@@ -95,7 +97,7 @@ class Storage:
                 },
             )
             self._client = self._run(self._system.set_session())
-        except Exception as error:  # botocore has errors of many trees for a bad configuration
+        except Exception as error:  # botocore has unrelated error classes for a bad configuration
             raise DropError(f"Object storage can't be used: {failure(error, 1)}.") from error
         return self
 
@@ -108,88 +110,88 @@ class Storage:
         self._run(self._client.close())
 
     def listing(self, bucket: str, prefix: str, most: int | None = None) -> list[StoredObject]:
-        """The objects whose keys begin with `prefix`, asked for afresh, page by page.
+        """Lists the objects whose keys begin with `prefix`, page by page, without a cache.
 
         Args:
             bucket: the bucket's name.
             prefix: the beginning; empty for all.
-            most: the first so many alone, at most 1,000.
+            most: only the first so many, at most 1,000; None for all.
 
         Raises:
-            StorageError: if it can't be had.
+            StorageError: if the listing fails.
         """
         return self._run(self._list(bucket, prefix, most))
 
-    def fetch(self, bucket: str, found: StoredObject, file: Path) -> Future[None]:
-        """Begins to write an object's bytes to the new file `file`.
+    def fetch(self, bucket: str, stored: StoredObject, file: Path) -> Future[None]:
+        """Starts to download an object to the new file `file`.
 
         The future raises:
-            ChangedError: if the object is not as it was listed.
-            StorageError: if it can't be had.
+            ChangedError: if the object has changed since it was listed.
+            StorageError: if the download fails.
             OSError: if the file can't be written.
         """
-        return self._begin(self._fetched(bucket, found, file))
+        return self._submit(self._fetch(bucket, stored, file))
 
     def read(self, bucket: str, key: str) -> bytes:
         """An object's bytes.
 
         Raises:
-            StorageError: if they can't be had.
+            StorageError: if reading fails.
         """
 
-        async def once() -> bytes:
-            answer = await self._client.get_object(Bucket=bucket, Key=key, **self._payer)
-            body: bytes = await answer["Body"].read()
+        async def attempt() -> bytes:
+            response = await self._client.get_object(Bucket=bucket, Key=key, **self._payer)
+            body: bytes = await response["Body"].read()
             return body
 
-        return self._run(self._retried(once))
+        return self._run(self._with_retries(attempt))
 
-    def begin_put(self, bucket: str, key: str, marks: Mapping[str, str]) -> Put:
-        """Begins to put an object in parts; nothing shows before `Put.complete`.
+    def start_upload(self, bucket: str, key: str, metadata: Mapping[str, str]) -> Upload:
+        """Starts a multipart upload; the object appears with `Upload.complete`.
 
         Raises:
             StorageError: if it is refused.
         """
 
-        async def once() -> str:
-            answer = await self._client.create_multipart_upload(
-                Bucket=bucket, Key=key, Metadata=dict(marks)
+        async def attempt() -> str:
+            response = await self._client.create_multipart_upload(
+                Bucket=bucket, Key=key, Metadata=dict(metadata)
             )
-            upload: str = answer["UploadId"]
-            return upload
+            identifier: str = response["UploadId"]
+            return identifier
 
-        upload = self._run(self._retried(once))
-        return Put(self, bucket, key, upload, dict(marks))
+        identifier = self._run(self._with_retries(attempt))
+        return Upload(self, bucket, key, identifier, dict(metadata))
 
     @property
     def _payer(self) -> dict[str, str]:
         return dict(self._system.req_kw)
 
-    def _begin(self, work: Coroutine[Any, Any, T]) -> Future[T]:
+    def _submit(self, work: Coroutine[Any, Any, T]) -> Future[T]:
         return asyncio.run_coroutine_threadsafe(work, self._system.loop)
 
     def _run(self, work: Coroutine[Any, Any, T]) -> T:
-        future = self._begin(work)
+        future = self._submit(work)
         try:
             return future.result()
         except BaseException:
-            future.cancel()  # an interruption here must not go on there
+            future.cancel()  # after Ctrl-C here, it must not continue on the other thread
             raise
 
     async def _list(self, bucket: str, prefix: str, most: int | None) -> list[StoredObject]:
-        found: dict[str, StoredObject] = {}
-        going: dict[str, Any] = {"MaxKeys": most} if most else {}
+        objects: dict[str, StoredObject] = {}
+        page_options: dict[str, Any] = {"MaxKeys": most} if most else {}
         while True:
 
-            async def once(going: Mapping[str, Any] = going) -> Any:
+            async def attempt(options: Mapping[str, Any] = page_options) -> Any:
                 return await self._client.list_objects_v2(
-                    Bucket=bucket, Prefix=prefix, **going, **self._payer
+                    Bucket=bucket, Prefix=prefix, **options, **self._payer
                 )
 
-            page = await self._retried(once)
+            page = await self._with_retries(attempt)
             for entry in page.get("Contents", ()):
                 modified = entry.get("LastModified")
-                found[entry["Key"]] = StoredObject(
+                objects[entry["Key"]] = StoredObject(
                     entry["Key"],
                     int(entry["Size"]),
                     entry.get("ETag") or "",
@@ -197,125 +199,131 @@ class Storage:
                 )
             token = page.get("NextContinuationToken")
             if most or not page.get("IsTruncated"):
-                return list(found.values())
-            if not token or token == going.get("ContinuationToken"):
+                return list(objects.values())
+            if not token or token == page_options.get("ContinuationToken"):
                 raise StorageError("ListingBroken", "its listing breaks off before its end")
-            going = {"ContinuationToken": token}
+            page_options = {"ContinuationToken": token}
 
-    async def _fetched(self, bucket: str, found: StoredObject, file: Path) -> None:
-        only = {"IfMatch": found.etag} if found.etag else {}
+    async def _fetch(self, bucket: str, stored: StoredObject, file: Path) -> None:
+        condition = {"IfMatch": stored.etag} if stored.etag else {}
 
-        async def once() -> None:
-            answer = await self._client.get_object(
-                Bucket=bucket, Key=found.key, **only, **self._payer
+        async def attempt() -> None:
+            response = await self._client.get_object(
+                Bucket=bucket, Key=stored.key, **condition, **self._payer
             )
-            async with answer["Body"] as body:
-                # Not every server knows If-Match.
-                if answer["ContentLength"] != found.size or (
-                    found.etag and answer.get("ETag") != found.etag
+            async with response["Body"] as body:
+                # Not every server supports If-Match.
+                if response["ContentLength"] != stored.size or (
+                    stored.etag and response.get("ETag") != stored.etag
                 ):
                     raise ChangedError
-                got = 0
+                received = 0
                 with file.open("wb") as target:
-                    while got <= found.size and (chunk := await body.read(CHUNK)):
-                        got += len(chunk)
+                    while received <= stored.size and (chunk := await body.read(CHUNK)):
+                        received += len(chunk)
                         target.write(chunk)
-            if got != found.size:
-                raise ConnectionError(f"{got:,} of {found.size:,} bytes came")
+            if received != stored.size:
+                raise ConnectionError(f"{received:,} of {stored.size:,} bytes came")
 
         try:
-            await self._retried(once)
+            await self._with_retries(attempt)
         except StorageError as error:
             if error.code in ("PreconditionFailed", "412"):
                 raise ChangedError from error
             raise
 
-    async def _retried(self, call: Callable[[], Awaitable[T]]) -> T:
-        most = 1 if self._failing >= TIRED_AFTER else self._settings.attempts
-        for attempt in range(1, most + 1):
+    async def _with_retries(self, call: Callable[[], Awaitable[T]]) -> T:
+        """The result of `call`, repeated after transient errors.
+
+        Raises:
+            ChangedError, OSError: as `call` raises it; an OSError of this machine's file only.
+            StorageError: after the last attempt, or at once if the error is not transient.
+        """
+        breaker_open = self._failed_calls >= CIRCUIT_BREAKER_FAILURES
+        attempts = 1 if breaker_open else self._settings.attempts
+        for number in range(1, attempts + 1):
             try:
-                done = await call()
+                result = await call()
             except ChangedError:
                 raise
             except Exception as error:
-                again = transient(error)
-                if not again and is_local(error):
+                retry = transient(error)
+                if not retry and is_local(error):
                     raise
-                if not again or attempt == most:
-                    self._failing += again
-                    raise StorageError(code_of(error), failure(error, attempt)) from error
-                bound = min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** (attempt - 1))
-                await asyncio.sleep(random.uniform(0, bound))  # noqa: S311
+                if not retry or number == attempts:
+                    self._failed_calls += retry
+                    raise StorageError(code_of(error), failure(error, number)) from error
+                longest = min(MAX_BACKOFF_SECONDS, BACKOFF_SECONDS * 2 ** (number - 1))
+                await asyncio.sleep(random.uniform(0, longest))  # noqa: S311
             else:
-                self._failing = 0
-                return done
+                self._failed_calls = 0
+                return result
         raise AssertionError("there is at least one attempt")
 
 
-class Put:
-    """An object on its way, which shows when it is completed, or never."""
+class Upload:
+    """A multipart upload: the object appears when it is completed, or never."""
 
     def __init__(
-        self, storage: Storage, bucket: str, key: str, upload: str, marks: dict[str, str]
+        self, storage: Storage, bucket: str, key: str, identifier: str, metadata: dict[str, str]
     ) -> None:
-        self._storage, self._upload, self._marks = storage, upload, marks
-        self._named = {"Bucket": bucket, "Key": key}
+        self._storage, self._metadata = storage, metadata
+        self._object = {"Bucket": bucket, "Key": key}
+        self._upload = {**self._object, "UploadId": identifier}
         self._parts: list[dict[str, Any]] = []
 
     def send(self, file: Path) -> None:
-        """Sends the bytes of `file`, which is at least one byte long.
+        """Uploads the bytes of `file`, which must have at least one.
 
         Raises:
-            StorageError: if they can't be sent.
+            StorageError: if it fails.
         """
         client = self._storage._client
         with file.open("rb") as stream:
             while data := stream.read(PART):
                 number = len(self._parts) + 1
 
-                async def once(data: bytes = data, number: int = number) -> str:
-                    answer = await client.upload_part(
-                        **self._named, UploadId=self._upload, PartNumber=number, Body=data
+                async def attempt(data: bytes = data, number: int = number) -> str:
+                    response = await client.upload_part(
+                        **self._upload, PartNumber=number, Body=data
                     )
-                    etag: str = answer["ETag"]
+                    etag: str = response["ETag"]
                     return etag
 
-                etag = self._storage._run(self._storage._retried(once))
+                etag = self._storage._run(self._storage._with_retries(attempt))
                 self._parts.append({"PartNumber": number, "ETag": etag})
 
     def complete(self) -> None:
-        """Lets the object show, in place of an earlier one.
+        """Makes the object appear, replacing an earlier one.
 
         Raises:
             StorageError: if it is refused.
         """
-        client, tried = self._storage._client, 0
+        client, attempts = self._storage._client, 0
 
-        async def once() -> None:
-            nonlocal tried
-            tried += 1
+        async def attempt() -> None:
+            nonlocal attempts
+            attempts += 1
             try:
                 await client.complete_multipart_upload(
-                    **self._named,
-                    UploadId=self._upload,
-                    MultipartUpload={"Parts": self._parts},
+                    **self._upload, MultipartUpload={"Parts": self._parts}
                 )
             except Exception as error:
-                # The answer to an earlier attempt may have been lost on its way.
-                if tried == 1 or code_of(error) != "NoSuchUpload":
+                # An earlier attempt may have succeeded and its response been lost.
+                if attempts == 1 or code_of(error) != "NoSuchUpload":
                     raise
-                there = await client.head_object(**self._named)
-                if there.get("Metadata") != self._marks:
+                head = await client.head_object(**self._object)
+                if head.get("Metadata") != self._metadata:
                     raise
 
-        self._storage._run(self._storage._retried(once))
+        self._storage._run(self._storage._with_retries(attempt))
 
-    def abandon(self) -> None:
-        """Takes back what was sent, as well as that can be done."""
+    def abort(self) -> None:
+        """Deletes the parts that were sent. A failure is ignored."""
         client = self._storage._client
 
-        async def once() -> None:
-            await client.abort_multipart_upload(**self._named, UploadId=self._upload)
+        async def attempt() -> None:
+            await client.abort_multipart_upload(**self._upload)
 
-        with suppress(StorageError):  # or a bucket's rule on unfinished uploads takes them away
-            self._storage._run(self._storage._retried(once))
+        with suppress(StorageError):  # a lifecycle rule of the bucket can delete them later
+            self._storage._run(self._storage._with_retries(attempt))

@@ -1,7 +1,6 @@
-"""Where a drop or a run's results lie: a path on this machine, or a place in object storage.
+"""Places of a drop or of a run's results: a path on this machine, or an s3:// URL.
 
-A place is in object storage only if it is written as a URL, so nothing leaves or enters the
-machine that was not asked for by one.
+The network is used only for a place written as a URL.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from pipeline.core.wording.visible import visible
 
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://(.*)", re.DOTALL)
 _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,253}[A-Za-z0-9]")
-# What pathlib makes of a URL.
+# A URL after it went through pathlib, which merges slashes.
 _FLATTENED = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/[^/]")
 
 
@@ -25,8 +24,8 @@ class ObjectPlace:
 
     Attributes:
         bucket: the bucket's name.
-        key: what follows it, without the first `/`: an object's key, or the beginning of the keys
-            of many; empty for the whole bucket. Taken as it stands: nothing in it is decoded.
+        key: what follows it, without the first `/`: an object's key, or a prefix of keys; empty for
+            the whole bucket. It is not URL-decoded.
     """
 
     bucket: str
@@ -40,12 +39,12 @@ class ObjectPlace:
 
     @property
     def prefix(self) -> str:
-        """What the keys of everything below this place begin with."""
+        """What the keys of all objects below this place begin with."""
         return self.key if not self.key or self.key.endswith("/") else f"{self.key}/"
 
     @property
     def name(self) -> str:
-        """The last part, as of a path."""
+        """The last part, as `Path.name`."""
         return self.key.rstrip("/").rpartition("/")[2] or self.bucket
 
 
@@ -53,7 +52,7 @@ Place = Path | ObjectPlace
 
 
 def place(text: str | Path | ObjectPlace) -> Place:
-    """The place that a user wrote.
+    """Parses a place: a path or an s3:// URL.
 
     Raises:
         DropError: if it is a URL of a kind that is not supported, or names no bucket.
@@ -73,7 +72,7 @@ def place(text: str | Path | ObjectPlace) -> Place:
         )
     bucket, _, key = rest.partition("/")
     if not _BUCKET.fullmatch(bucket):
-        # Not shown: people put secrets before an @.
+        # The URL is not shown: people put credentials before an @.
         raise DropError(
             "An s3:// place begins with the name of a bucket, as in s3://BUCKET/PREFIX; "
             "credentials are not part of it, see docs/object-storage.md."
@@ -82,7 +81,7 @@ def place(text: str | Path | ObjectPlace) -> Place:
 
 
 def refuse_url(path: Path) -> None:
-    """Raises DropError if `path` was written as a URL, where only a path will do."""
+    """Raises DropError if `path` was written as a URL, where only a path is allowed."""
     if _FLATTENED.match(str(path)):
         raise DropError(
             f"{visible(str(path))} reads as a URL, and only a drop and the results of a run may "
@@ -91,20 +90,20 @@ def refuse_url(path: Path) -> None:
 
 
 def is_inside(inner: Place, outer: Place) -> bool:
-    """Whether `inner` is `outer` or lies below it, links followed."""
+    """Whether `inner` is `outer` or below it; symbolic links are resolved."""
     if isinstance(inner, Path) and isinstance(outer, Path):
-        place, root = inner.resolve(), outer.resolve()
-        return place == root or root in place.parents
+        path, root = inner.resolve(), outer.resolve()
+        return path == root or root in path.parents
     if isinstance(inner, ObjectPlace) and isinstance(outer, ObjectPlace):
         return inner.bucket == outer.bucket and inner.prefix.startswith(outer.prefix)
     return False
 
 
-def absolute(where: Place) -> str:
-    """The place as a run records it."""
-    return str(where.resolve() if isinstance(where, Path) else where)
+def absolute(place: Place) -> str:
+    """The place as recorded in run.json: an absolute path or a URL."""
+    return str(place.resolve() if isinstance(place, Path) else place)
 
 
-def name_of(where: Place) -> str:
-    """The last part of a place, for people."""
-    return where.resolve().name if isinstance(where, Path) else where.name
+def name_of(place: Place) -> str:
+    """The last part of a place, to be displayed."""
+    return place.resolve().name if isinstance(place, Path) else place.name

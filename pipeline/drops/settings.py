@@ -1,4 +1,4 @@
-"""How places in object storage are read and written."""
+"""Settings of object storage: the section `object_storage` of a configuration."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from pipeline.core.config_file import Section
 
 
 class ObjectStorage(Section):
-    """How places in object storage (s3://) are read and written; nothing of it changes a result.
+    """How places in object storage (s3://) are read and written. It does not affect results.
 
     Attributes:
-        attempts: how often a call is tried that is throttled or loses its connection.
-        timeout_seconds: without an answer, or without a further byte of one.
-        spool_bytes: bytes of fetched objects that may lie in the temporary folder at a time; an
-            object larger than that lies there alone.
+        attempts: of a call that is throttled or loses its connection.
+        timeout_seconds: until a response begins, and between two pieces of it.
+        spool_bytes: of fetched objects in the temporary folder at a time; an object larger than
+            that is fetched when the folder is empty.
     """
 
     attempts: int = Field(default=6, ge=1, le=20)

@@ -1,6 +1,6 @@
-"""A temporary folder for bytes that came from elsewhere, which no run leaves behind.
+"""Temporary folder for objects that were fetched.
 
-It can be entered by its owner alone. A run that was killed can't clear it away; the next one does.
+Only its owner can enter it. If a run is killed, the next run deletes its folder.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ _LONGEST_SUFFIX = 32
 
 @contextmanager
 def spool() -> Iterator[Path]:
-    """A folder of the system's temporary one (`TMPDIR`), with permissions 0700, gone afterwards.
+    """A folder inside `TMPDIR` with permissions 0700, deleted on leaving the context.
 
-    Folders of earlier runs that ended without clearing away are cleared first: those of the same
-    user that no living process holds. The kernel drops a process's hold when it ends.
+    First deletes the folders of killed runs: those of the same user that no process has locked. The
+    kernel releases a process's locks when it ends.
 
     Raises:
-        DropError: if it can't be made.
+        DropError: if the folder can't be made.
     """
     try:
         _sweep()
-        folder, held = _new()
+        folder, lock = _new()
     except OSError as error:
         raise DropError(
             f"There is no temporary folder to hold objects for a while ({error.strerror}); set "
@@ -42,13 +42,13 @@ def spool() -> Iterator[Path]:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-        os.close(held)
+        os.close(lock)
 
 
 def file_name(number: int, name: str) -> str:
-    """A name for a file in a spool: the number, and the ending by which `name` is recognised.
+    """A name for a file in a spool: the number, and the suffix of `name`, which tells its format.
 
-    Whatever `name` is, what is returned is one harmless part of a path.
+    The result is a single safe path component for any `name`.
     """
     suffix = PurePosixPath(name).suffix
     fits = len(os.fsencode(suffix)) <= _LONGEST_SUFFIX and suffix.isprintable()
@@ -58,24 +58,24 @@ def file_name(number: int, name: str) -> str:
 def _new() -> tuple[Path, int]:
     while True:
         folder = Path(tempfile.mkdtemp(prefix=SPOOL))
-        held = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
-        fcntl.flock(held, fcntl.LOCK_EX)
-        # Another run may have swept it away between its making and its holding.
+        lock = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        # Another run may have deleted it before it was locked.
         with suppress(OSError):
-            if folder.stat().st_ino == os.fstat(held).st_ino:
-                return folder, held
-        os.close(held)
+            if folder.stat().st_ino == os.fstat(lock).st_ino:
+                return folder, lock
+        os.close(lock)
 
 
 def _sweep() -> None:
     for folder in Path(tempfile.gettempdir()).glob(f"{SPOOL}*"):
         with suppress(OSError):
-            found = os.lstat(folder)
-            if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
+            status = os.lstat(folder)
+            if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid():
                 continue
-            held = os.open(folder, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+            lock = os.open(folder, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
             try:
-                fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 shutil.rmtree(folder, ignore_errors=True)
             finally:
-                os.close(held)
+                os.close(lock)

@@ -1,4 +1,4 @@
-"""What object storage answers when a call fails: whether to try again, and in words."""
+"""Errors of object storage: which are transient and retried, and their sentences."""
 
 from __future__ import annotations
 
@@ -42,16 +42,16 @@ _REFUSED_CREDENTIALS = frozenset(
         "TokenRefreshRequired",
     ]
 )
-_ELSEWHERE = frozenset(
+_OTHER_REGION = frozenset(
     ["PermanentRedirect", "TemporaryRedirect", "AuthorizationHeaderMalformed", "301", "307"]
 )
 
 
 class StorageError(Exception):
-    """A call failed for good. It never leaves the modules that speak to object storage.
+    """A call failed after its retries. Callers turn it into a DropError or a fault.
 
     Attributes:
-        code: of the answer (`AccessDenied`), or the name of the error if there was no answer.
+        code: of the response (`AccessDenied`), or the name of the error if there was none.
     """
 
     def __init__(self, code: str, sentence: str) -> None:
@@ -71,10 +71,10 @@ def failure(error: BaseException, attempts: int) -> str:
         return "there is no such bucket at this endpoint"
     if code in _REFUSED_CREDENTIALS:
         return f"the credentials are refused ({code}); renew them, or use others"
-    if code in _ELSEWHERE:
+    if code in _OTHER_REGION:
         region = _region(error)
-        lies = f" ({region})" if region else ""
-        return f"the bucket lies in another region{lies}; set AWS_DEFAULT_REGION to it"
+        suffix = f" ({region})" if region else ""
+        return f"the bucket lies in another region{suffix}; set AWS_DEFAULT_REGION to it"
     if code in ("AccessDenied", "AllAccessDisabled", "Forbidden", "403"):
         return "access is denied; see docs/object-storage.md for the permissions needed"
     if code == "InvalidObjectState":
@@ -87,32 +87,32 @@ def failure(error: BaseException, attempts: int) -> str:
     if kinds & {"EndpointConnectionError", "ConnectTimeoutError", "ProxyConnectionError"}:
         return f"the endpoint can't be reached{times} ({one_line(error)})"
     if transient(error):
-        return f"it can't be had{times} ({code}: {_said(error)})"
-    return f"{code}: {_said(error)}"
+        return f"it can't be had{times} ({code}: {_message(error)})"
+    return f"{code}: {_message(error)}"
 
 
 def code_of(error: BaseException) -> str:
-    """The code of a service's answer, or the error's own name."""
-    answer = getattr(error, "response", None)
-    if isinstance(answer, Mapping):
-        code = answer.get("Error", {}).get("Code")
-        status = answer.get("ResponseMetadata", {}).get("HTTPStatusCode")
+    """The error code of a response, or the name of the error's class."""
+    response = getattr(error, "response", None)
+    if isinstance(response, Mapping):
+        code = response.get("Error", {}).get("Code")
+        status = response.get("ResponseMetadata", {}).get("HTTPStatusCode")
         return visible(str(code or status or type(error).__name__))
     return type(error).__name__
 
 
 def transient(error: BaseException) -> bool:
-    """Whether another attempt may succeed: throttling, a fault of the service, a connection."""
-    answer = getattr(error, "response", None)
-    if isinstance(answer, Mapping) and "Error" in answer:
-        status = answer.get("ResponseMetadata", {}).get("HTTPStatusCode") or 0
+    """Whether to retry: throttling, errors of the service (5xx), lost connections, timeouts."""
+    response = getattr(error, "response", None)
+    if isinstance(response, Mapping) and "Error" in response:
+        status = response.get("ResponseMetadata", {}).get("HTTPStatusCode") or 0
         return code_of(error) in _TRANSIENT or status == 429 or status >= 500
     if isinstance(error, TimeoutError | ConnectionError):
         return True
     kinds = {kind.__name__ for kind in type(error).__mro__}
     if kinds & {"SSLError", "InvalidProxiesConfigError"}:
         return False
-    # Of botocore and of aiohttp, which need not be importable here.
+    # By name, since botocore and aiohttp need not be installed.
     return bool(
         kinds
         & {
@@ -131,20 +131,20 @@ def transient(error: BaseException) -> bool:
 
 
 def is_local(error: BaseException) -> bool:
-    """Whether it is this machine's file that failed."""
+    """Whether a file on this machine failed, and not the network."""
     return isinstance(error, OSError) and type(error).__module__ == "builtins"
 
 
 def _region(error: BaseException) -> str:
-    answer = getattr(error, "response", None)
-    if not isinstance(answer, Mapping):
+    response = getattr(error, "response", None)
+    if not isinstance(response, Mapping):
         return ""
-    headers = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {})
-    found = answer.get("Error", {}).get("Region") or headers.get("x-amz-bucket-region") or ""
-    return visible(str(found))
+    headers = response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
+    region = response.get("Error", {}).get("Region") or headers.get("x-amz-bucket-region") or ""
+    return visible(str(region))
 
 
-def _said(error: BaseException) -> str:
-    answer = getattr(error, "response", None)
-    message = answer.get("Error", {}).get("Message") if isinstance(answer, Mapping) else None
+def _message(error: BaseException) -> str:
+    response = getattr(error, "response", None)
+    message = response.get("Error", {}).get("Message") if isinstance(response, Mapping) else None
     return one_line(Exception(message)) if message else one_line(error)

@@ -19,7 +19,7 @@ from pipeline.core.environment import new_run_id
 from pipeline.core.errors import DropError, RunError
 from pipeline.core.layout import MATCHES, NAMES, PASSAGES, RISK_TABLE, RUN
 from pipeline.core.wording.visible import visible
-from pipeline.drops.object_storage import Put, Storage
+from pipeline.drops.object_storage import Storage, Upload
 from pipeline.drops.places import ObjectPlace, Place
 from pipeline.drops.settings import ObjectStorage
 from pipeline.drops.spool import spool
@@ -84,25 +84,25 @@ def read_results(out: ObjectPlace, read: Callable[[Path], T]) -> T:
 def _check(storage: Storage, out: ObjectPlace) -> None:
     """Sees before the work that results may be put there: by an upload that is taken back."""
     try:
-        storage.begin_put(out.bucket, (out / RUN).key, {}).abandon()
+        storage.start_upload(out.bucket, (out / RUN).key, {}).abort()
     except StorageError as error:
         raise DropError(f"Results can't be put to {visible(str(out))}: {error}.") from error
 
 
 def _put(storage: Storage, out: ObjectPlace, files: list[Path]) -> None:
     """Puts the files there; the last of them shows last."""
-    puts: list[Put] = []
+    puts: list[Upload] = []
     marks = {"clearance-put": new_run_id()}
     try:
         for file in files:
-            puts.append(storage.begin_put(out.bucket, (out / file.name).key, marks))
+            puts.append(storage.start_upload(out.bucket, (out / file.name).key, marks))
             puts[-1].send(file)
         while puts:
             puts[0].complete()
             puts.pop(0)
     except BaseException:
         for put in puts:
-            put.abandon()
+            put.abort()
         raise
 
 

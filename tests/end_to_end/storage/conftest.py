@@ -100,7 +100,7 @@ def proxy(models, through: Proxy, monkeypatch, tmp_path) -> Proxy:
             monkeypatch.delenv(name)
     for name, value in dummy_environment(through.url).items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr(object_storage, "FIRST_PAUSE", 0.001)
+    monkeypatch.setattr(object_storage, "BACKOFF_SECONDS", 0.001)
     monkeypatch.setattr("botocore.session.create_loader", lambda *_: models)
     temporary = tmp_path / "temporary"
     temporary.mkdir()

@@ -12,8 +12,7 @@ from faulty_proxy import ALWAYS, Fault
 from pipeline.core.errors import DropError, Reason
 from pipeline.core.records import Kind
 from pipeline.core.wording.visible import visible
-from pipeline.drops import drop as drops
-from pipeline.drops import object_storage
+from pipeline.drops import object_drop, object_storage
 from pipeline.drops.discover import discover
 from pipeline.drops.drop import open_drop
 from pipeline.drops.places import ObjectPlace, place
@@ -304,7 +303,7 @@ def test_what_does_not_pass_is_a_row(client, bucket, proxy, how, temporary):
 
 def test_pauses_grow_are_random_and_bounded(client, bucket, proxy, monkeypatch):
     bounds = []
-    monkeypatch.setattr(object_storage, "FIRST_PAUSE", 0.5)
+    monkeypatch.setattr(object_storage, "BACKOFF_SECONDS", 0.5)
     monkeypatch.setattr(
         object_storage.random, "uniform", lambda low, high: bounds.append((low, high)) or 0
     )
@@ -315,8 +314,8 @@ def test_pauses_grow_are_random_and_bounded(client, bucket, proxy, monkeypatch):
 
 
 def test_an_outage_does_not_cost_every_object_all_attempts(client, bucket, proxy, monkeypatch):
-    monkeypatch.setattr(object_storage, "TIRED_AFTER", 2)
-    monkeypatch.setattr(drops, "AT_ONCE", 1)
+    monkeypatch.setattr(object_storage, "CIRCUIT_BREAKER_FAILURES", 2)
+    monkeypatch.setattr(object_drop, "MAX_FETCHES", 1)
     put(client, bucket, {f"{n}.txt": b"words" for n in range(6)})
     proxy.faults.append(Fault(r"GET /drops/[0-3]\.txt", "503 SlowDown", ALWAYS))
     proxy.faults.append(Fault(r"GET /drops/5\.txt", "503 SlowDown", 2))

@@ -4,8 +4,8 @@ Keys are sorted by code point, there are no blanks, and everything beyond ASCII 
 are written as Python writes them (the shortest digits that give the same float). Any change here
 changes every stored digest: of configurations, fingerprint specs, index versions and cache keys.
 
-`pipeline.decisions.canonical` is stricter, after RFC 8785, because people outside Clearance must
-be able to recompute its hashes in another language.
+`pipeline.decisions.canonical_json` is stricter, after RFC 8785, because people outside Clearance
+must be able to recompute its hashes in another language.
 """
 
 from __future__ import annotations

@@ -19,8 +19,9 @@ from pipeline.decisions.checkpoints import (
     signing_key,
 )
 from pipeline.decisions.database import EVENTS, Database, driver_said, sa
-from pipeline.decisions.event_rows import AlteredError, event_of
-from pipeline.decisions.events import FIRST, Opened
+from pipeline.decisions.event_rows import event_of
+from pipeline.decisions.events import Opened
+from pipeline.decisions.hash_chain import GENESIS_HASH, AlteredError
 from pipeline.decisions.places import CHECKPOINTS
 from pipeline.decisions.sqlite_file import content_faults, header_faults
 
@@ -181,7 +182,7 @@ class _Chain:
         self.hashes: dict[int, str] = {}
         self.record = ""
         self.events = 0
-        self.head = FIRST
+        self.head = GENESIS_HASH
         self.kinds: Counter[str] = Counter()
         self.first_bad: int | None = None
         self.faults: list[str] = []

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any, Self
 
 from pipeline.core.errors import RecordError
-from pipeline.decisions.canonical import canonical, parsed
-from pipeline.decisions.events import FIRST
+from pipeline.decisions.canonical_json import canonical_bytes, parse_canonical
+from pipeline.decisions.hash_chain import GENESIS_HASH
 from pipeline.decisions.record import now
 from reference_index.atomic_write import new_file
 
@@ -77,7 +77,7 @@ class Checkpoint:
 
     def line(self) -> bytes:
         """The checkpoint as a line of its file, without the line feed."""
-        return canonical({"statement": self.statement(), "signature": self.signature})
+        return canonical_bytes({"statement": self.statement(), "signature": self.signature})
 
     @classmethod
     def of_line(cls, line: bytes) -> Self:
@@ -86,7 +86,7 @@ class Checkpoint:
         Raises:
             ValueError: if these are not the very bytes of a checkpoint.
         """
-        value = parsed(line)
+        value = parse_canonical(line)
         try:
             given = {name: one for name, one in value["statement"].items() if name != "count"}
             found = cls(**given, signature=value["signature"])
@@ -209,9 +209,9 @@ def add_checkpoint(
             head,
             now(),
             fingerprint(key.public_key()),
-            hashlib.sha256(lines[-1]).hexdigest() if lines else FIRST,
+            hashlib.sha256(lines[-1]).hexdigest() if lines else GENESIS_HASH,
         )
-        signed = key.sign(_MEANING + canonical(unsigned.statement()))
+        signed = key.sign(_MEANING + canonical_bytes(unsigned.statement()))
         done = Checkpoint(**{**_fields(unsigned), "signature": signed.hex()})
         line = done.line() + b"\n"
         try:
@@ -239,7 +239,7 @@ def read_lines(data: bytes) -> tuple[list[bytes], list[Checkpoint], list[str]]:
         return [], [], ["The last line is cut off."]
     lines = data[:-1].split(b"\n")
     found: list[Checkpoint] = []
-    previous = FIRST
+    previous = GENESIS_HASH
     for number, line in enumerate(lines, start=1):
         try:
             one = Checkpoint.of_line(line)
@@ -265,7 +265,7 @@ def signature_faults(found: Sequence[Checkpoint], keys: Sequence[Ed25519PublicKe
             )
             continue
         try:
-            key.verify(bytes.fromhex(one.signature), _MEANING + canonical(one.statement()))
+            key.verify(bytes.fromhex(one.signature), _MEANING + canonical_bytes(one.statement()))
         except InvalidSignature:
             faults.append(f"The signature of checkpoint {one.number} is not that of its key.")
     return faults

@@ -1,14 +1,11 @@
-"""An event as a row of the table, and back with everything compared."""
+"""An event as a row of the table, and back with every column checked."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from pipeline.decisions.events import Event, chained
-
-
-class AlteredError(Exception):
-    """A stored row is not what was written: half a sentence says how."""
+from pipeline.decisions.events import Event
+from pipeline.decisions.hash_chain import AlteredError, check_hash, check_link, check_place
 
 
 def row_of(event: Event) -> dict[str, Any]:
@@ -28,40 +25,31 @@ def row_of(event: Event) -> dict[str, Any]:
     }
 
 
-def event_of(stored: Any, place: int | None = None, previous: str | None = None) -> Event:
+def event_of(row: Any, place: int | None = None, previous: str | None = None) -> Event:
     """The event of a stored row.
 
     Args:
-        stored: the row, with the table's columns as attributes.
-        place: which place it should have in the record.
-        previous: hash of the event that should stand before it.
+        row: with the table's columns as attributes.
+        place: the place that it should have in the record; None if not known.
+        previous: hash of the event that should be before it; None if not known.
 
     Raises:
         AlteredError: if a column is not what the body says, the body is not what the hash says, or
             the row is not the one that belongs there.
     """
-    if place is not None and stored.seq != place:
-        if isinstance(stored.seq, int) and stored.seq > place:
-            raise AlteredError(f"was removed: the next one that is there is event {stored.seq}")
-        raise AlteredError("was altered: its place is not a number that follows")
-    if not isinstance(stored.body, bytes) or not _hex(stored.previous) or not _hex(stored.hash):
-        raise AlteredError("was altered: its body or a hash is not of its form")
-    if chained(stored.previous, stored.body) != stored.hash:
-        raise AlteredError("was altered: its bytes do not give its hash")
+    if place is not None:
+        check_place(row.seq, place)
+    check_hash(row.previous, row.body, row.hash)
     try:
-        event = Event.of_body(stored.body, stored.previous)
+        event = Event.of_body(row.body, row.previous)
     except ValueError as error:
         raise AlteredError(f"was altered: its body is {error}") from None
-    if event.seq != stored.seq:
+    if event.seq != row.seq:
         raise AlteredError(f"was reordered: event {event.seq} stands in its place")
-    if previous is not None and event.previous != previous:
-        raise AlteredError("was altered or put in: it does not follow from the one before it")
-    for name, value in row_of(event).items():
-        found = getattr(stored, name)
-        if type(found) is not type(value) or found != value:
+    if previous is not None:
+        check_link(event.previous, previous)
+    for name, expected in row_of(event).items():
+        value = getattr(row, name)
+        if type(value) is not type(expected) or value != expected:
             raise AlteredError(f"was altered: its column {name} is not what its body says")
     return event
-
-
-def _hex(value: object) -> bool:
-    return isinstance(value, str) and len(value) == 64 and set(value) <= set("0123456789abcdef")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,13 +14,11 @@ from pipeline.core.errors import RecordError
 from pipeline.core.records import Band
 from pipeline.core.wording.visible import visible
 from pipeline.decisions.basis import Basis, Item
-from pipeline.decisions.canonical import canonical, parsed
+from pipeline.decisions.canonical_json import canonical_bytes, parse_canonical
+from pipeline.decisions.hash_chain import chain_hash
 
 FORM = 1
 """The form of an event's body. Another number is refused and not guessed at."""
-
-FIRST = "0" * 64
-"""What the first event has as the hash of the one before it."""
 
 # Beyond what `visible` escapes: joiners, fillers and variation selectors, of any category, and the
 # braille pattern without a dot.
@@ -149,7 +146,7 @@ class Event:
         time: when it was written, UTC, ISO 8601 to the microsecond.
         actor: who did it, as the program was told.
         payload: what was done.
-        previous: hash of the event before; `FIRST` for the first.
+        previous: hash of the event before; `GENESIS_HASH` for the first.
         hash: SHA-256 (hex) of the 32 bytes of `previous` and `body`.
         body: the canonical bytes of everything above but `previous`.
     """
@@ -173,8 +170,8 @@ class Event:
             "kind": self.kind,
             "payload": payload_json(self.payload),
         }
-        object.__setattr__(self, "body", canonical(value))
-        object.__setattr__(self, "hash", chained(self.previous, self.body))
+        object.__setattr__(self, "body", canonical_bytes(value))
+        object.__setattr__(self, "hash", chain_hash(self.previous, self.body))
 
     @property
     def kind(self) -> EventKind:
@@ -195,7 +192,7 @@ class Event:
         Raises:
             ValueError: if they are not the very bytes that such an event is written as.
         """
-        value = parsed(body)
+        value = parse_canonical(body)
         try:
             if value["form"] != FORM:
                 raise ValueError(f"of form {value['form']!r}, which this version does not know")
@@ -206,15 +203,6 @@ class Event:
         if found.body != body:
             raise ValueError("holds more than an event of its kind has")
         return found
-
-
-def chained(previous: str, body: bytes) -> str:
-    """The hash of an event: SHA-256 (hex) of the hash before it (32 bytes), then its body.
-
-    Raises:
-        ValueError: if `previous` is not 64 hex digits.
-    """
-    return hashlib.sha256(bytes.fromhex(previous) + body).hexdigest()
 
 
 def payload_json(payload: Payload) -> dict[str, Any]:
@@ -275,7 +263,7 @@ def payload_of(kind: EventKind, value: Mapping[str, Any]) -> Payload:
             return Comment(Item.of_json(value), value["text"])
 
 
-def person(name: str, *, what: str = "The name of who does this") -> str:
+def person_name(name: str, *, what: str = "The name of who does this") -> str:
     """A person's name as the record keeps it: composed (NFC), without spaces around it.
 
     Raises:
@@ -294,7 +282,7 @@ def person(name: str, *, what: str = "The name of who does this") -> str:
     return kept
 
 
-def bands_named(names: Sequence[str]) -> tuple[Band, ...]:
+def parse_bands(names: Sequence[str]) -> tuple[Band, ...]:
     """The bands that a person names; `none` is no band.
 
     Raises:
@@ -311,10 +299,10 @@ def bands_named(names: Sequence[str]) -> tuple[Band, ...]:
 
 def same_person(one: str, other: str) -> bool:
     """Whether two names are one person's: letter case and compatible forms aside."""
-    return folded(one) == folded(other)
+    return folded_name(one) == folded_name(other)
 
 
-def folded(name: str) -> str:
+def folded_name(name: str) -> str:
     """The one spelling of all that are one person's name.
 
     Compatibility caseless matching (Unicode 3.13, D146): what folding a letter's case takes apart
@@ -324,7 +312,7 @@ def folded(name: str) -> str:
     return " ".join(unicodedata.normalize("NFKC", once.casefold()).split())
 
 
-def words(text: str, what: str) -> str:
+def clean_text(text: str, what: str) -> str:
     """A reason, note or comment as the record keeps it: line ends as line feeds, no spaces around.
 
     Raises:

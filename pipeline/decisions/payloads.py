@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from pipeline.core.errors import RecordError
 from pipeline.decisions.basis import Basis, Item
-from pipeline.decisions.events import Assignment, Choice, Comment, Decision, Rules, person, words
+from pipeline.decisions.events import (
+    Assignment,
+    Choice,
+    Comment,
+    Decision,
+    Rules,
+    clean_text,
+    person_name,
+)
 
 
 def decision(
@@ -22,7 +30,7 @@ def decision(
         RecordError: if a reason is missing where the rules want one, `false_match` is said of a row
             without a work or whose bytes could not be read, or words or a name can't be kept.
     """
-    choice, kept = Choice(choice), words(reason, "reason")
+    choice, kept = Choice(choice), clean_text(reason, "reason")
     if choice is Choice.FALSE_MATCH and (basis.work_id is None or basis.asset_id is None):
         raise RecordError(
             "false_match is said of a file and a work together, and this row lacks one of them."
@@ -33,8 +41,8 @@ def decision(
         basis,
         choice,
         kept,
-        words(note, "note"),
-        person(assignee, what="The assignee") if assignee else "",
+        clean_text(note, "note"),
+        person_name(assignee, what="The assignee") if assignee else "",
         rules.persons(basis.band),
     )
 
@@ -45,8 +53,8 @@ def assignment(item: Item, assignee: str, note: str = "") -> Assignment:
     Raises:
         RecordError: if the name or the note can't be kept.
     """
-    whom = person(assignee, what="The assignee") if assignee else ""
-    return Assignment(item, whom, words(note, "note"))
+    whom = person_name(assignee, what="The assignee") if assignee else ""
+    return Assignment(item, whom, clean_text(note, "note"))
 
 
 def comment(item: Item, text: str) -> Comment:
@@ -55,7 +63,7 @@ def comment(item: Item, text: str) -> Comment:
     Raises:
         RecordError: if there are none, or they can't be kept.
     """
-    kept = words(text, "comment")
+    kept = clean_text(text, "comment")
     if not kept:
         raise RecordError("A comment without words was not written.")
     return Comment(item, kept)

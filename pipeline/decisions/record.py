@@ -15,9 +15,8 @@ from pipeline.core.records import Band
 from pipeline.decisions import payloads
 from pipeline.decisions.basis import Basis, Item
 from pipeline.decisions.database import EVENTS, Database, sa
-from pipeline.decisions.event_rows import AlteredError, event_of, row_of
+from pipeline.decisions.event_rows import event_of, row_of
 from pipeline.decisions.events import (
-    FIRST,
     Choice,
     Decision,
     Event,
@@ -26,9 +25,10 @@ from pipeline.decisions.events import (
     Payload,
     Rules,
     Undo,
-    person,
-    words,
+    clean_text,
+    person_name,
 )
+from pipeline.decisions.hash_chain import GENESIS_HASH, AlteredError
 from pipeline.decisions.state import Items, ItemState, item_state
 
 Done = TypeVar("Done")
@@ -90,7 +90,9 @@ class Record:
                 if not sa.inspect(connection).has_table(EVENTS.name):
                     database.make(connection)
                     opened = Opened(secrets.token_hex(16))
-                    first = Event(1, secrets.token_hex(16), now(), person(actor), opened, FIRST)
+                    first = Event(
+                        1, secrets.token_hex(16), now(), person_name(actor), opened, GENESIS_HASH
+                    )
                     connection.execute(EVENTS.insert(), row_of(first))
         elif not database.there:
             raise RecordError(
@@ -158,7 +160,7 @@ class Record:
         Raises:
             RecordError: as in `decide`; nothing is written then.
         """
-        who = person(actor)
+        who = person_name(actor)
         for name in bases:
             _refuse_name(name)
 
@@ -197,7 +199,7 @@ class Record:
             RecordError: if there is no such decision, it was taken back already, or it is another
                 person's first decision, which the actor may not see yet.
         """
-        kept = words(reason, "reason")
+        kept = clean_text(reason, "reason")
         if not kept:
             raise RecordError("Taking back a decision needs a reason.")
 
@@ -211,7 +213,7 @@ class Record:
                 return Undo(decided.item, of, kept)  # sent twice
             if of in state.undone:
                 raise RecordError(f"The decision {of} was taken back already.")
-            if decided not in state.shown_to(person(actor)):
+            if decided not in state.shown_to(person_name(actor)):
                 raise RecordError(
                     "The first decision on this item can't be taken back by who has yet to give "
                     "the second."
@@ -282,7 +284,7 @@ class Record:
             RecordError: at the first that was altered, or where one is missing.
         """
         query = sa.select(EVENTS).where(EVENTS.c.seq > after).order_by(EVENTS.c.seq)
-        previous: str | None = FIRST if after == 0 else known
+        previous: str | None = GENESIS_HASH if after == 0 else known
         with self.database.reading() as connection:
             if known is not None:
                 self._refuse_another(connection, after, known)
@@ -368,7 +370,7 @@ class Record:
         event_id: str | None,
         check: Check | None = None,
     ) -> Event:
-        who, name = person(actor), event_id or secrets.token_hex(16)
+        who, name = person_name(actor), event_id or secrets.token_hex(16)
         _refuse_name(name)
         return self._written(lambda connection: self._write(connection, who, payload, name, check))
 

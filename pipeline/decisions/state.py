@@ -1,4 +1,4 @@
-"""Where items stand: events folded, nothing stored."""
+"""State of each item, computed from its events; nothing is stored."""
 
 from __future__ import annotations
 

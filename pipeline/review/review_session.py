@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import threading
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -15,7 +14,7 @@ import pyarrow as pa
 from pipeline.core.errors import RunError
 from pipeline.core.records import Band
 from pipeline.decisions.basis import Basis
-from pipeline.decisions.canonical import canonical
+from pipeline.decisions.canonical_json import canonical_digest
 from pipeline.decisions.database import Database
 from pipeline.decisions.events import Event, Rules
 from pipeline.decisions.record import Record
@@ -159,7 +158,7 @@ class ReviewSession:
 
         A form carries it back, so that nobody decides on a row that another run put in its place.
         """
-        return hashlib.sha256(canonical(self.basis(row, work_id).to_json())).hexdigest()
+        return canonical_digest(self.basis(row, work_id).to_json())
 
     def states(self, rows: Iterable[dict[str, Any]]) -> list[ItemState]:
         """Where many rows stand, all at one moment; not for showing."""

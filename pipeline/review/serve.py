@@ -109,7 +109,7 @@ def serve(options: ServeOptions, tell: Callable[[Served], None]) -> None:
     try:
         import uvicorn
 
-        from pipeline.decisions.events import person
+        from pipeline.decisions.events import person_name
         from pipeline.review.access.people import Person, Role, read_people
         from pipeline.review.access.sessions import Access
         from pipeline.review.app import create_app
@@ -146,7 +146,7 @@ def serve(options: ServeOptions, tell: Callable[[Served], None]) -> None:
         raise RecordError(
             f"{options.out} is object storage, which can't hold a record: give --record."
         )
-    starter = person(options.name if options.name is not None else _login(), what="--as")
+    starter = person_name(options.name if options.name is not None else _login(), what="--as")
     review = ReviewSession(stored, where, second_person=options.second_person, starter=starter)
     if options.users is not None:
         read_people(options.users)

@@ -21,7 +21,8 @@ from pipeline.core.layout import DECIDED, DECIDED_CSV
 from pipeline.core.layout import RUN as RUN_JSON
 from pipeline.core.records import Band
 from pipeline.decisions.basis import Basis
-from pipeline.decisions.events import FIRST, Choice
+from pipeline.decisions.events import Choice
+from pipeline.decisions.hash_chain import GENESIS_HASH
 from pipeline.decisions.record import Record
 from pipeline.results.decided import COLUMNS
 from pipeline.results.files import ResultFiles, read_run
@@ -120,7 +121,7 @@ def test_exports_hold_every_event(tmp_path):
     assert rows[1]["decision"] == "needs_licence"
     assert rows[-1]["actor"].startswith("'=")
     value = json.loads((tmp_path / "export.json").read_text(encoding="utf-8"))
-    previous = FIRST
+    previous = GENESIS_HASH
     for one in value["events"]:  # whoever has this file alone can follow the chain
         assert one["previous"] == previous
         previous = hashlib.sha256(bytes.fromhex(previous) + one["body"].encode()).hexdigest()

@@ -22,8 +22,8 @@ from pipeline.core.errors import RecordError
 from pipeline.core.records import Band
 from pipeline.decisions.audit import verify
 from pipeline.decisions.basis import Item
-from pipeline.decisions.canonical import canonical, parsed
-from pipeline.decisions.events import Choice, EventKind, Rules, folded, same_person
+from pipeline.decisions.canonical_json import canonical_bytes, parse_canonical
+from pipeline.decisions.events import Choice, EventKind, Rules, folded_name, same_person
 from pipeline.decisions.record import PassedOverError, Record
 from pipeline.decisions.state import ItemState
 
@@ -126,7 +126,7 @@ def test_of_many_at_one_instant_the_check_lets_one_through(place):
 )
 def test_one_person_under_two_spellings_is_one(one, other):
     assert same_person(one, other)
-    assert folded(folded(one)) == folded(one)
+    assert folded_name(folded_name(one)) == folded_name(one)
 
 
 @pytest.mark.parametrize(
@@ -276,19 +276,19 @@ def test_without_the_extra_one_sentence_says_so(tmp_path):
 
 def test_canonical_json_is_one_form_only():
     value = {"€": '\u2028\x7f\x1f"\\/', "\ud83d\ude00": 1, "\ufb33": [True, None, -5], "a": ""}
-    data = canonical({"a": "", "€": value["€"], "😀": 1, "\ufb33": [True, None, -5]})
+    data = canonical_bytes({"a": "", "€": value["€"], "😀": 1, "\ufb33": [True, None, -5]})
     # RFC 8785, 3.2.3: by UTF-16 units, so the surrogates of the face stand before U+FB33.
     assert data.decode() == (
         '{"a":"","€":"\u2028\x7f\\u001f\\"\\\\/","😀":1,"\ufb33":[true,null,-5]}'
     )
-    assert canonical(parsed(data)) == data
+    assert canonical_bytes(parse_canonical(data)) == data
     for wrong in (b'{"a": 1}', b'{"b":1,"a":2}', b'{"a":1,"a":1}', b"1.0", b"NaN", b'"\\u0061"',
                   b"\xff", b"9007199254740992", b"[" * 5000, b"-0"):  # fmt: skip
         with pytest.raises(ValueError):  # noqa: PT011 - json's own errors are such
-            parsed(wrong)
+            parse_canonical(wrong)
     for wrong_value in (0.5, {1: 2}, {"a": b""}, "\ud800", 2**53):
         with pytest.raises(ValueError):  # noqa: PT011
-            canonical(wrong_value)
+            canonical_bytes(wrong_value)
 
 
 def _decide_many(place: str, who: int, number: int, out: object) -> None:

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from pipeline.core.records import Band
 from pipeline.decisions.basis import Basis, Item, reasons_to_reopen
-from pipeline.decisions.events import FIRST, Assignment, Choice, Comment, Decision, Event, Undo
+from pipeline.decisions.events import Assignment, Choice, Comment, Decision, Event, Undo
+from pipeline.decisions.hash_chain import GENESIS_HASH
 from pipeline.decisions.state import Items, State, item_state
 
 PEOPLE = ("anna", "bob", "carol")
@@ -25,7 +26,7 @@ class Said:
         self.events: list[Event] = []
 
     def add(self, actor: str, payload) -> Event:
-        previous = self.events[-1].hash if self.events else FIRST
+        previous = self.events[-1].hash if self.events else GENESIS_HASH
         seq = len(self.events) + 1
         time = f"2030-01-01T00:00:{seq:02d}.000000Z"
         self.events.append(Event(seq, f"{seq:032x}", time, actor, payload, previous))

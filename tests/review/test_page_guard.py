@@ -1,4 +1,4 @@
-"""No request gets past the guard: every route, every role, every door."""
+"""Every route refuses requests without the role or the CSRF token that it requires."""
 
 from __future__ import annotations
 
@@ -8,7 +8,14 @@ import pytest
 from fastapi import APIRouter, FastAPI
 from page_samples import ANNA, BOB, DORA, HOST, ORIGIN, READER, ReviewSite
 
-from pipeline.review.access.guard import LEAST, OPEN, GuardedRoute, page_router, refuse_unguarded
+from pipeline.review.access.guard import (
+    LEAST,
+    OPEN,
+    GuardedRoute,
+    guarded_router,
+    refuse_unguarded,
+    requires,
+)
 from pipeline.review.access.sessions import Access, Person, Role
 
 OPEN_ROUTES = {
@@ -65,7 +72,7 @@ def test_a_forged_cookie_is_nobody(site):
 
 
 @pytest.mark.parametrize("person", [READER, ANNA, DORA], ids=lambda p: str(p.role))
-def test_every_route_asks_its_role(site, person):
+def test_every_route_requires_its_role(site, person):
     browser = site.browser(person)
     for method, path, least in every_route(site):
         if least is None or path == "/logout":
@@ -79,7 +86,7 @@ def test_every_route_asks_its_role(site, person):
             assert "takes the role" in answer.text
 
 
-def test_what_writes_asks_for_at_least_a_reviewer(site):
+def test_what_writes_requires_at_least_a_reviewer(site):
     declared = {path: least for method, path, least in every_route(site) if method == "POST"}
     assert {path: declared[path] for path in WRITING} == WRITING
     assert set(declared) == {*WRITING, "/login", "/logout"}
@@ -87,17 +94,17 @@ def test_what_writes_asks_for_at_least_a_reviewer(site):
 
 @pytest.mark.parametrize("how", ["missing", "wrong", "another session's"])
 @pytest.mark.parametrize("as_json", [True, False])
-def test_every_writing_route_asks_for_the_sessions_word(site, how, as_json):
+def test_every_writing_route_needs_the_csrf_token(site, how, as_json):
     browser = site.browser(DORA)
-    word = {"missing": None, "wrong": "x", "another session's": site.browser(ANNA).csrf}[how]
+    token = {"missing": None, "wrong": "x", "another session's": site.browser(ANNA).csrf}[how]
     for method, path, least in every_route(site):
         if method == "GET" or least is None:
             continue
         if as_json:
-            headers = {} if word is None else {"x-csrf-token": word}
+            headers = {} if token is None else {"x-csrf-token": token}
             answer = browser.client.post(path, json={}, headers=headers)
         else:
-            answer = browser.client.post(path, data={} if word is None else {"csrf": word})
+            answer = browser.client.post(path, data={} if token is None else {"csrf": token})
         assert answer.status_code == 403, path
     assert site.review.record is None
 
@@ -162,22 +169,21 @@ def test_templates_keep_to_the_policy():
 
 
 def test_a_route_without_a_declaration_cant_be_registered():
-    app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
     with pytest.raises(TypeError, match="least role"):
         GuardedRoute("/x", lambda: None)
     with pytest.raises(TypeError, match="least role"):
         GuardedRoute("/x", lambda: None, openapi_extra={LEAST: "king"})
-    with pytest.raises(TypeError):
-        page_router().get("/x")
-    router = page_router()
-    router.get("/x", least=Role.READER)(lambda: None)
-    router.attach(app)
-    refuse_unguarded(app)
-    past = APIRouter()
-    past.get("/past")(lambda: None)
-    app.include_router(past)
+    router = guarded_router()
+    with pytest.raises(TypeError, match="least role"):
+        router.get("/x")(lambda: None)
+    router.get("/x", openapi_extra=requires(Role.READER))(lambda: None)
+    app = FastAPI(routes=router.routes, openapi_url=None, docs_url=None, redoc_url=None)
+    refuse_unguarded(app.routes)
+    unguarded = APIRouter()
+    unguarded.get("/past")(lambda: None)
+    app.include_router(unguarded)
     with pytest.raises(TypeError, match="not guarded"):
-        refuse_unguarded(app)
+        refuse_unguarded(app.routes)
 
 
 def test_the_openapi_document_says_each_least_role(site):

@@ -9,7 +9,7 @@ import pytest
 from page_samples import ANNA, HOST
 
 from pipeline.core.errors import RecordError
-from pipeline.review.access import guard
+from pipeline.review.access import middleware
 from pipeline.review.access import sessions as access_module
 from pipeline.review.access.people import read_people
 from pipeline.review.access.sessions import Access
@@ -68,10 +68,10 @@ def test_origins_that_are_none(site, origin):
     assert raw(site, body, kind, origin=origin).status_code == 403
 
 
-def test_a_word_that_is_no_text(site):
+def test_a_csrf_token_that_is_no_text(site):
     browser = site.browser(ANNA)
-    for word in ("%ed%a0%80", "%ff", "é"):
-        body = f"csrf={word}&{fields(site)}".encode()
+    for token in ("%ed%a0%80", "%ff", "é"):
+        body = f"csrf={token}&{fields(site)}".encode()
         kind = {"content-type": "application/x-www-form-urlencoded"}
         assert browser.client.post("/comment", content=body, headers=kind).status_code == 403
 
@@ -114,7 +114,7 @@ def test_other_methods_do_nothing(site, method):
 
 
 def test_a_body_that_never_ends_is_not_waited_for(site, monkeypatch):
-    monkeypatch.setattr(guard, "BODY_SECONDS", 0.05)
+    monkeypatch.setattr(middleware, "BODY_TIMEOUT_SECONDS", 0.05)
     browser = site.browser(ANNA)
     sent: list[dict] = []
 

@@ -199,7 +199,7 @@ def audit_rules(
     """Show what is asked of decisions, or set it. Setting it is an event of the record."""
     from dataclasses import replace
 
-    from pipeline.decisions.events import bands_named
+    from pipeline.decisions.events import parse_bands
     from pipeline.decisions.record import Record
 
     setting = second_person is not None or reason_in is not None
@@ -208,9 +208,9 @@ def audit_rules(
     opened = Record.open(record, create=setting, actor=by or "clearance")
     rules = opened.rules
     if second_person is not None:
-        rules = replace(rules, second_person=bands_named(second_person))
+        rules = replace(rules, second_person=parse_bands(second_person))
     if reason_in is not None:
-        rules = replace(rules, reason_in=bands_named(reason_in))
+        rules = replace(rules, reason_in=parse_bands(reason_in))
     if setting:
         opened.set_rules(str(by), rules)
         rules = opened.rules

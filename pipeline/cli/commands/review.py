@@ -80,9 +80,9 @@ def review(
 
     bands = None
     if second_person is not None:
-        from pipeline.decisions.events import bands_named
+        from pipeline.decisions.events import parse_bands
 
-        bands = bands_named(second_person)
+        bands = parse_bands(second_person)
     serve(
         ServeOptions(
             out,

@@ -1,1 +1,1 @@
-"""Who may see the review page and decide on it: people, sessions, CSRF."""
+"""Who may use the review page: people, sessions, roles, the CSRF check, host and body limits."""

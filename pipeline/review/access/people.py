@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.core.errors import RecordError
-from pipeline.decisions.events import person, same_person
+from pipeline.decisions.events import person_name, same_person
 from reference_index.atomic_write import write_atomically
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ def read_people(file: Path) -> dict[str, Account]:
 
 
 def _account(given: Mapping[str, Any], others: Iterable[str]) -> Account:
-    account = Account(Person(person(given["name"]), Role(given["role"])), given["password"])
+    account = Account(Person(person_name(given["name"]), Role(given["role"])), given["password"])
     if any(same_person(name, account.person.name) for name in others):
         raise ValueError(f"{account.person.name} is in it twice")
     if not str(account.password).startswith("$argon2"):
@@ -104,7 +104,7 @@ def set_person(file: Path, name: str, role: Role, password: str) -> bool:
     Raises:
         RecordError: if the name or the password can't be used, or the file can't.
     """
-    kept = person(name)
+    kept = person_name(name)
     if not SHORTEST_PASSWORD <= len(password) <= LONGEST_PASSWORD:
         raise RecordError(f"A password has {SHORTEST_PASSWORD} to {LONGEST_PASSWORD} characters.")
     accounts = read_people(file) if file.exists() else {}

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.core.errors import RecordError
-from pipeline.decisions.events import folded, same_person
+from pipeline.decisions.events import folded_name, same_person
 from pipeline.review.access.people import Account, Person, Role, prepare, proves, read_people
 
 __all__ = ["Access", "Person", "Role", "Session", "TooManyTriesError"]
@@ -108,7 +108,7 @@ class Access:
                 an address, for a time; and while too many others are at it.
             RecordError: if the file of people can't be read any more.
         """
-        key = (address, folded(name)[:200])
+        key = (address, folded_name(name)[:200])
         with self._lock:
             recent = [t for t in self._wrong.get(key, []) if self._clock() - t < TRIES_SECONDS]
             # Counted before the password is looked at, so that tries sent at once all count.

@@ -1,1 +1,1 @@
-"""The routes of the review page, and the bodies of their requests."""
+"""The routes of the review page, and the payloads of their requests."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import secrets
 from collections import Counter
 from collections.abc import Mapping
@@ -16,21 +15,29 @@ from pipeline.core.errors import RecordError
 from pipeline.core.records import Band
 from pipeline.decisions import payloads
 from pipeline.decisions.basis import Basis
-from pipeline.decisions.canonical import canonical
+from pipeline.decisions.canonical_json import canonical_digest
 from pipeline.decisions.events import Choice, Decision, Payload
 from pipeline.decisions.record import PassedOverError
 from pipeline.decisions.state import ItemState, State
-from pipeline.review.access import guard
-from pipeline.review.access.guard import page_router
+from pipeline.review.access.guard import guarded_router, requires, signed_in_person
 from pipeline.review.access.people import Person, Role
+from pipeline.review.access.permissions import still_signed_in
 from pipeline.review.pages import page
 from pipeline.review.queue.filters import Filters
+from pipeline.review.request_body import is_form, read_body
 from pipeline.review.review_session import ReviewSession
-from pipeline.review.routes.bodies import ANSWERS, BulkAsk, BulkDo, body_of, taken
+from pipeline.review.routes.request_payloads import (
+    RESPONSES,
+    BulkPreviewRequest,
+    BulkRequest,
+    route_options,
+)
 from pipeline.review.wording import CHOICES, MEANINGS
 
-router = page_router()
-Who = Annotated[Person, Depends(guard.person)]
+router = guarded_router()
+SignedIn = Annotated[Person, Depends(signed_in_person)]
+BulkPreviewBody = Annotated[BulkPreviewRequest, Depends(read_body(BulkPreviewRequest))]
+BulkBody = Annotated[BulkRequest, Depends(read_body(BulkRequest))]
 
 MOST_ROWS = 1000
 """Each decision is an event of its own, and all are written at once, while other writers wait."""
@@ -63,7 +70,7 @@ class Plan:
     preview: str
 
 
-def plan(review: ReviewSession, ask: BulkAsk) -> Plan:
+def plan(review: ReviewSession, ask: BulkPreviewRequest) -> Plan:
     """The plan of a bulk decision, as things stand now.
 
     Rows that want a second person are never in it: two looks are the point of them. Nor are rows on
@@ -113,11 +120,11 @@ def plan(review: ReviewSession, ask: BulkAsk) -> Plan:
         "decision": [str(ask.choice), ask.reason, ask.note, ask.assignee],
         "query": filters.query(),
     }
-    name = hashlib.sha256(canonical(shown)).hexdigest()
+    name = canonical_digest(shown)
     return Plan(filters, len(numbers), tuple(bases.values()), dict(left_out), name)
 
 
-@router.get("/bulk", least=Role.APPROVER, responses=ANSWERS)
+@router.get("/bulk", openapi_extra=requires(Role.APPROVER), responses=RESPONSES)
 def ask_bulk(request: Request) -> Response:
     """The form for a bulk decision on the filter in the query string."""
     review: ReviewSession = request.app.state.review
@@ -126,10 +133,8 @@ def ask_bulk(request: Request) -> Response:
     return page(request, "bulk.html.j2", **_context(filters, total=total))
 
 
-@router.post(
-    "/bulk/preview", least=Role.APPROVER, openapi_extra=body_of(BulkAsk), responses=ANSWERS
-)
-def preview_bulk(request: Request, body: Annotated[BulkAsk, Depends(taken(BulkAsk))]) -> Response:
+@router.post("/bulk/preview", **route_options(Role.APPROVER, BulkPreviewRequest))
+def preview_bulk(request: Request, body: BulkPreviewBody) -> Response:
     """Shows the exact count and the rows of a bulk decision; nothing is written."""
     review: ReviewSession = request.app.state.review
     try:
@@ -139,9 +144,11 @@ def preview_bulk(request: Request, body: Annotated[BulkAsk, Depends(taken(BulkAs
     return _previewed(request, planned, body)
 
 
-@router.post("/bulk", least=Role.APPROVER, openapi_extra=body_of(BulkDo), responses=ANSWERS)
+@router.post("/bulk", **route_options(Role.APPROVER, BulkRequest))
 def do_bulk(
-    request: Request, person: Who, body: Annotated[BulkDo, Depends(taken(BulkDo))]
+    request: Request,
+    person: SignedIn,
+    body: BulkBody,
 ) -> Response:
     """Writes a bulk decision, if what it would write is still what was shown."""
     review: ReviewSession = request.app.state.review
@@ -150,7 +157,7 @@ def do_bulk(
     except HTTPException as error:
         return _sent_back(request, body, error)
     if planned.preview != body.preview:
-        if not guard.is_form(request):
+        if not is_form(request):
             raise HTTPException(409, "What would be decided is not what was previewed.")
         return _previewed(request, planned, body, changed=True)
     record = review.opened()
@@ -165,7 +172,7 @@ def do_bulk(
             reason=body.reason,
             note=f"{body.note}\n{note}".strip(),
             assignee=body.assignee,
-            check=guard.still(request, _as_previewed),
+            check=still_signed_in(request, _as_previewed),
         )
     except HTTPException as error:
         stopped = str(error.detail)
@@ -173,7 +180,7 @@ def do_bulk(
         stopped = str(error)
     else:
         written, passed_over = len(done), len(planned.bases) - len(done)
-    if not guard.is_form(request):
+    if not is_form(request):
         status = 409 if stopped else 200
         told = {"written": written, "passed_over": passed_over, "stopped": stopped}
         return JSONResponse(told, status)
@@ -196,13 +203,14 @@ def _as_previewed(state: ItemState, given: Payload) -> None:
 
 def _event_id(bulk_id: str, basis: Basis) -> str:
     """The event's name: a form that is sent twice writes each decision once."""
-    named = canonical([bulk_id, basis.item.to_json()])
-    return hashlib.sha256(named).hexdigest()[:32]
+    return canonical_digest([bulk_id, basis.item.to_json()])[:32]
 
 
-def _previewed(request: Request, planned: Plan, ask: BulkAsk, *, changed: bool = False) -> Response:
+def _previewed(
+    request: Request, planned: Plan, ask: BulkPreviewRequest, *, changed: bool = False
+) -> Response:
     status = 409 if changed else 200
-    if not guard.is_form(request):
+    if not is_form(request):
         return JSONResponse(
             {
                 "preview": planned.preview,
@@ -224,9 +232,9 @@ def _previewed(request: Request, planned: Plan, ask: BulkAsk, *, changed: bool =
     return page(request, "bulk.html.j2", status=status, **context)
 
 
-def _sent_back(request: Request, ask: BulkAsk, error: HTTPException) -> Response:
+def _sent_back(request: Request, ask: BulkPreviewRequest, error: HTTPException) -> Response:
     """The form as it was filled in, with what is wrong with it; for JSON the error itself."""
-    if not guard.is_form(request):
+    if not is_form(request):
         raise error
     review: ReviewSession = request.app.state.review
     filters = Filters.of_string(ask.query)
@@ -234,7 +242,9 @@ def _sent_back(request: Request, ask: BulkAsk, error: HTTPException) -> Response
     return page(request, "bulk.html.j2", status=error.status_code, **context)
 
 
-def _context(filters: Filters, ask: BulkAsk | None = None, *, total: int) -> dict[str, Any]:
+def _context(
+    filters: Filters, ask: BulkPreviewRequest | None = None, *, total: int
+) -> dict[str, Any]:
     return {
         "stage": "ask",
         "wrong": "",

@@ -11,29 +11,42 @@ from fastapi.responses import JSONResponse, RedirectResponse, Response
 from pipeline.decisions import payloads
 from pipeline.decisions.events import Event, Payload
 from pipeline.decisions.state import ItemState, item_state
-from pipeline.review.access import guard
-from pipeline.review.access.guard import page_router
+from pipeline.review.access.guard import guarded_router, signed_in_person
 from pipeline.review.access.people import Person, Role
+from pipeline.review.access.permissions import refuse_decision, refuse_undo, still_signed_in
 from pipeline.review.queue.filters import Filters
+from pipeline.review.request_body import is_form, read_body
 from pipeline.review.review_session import ReviewSession
-from pipeline.review.routes.bodies import ANSWERS, Assign, Decide, Say, TakeBack, body_of, taken
+from pipeline.review.routes.request_payloads import (
+    AssignRequest,
+    CommentRequest,
+    DecideRequest,
+    ItemRequest,
+    UndoRequest,
+    route_options,
+)
 
-router = page_router()
-Who = Annotated[Person, Depends(guard.person)]
-OnItem = Decide | TakeBack | Assign | Say
+router = guarded_router()
+SignedIn = Annotated[Person, Depends(signed_in_person)]
+DecideBody = Annotated[DecideRequest, Depends(read_body(DecideRequest))]
+UndoBody = Annotated[UndoRequest, Depends(read_body(UndoRequest))]
+AssignBody = Annotated[AssignRequest, Depends(read_body(AssignRequest))]
+CommentBody = Annotated[CommentRequest, Depends(read_body(CommentRequest))]
 
 
-@router.post("/decide", least=Role.REVIEWER, openapi_extra=body_of(Decide), responses=ANSWERS)
+@router.post("/decide", **route_options(Role.REVIEWER, DecideRequest))
 def decide(
-    request: Request, person: Who, body: Annotated[Decide, Depends(taken(Decide))]
+    request: Request,
+    person: SignedIn,
+    body: DecideBody,
 ) -> Response:
     """Writes one person's decision on a row and one of its works."""
     review: ReviewSession = request.app.state.review
     row, work_id = looked_at(review, body)
-    guard.refuse_decision(person, review.state(row, work_id), body.choice)
+    refuse_decision(person, review.state(row, work_id), body.choice)
 
     def check(state: ItemState, _: Payload) -> None:
-        guard.refuse_decision(person, state, body.choice)
+        refuse_decision(person, state, body.choice)
 
     # Found before the decision takes the row out of what is filtered.
     after = review.around(body.number, Filters.of_string(body.query)).after
@@ -47,14 +60,16 @@ def decide(
         body.choice,
         **said,
         event_id=body.event_id,
-        check=guard.still(request, check),
+        check=still_signed_in(request, check),
     )
     return _answer(request, review, body, event, person, after)
 
 
-@router.post("/undo", least=Role.REVIEWER, openapi_extra=body_of(TakeBack), responses=ANSWERS)
+@router.post("/undo", **route_options(Role.REVIEWER, UndoRequest))
 def undo(
-    request: Request, person: Who, body: Annotated[TakeBack, Depends(taken(TakeBack))]
+    request: Request,
+    person: SignedIn,
+    body: UndoBody,
 ) -> Response:
     """Takes a decision back: a new event, and nothing is erased."""
     review: ReviewSession = request.app.state.review
@@ -64,27 +79,29 @@ def undo(
     decided = next((one for one in seen if one.event_id == body.of), None)
     if decided is None or review.record is None:
         raise HTTPException(404, "There is no such decision to take back.")
-    guard.refuse_undo(person, state, decided)
+    refuse_undo(person, state, decided)
     basis = review.basis(row, work_id)
 
     def check(state: ItemState, _: Payload) -> None:
         # Of a row whose item is another one (other bytes before), what stands is that one's.
         now = basis if state.item == basis.item else None
-        guard.refuse_undo(person, item_state(state.item, state.events, now), decided)
+        refuse_undo(person, item_state(state.item, state.events, now), decided)
 
     event = review.record.undo(
         person.name,
         body.of,
         body.reason,
         event_id=body.event_id,
-        check=guard.still(request, check),
+        check=still_signed_in(request, check),
     )
     return _answer(request, review, body, event, person)
 
 
-@router.post("/assign", least=Role.REVIEWER, openapi_extra=body_of(Assign), responses=ANSWERS)
+@router.post("/assign", **route_options(Role.REVIEWER, AssignRequest))
 def assign(
-    request: Request, person: Who, body: Annotated[Assign, Depends(taken(Assign))]
+    request: Request,
+    person: SignedIn,
+    body: AssignBody,
 ) -> Response:
     """Gives an item to a person to look at, or takes it from whoever has it."""
     review: ReviewSession = request.app.state.review
@@ -97,25 +114,29 @@ def assign(
         body.assignee,
         body.note,
         event_id=body.event_id,
-        check=guard.still(request),
+        check=still_signed_in(request),
     )
     return _answer(request, review, body, event, person)
 
 
-@router.post("/comment", least=Role.REVIEWER, openapi_extra=body_of(Say), responses=ANSWERS)
-def comment(request: Request, person: Who, body: Annotated[Say, Depends(taken(Say))]) -> Response:
+@router.post("/comment", **route_options(Role.REVIEWER, CommentRequest))
+def comment(
+    request: Request,
+    person: SignedIn,
+    body: CommentBody,
+) -> Response:
     """Writes words on an item that decide nothing."""
     review: ReviewSession = request.app.state.review
     row, work_id = looked_at(review, body)
     item = review.basis(row, work_id).item
     payloads.comment(item, body.text)  # what is refused must not make a record
     event = review.opened().comment(
-        person.name, item, body.text, event_id=body.event_id, check=guard.still(request)
+        person.name, item, body.text, event_id=body.event_id, check=still_signed_in(request)
     )
     return _answer(request, review, body, event, person)
 
 
-def looked_at(review: ReviewSession, body: OnItem) -> tuple[dict[str, Any], str | None]:
+def looked_at(review: ReviewSession, body: ItemRequest) -> tuple[dict[str, Any], str | None]:
     """The row and the work that a request speaks of, if they are what its page showed.
 
     Raises:
@@ -134,14 +155,14 @@ def looked_at(review: ReviewSession, body: OnItem) -> tuple[dict[str, Any], str 
 def _answer(
     request: Request,
     review: ReviewSession,
-    body: OnItem,
+    body: ItemRequest,
     event: Event,
     person: Person,
     after: int | None = None,
 ) -> Response:
     """Where a browser goes on; for JSON, what was written and how the item stands now."""
     row, work_id = review.row(body.number), body.work_id or None
-    if not guard.is_form(request):
+    if not is_form(request):
         visibility = review.visibility(row, person, work_id)
         return JSONResponse(
             {

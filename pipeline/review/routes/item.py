@@ -14,8 +14,7 @@ from pipeline.core.errors import RunError
 from pipeline.report.stored_texts import StoredTexts
 from pipeline.results.inputs import drop_of
 from pipeline.results.lookup import rows_of
-from pipeline.review.access import guard
-from pipeline.review.access.guard import page_router
+from pipeline.review.access.guard import guarded_router, requires, signed_in_person
 from pipeline.review.access.people import Person, Role
 from pipeline.review.item.history import (
     RELATED_ITEMS,
@@ -31,8 +30,8 @@ from pipeline.review.pages import deciding, page
 from pipeline.review.queue.filters import Filters
 from pipeline.review.review_session import ReviewSession
 
-router = page_router()
-Who = Annotated[Person, Depends(guard.person)]
+router = guarded_router()
+SignedIn = Annotated[Person, Depends(signed_in_person)]
 Work = Annotated[str | None, Query(max_length=1000)]
 Match = Mapping[str, Any]
 
@@ -47,8 +46,8 @@ _PICTURE: dict[str, Any] = {
 }
 
 
-@router.get("/item/{number}", least=Role.READER, **_PAGE)
-def item(request: Request, number: int, person: Who, work: Work = None) -> Response:
+@router.get("/item/{number}", openapi_extra=requires(Role.READER), **_PAGE)
+def item(request: Request, number: int, person: SignedIn, work: Work = None) -> Response:
     """A row with its strongest work, or with another one of its works."""
     review: ReviewSession = request.app.state.review
     row = review.row(number)
@@ -75,7 +74,7 @@ def item(request: Request, number: int, person: Who, work: Work = None) -> Respo
     )
 
 
-@router.get("/item/{number}/asset.webp", least=Role.READER, **_PICTURE)
+@router.get("/item/{number}/asset.webp", openapi_extra=requires(Role.READER), **_PICTURE)
 def asset_picture(request: Request, number: int, work: Work = None) -> Response:
     """The asset's picture, encoded anew."""
     review: ReviewSession = request.app.state.review
@@ -85,21 +84,21 @@ def asset_picture(request: Request, number: int, work: Work = None) -> Response:
     return Response(_pictures(request).asset(row, match), media_type=CONTENT_TYPE)
 
 
-@router.get("/item/{number}/work.webp", least=Role.READER, **_PICTURE)
+@router.get("/item/{number}/work.webp", openapi_extra=requires(Role.READER), **_PICTURE)
 def work_picture(request: Request, number: int, work: Work = None) -> Response:
     """The picture that the index keeps of the work, encoded anew."""
     _, match = _pair(request, number, work)
     return Response(_pictures(request).work(match), media_type=CONTENT_TYPE)
 
 
-@router.get("/item/{number}/laid.webp", least=Role.READER, **_PICTURE)
+@router.get("/item/{number}/laid.webp", openapi_extra=requires(Role.READER), **_PICTURE)
 def laid_picture(request: Request, number: int, work: Work = None, even: bool = False) -> Response:
     """The work laid onto the asset where it was verified to lie; `even`, as bright as the asset."""
     row, match = _pair(request, number, work)
     return Response(_pictures(request).laid(row, match, even=even), media_type=CONTENT_TYPE)
 
 
-@router.get("/item/{number}/script", least=Role.READER, **_PAGE)
+@router.get("/item/{number}/script", openapi_extra=requires(Role.READER), **_PAGE)
 def script(
     request: Request,
     number: int,

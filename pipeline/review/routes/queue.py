@@ -8,17 +8,18 @@ from typing import Annotated, Any
 from fastapi import Depends, HTTPException, Request
 from fastapi.responses import JSONResponse, RedirectResponse, Response
 
-from pipeline.review.access import guard
-from pipeline.review.access.guard import page_router
+from pipeline.review.access.guard import guarded_router, requires, signed_in_person
 from pipeline.review.access.people import Person, Role
 from pipeline.review.access.sessions import Access, TooManyTriesError
 from pipeline.review.pages import page, static_files
 from pipeline.review.queue.filters import SORTS, Filters
+from pipeline.review.request_body import is_form, openapi_body, read_body
 from pipeline.review.review_session import ReviewSession
-from pipeline.review.routes.bodies import SignIn, body_of, taken
+from pipeline.review.routes.request_payloads import SignInRequest
 
-router = page_router()
-Who = Annotated[Person, Depends(guard.person)]
+router = guarded_router()
+SignedIn = Annotated[Person, Depends(signed_in_person)]
+SignInBody = Annotated[SignInRequest, Depends(read_body(SignInRequest))]
 
 _NAMES = (*Filters.__dataclass_fields__, "page")
 _QUERY = {
@@ -29,8 +30,8 @@ _QUERY = {
 }
 
 
-@router.get("/", least=Role.READER, openapi_extra=_QUERY)
-def queue(request: Request, person: Who) -> Response:
+@router.get("/", openapi_extra=requires(Role.READER) | _QUERY)
+def queue(request: Request, person: SignedIn) -> Response:
     """One page of the queue, as a page or (`Accept: application/json`) as JSON."""
     review: ReviewSession = request.app.state.review
     filters = Filters.of_query(request.query_params.multi_items())
@@ -46,7 +47,7 @@ def queue(request: Request, person: Who) -> Response:
     )  # fmt: skip
 
 
-@router.get("/enter", least=None)
+@router.get("/enter", openapi_extra=requires(None))
 def enter(request: Request, token: str = "") -> Response:
     """The first URL: its token becomes a cookie, and is gone from the address."""
     access: Access = request.app.state.access
@@ -56,14 +57,14 @@ def enter(request: Request, token: str = "") -> Response:
     return _signed_in(request, access, cookie, "/")
 
 
-@router.get("/login", least=None)
+@router.get("/login", openapi_extra=requires(None))
 def login(request: Request, then: str = "/") -> Response:
     """The form to sign in with."""
     return page(request, "login.html.j2", then=own_place(then), wrong="")
 
 
-@router.post("/login", least=None, openapi_extra=body_of(SignIn))
-def sign_in(request: Request, body: Annotated[SignIn, Depends(taken(SignIn))]) -> Response:
+@router.post("/login", openapi_extra=requires(None) | openapi_body(SignInRequest))
+def sign_in(request: Request, body: SignInBody) -> Response:
     """Signs somebody in by their password."""
     access: Access = request.app.state.access
     if not access.passwords:
@@ -76,14 +77,14 @@ def sign_in(request: Request, body: Annotated[SignIn, Depends(taken(SignIn))]) -
     else:
         wrong, status = "That name and password do not go together.", 401
     if cookie is None:
-        if not guard.is_form(request):
+        if not is_form(request):
             raise HTTPException(status, wrong)
         then = own_place(body.then)
         return page(request, "login.html.j2", status=status, then=then, wrong=wrong)
     return _signed_in(request, access, cookie, own_place(body.then))
 
 
-@router.post("/logout", least=Role.READER)
+@router.post("/logout", openapi_extra=requires(Role.READER))
 def sign_out(request: Request) -> Response:
     """Signs a browser out."""
     access: Access = request.app.state.access
@@ -93,7 +94,7 @@ def sign_out(request: Request) -> Response:
     return answer
 
 
-@router.get("/static/{name}", least=None)
+@router.get("/static/{name}", openapi_extra=requires(None))
 def static(request: Request, name: str) -> Response:
     """Style sheets and scripts, by their names in a list; no path leads out of it."""
     found = static_files().get(name)
@@ -106,7 +107,7 @@ def static(request: Request, name: str) -> Response:
     return Response(data, media_type=kind, headers=headers)
 
 
-@router.get("/openapi.json", least=Role.READER, include_in_schema=False)
+@router.get("/openapi.json", openapi_extra=requires(Role.READER), include_in_schema=False)
 def openapi(request: Request) -> Response:
     """The routes as an OpenAPI document, each with the least role that it asks."""
     document: dict[str, Any] = request.app.openapi()

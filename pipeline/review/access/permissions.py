@@ -1,0 +1,68 @@
+"""What a role may do to an item, beyond what its route requires, asked again as it is written.
+
+That two persons decide independently of each other is the record's own rule.
+"""
+
+from __future__ import annotations
+
+from fastapi import HTTPException, Request
+
+from pipeline.decisions.events import Choice, Event, Payload, same_person
+from pipeline.decisions.record import Check
+from pipeline.decisions.state import ItemState, State
+from pipeline.review.access.people import Person, Role
+from pipeline.review.access.sessions import Access
+
+
+def refuse_decision(person: Person, state: ItemState, choice: Choice) -> None:
+    """Refuses a decision that a person may not make on an item in its present state.
+
+    Raises:
+        HTTPException: 403, with the reason.
+    """
+    if not person.role.covers(Role.REVIEWER):
+        raise HTTPException(403, "Deciding takes the role reviewer.")
+    revokes = state.state is State.SUPPRESSED and choice is not Choice.FALSE_MATCH
+    if revokes and not person.role.covers(Role.APPROVER):
+        raise HTTPException(
+            403, "People agreed that this match is false; only an approver may go back on it."
+        )
+
+
+def refuse_undo(person: Person, state: ItemState, event: Event) -> None:
+    """Refuses to let a person take back a decision.
+
+    Raises:
+        HTTPException: 404 if they may not see it, 403 if they may not take it back.
+    """
+    if event not in state.shown_to(person.name):
+        raise HTTPException(404, "There is no such decision to take back.")
+    if person.role.covers(Role.APPROVER):
+        return
+    if not person.role.covers(Role.REVIEWER) or not same_person(event.actor, person.name):
+        raise HTTPException(403, "Only an approver may take back another person's decision.")
+    if state.state is State.SUPPRESSED:
+        raise HTTPException(
+            403, "People agreed that this match is false; only an approver may go back on it."
+        )
+
+
+def still_signed_in(request: Request, check: Check | None = None) -> Check:
+    """A check for the record to make within the transaction that writes an event.
+
+    Between the request's arrival and the write, its sender may have been signed out, removed from
+    the file of people, or given another role.
+
+    Args:
+        request: the request.
+        check: a further check to make.
+    """
+
+    def check_session(state: ItemState, payload: Payload) -> None:
+        access: Access = request.app.state.access
+        if access.session(request.cookies.get(access.cookie)) is None:
+            raise HTTPException(401, "You are not signed in any more; nothing was written.")
+        if check is not None:
+            check(state, payload)
+
+    return check_session

@@ -28,7 +28,7 @@ from pipeline.core.wording.terms import (
     value_in_words,
 )
 from pipeline.core.wording.visible import visible
-from pipeline.report.excerpts import Excerpt, Run, agreeing_runs, excerpt_pair
+from pipeline.report.excerpts import Excerpt, Run, excerpt_pair, stored_runs
 from pipeline.report.overlap import (
     MEASURES,
     STAGE,
@@ -176,7 +176,7 @@ class PassageView:
     @property
     def agreeing(self) -> list[Run]:
         """The runs of words that agree."""
-        return agreeing_runs(self.row)
+        return stored_runs(self.row)
 
     @property
     def asset_offsets(self) -> str:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.review.item.texts import LONGEST, WINDOW, Aligned, aligned, whole_text
+from pipeline.review.item.texts import MAX_CHARACTERS, WINDOW, Aligned, aligned, whole_text
 
 ASSET = "One line before.\n\nThe cat sat on the red mat\nand would not move at all.\n\nAfter."
 WORK = "Other.\n\nThe cat sat on the old blue mat\nand could not move at all.\n\nEnd."
@@ -21,7 +21,7 @@ def both(found: Aligned, side: str) -> str:
 
 
 def marked(found: Aligned, side: str) -> list[str]:
-    return [piece.text for row in found.rows for piece in getattr(row, side) if piece.changed]
+    return [piece.text for row in found.rows for piece in getattr(row, side) if not piece.shared]
 
 
 def compared() -> Aligned:
@@ -70,7 +70,7 @@ def test_a_long_passage_that_agrees_word_for_word_has_no_word_marked(runs):
     assert found.changed == (0, 0)
     assert marked(found, "asset") == marked(found, "work") == []
     assert both(found, "asset") == both(found, "work") == text[: len(text) - found.left_out]
-    assert len(text) - found.left_out > LONGEST - 100
+    assert len(text) - found.left_out > MAX_CHARACTERS - 100
 
 
 def test_a_long_run_with_names_changed_is_cut_at_the_same_words_on_both_sides():
@@ -98,7 +98,7 @@ def test_long_passages_are_cut_and_say_what_is_left_out():
     runs = [(n * 20, n * 20 + 19, n * 20, n * 20 + 19) for n in range(600)]
     found = aligned(text, (0, len(text)), text, (0, len(text)), runs)
     assert found is not None
-    assert 0 < len(text) - found.left_out <= LONGEST
+    assert 0 < len(text) - found.left_out <= MAX_CHARACTERS
     assert len(both(found, "asset")) == len(text) - found.left_out
     assert len(found.rows) > 10
     assert found.after == ("", "")

@@ -42,9 +42,8 @@ from pipeline.evaluation.plots import Ranked, precision_recall_png, reliability_
 from pipeline.evaluation.recalibrate import Recalibrated, check_enough, recalibrate
 from pipeline.runtime.progress import Progress, silent
 from pipeline.screening.config import Config, load_config
-from pipeline.screening.screen import check_places, screen_assets
+from pipeline.screening.screen import check_places, open_verified_index, screen_assets
 from pipeline.screening.stage_runner import StageRunner, open_runners
-from reference_index.errors import IndexCorruptError
 from reference_index.store import ReferenceIndex
 
 
@@ -145,14 +144,7 @@ def evaluate(
         ReferenceIndexError: if the index can't be read, or not with what is installed.
     """
     settings = config if isinstance(config, Config) else load_config(config)
-    index = ReferenceIndex.open(index_path)
-    faults = index.verify()
-    if faults:
-        # A fingerprint with a flipped bit finds nothing, and would count as a miss.
-        raise IndexCorruptError(
-            f"The index {index_path} is damaged and was not used ({faults[0]}); run "
-            f"`clearance index verify {index_path}`, and restore it from a copy."
-        )
+    index = open_verified_index(index_path, doing="used")
     if not index.works:
         raise ManifestError(
             f"The index {index_path} holds no works, so there is nothing to judge against; add "

@@ -9,11 +9,10 @@ from typing import Any
 import pyarrow as pa
 
 from pipeline.core.layout import DECIDED, DECIDED_CSV
-from pipeline.core.wording.safe_csv import write_csv
 from pipeline.decisions.record import Record
 from pipeline.decisions.state import Items, ItemState, State
 from pipeline.results.files import ResultFiles, read_run
-from pipeline.results.table import write_parquet
+from pipeline.results.table import write_table_and_csv
 
 COLUMNS = (
     "decision",
@@ -102,10 +101,7 @@ def write_decided_table(files: ResultFiles, risk: pa.Table, items: Items) -> pa.
         DropError: if they can't be written.
     """
     table = decided_table(risk, items)
-    with files.new(DECIDED) as file:
-        write_parquet(table, file)
-    with files.new(DECIDED_CSV) as file:
-        write_csv(table, file)
+    write_table_and_csv(files, table, DECIDED, DECIDED_CSV)
     for name in (DECIDED, DECIDED_CSV):
         del files.digests[name]
     return table

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import islice
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -18,9 +19,8 @@ import pyarrow.parquet as pq
 from pipeline.core.layout import MATCHES, PASSAGES, RISK_CSV, RISK_TABLE
 from pipeline.core.records import Band, Match, RiskRow, StageOutcome
 from pipeline.core.wording.safe_csv import write_csv
-from pipeline.results.cells import Cells
 from pipeline.results.files import ResultFiles, RunInfo
-from pipeline.results.table_checks import TableError, row_faults, table_faults
+from pipeline.results.table_checks import Cells, TableError, row_faults, table_faults
 from pipeline.risk.fuse import IDENTICAL_FILE
 from pipeline.stages import STAGES, Measure
 from reference_index.interface import Work
@@ -151,6 +151,7 @@ _AGREEING = pa.struct([_column(name, "int", always=True) for name in _PLACES])
 """A run of words that agree, in characters of both texts."""
 
 
+@dataclass(frozen=True, eq=False)
 class Tables:
     """The three tables of a run, built and checked.
 
@@ -161,37 +162,38 @@ class Tables:
             first.
     """
 
-    def __init__(self, risk: pa.Table, matches: pa.Table, passages: pa.Table) -> None:
-        self.risk = risk
-        self.matches = matches
-        self.passages = passages
+    risk: pa.Table
+    matches: pa.Table
+    passages: pa.Table
+
+
+CHUNK_ROWS = 1024
+"""Rows that are turned into columns at a time."""
 
 
 def tables(
-    rows: Iterable[RiskRow], run: RunInfo, works: Mapping[str, Work], *, discovered: int
+    rows: Iterable[RiskRow],
+    run: RunInfo,
+    works: Mapping[str, Work],
+    *,
+    discovered: int,
+    in_order: bool = False,
 ) -> Tables:
     """The tables of a run.
 
     Args:
         rows: one for each file discovered, in any order.
-        run: what stands in the run columns.
+        run: values of the run columns.
         works: every work of the index, by work id.
         discovered: how many files were discovered.
+        in_order: whether the rows come sorted by asset path. They are then read one by one and need
+            not all be in memory.
 
     Raises:
         TableError: if the tables would lose or contradict anything; every fault is listed.
     """
-    ordered = sorted(rows, key=lambda row: row.asset.asset_path)
-    return tables_in_order(ordered, run, works, discovered=discovered)
-
-
-CHUNK_ROWS = 1024
-
-
-def tables_in_order(
-    rows: Iterable[RiskRow], run: RunInfo, works: Mapping[str, Work], *, discovered: int
-) -> Tables:
-    """As `tables`, of rows that come in the order of their paths and need not all be in memory."""
+    if not in_order:
+        rows = sorted(rows, key=lambda row: row.asset.asset_path)
     faults: list[str] = []
     schemas = (risk_table_schema(), match_schema(), passage_schema())
     parts = [_Parts(schema) for schema in schemas]
@@ -389,36 +391,46 @@ def write_tables(
     works: Mapping[str, Work],
     *,
     discovered: int,
+    in_order: bool = False,
 ) -> Tables:
     """Writes risk_table.parquet, risk_table.csv, matches.parquet and passages.parquet.
 
-    The same rows and run give the same bytes. Arguments as in `tables`.
+    The same rows and run give the same bytes. Arguments as of `tables`.
 
     Raises:
         TableError: as `tables`; nothing is written then.
         DropError: if a file can't be written.
     """
-    built = tables(rows, run, works, discovered=discovered)
-    write_built(files, built)
-    return built
-
-
-def write_built(files: ResultFiles, built: Tables) -> None:
-    """Writes the four files of tables that are built."""
+    built = tables(rows, run, works, discovered=discovered, in_order=in_order)
     for name, table in (
         (RISK_TABLE, built.risk),
         (MATCHES, built.matches),
         (PASSAGES, built.passages),
     ):
-        with files.new(name) as file:
-            write_parquet(table, file)
-    with files.new(RISK_CSV) as file:
-        write_csv(built.risk, file)
+        _write_parquet(files, name, table)
+    _write_csv(files, RISK_CSV, built.risk)
+    return built
 
 
-def write_parquet(table: pa.Table, file: BinaryIO) -> None:
-    """Writes `table` as Parquet, zstd; the same table gives the same bytes."""
-    pq.write_table(table, file, compression="zstd", version="2.6")
+def write_table_and_csv(files: ResultFiles, table: pa.Table, parquet: str, csv: str) -> None:
+    """Writes one table under two names, as Parquet and as CSV.
+
+    Raises:
+        DropError: if a file can't be written.
+    """
+    _write_parquet(files, parquet, table)
+    _write_csv(files, csv, table)
+
+
+def _write_parquet(files: ResultFiles, name: str, table: pa.Table) -> None:
+    """Writes Parquet, zstd; the same table gives the same bytes."""
+    with files.new(name) as file:
+        pq.write_table(table, file, compression="zstd", version="2.6")
+
+
+def _write_csv(files: ResultFiles, name: str, table: pa.Table) -> None:
+    with files.new(name) as file:
+        write_csv(table, file)
 
 
 def urgency(row: RiskRow) -> tuple[int, float, str]:

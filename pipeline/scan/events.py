@@ -1,4 +1,4 @@
-"""What happens in a scan, told as it happens: counts and ids, nothing of what assets hold."""
+"""Events of a scan, for logs and heartbeats: counts and ids, no content of assets."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 
 class Event(StrEnum):
-    """What a scan tells of."""
+    """Events that a scan emits."""
 
     STARTED = "scan_started"
     INDEX_OPENED = "index_opened"
@@ -20,7 +20,7 @@ class Event(StrEnum):
 
 
 EventSink = Callable[[Event, Mapping[str, Any]], None]
-"""Told of each event with its facts: JSON values, no path, title or text among them."""
+"""Called with each event and its facts: JSON values without any path, title or text."""
 
 
 def discard_event(_event: Event, _facts: Mapping[str, Any]) -> None:

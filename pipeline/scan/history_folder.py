@@ -1,4 +1,4 @@
-"""Scans that were: what the folders of a scan directory's history tell of them."""
+"""Earlier scans: the result folders below `history` in a scan directory."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ _GONE = ".gone"
 _TIME = "%Y-%m-%dT%H:%M:%SZ"
 
 
-def began(scan: KnownScan) -> datetime | None:
-    """When a scan began; None if what is kept of that is damaged."""
+def start_time(scan: KnownScan) -> datetime | None:
+    """When a scan began; None if the cached time is damaged."""
     with suppress(ValueError):
         return datetime.strptime(scan.started, _TIME).replace(tzinfo=UTC)
     return None
 
 
 def scan_results(folder: Path) -> StoredRun:
-    """The results of a scan in its folder, fit to be compared with.
+    """The results of a scan in its folder, checked to be comparable.
 
     Raises:
         RunError: if they can't be read, are damaged, or are not a scan's.
     """
     stored = read_run(folder)
-    told_by(stored)
+    scan_of(stored)
     missing = [name for name in COMPARED if name not in stored.risk_rows.column_names]
     if missing:
         raise RunError(
@@ -44,8 +44,8 @@ def scan_results(folder: Path) -> StoredRun:
     return stored
 
 
-def told_by(stored: StoredRun) -> KnownScan:
-    """A scan as its own results tell it.
+def scan_of(stored: StoredRun) -> KnownScan:
+    """The scan that wrote these results, from its run.json.
 
     Raises:
         RunError: if they are not those of a scan.
@@ -61,41 +61,41 @@ def told_by(stored: StoredRun) -> KnownScan:
         and isinstance(started, str)
         and isinstance(finished, str)
     ):
-        found = KnownScan(name, started, "", version, digest, finished)
-        if began(found) is not None:
-            return found
+        scan = KnownScan(name, started, "", version, digest, finished)
+        if start_time(scan) is not None:
+            return scan
     raise RunError(f"{stored.folder} is not the result of a scan.")
 
 
-def unknown_folders(history: Path, known: Container[str]) -> Iterator[Path]:
-    """Folders of the history that have a scan's name and are none of these, by name."""
+def unlisted_folders(history: Path, listed: Container[str]) -> Iterator[Path]:
+    """Folders of the history that have a scan's name and are not listed in the cache, by name."""
     for folder in sorted(history.iterdir()):
-        if _SCAN_ID.fullmatch(folder.name) and folder.name not in known and folder.is_dir():
+        if _SCAN_ID.fullmatch(folder.name) and folder.name not in listed and folder.is_dir():
             yield folder
 
 
-def taken_in(history: Path, known: Container[str]) -> list[KnownScan]:
-    """Scans whose results lie in the history and are none of these, by name.
+def find_unlisted_scans(history: Path, listed: Container[str]) -> list[KnownScan]:
+    """Scans with results in the history that are not listed in the cache, by name.
 
-    A folder in which a scan was cut off before its results were whole is deleted. Whatever else
-    can't be read is left as it is: it may be a person's, or come from a backup.
+    A folder in which a scan was interrupted before its results were complete is deleted. Any other
+    folder that can't be read is left as it is: it may be a person's, or come from a backup.
     """
-    found = []
-    for folder in unknown_folders(history, known):
+    scans = []
+    for folder in unlisted_folders(history, listed):
         try:
-            found.append(told_by(read_run(folder)))
+            scans.append(scan_of(read_run(folder)))
         except RunError:
-            if _cut_off(folder):
-                erase(folder)
-    return found
+            if _is_unfinished(folder):
+                delete_results(folder)
+    return scans
 
 
-def left_notes(history: Path, known: Container[str]) -> tuple[str, ...]:
+def unreadable_notes(history: Path, listed: Container[str]) -> tuple[str, ...]:
     """A sentence for each folder of the history that has a scan's name and can't be read as one."""
     notes = []
-    for folder in unknown_folders(history, known):
+    for folder in unlisted_folders(history, listed):
         try:
-            told_by(read_run(folder))
+            scan_of(read_run(folder))
         except RunError as error:
             notes.append(
                 f"{visible(str(folder))} is not counted among earlier scans and was left as it "
@@ -104,9 +104,9 @@ def left_notes(history: Path, known: Container[str]) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def erase(folder: Path) -> None:
-    """Deletes the results of a scan. Killed on the way, it leaves nothing that looks like results:
-    what is half deleted has another name by then, and `finish_erasing` knows it.
+def delete_results(folder: Path) -> None:
+    """Deletes the results of a scan. The folder is renamed first, so that a partial deletion is not
+    mistaken for results; `finish_deletions` completes it.
     """
     gone = folder.with_name(f".{folder.name}{_GONE}")
     with suppress(OSError):
@@ -114,26 +114,26 @@ def erase(folder: Path) -> None:
     shutil.rmtree(gone, ignore_errors=True)
 
 
-def finish_erasing(history: Path) -> None:
-    """Deletes what an `erase` that was cut off left."""
+def finish_deletions(history: Path) -> None:
+    """Completes deletions that were interrupted."""
     for folder in history.glob(f".*{_GONE}"):
         if _SCAN_ID.fullmatch(folder.name[1 : -len(_GONE)]):
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def _cut_off(folder: Path) -> bool:
-    """Whether nothing lies there but what results are written through: their names have a dot."""
+def _is_unfinished(folder: Path) -> bool:
+    """Whether it holds only temporary files, whose names begin with a dot."""
     with suppress(OSError):
         return all(one.name.startswith(".") for one in folder.iterdir())
     return False
 
 
 def earlier_and_later(
-    found: Sequence[KnownScan], known: Sequence[KnownScan]
+    unlisted: Sequence[KnownScan], listed: Sequence[KnownScan]
 ) -> tuple[list[KnownScan], list[KnownScan]]:
-    """Scans that were taken in, those before the last known one and those after it."""
-    finished = [one for one in known if one.finished is not None]
-    last = began(finished[-1]) if finished else None
-    times = [(one, began(one)) for one in found]
+    """The unlisted scans that began before the last listed one, and those that began after it."""
+    finished = [one for one in listed if one.finished is not None]
+    last = start_time(finished[-1]) if finished else None
+    times = [(one, start_time(one)) for one in unlisted]
     earlier = [one for one, time in times if last is not None and time is not None and time < last]
-    return earlier, [one for one in found if one not in earlier]
+    return earlier, [one for one in unlisted if one not in earlier]

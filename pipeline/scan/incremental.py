@@ -1,9 +1,13 @@
-"""Judging what a scan found, and no more of it than changed since it was judged last.
+"""Screen again only what changed since the previous scan.
 
-Each content is brought up to date by the cheapest of four ways: nothing, if bytes, stages,
-settings and index are those of its kept outcomes; a comparison with the works that the index
-gained; a search of the whole index with kept fingerprints; loading and fingerprinting. What is
-found is committed chunk by chunk, so that a scan that is cut off goes on where it was.
+Each content is brought up to date by the cheapest of four actions:
+
+- keep: its bytes, the stages, their settings and the index are those of the cached outcomes;
+- compare: works were added or removed since; cached fingerprints are compared with the added works;
+- search: cached fingerprints are searched for in the whole index;
+- load: the file is loaded and fingerprinted.
+
+Results are committed chunk by chunk, so that an interrupted scan resumes where it stopped.
 """
 
 from __future__ import annotations
@@ -23,9 +27,9 @@ from pipeline.runtime.progress import Progress
 from pipeline.scan.listing import file_of
 from pipeline.scan.memory import serialization
 from pipeline.scan.memory.cache_keys import CacheKeys, content_of
-from pipeline.scan.memory.index_change import IndexChange, IndexChanges, runners_for
-from pipeline.scan.memory.state import KnownContent, KnownOutcomes, ScanCache
-from pipeline.scan.memory.timeouts import Late
+from pipeline.scan.memory.index_change import IndexChange, IndexChanges, restricted_to
+from pipeline.scan.memory.state import CachedContent, CachedOutcomes, ScanCache
+from pipeline.scan.memory.timeouts import RepeatedTimeouts
 from pipeline.screening.config import Config
 from pipeline.screening.rows import Facts, facts_of
 from pipeline.screening.stage_runner import (
@@ -39,16 +43,16 @@ from pipeline.screening.stage_runner import (
 from pipeline.stages.text.scenes import WorkScenes, with_scenes
 from reference_index.store import ReferenceIndex
 
-BATCH = 64
-"""Contents searched for together with kept fingerprints."""
+SEARCH_BATCH = 64
+"""Contents whose cached fingerprints are searched for together."""
 
 UNCHANGED = "unchanged"
-"""Why of what is kept as it was judged."""
+"""Reason of contents that are kept as they are."""
 
-FAILED = "a stage broke"
-"""Search key of outcomes that the next scan tries anew."""
+STAGE_FAILED_KEY = "a stage broke"
+"""Search key of outcomes with a failed stage: it equals no real key, so the next scan retries."""
 
-PASSING = frozenset(
+TRANSIENT_FAULTS = frozenset(
     {
         Reason.UNREADABLE,
         Reason.NOT_A_FILE,
@@ -58,10 +62,10 @@ PASSING = frozenset(
         Reason.NO_DECODER,
     }
 )
-"""Faults that say nothing of the bytes, or not for certain: the next scan looks again."""
+"""Faults that need not come from the bytes themselves: the next scan tries again."""
 
 
-class Way(StrEnum):
+class Action(StrEnum):
     """How a content is brought up to date."""
 
     KEEP = "unchanged"
@@ -71,35 +75,36 @@ class Way(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Due:
-    """A content to be judged.
+class Pending:
+    """A content that a scan brings up to date.
 
     Attributes:
-        content: its name, as in `cache_keys.content_of`.
-        asset: one file that has it.
-        why: the way, and what is said of it before the scan begins.
+        content: its key (`cache_keys.content_of`).
+        asset: one file with this content.
+        action: how it is brought up to date.
+        reason: why so, for the plan that is announced.
     """
 
     content: str
     asset: Asset
-    way: Way
-    why: str
+    action: Action
+    reason: str
 
 
 class IncrementalScreener:
-    """Judges contents for one scan.
+    """Brings the cached outcomes of contents up to date, for one scan.
 
     Args:
-        cache: what is kept.
+        cache: fingerprints and outcomes of earlier scans.
         index: the opened index.
         runners: its stages.
-        config: how assets are judged.
-        keys: of this scan.
+        config: limits and stage settings.
+        cache_keys: of this scan.
         scan_id: its name.
 
     Attributes:
-        passing: by content, facts and outcomes of what could not be read this time. They are not
-            kept: what was known of those bytes is as true as before.
+        transient: by content, facts and outcomes of what could not be read this time. They are not
+            cached: earlier results for those bytes are still valid.
     """
 
     def __init__(
@@ -113,221 +118,242 @@ class IncrementalScreener:
     ) -> None:
         self._cache = cache
         self._index = index
-        self._benches = runners
+        self._runners = runners
         self._config = config
         self._cache_keys = cache_keys
         self._scan_id = scan_id
         self._changes = IndexChanges(index)
         self._works = WorkScenes(index)
-        self.passing: dict[str, tuple[Facts, tuple[StageOutcome, ...]]] = {}
-        self._late = Late(cache, cache_keys.load, scan_id)
+        self.transient: dict[str, tuple[Facts, tuple[StageOutcome, ...]]] = {}
+        self._timeouts = RepeatedTimeouts(cache, cache_keys.load, scan_id)
 
-    def known(self, content: str) -> KnownContent | None:
-        """How a content loaded; None if that is not known, or damaged."""
-        known = self._cache.content(content)
+    def cached(self, content: str) -> CachedContent | None:
+        """How a content loaded; None if that is not cached, or damaged."""
+        cached = self._cache.content(content)
         with suppress(ValueError):
             if (
-                known is not None
-                and Kind(known.kind)
-                and serialization.facts_from_json(known.facts)
+                cached is not None
+                and Kind(cached.kind)
+                and serialization.facts_from_json(cached.facts)
             ):
-                return known
+                return cached
         return None
 
-    def due(self, content: str, asset: Asset) -> Due:
-        """What has to be done for a content."""
-        due = self._due(content, asset)
-        return self._unless_late(due) if due.way is Way.LOAD else due
+    def plan(self, content: str, asset: Asset) -> Pending:
+        """The cheapest action that brings a content up to date."""
+        pending = self._plan(content, asset)
+        return self._unless_skipped(pending) if pending.action is Action.LOAD else pending
 
-    def _unless_late(self, due: Due) -> Due:
-        """The same, or nothing to do if loading took too long in several scans already."""
-        if not self._late.leaves(due.content):
-            return due
-        fault = timeout_fault(due.asset, self._config.limits)
-        [answered] = run_stages_cached([(due.asset, fault)], self._benches, [{}])
-        self.passing[due.content] = facts_of(fault), answered.outcomes
-        return replace(due, way=Way.KEEP, why="took too long in the scans before")
+    def _unless_skipped(self, pending: Pending) -> Pending:
+        """The same, or nothing to do if loading timed out in several scans already."""
+        if not self._timeouts.skips(pending.content):
+            return pending
+        fault = timeout_fault(pending.asset, self._config.limits)
+        [result] = run_stages_cached([(pending.asset, fault)], self._runners, [{}])
+        self.transient[pending.content] = facts_of(fault), result.outcomes
+        return replace(pending, action=Action.KEEP, reason="took too long in the scans before")
 
-    def _due(self, content: str, asset: Asset) -> Due:
-        known = self.known(content)
-        if known is None:
-            return Due(content, asset, Way.LOAD, "new or changed files")
-        if known.load_key != self._cache_keys.load:
-            return Due(content, asset, Way.LOAD, "limits or decoders changed")
-        facts = serialization.facts_from_json(known.facts)
-        if facts.fault is not None and facts.fault.reason in PASSING:
-            return Due(content, asset, Way.LOAD, "could not be read before")
-        kind = Kind(known.kind)
+    def _plan(self, content: str, asset: Asset) -> Pending:
+        cached = self.cached(content)
+        if cached is None:
+            return Pending(content, asset, Action.LOAD, "new or changed files")
+        if cached.load_key != self._cache_keys.load:
+            return Pending(content, asset, Action.LOAD, "limits or decoders changed")
+        facts = serialization.facts_from_json(cached.facts)
+        if facts.fault is not None and facts.fault.reason in TRANSIENT_FAULTS:
+            return Pending(content, asset, Action.LOAD, "could not be read before")
+        kind = Kind(cached.kind)
         if facts.fault is None and kind is not Kind.OTHER:
             missing = self._missing(content, kind)
             if missing:
-                return Due(content, asset, Way.LOAD, f"no fingerprints by {', '.join(missing)}")
+                reason = f"no fingerprints by {', '.join(missing)}"
+                return Pending(content, asset, Action.LOAD, reason)
         outcomes = self._cache.outcomes(content)
         if outcomes is None or outcomes.search_key != self._search_key(kind):
-            way = Way.LOAD if facts.fault is not None else Way.SEARCH
-            return Due(content, asset, way, "stages or their settings changed")
-        if (outcomes.index_version, outcomes.index_digest) == self._at:
-            return Due(content, asset, Way.KEEP, UNCHANGED)
+            action = Action.LOAD if facts.fault is not None else Action.SEARCH
+            return Pending(content, asset, action, "stages or their settings changed")
+        if (outcomes.index_version, outcomes.index_digest) == self._index_identity:
+            return Pending(content, asset, Action.KEEP, UNCHANGED)
         if self._changes.since(outcomes.index_version, outcomes.index_digest) is None:
-            way = Way.LOAD if facts.fault is not None else Way.SEARCH
-            return Due(content, asset, way, "another index")
-        return Due(content, asset, Way.COMPARE, "works were added or removed")
+            action = Action.LOAD if facts.fault is not None else Action.SEARCH
+            return Pending(content, asset, action, "another index")
+        return Pending(content, asset, Action.COMPARE, "works were added or removed")
 
     @property
-    def _at(self) -> tuple[int, str]:
+    def _index_identity(self) -> tuple[int, str]:
         return self._index.version, self._index.digest
 
     def _search_key(self, kind: Kind) -> str:
         return self._cache_keys.search.get(str(kind), self._cache_keys.load)
 
-    def _needed(self, kind: Kind) -> list[str]:
-        return [b.name for b in self._benches if b.kind is kind and b.stage is not None]
+    def _stages_for(self, kind: Kind) -> list[str]:
+        return [r.name for r in self._runners if r.kind is kind and r.stage is not None]
 
     def _missing(self, content: str, kind: Kind) -> list[str]:
-        have = self._cache.answered(content, self._cache_keys.specs)
-        return [name for name in self._needed(kind) if name not in have]
+        """Stages for this kind of which no fingerprint is cached."""
+        cached = self._cache.fingerprinted_by(content, self._cache_keys.specs)
+        return [name for name in self._stages_for(kind) if name not in cached]
 
-    def run(self, due: Sequence[Due], progress: Progress) -> None:
-        """Judges every content that is due, and commits what was found chunk by chunk."""
-        self._late.count_left()
-        total = sum(one.way is not Way.KEEP for one in due)
+    def run(self, pending: Sequence[Pending], progress: Progress) -> None:
+        """Brings every content up to date; commits results chunk by chunk."""
+        self._timeouts.count_skipped()
+        total = sum(one.action is not Action.KEEP for one in pending)
         done = 0
 
-        def told(count: int) -> None:
+        def advance(count: int) -> None:
             nonlocal done
             done += count
             progress("Judging", min(done, total), total)
 
-        compared = [one for one in due if one.way is Way.COMPARE]
-        again = [one for one in due if one.way is Way.SEARCH]
-        anew = [one for one in due if one.way is Way.LOAD]
-        for concerned, count in self._compare(compared):
-            again += concerned
-            told(count - len(concerned))
-        for lacking, count in self._search(again):
-            anew += lacking
-            told(count - len(lacking))
-        for count in self._load(anew):
-            told(count)
+        to_compare = [one for one in pending if one.action is Action.COMPARE]
+        to_search = [one for one in pending if one.action is Action.SEARCH]
+        to_load = [one for one in pending if one.action is Action.LOAD]
+        for affected, count in self._compare(to_compare):
+            to_search += affected
+            advance(count - len(affected))
+        for damaged, count in self._search(to_search):
+            to_load += damaged
+            advance(count - len(damaged))
+        for count in self._load(to_load):
+            advance(count)
 
-    def fetched(
+    def screen_fetched(
         self, name: str, entries: Mapping[str, Entry], assets: Iterator[Asset]
-    ) -> Iterator[tuple[Asset, Due | None]]:
-        """Judges assets of a drop in object storage while their bytes are here.
+    ) -> Iterator[tuple[Asset, Pending | None]]:
+        """Screens assets of a drop in object storage while their bytes are on this machine.
 
         Args:
             name: of the drop.
-            entries: by path, what the listing said of them.
-            assets: as they arrive; one's file may be gone once the next result is asked for.
+            entries: its listing, by path.
+            assets: as they are fetched. The file of one may be deleted once the next result is
+                asked for.
 
         Yields:
-            Each asset under the drop's name, with what is still due for its content.
+            Each asset under the drop's name, with what is still pending for its content.
         """
 
-        def known() -> Iterator[tuple[Asset, Due | None]]:
+        def planned() -> Iterator[tuple[Asset, Pending | None]]:
             for asset in assets:
                 renamed = replace(asset, asset_path=f"{name}/{asset.asset_path}")
                 content = content_of(renamed)
-                yield renamed, self.due(content, renamed) if content is not None else None
+                yield renamed, self.plan(content, renamed) if content is not None else None
 
-        def asset_of(item: tuple[Asset, Due | None]) -> Asset:
-            asset, due = item
-            wanted = due is not None and due.way is Way.LOAD
-            return asset if wanted or asset.fault is not None else replace(asset, fault=_NOT_NOW)
+        def asset_of(item: tuple[Asset, Pending | None]) -> Asset:
+            asset, pending = item
+            load = pending is not None and pending.action is Action.LOAD
+            return asset if load or asset.fault is not None else replace(asset, fault=_NOT_LOADED)
 
-        for chunk in load_all(known(), self._config.limits, asset_of):
-            due_now = [(due, loaded) for (_, due), loaded in chunk if _is_loaded(due, loaded)]
-            kept = [self._answers(due.content, loaded) for due, loaded in due_now]
-            seen = [(due.asset, loaded) for due, loaded in due_now]
-            found = run_stages_cached(seen, self._benches, kept)
-            with self._cache.change():
-                for (due, loaded), answered in zip(due_now, found, strict=True):
-                    self._put_loaded(due, loaded, answered)
+        for chunk in load_all(planned(), self._config.limits, asset_of):
+            to_screen = [
+                (pending, loaded) for (_, pending), loaded in chunk if _is_loaded(pending, loaded)
+            ]
+            results = run_stages_cached(
+                [(pending.asset, loaded) for pending, loaded in to_screen],
+                self._runners,
+                [self._fingerprints(pending.content, loaded) for pending, loaded in to_screen],
+            )
+            with self._cache.transaction():
+                for (pending, loaded), result in zip(to_screen, results, strict=True):
+                    self._put_loaded(pending, loaded, result)
                 for (asset, _), _ in chunk:
                     path = asset.asset_path.removeprefix(f"{name}/")
                     file = file_of(asset, entries[path].stamp)
-                    self._cache.saw_file(name, path, file, self._scan_id)
-            for (asset, left), loaded in chunk:
-                yield asset, None if _is_loaded(left, loaded) else left
+                    self._cache.put_file(name, path, file, self._scan_id)
+            for (asset, still_pending), loaded in chunk:
+                yield asset, None if _is_loaded(still_pending, loaded) else still_pending
 
     # Comparing with added works
 
-    def _compare(self, due: Sequence[Due]) -> Iterator[tuple[list[Due], int]]:
-        """Contents that the added or removed works concern, to be searched for in the whole
-        index, and of how many contents they are; the others' outcomes stand.
-        """
-        by_version: dict[tuple[int, str], list[Due]] = {}
-        for one in due:
-            kept = self._cache.outcomes(one.content)
-            if kept is None:
-                raise AssertionError("outcomes that were there are gone")
-            by_version.setdefault((kept.index_version, kept.index_digest), []).append(one)
-        for at, several in by_version.items():
-            change = self._changes.since(*at)
-            if change is None:
-                raise AssertionError("a change that was known is not")
-            added = runners_for(self._benches, change.added) if change.added else None
-            for batch in _batches(several, BATCH):
-                yield self._concerned(batch, change, added), len(batch)
+    def _compare(self, pending: Sequence[Pending]) -> Iterator[tuple[list[Pending], int]]:
+        """Compares batches with the works that changed.
 
-    def _concerned(
-        self, batch: Sequence[Due], change: IndexChange, added: Sequence[StageRunner] | None
-    ) -> list[Due]:
+        Yields:
+            Contents that the change affects, to be searched for in the whole index, and the size of
+            the batch. Outcomes of the others stay valid.
+        """
+        by_version: dict[tuple[int, str], list[Pending]] = {}
+        for one in pending:
+            outcomes = self._cache.outcomes(one.content)
+            if outcomes is None:
+                raise AssertionError("cached outcomes disappeared during the scan")
+            version = outcomes.index_version, outcomes.index_digest
+            by_version.setdefault(version, []).append(one)
+        for version, several in by_version.items():
+            change = self._changes.since(*version)
+            if change is None:
+                raise AssertionError("a known change of the index disappeared during the scan")
+            added = restricted_to(self._runners, change.added) if change.added else None
+            for batch in _batches(several, SEARCH_BATCH):
+                yield self._affected(batch, change, added), len(batch)
+
+    def _affected(
+        self, batch: Sequence[Pending], change: IndexChange, added: Sequence[StageRunner] | None
+    ) -> list[Pending]:
         outcomes = [self._cache.outcomes(one.content) for one in batch]
-        kept = [self._answers(one.content) for one in batch]
-        touched = [stored is None or _mentions(stored, change.removed) for stored in outcomes]
+        fingerprints = [self._fingerprints(one.content) for one in batch]
+        affected = [stored is None or _mentions(stored, change.removed) for stored in outcomes]
         if added is not None:
-            # Faulted files and those of no kind have no answers, and are compared with nothing.
-            places = [n for n, answers in enumerate(kept) if answers and not touched[n]]
-            found = run_stages_cached(
-                [(self._of_kind(batch[n]), None) for n in places],
+            # Files with a fault and those of no kind have no fingerprints to compare.
+            places = [n for n, prints in enumerate(fingerprints) if prints and not affected[n]]
+            results = run_stages_cached(
+                [(self._of_cached_kind(batch[n]), None) for n in places],
                 added,
-                [kept[n] for n in places],
+                [fingerprints[n] for n in places],
             )
-            for n, answered in zip(places, found, strict=True):
-                said = {outcome.outcome for outcome in answered.outcomes}
-                touched[n] = not said.isdisjoint({Outcome.MATCHED, Outcome.FAILED})
-        with self._cache.change():
-            for one, stored, hit in zip(batch, outcomes, touched, strict=True):
-                if not hit and stored is not None:
-                    version, digest = self._at
+            for n, result in zip(places, results, strict=True):
+                values = {outcome.outcome for outcome in result.outcomes}
+                affected[n] = not values.isdisjoint({Outcome.MATCHED, Outcome.FAILED})
+        with self._cache.transaction():
+            for one, stored, is_affected in zip(batch, outcomes, affected, strict=True):
+                if not is_affected and stored is not None:
+                    version, digest = self._index_identity
                     self._cache.put_outcomes(
                         one.content,
                         replace(stored, index_version=version, index_digest=digest),
                     )
-        return [one for one, hit in zip(batch, touched, strict=True) if hit]
+        return [one for one, is_affected in zip(batch, affected, strict=True) if is_affected]
 
-    def _of_kind(self, due: Due) -> Asset:
-        known = self._cache.content(due.content)
-        if known is None:
-            raise AssertionError("a content that was there is gone")
-        return replace(due.asset, kind=Kind(known.kind))
+    def _of_cached_kind(self, pending: Pending) -> Asset:
+        cached = self._cache.content(pending.content)
+        if cached is None:
+            raise AssertionError("a cached content disappeared during the scan")
+        return replace(pending.asset, kind=Kind(cached.kind))
 
-    # Searching with kept fingerprints
+    # Searching with cached fingerprints
 
-    def _search(self, due: Sequence[Due]) -> Iterator[tuple[list[Due], int]]:
-        """Contents whose fingerprints turn out to be damaged, and of how many they are."""
-        for batch in _batches(due, BATCH):
-            answers = [self._answers(one.content) for one in batch]
-            assets = [self._of_kind(one) for one in batch]
-            whole = [
-                set(self._needed(asset.kind)) <= set(kept)
-                for asset, kept in zip(assets, answers, strict=True)
+    def _search(self, pending: Sequence[Pending]) -> Iterator[tuple[list[Pending], int]]:
+        """Searches for batches in the whole index.
+
+        Yields:
+            Contents whose cached fingerprints are damaged, to be loaded, and the size of the batch.
+        """
+        for batch in _batches(pending, SEARCH_BATCH):
+            fingerprints = [self._fingerprints(one.content) for one in batch]
+            assets = [self._of_cached_kind(one) for one in batch]
+            intact = [
+                set(self._stages_for(asset.kind)) <= set(prints)
+                for asset, prints in zip(assets, fingerprints, strict=True)
             ]
-            places = [n for n, sound in enumerate(whole) if sound]
-            found = run_stages_cached(
-                [(assets[n], None) for n in places], self._benches, [answers[n] for n in places]
+            places = [n for n, is_intact in enumerate(intact) if is_intact]
+            results = run_stages_cached(
+                [(assets[n], None) for n in places],
+                self._runners,
+                [fingerprints[n] for n in places],
             )
-            placed = [
-                self._placed(assets[n], one.outcomes) for n, one in zip(places, found, strict=True)
+            with_places = [
+                self._reload_for_scenes(assets[n], result.outcomes)
+                for n, result in zip(places, results, strict=True)
             ]
-            with self._cache.change():
-                for n, outcomes in zip(places, placed, strict=True):
+            with self._cache.transaction():
+                for n, outcomes in zip(places, with_places, strict=True):
                     self._put_outcomes(batch[n].content, assets[n].kind, outcomes)
-            yield [one for one, sound in zip(batch, whole, strict=True) if not sound], len(batch)
+            damaged = [one for one, is_intact in zip(batch, intact, strict=True) if not is_intact]
+            yield damaged, len(batch)
 
-    def _placed(self, asset: Asset, outcomes: tuple[StageOutcome, ...]) -> tuple[StageOutcome, ...]:
-        """Outcomes with scenes and pages; a script with passages is read again for them."""
+    def _reload_for_scenes(
+        self, asset: Asset, outcomes: tuple[StageOutcome, ...]
+    ) -> tuple[StageOutcome, ...]:
+        """Outcomes with scenes and pages; a script with passages is loaded again for them."""
         if not any(one.passages for outcome in outcomes for one in outcome.evidence):
             return outcomes
         return self._with_scenes(outcomes, load_in_worker(asset, self._config.limits))
@@ -341,88 +367,89 @@ class IncrementalScreener:
 
     # Loading
 
-    def _load(self, due: Sequence[Due]) -> Iterator[int]:
-        chunks = load_all(due, self._config.limits, lambda one: one.asset)
+    def _load(self, pending: Sequence[Pending]) -> Iterator[int]:
+        """Loads, fingerprints and searches; yields the size of each chunk that is done."""
+        chunks = load_all(pending, self._config.limits, lambda one: one.asset)
 
-        def prepared() -> Iterator[_Chunk]:
+        def with_fingerprints() -> Iterator[_Chunk]:
             for chunk in chunks:
-                # Here, in the thread that holds the database.
-                kept = [self._answers(one.content, loaded) for one, loaded in chunk]
-                yield chunk, kept
+                # Read here, in the thread that holds the database.
+                yield chunk, [self._fingerprints(one.content, loaded) for one, loaded in chunk]
 
-        def judged(work: _Chunk) -> tuple[_Chunk, list[StageResults]]:
-            chunk, kept = work
-            seen = [(one.asset, loaded) for one, loaded in chunk]
-            return work, run_stages_cached(seen, self._benches, kept)
+        def screen(work: _Chunk) -> tuple[_Chunk, list[StageResults]]:
+            chunk, fingerprints = work
+            inputs = [(one.asset, loaded) for one, loaded in chunk]
+            return work, run_stages_cached(inputs, self._runners, fingerprints)
 
-        for (chunk, _), found in two_at_a_time(prepared(), judged):
-            with self._cache.change():
-                for (one, loaded), answered in zip(chunk, found, strict=True):
-                    self._put_loaded(one, loaded, answered)
+        for (chunk, _), results in two_at_a_time(with_fingerprints(), screen):
+            with self._cache.transaction():
+                for (one, loaded), result in zip(chunk, results, strict=True):
+                    self._put_loaded(one, loaded, result)
             yield len(chunk)
 
-    def _put_loaded(self, due: Due, loaded: Loaded | Fault, answered: StageResults) -> None:
-        if isinstance(loaded, Fault) and loaded.reason in PASSING:
-            self.passing[due.content] = facts_of(loaded), answered.outcomes
+    def _put_loaded(self, pending: Pending, loaded: Loaded | Fault, result: StageResults) -> None:
+        content = pending.content
+        if isinstance(loaded, Fault) and loaded.reason in TRANSIENT_FAULTS:
+            self.transient[content] = facts_of(loaded), result.outcomes
             if loaded.reason is Reason.TIMED_OUT:
-                self._late.took_too_long(due.content)
-            # What is known of the file may be wrong: the next scan reads it again.
-            self._cache.look_again(*due.asset.asset_path.split("/", 1))
+                self._timeouts.count(content)
+            # What is cached of the file may be out of date: the next scan reads it again.
+            self._cache.invalidate_file(*pending.asset.asset_path.split("/", 1))
             return
-        self.passing.pop(due.content, None)
-        self._late.was_loaded(due.content)
-        kind = due.asset.kind if isinstance(loaded, Fault) else kind_of(loaded)
-        known = self.known(due.content)
-        if known is None or known.load_key != self._cache_keys.load:
-            self._cache.drop_answers(due.content)
+        self.transient.pop(content, None)
+        self._timeouts.reset(content)
+        kind = pending.asset.kind if isinstance(loaded, Fault) else kind_of(loaded)
+        cached = self.cached(content)
+        if cached is None or cached.load_key != self._cache_keys.load:
+            self._cache.forget_results(content)
         facts = serialization.facts_to_json(facts_of(loaded))
         self._cache.put_content(
-            due.content, KnownContent(self._cache_keys.load, facts, str(kind)), self._scan_id
+            content, CachedContent(self._cache_keys.load, facts, str(kind)), self._scan_id
         )
         data = {
             stage: packed
-            for stage, answer in answered.fingerprints.items()
-            if (packed := serialization.answer_to_bytes(answer)) is not None
+            for stage, fingerprint in result.fingerprints.items()
+            if (packed := serialization.fingerprint_to_bytes(fingerprint)) is not None
         }
-        self._cache.put_answers(due.content, self._cache_keys.specs, data)
-        self._put_outcomes(due.content, kind, self._with_scenes(answered.outcomes, loaded))
+        self._cache.put_fingerprints(content, self._cache_keys.specs, data)
+        self._put_outcomes(content, kind, self._with_scenes(result.outcomes, loaded))
 
     def _put_outcomes(self, content: str, kind: Kind, outcomes: Sequence[StageOutcome]) -> None:
-        version, digest = self._at
-        broke = any(one.outcome is Outcome.FAILED for one in outcomes)
-        key = FAILED if broke else self._search_key(kind)
+        version, digest = self._index_identity
+        failed = any(one.outcome is Outcome.FAILED for one in outcomes)
+        key = STAGE_FAILED_KEY if failed else self._search_key(kind)
         data = serialization.outcomes_to_bytes(outcomes)
-        self._cache.put_outcomes(content, KnownOutcomes(key, version, digest, data))
+        self._cache.put_outcomes(content, CachedOutcomes(key, version, digest, data))
 
-    def _answers(
+    def _fingerprints(
         self, content: str, loaded: Loaded | Fault | None = None
     ) -> dict[str, FingerprintResult]:
-        """Kept answers of a content, the damaged ones left out; none if it failed to load, or
-        loads in another way now.
+        """Cached fingerprints of a content by stage, without damaged ones; none if it failed to
+        load, or loads differently now.
         """
         if isinstance(loaded, Fault):
             return {}
-        known = self.known(content)
-        if known is None or known.load_key != self._cache_keys.load:
+        cached = self.cached(content)
+        if cached is None or cached.load_key != self._cache_keys.load:
             return {}
-        answers: dict[str, FingerprintResult] = {}
-        for stage, data in self._cache.answers(content, self._cache_keys.specs).items():
+        fingerprints: dict[str, FingerprintResult] = {}
+        for stage, data in self._cache.fingerprints(content, self._cache_keys.specs).items():
             with suppress(ValueError):
-                answers[stage] = serialization.answer_from_bytes(stage, data)
-        return answers
+                fingerprints[stage] = serialization.fingerprint_from_bytes(stage, data)
+        return fingerprints
 
 
-_NOT_NOW = Fault(Reason.UNREADABLE, "not loaded, for it is known")
+_NOT_LOADED = Fault(Reason.UNREADABLE, "not loaded, for it is known")
 
 
-def _is_loaded(due: Due | None, loaded: Loaded | Fault) -> TypeGuard[Due]:
-    return due is not None and loaded is not _NOT_NOW and due.way is Way.LOAD
+def _is_loaded(pending: Pending | None, loaded: Loaded | Fault) -> TypeGuard[Pending]:
+    return pending is not None and loaded is not _NOT_LOADED and pending.action is Action.LOAD
 
 
-_Chunk = tuple[list[tuple[Due, Loaded | Fault]], list[dict[str, FingerprintResult]]]
+_Chunk = tuple[list[tuple[Pending, Loaded | Fault]], list[dict[str, FingerprintResult]]]
 
 
-def _mentions(stored: KnownOutcomes, works: frozenset[str]) -> bool:
+def _mentions(stored: CachedOutcomes, works: frozenset[str]) -> bool:
     """Whether outcomes rest on a file of one of these works, or can't be read."""
     if not works:
         return False
@@ -433,5 +460,5 @@ def _mentions(stored: KnownOutcomes, works: frozenset[str]) -> bool:
     return any(e.work_id in works for outcome in outcomes for e in outcome.evidence)
 
 
-def _batches(due: Sequence[Due], size: int) -> Iterable[Sequence[Due]]:
-    return (due[start : start + size] for start in range(0, len(due), size))
+def _batches(pending: Sequence[Pending], size: int) -> Iterable[Sequence[Pending]]:
+    return (pending[start : start + size] for start in range(0, len(pending), size))

@@ -1,4 +1,4 @@
-"""What lies in the drops of a scan: each file as an asset, read only if it may have changed."""
+"""List the drops of a scan: each file as an asset, read only if it may have changed."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from pipeline.drops.discover import Entry, FileEntry, identify
 from pipeline.drops.drop import OpenDrop
 from pipeline.drops.places import Place
 from pipeline.runtime.progress import Progress
-from pipeline.scan.memory.state import KnownFile, ScanCache
+from pipeline.scan.memory.state import CachedFile, ScanCache
 from pipeline.scan.settings import Drop, ScanSettings, Settle
 
-COMMITTED = 256
-"""Files read between two commits."""
+FILES_PER_COMMIT = 256
+"""Files that are read between two commits."""
 
 
 @dataclass(frozen=True, slots=True)
 class Unreachable:
-    """A drop that could not be listed: why, and how many files of it stand as they were."""
+    """A drop that could not be listed: its name, why, and how many cached files stand in for it."""
 
     drop: str
     why: str
@@ -33,27 +33,26 @@ class Unreachable:
 
 @dataclass
 class Listing:
-    """What a scan found.
+    """The files of all drops.
 
     Attributes:
         assets: every file of every drop, in the order of their paths; a path begins with the
             drop's name.
-        unreachable: drops that could not be listed. Their files are among the assets as they were
-            known.
-        as_known: paths of those files, and of those below folders that could not be listed.
-        shut: such folders, by their paths, with how many files are known below each.
-        arrived: paths of files that were still arriving when they were seen last, and are not now.
-        markers: how many marker files were met, which are no assets.
+        unreachable: drops that could not be listed. The assets include their files as cached.
+        from_cache: paths of those files, and of those below folders that could not be listed.
+        unreadable_folders: by path, how many cached files are below each such folder.
+        arrived: paths of files that were still arriving in the previous scan, and are not now.
+        markers: how many marker files there are, which are no assets.
         read: how many files were read.
         objects: of drops in object storage, by drop and path, every entry that can be fetched.
-        to_fetch: of such drops, paths of entries that are not known as they are now. They are not
-            among the assets until they have been fetched.
+        to_fetch: of such drops, paths of entries that are new or changed. They are not among the
+            assets until they have been fetched.
     """
 
     assets: list[Asset] = field(default_factory=list)
     unreachable: list[Unreachable] = field(default_factory=list)
-    as_known: set[str] = field(default_factory=set)
-    shut: dict[str, int] = field(default_factory=dict)
+    from_cache: set[str] = field(default_factory=set)
+    unreadable_folders: dict[str, int] = field(default_factory=dict)
     arrived: set[str] = field(default_factory=set)
     markers: int = 0
     read: int = 0
@@ -62,9 +61,9 @@ class Listing:
 
     def paths(self) -> set[str]:
         """Paths of all files in all drops."""
-        known = {asset.asset_path for asset in self.assets}
-        coming = {f"{name}/{path}" for name, paths in self.to_fetch.items() for path in paths}
-        return known | coming
+        listed = {asset.asset_path for asset in self.assets}
+        to_fetch = {f"{name}/{path}" for name, paths in self.to_fetch.items() for path in paths}
+        return listed | to_fetch
 
     def arriving(self) -> frozenset[str]:
         """Paths of files that are still arriving."""
@@ -74,7 +73,7 @@ class Listing:
             if asset.fault is not None and asset.fault.reason is Reason.ARRIVING
         )
 
-    def coming(self) -> int:
+    def fetch_count(self) -> int:
         """How many objects are to be fetched."""
         return sum(len(set(paths)) for paths in self.to_fetch.values())
 
@@ -93,128 +92,136 @@ def list_drops(
     Args:
         settings: which drops.
         sources: the drops, open, by name.
-        cache: what is known of their files; what is seen is written down in it.
+        cache: the files as earlier scans listed them; updated.
         scan_id: the scan's name.
         now: the time, seconds since the epoch; files changed shortly before it are still arriving.
         max_bytes: a larger file is not read.
-        progress: told of every file.
+        progress: called for every file.
     """
-    found = Listing()
+    listing = Listing()
     for name, drop in settings.drops.items():
-        known = cache.files_of(name)
+        cached = cache.files_of(name)
         root = settings.drop_place(name)
         try:
-            entries = _entries(root, sources[name], drop, known)
+            entries = _entries(root, sources[name], drop, cached)
         except DropError as error:
-            _stay(found, name, root, known)
-            found.unreachable.append(Unreachable(name, str(error), len(known)))
+            _add_from_cache(listing, name, root, cached)
+            listing.unreachable.append(Unreachable(name, str(error), len(cached)))
             continue
-        _look(found, name, drop, entries, known, cache, scan_id, now, max_bytes, progress)
-        below = _below(entries, known)
-        _stay(found, name, root, below)
-        with cache.change():
+        _add_entries(listing, name, drop, entries, cached, cache, scan_id, now, max_bytes, progress)
+        below = _below_unreadable(entries, cached)
+        _add_from_cache(listing, name, root, below)
+        with cache.transaction():
             for path, file in below.items():
-                cache.saw_file(name, path, file, scan_id)
-        for one in entries if below else ():
-            if isinstance(one, FileEntry) and one.fault is not None:
-                number = sum(path.startswith(f"{one.asset_path}/") for path in below)
-                found.shut[f"{name}/{one.asset_path}"] = number
-    found.assets.sort(key=lambda asset: asset.asset_path)
-    return found
+                cache.put_file(name, path, file, scan_id)
+        for entry in entries if below else ():
+            if isinstance(entry, FileEntry) and entry.fault is not None:
+                count = sum(path.startswith(f"{entry.asset_path}/") for path in below)
+                listing.unreadable_folders[f"{name}/{entry.asset_path}"] = count
+    listing.assets.sort(key=lambda asset: asset.asset_path)
+    return listing
 
 
 def _entries(
-    root: Place, source: OpenDrop, drop: Drop, known: Mapping[str, KnownFile]
+    root: Place, source: OpenDrop, drop: Drop, cached: Mapping[str, CachedFile]
 ) -> list[Entry]:
     """Entries of a drop. Raises DropError if it can't be listed, or looks as if not mounted."""
     entries = list(source.list_entries())
-    if known and not entries and not drop.may_be_empty:
+    if cached and not entries and not drop.may_be_empty:
         raise DropError(
-            f"The drop {root} is empty, and held {len(known):,} files before; see that it is "
+            f"The drop {root} is empty, and held {len(cached):,} files before; see that it is "
             "mounted, or set may_be_empty."
         )
     return entries
 
 
-def _stay(found: Listing, name: str, root: Place, known: Mapping[str, KnownFile]) -> None:
-    """Files that could not be looked for, as they were known."""
-    for path, file in known.items():
+def _add_from_cache(
+    listing: Listing, name: str, root: Place, files: Mapping[str, CachedFile]
+) -> None:
+    """Adds files that could not be listed, as cached."""
+    for path, file in files.items():
         place = root / path if isinstance(root, Path) else Path(path)
-        asset = _asset_of(place, f"{name}/{path}", file)
-        found.assets.append(asset)
-        found.as_known.add(asset.asset_path)
+        asset = _cached_asset(place, f"{name}/{path}", file)
+        listing.assets.append(asset)
+        listing.from_cache.add(asset.asset_path)
 
 
-def _below(entries: Sequence[Entry], known: Mapping[str, KnownFile]) -> dict[str, KnownFile]:
-    """Known files below folders that could not be listed: nobody can tell that they are gone."""
-    shut = {one.asset_path for one in entries if isinstance(one, FileEntry) and one.fault}
-    if not shut:
+def _below_unreadable(
+    entries: Sequence[Entry], cached: Mapping[str, CachedFile]
+) -> dict[str, CachedFile]:
+    """Cached files below folders that could not be listed, and so may still exist."""
+    unreadable = {e.asset_path for e in entries if isinstance(e, FileEntry) and e.fault}
+    if not unreadable:
         return {}
     return {
         path: file
-        for path, file in known.items()
-        if not shut.isdisjoint(str(parent) for parent in PurePosixPath(path).parents)
+        for path, file in cached.items()
+        if not unreadable.isdisjoint(str(parent) for parent in PurePosixPath(path).parents)
     }
 
 
-def _look(
-    found: Listing,
+def _add_entries(
+    listing: Listing,
     name: str,
     drop: Drop,
     entries: list[Entry],
-    known: Mapping[str, KnownFile],
+    cached: Mapping[str, CachedFile],
     cache: ScanCache,
     scan_id: str,
     now: float,
     max_bytes: int,
     progress: Progress,
 ) -> None:
-    markers = _marked(entries, drop.settle.marker)
-    waiting: list[tuple[str, KnownFile]] = []
+    """Adds the entries of a drop, reads those that may have changed, and updates the cache."""
+    complete_folders = _marked_folders(entries, drop.settle.marker)
+    uncommitted: list[tuple[str, CachedFile]] = []
 
     def commit() -> None:
-        with cache.change():
-            for path, file in waiting:
-                cache.saw_file(name, path, file, scan_id)
-        waiting.clear()
+        with cache.transaction():
+            for path, file in uncommitted:
+                cache.put_file(name, path, file, scan_id)
+        uncommitted.clear()
 
     for entry in entries:
-        if markers is not None and PurePosixPath(entry.asset_path).name == drop.settle.marker:
-            found.markers += 1
+        if (
+            complete_folders is not None
+            and PurePosixPath(entry.asset_path).name == drop.settle.marker
+        ):
+            listing.markers += 1
             continue
-        before = known.get(entry.asset_path)
+        before = cached.get(entry.asset_path)
         path = f"{name}/{entry.asset_path}"
-        fault = _arriving(entry, drop.settle, markers, now, before)
+        fault = _arriving(entry, drop.settle, complete_folders, now, before)
         if fault is None and before is not None and _was_arriving(before):
-            found.arrived.add(path)
+            listing.arrived.add(path)
         if fault is not None:
-            asset = Asset(_file_of(entry), path, None, Kind.OTHER, entry.size, fault)
-            file = KnownFile(entry.stamp, None, str(asset.kind), entry.size, _fault_json(fault))
-        elif before is not None and _same(entry, before):
-            asset, file = _asset_of(_file_of(entry), path, before), before
+            asset = Asset(_local_path(entry), path, None, Kind.OTHER, entry.size, fault)
+            file = CachedFile(entry.stamp, None, str(asset.kind), entry.size, _fault_json(fault))
+        elif before is not None and _is_unchanged(entry, before):
+            asset, file = _cached_asset(_local_path(entry), path, before), before
         elif isinstance(entry, FileEntry):
             asset = replace(identify(entry, max_bytes), asset_path=path)
-            found.read += 1
+            listing.read += 1
             file = file_of(asset, entry.stamp)
         else:
-            found.to_fetch.setdefault(name, []).append(entry.asset_path)
-            found.objects.setdefault(name, {})[entry.asset_path] = entry
+            listing.to_fetch.setdefault(name, []).append(entry.asset_path)
+            listing.objects.setdefault(name, {})[entry.asset_path] = entry
             continue
         if not isinstance(entry, FileEntry):
-            found.objects.setdefault(name, {})[entry.asset_path] = entry
-        found.assets.append(asset)
-        waiting.append((entry.asset_path, file))
-        if len(waiting) >= COMMITTED:
+            listing.objects.setdefault(name, {})[entry.asset_path] = entry
+        listing.assets.append(asset)
+        uncommitted.append((entry.asset_path, file))
+        if len(uncommitted) >= FILES_PER_COMMIT:
             commit()
-        progress("Reading the drops", len(found.assets), None)
+        progress("Reading the drops", len(listing.assets), None)
     commit()
 
 
-def file_of(asset: Asset, stamp: str | None) -> KnownFile:
-    """What is known of a file that was read."""
-    # A fault that goes with bytes is found again in those bytes.
+def file_of(asset: Asset, stamp: str | None) -> CachedFile:
+    """The cache entry of a file that was read."""
+    # A fault of the bytes themselves is found again when those bytes are loaded.
     fault = asset.fault if asset.asset_id is None else None
-    return KnownFile(
+    return CachedFile(
         stamp if fault is None else None,
         asset.asset_id,
         str(asset.kind),
@@ -223,42 +230,42 @@ def file_of(asset: Asset, stamp: str | None) -> KnownFile:
     )
 
 
-def _file_of(entry: Entry) -> Path:
-    """Where an entry lies on this machine; of an object, its path, where there is nothing."""
+def _local_path(entry: Entry) -> Path:
+    """The path of an entry on this machine; of an object, its key, where no file is."""
     return entry.file if isinstance(entry, FileEntry) else Path(entry.asset_path)
 
 
-def _same(entry: Entry, before: KnownFile) -> bool:
-    """Whether an entry is what it was when it was read, by a record of that which is sound."""
+def _is_unchanged(entry: Entry, before: CachedFile) -> bool:
+    """Whether an entry has the stamp that it had when it was read, and its cache entry is valid."""
     return (
         entry.stamp is not None
         and entry.stamp == before.stamp
         and before.asset_id is not None
-        and _known_asset(Path(), "", before) is not None
+        and _valid_asset(Path(), "", before) is not None
     )
 
 
-def _was_arriving(before: KnownFile) -> bool:
+def _was_arriving(before: CachedFile) -> bool:
     if before.fault is None:
         return False
-    known = _known_asset(Path(), "", before)
-    return known is not None and known.fault is not None and known.fault.reason is Reason.ARRIVING
+    asset = _valid_asset(Path(), "", before)
+    return asset is not None and asset.fault is not None and asset.fault.reason is Reason.ARRIVING
 
 
-def _asset_of(file: Path, path: str, known: KnownFile) -> Asset:
-    asset = _known_asset(file, path, known)
+def _cached_asset(file: Path, path: str, cached: CachedFile) -> Asset:
+    asset = _valid_asset(file, path, cached)
     return asset if asset is not None else Asset(file, path, None, Kind.OTHER, None, _DAMAGED)
 
 
-def _known_asset(file: Path, path: str, known: KnownFile) -> Asset | None:
-    """A file as it was known; None if what is kept of it is damaged."""
+def _valid_asset(file: Path, path: str, cached: CachedFile) -> Asset | None:
+    """A file as cached; None if the cache entry is damaged."""
     with suppress(ValueError, TypeError):
         fault = None
-        if known.fault is not None:
-            reason, detail = json.loads(known.fault)
+        if cached.fault is not None:
+            reason, detail = json.loads(cached.fault)
             fault = Fault(Reason(reason), str(detail))
-        if known.asset_id is None or _SHA256.fullmatch(known.asset_id):
-            return Asset(file, path, known.asset_id, Kind(known.kind), known.size, fault)
+        if cached.asset_id is None or _SHA256.fullmatch(cached.asset_id):
+            return Asset(file, path, cached.asset_id, Kind(cached.kind), cached.size, fault)
     return None
 
 
@@ -274,8 +281,8 @@ def _fault_json(fault: Fault) -> str:
     return json.dumps([str(fault.reason), fault.detail])
 
 
-def _marked(entries: list[Entry], marker: str | None) -> set[str] | None:
-    """Folders of a drop that are said to be complete; None if there is no such custom."""
+def _marked_folders(entries: list[Entry], marker: str | None) -> set[str] | None:
+    """Folders of a drop that a marker file declares complete; None if markers are not used."""
     if marker is None:
         return None
     paths = (PurePosixPath(entry.asset_path) for entry in entries)
@@ -285,14 +292,14 @@ def _marked(entries: list[Entry], marker: str | None) -> set[str] | None:
 def _arriving(
     entry: Entry,
     settle: Settle,
-    marked: set[str] | None,
+    complete_folders: set[str] | None,
     now: float,
-    before: KnownFile | None,
+    before: CachedFile | None,
 ) -> Fault | None:
-    """Why a file is not judged yet."""
-    if marked is not None:
+    """Why a file is not screened yet; None if it is."""
+    if complete_folders is not None:
         folders = {str(parent) for parent in PurePosixPath(entry.asset_path).parents}
-        if folders.isdisjoint(marked):
+        if folders.isdisjoint(complete_folders):
             return Fault(
                 Reason.ARRIVING,
                 f"its folder is still arriving: no {settle.marker} is in it or in a folder above; "
@@ -302,7 +309,7 @@ def _arriving(
         return None
     same = before is not None and entry.stamp is not None and entry.stamp == before.stamp
     if before is not None and same and before.asset_id is not None:
-        return None  # it was at rest before, whatever the clock says now
+        return None  # it had settled before, and the clock may have been set back
     if entry.changed <= now:
         return Fault(
             Reason.ARRIVING,

@@ -1,4 +1,4 @@
-"""One nightly scan, from its lock to its last file: the one place that knows the order."""
+"""One nightly scan from start to end: the one place that knows the order of its steps."""
 
 from __future__ import annotations
 
@@ -16,41 +16,40 @@ from typing import Any
 from pipeline.core.environment import new_run_id, now
 from pipeline.core.errors import ConfigError, DropError, Reason, RunError, ScanBusyError, ScanError
 from pipeline.core.layout import HISTORY, LATEST, LOCK, STATE
+from pipeline.core.records import Asset
 from pipeline.drops.drop import OpenDrop, open_drop
 from pipeline.drops.places import absolute
 from pipeline.results.files import StoredRun
 from pipeline.runtime.progress import Progress, silent
 from pipeline.scan.events import Event, EventSink, discard_event
 from pipeline.scan.history_folder import (
-    began,
+    delete_results,
     earlier_and_later,
-    erase,
-    finish_erasing,
-    left_notes,
+    find_unlisted_scans,
+    finish_deletions,
     scan_results,
-    taken_in,
+    start_time,
+    unreadable_notes,
 )
-from pipeline.scan.incremental import UNCHANGED, Due, IncrementalScreener, Way
+from pipeline.scan.incremental import UNCHANGED, Action, IncrementalScreener, Pending
 from pipeline.scan.listing import Listing, list_drops
 from pipeline.scan.memory.cache_keys import cache_keys_of, content_of
 from pipeline.scan.memory.index_change import IndexChanges
 from pipeline.scan.memory.state import KnownScan, ScanCache
 from pipeline.scan.output.notes import record_notes, unreachable_notes
-from pipeline.scan.output.rows import Context
-from pipeline.scan.output.tables import write_outputs
+from pipeline.scan.output.rows import ScanContext
+from pipeline.scan.output.write import write_outputs
 from pipeline.scan.settings import ScanSettings
 from pipeline.screening.recorded import Recorded, record_if_sound
-from pipeline.screening.run_record import run_info
-from pipeline.screening.screen import check_places
+from pipeline.screening.run_files import Run, run_info
+from pipeline.screening.screen import check_places, open_verified_index
 from pipeline.screening.stage_runner import open_runners, opening_keys
-from reference_index.errors import IndexCorruptError
 from reference_index.locks import HeldError, LockError, held
-from reference_index.store import ReferenceIndex
 
-MARK = "clearance scan"
+LOCK_TEXT = "clearance scan"
 
 OnMessage = Callable[[str], None]
-"""Told, in a sentence, what a scan is about to do."""
+"""Called with sentences for the person who watches: what the scan is about to do."""
 
 
 def ignore_message(_sentence: str) -> None:
@@ -62,9 +61,9 @@ class ScanResult:
     """A scan that completed.
 
     Attributes:
-        folder: where its results lie; `latest` in the scan directory leads there too.
-        summary: what delta.json says.
-        notes: what a reader must know besides.
+        folder: where its results are; `latest` in the scan directory links there too.
+        summary: the contents of delta.json.
+        notes: further sentences for a reader.
         arriving: paths of files that are still arriving, and were left to the next scan.
     """
 
@@ -81,10 +80,10 @@ def scan(
     on_message: OnMessage = ignore_message,
     on_event: EventSink = discard_event,
 ) -> ScanResult:
-    """Scans every drop, judges what changed, and writes the answer.
+    """Scans every drop, screens what changed, and writes tables and changes.
 
-    Killed at any moment and started again, it goes on where it was; results of earlier scans stay
-    whole until the new ones are complete.
+    An interrupted scan is resumed by the next one. Results of earlier scans stay complete until the
+    new ones are.
 
     Raises:
         ScanError: if another scan holds the directory, or its cache can't be used.
@@ -93,10 +92,10 @@ def scan(
     """
     out, index_path = settings.place(settings.out), settings.place(settings.index)
     drops = {name: settings.drop_place(name) for name in settings.drops}
-    by_place: dict[str, str] = {}
-    for name, where in drops.items():
-        check_places(where, index_path, out)
-        other = by_place.setdefault(absolute(where), name)
+    name_by_place: dict[str, str] = {}
+    for name, place in drops.items():
+        check_places(place, index_path, out)
+        other = name_by_place.setdefault(absolute(place), name)
         if other != name:
             raise ConfigError(f"The drops {other} and {name} are the same folder; leave one out.")
     config = settings.config()
@@ -104,13 +103,7 @@ def scan(
         started, scan_id = now(), new_run_id()
         on_event(Event.STARTED, {"scan_id": scan_id, "drops": len(drops)})
         progress("Opening the index", 0, None)
-        index = ReferenceIndex.open(index_path)
-        faults = index.verify()
-        if faults:
-            raise IndexCorruptError(
-                f"The index {index_path} is damaged and was not scanned against ({faults[0]}); run "
-                f"`clearance index verify {index_path}`, and restore it from a copy."
-            )
+        index = open_verified_index(index_path, doing="scanned against")
         runners = open_runners(index, config.stage_settings, cache.opened_before())
         cache.put_opened(opening_keys(runners))
         cache_keys = cache_keys_of(runners, config)
@@ -119,68 +112,72 @@ def scan(
         on_event(Event.INDEX_OPENED, {**facts, "config_fingerprint": config.fingerprint()})
         sources = {
             name: stack.enter_context(
-                open_drop(where, config.limits.max_file_bytes, config.object_storage)
+                open_drop(place, config.limits.max_file_bytes, config.object_storage)
             )
-            for name, where in drops.items()
+            for name, place in drops.items()
         }
         listing = list_drops(
             settings, sources, cache, scan_id, time.time(), config.limits.max_file_bytes, progress
         )
-        _tell_listed(listing, drops, on_event)
+        _report_drops(listing, drops, on_event)
         screener = IncrementalScreener(cache, index, runners, config, cache_keys, scan_id)
-        due = _to_fetch(listing, _due(listing, screener))
-        ways = {way.name.lower(): sum(one.way is way for one in due) for way in Way}
-        on_event(Event.PLAN, {**ways, "fetch": listing.coming()})
-        for sentence in plan_of(listing, due):
+        pending = _defer_objects(listing, _plan(listing, screener))
+        actions = {
+            action.name.lower(): sum(one.action is action for one in pending) for action in Action
+        }
+        on_event(Event.PLAN, {**actions, "fetch": listing.fetch_count()})
+        for sentence in plan_sentences(listing, pending):
             on_message(sentence)
-        due += _fetch(listing, sources, screener, progress)
-        screener.run(due, progress)
-        screener.run(_elsewhere(listing, screener, due), progress)
+        pending += _fetch(listing, sources, screener, progress)
+        screener.run(pending, progress)
+        screener.run(_from_other_files(listing, screener, pending), progress)
         progress("Writing the answer", 0, None)
-        before, note = _before(cache, out)
-        left = left_notes(out / HISTORY, {one.scan_id for one in cache.scans()})
+        previous, note = _previous_results(cache, out)
+        unreadable = unreadable_notes(out / HISTORY, {one.scan_id for one in cache.scans()})
         recorded = record_if_sound(
-            settings.record_place(), before.run if before is not None else None
+            settings.record_place(), previous.run if previous is not None else None
         )
-        _tell_recorded(recorded, on_event)
-        notes = (
-            *([note] if note else []),
-            *left,
-            *record_notes(recorded, settings.record_is_named),
-        )
-        changes = IndexChanges(index)
-        context = Context(
+        _report_record(recorded, on_event)
+        context = ScanContext(
+            run=Run(
+                run_info(scan_id, ", ".join(drops), started, index, config),
+                index,
+                config,
+                runners,
+                recorded,
+            ),
             cache=cache,
-            index=index,
-            runners=runners,
-            config=config,
             listing=listing,
             screener=screener,
-            info=run_info(scan_id, ", ".join(drops), started, index, config),
-            before=before,
-            change=(
-                changes.since(before.run["index"]["version"], before.run["index"]["digest"])
-                if before is not None
+            previous=previous,
+            index_change=(
+                IndexChanges(index).since(
+                    previous.run["index"]["version"], previous.run["index"]["digest"]
+                )
+                if previous is not None
                 else None
             ),
             drops=drops,
-            recorded=recorded,
-            notes=notes,
+            notes=(
+                *([note] if note else []),
+                *unreadable,
+                *record_notes(recorded, settings.record_is_named),
+            ),
         )
         folder = out / HISTORY / scan_id
         summary = write_outputs(context, folder)
         on_event(Event.WRITTEN, {"files": summary["files"]})
-        _finish(cache, settings, listing, due, scan_id, summary)
-        _point_to(out, scan_id)
-        _forget_old(cache, out, settings.keep_days)
+        _finish(cache, settings, listing, pending, scan_id, summary)
+        _link_latest(out, scan_id)
+        _delete_old_scans(cache, out, settings.keep_days)
     notes = (*unreachable_notes(listing), *context.notes)
     return ScanResult(folder, summary, notes, listing.arriving())
 
 
 @contextmanager
 def scan_directory(out: Path) -> Iterator[ScanCache]:
-    """The cache of a scan directory, held against other scans, after what a scan that was cut off
-    left is put right.
+    """Locks a scan directory against other scans, repairs what an interrupted scan left, and opens
+    its cache.
 
     Raises:
         ScanBusyError: if another scan holds it; says which.
@@ -193,10 +190,10 @@ def scan_directory(out: Path) -> Iterator[ScanCache]:
             f"The scan directory {out} can't be made ({error.strerror}); name another one as `out`."
         ) from error
     try:
-        with held(out / LOCK, MARK):
+        with held(out / LOCK, LOCK_TEXT):
             cache = ScanCache(out / STATE)
             try:
-                _put_right(cache, out)
+                _recover(cache, out)
                 yield cache
             finally:
                 cache.close()
@@ -209,83 +206,87 @@ def scan_directory(out: Path) -> Iterator[ScanCache]:
         raise ScanError(f"The scan directory {out} {error}.") from None
 
 
-def _put_right(cache: ScanCache, out: Path) -> None:
-    """Takes away what a scan that was cut off left, and takes in scans that a lost cache forgot."""
-    finish_erasing(out / HISTORY)
+def _recover(cache: ScanCache, out: Path) -> None:
+    """Removes what an interrupted scan left, and lists scans that a lost cache did not."""
+    finish_deletions(out / HISTORY)
     scans = cache.scans()
-    begun = [one.scan_id for one in scans if one.finished is None]
-    found = taken_in(out / HISTORY, {one.scan_id for one in scans})
-    # One that came back from a backup must not pass for the last.
-    earlier, later = earlier_and_later(found, scans)
-    # First their folders, which may hold whole results: the cache forgets such a scan only when
-    # nobody can take it for one that was finished.
-    for scan_id in begun:
-        erase(out / HISTORY / scan_id)
-    with cache.change():
-        for scan_id in begun:
+    interrupted = [one.scan_id for one in scans if one.finished is None]
+    unlisted = find_unlisted_scans(out / HISTORY, {one.scan_id for one in scans})
+    # A scan restored from a backup must not count as the last one.
+    earlier, later = earlier_and_later(unlisted, scans)
+    # Folders first, as they may hold complete results: a scan leaves the list only once its folder
+    # can't be mistaken for that of a finished one.
+    for scan_id in interrupted:
+        delete_results(out / HISTORY / scan_id)
+    with cache.transaction():
+        for scan_id in interrupted:
             if not (out / HISTORY / scan_id).exists():
                 cache.forget_scan(scan_id)
         for one in reversed(earlier):
-            cache.begin_in(one, before_all=True)
+            cache.add_scan(one, earliest=True)
         for one in later:
-            cache.begin_in(one)
-        for one in found:
+            cache.add_scan(one)
+        for one in unlisted:
             cache.finish(one.scan_id, one.finished or one.started, "{}")
     finished = [one for one in cache.scans() if one.finished is not None]
     if finished:
-        _point_to(out, finished[-1].scan_id)
+        _link_latest(out, finished[-1].scan_id)
 
 
-def _due(listing: Listing, screener: IncrementalScreener) -> list[Due]:
-    """What has to be done for each content, once; files of drops that could not be read are not
+def _plan(listing: Listing, screener: IncrementalScreener) -> list[Pending]:
+    """What is to be done for each content, once. Files of drops that could not be read are not
     loaded.
     """
-    first: dict[str, Any] = {}
+    by_content: dict[str, Asset] = {}
     for asset in listing.assets:
         content = content_of(asset)
         if content is None:
             continue
-        if content not in first or first[content].asset_path in listing.as_known:
-            first[content] = asset
-    due = [screener.due(content, asset) for content, asset in first.items()]
+        first = by_content.get(content)
+        if first is None or first.asset_path in listing.from_cache:
+            by_content[content] = asset
+    pending = [screener.plan(content, asset) for content, asset in by_content.items()]
     return [
-        one for one in due if not (one.way is Way.LOAD and one.asset.asset_path in listing.as_known)
+        one
+        for one in pending
+        if one.action is not Action.LOAD or one.asset.asset_path not in listing.from_cache
     ]
 
 
-def _elsewhere(listing: Listing, screener: IncrementalScreener, due: Sequence[Due]) -> list[Due]:
-    """Contents whose file was gone, or another, by the time it was loaded, as another file has
-    them: who takes one copy away must not keep the others from being judged.
+def _from_other_files(
+    listing: Listing, screener: IncrementalScreener, pending: Sequence[Pending]
+) -> list[Pending]:
+    """Contents whose file disappeared or changed before it was loaded, to be loaded from another
+    file with the same content: deleting one copy must not keep the others from being screened.
     """
-    gone = {
+    unread = {
         one.content: one
-        for one in due
-        if (passed := screener.passing.get(one.content)) is not None
-        and passed[0].fault is not None
-        and passed[0].fault.reason is Reason.UNREADABLE
+        for one in pending
+        if (transient := screener.transient.get(one.content)) is not None
+        and transient[0].fault is not None
+        and transient[0].fault.reason is Reason.UNREADABLE
     }
-    found: dict[str, Due] = {}
-    for asset in listing.assets if gone else ():
-        content = content_of(asset)
-        one = gone.get(content or "")
+    retries: dict[str, Pending] = {}
+    for asset in listing.assets if unread else ():
+        one = unread.get(content_of(asset) or "")
         if one is None or asset.asset_path == one.asset.asset_path:
             continue
-        if asset.asset_path in listing.as_known or not Path(asset.file).exists():
+        if asset.asset_path in listing.from_cache or not Path(asset.file).exists():
             continue
-        found.setdefault(one.content, replace(one, asset=asset))
-    return list(found.values())
+        retries.setdefault(one.content, replace(one, asset=asset))
+    return list(retries.values())
 
 
-def _to_fetch(listing: Listing, due: list[Due]) -> list[Due]:
-    """What is due and needs no object's bytes; the paths of the others are noted for fetching."""
-    kept = []
-    for one in due:
+def _defer_objects(listing: Listing, pending: list[Pending]) -> list[Pending]:
+    """What can be done without fetching an object; notes the paths of objects to be fetched."""
+    local = []
+    for one in pending:
         name, _, path = one.asset.asset_path.partition("/")
-        if one.way is Way.LOAD and path in listing.objects.get(name, {}):
+        if one.action is Action.LOAD and path in listing.objects.get(name, {}):
             listing.to_fetch.setdefault(name, []).append(path)
         else:
-            kept.append(one)
-    return kept
+            local.append(one)
+    return local
 
 
 def _fetch(
@@ -293,27 +294,27 @@ def _fetch(
     sources: Mapping[str, OpenDrop],
     screener: IncrementalScreener,
     progress: Progress,
-) -> list[Due]:
-    """Fetches and judges what has to be, and puts it among the assets; what is due besides."""
+) -> list[Pending]:
+    """Fetches and screens objects and adds them to the assets; returns what is still pending."""
     assets = {asset.asset_path: asset for asset in listing.assets}
-    rest: list[Due] = []
-    total, done = sum(len(paths) for paths in listing.to_fetch.values()), 0
+    still_pending: list[Pending] = []
+    total, done = listing.fetch_count(), 0
     for name, paths in listing.to_fetch.items():
         entries = listing.objects[name]
-        for asset, due in sources[name].rows(
+        for asset, pending in sources[name].rows(
             [entries[path] for path in sorted(set(paths))],
-            partial(screener.fetched, name, entries),
+            partial(screener.screen_fetched, name, entries),
         ):
             assets[asset.asset_path] = asset
-            rest += [due] if due is not None else []
+            still_pending += [pending] if pending is not None else []
             done += 1
             listing.read += 1
             progress("Fetching objects", done, total)
     listing.assets = sorted(assets.values(), key=lambda asset: asset.asset_path)
-    return rest
+    return still_pending
 
 
-def _tell_listed(listing: Listing, drops: Iterable[str], on_event: EventSink) -> None:
+def _report_drops(listing: Listing, drops: Iterable[str], on_event: EventSink) -> None:
     files = Counter(path.partition("/")[0] for path in listing.paths())
     unreachable = {one.drop for one in listing.unreachable}
     for name in drops:
@@ -321,41 +322,41 @@ def _tell_listed(listing: Listing, drops: Iterable[str], on_event: EventSink) ->
         on_event(event, {"drop": name, "files": files[name]})
 
 
-def _tell_recorded(recorded: Recorded, on_event: EventSink) -> None:
+def _report_record(recorded: Recorded, on_event: EventSink) -> None:
     facts = {"state": recorded.use.value, "events": recorded.events}
     on_event(Event.RECORD, {**facts, "false_matches": len(recorded.suppressions)})
 
 
-def plan_of(listing: Listing, due: Sequence[Due]) -> list[str]:
+def plan_sentences(listing: Listing, pending: Sequence[Pending]) -> list[str]:
     """What a scan is about to do, in sentences."""
     files = len(listing.paths())
-    said = [f"{files:,} file{'' if files == 1 else 's'} in the drops; {listing.read:,} were read."]
+    plan = [f"{files:,} file{'' if files == 1 else 's'} in the drops; {listing.read:,} were read."]
     arriving = len(listing.arriving())
     if arriving:
-        said.append(f"{arriving:,} still arriving, and left to the next scan.")
-    coming = listing.coming()
-    if coming:
-        said.append(f"{coming:,} to be fetched from object storage.")
-    by_way: dict[Way, Counter[str]] = {}
-    for one in due:
-        by_way.setdefault(one.way, Counter())[one.why] += 1
-    for way in (Way.KEEP, Way.COMPARE, Way.SEARCH, Way.LOAD):
-        for why, number in by_way.get(way, Counter()).most_common():
-            because = "" if why == UNCHANGED else f": {why}"
-            said.append(f"{number:,} to be {_WAYS[way]}{because}.")
-    return said
+        plan.append(f"{arriving:,} still arriving, and left to the next scan.")
+    fetched = listing.fetch_count()
+    if fetched:
+        plan.append(f"{fetched:,} to be fetched from object storage.")
+    by_action: dict[Action, Counter[str]] = {}
+    for one in pending:
+        by_action.setdefault(one.action, Counter())[one.reason] += 1
+    for action, words in _ACTIONS.items():
+        for reason, number in by_action.get(action, Counter()).most_common():
+            because = "" if reason == UNCHANGED else f": {reason}"
+            plan.append(f"{number:,} to be {words}{because}.")
+    return plan
 
 
-_WAYS = {
-    Way.KEEP: "left as judged before",
-    Way.COMPARE: "compared with the works that changed",
-    Way.SEARCH: "searched for again, with kept fingerprints",
-    Way.LOAD: "loaded and judged",
+_ACTIONS = {
+    Action.KEEP: "left as judged before",
+    Action.COMPARE: "compared with the works that changed",
+    Action.SEARCH: "searched for again, with kept fingerprints",
+    Action.LOAD: "loaded and judged",
 }
 
 
-def _before(cache: ScanCache, out: Path) -> tuple[StoredRun | None, str]:
-    """The last complete scan's results; with a sentence if they can't be read."""
+def _previous_results(cache: ScanCache, out: Path) -> tuple[StoredRun | None, str]:
+    """The results of the last complete scan, or None and a sentence if they can't be read."""
     finished = [one for one in cache.scans() if one.finished is not None]
     if not finished:
         return None, ""
@@ -369,27 +370,27 @@ def _finish(
     cache: ScanCache,
     settings: ScanSettings,
     listing: Listing,
-    due: Sequence[Due],
+    pending: Sequence[Pending],
     scan_id: str,
     summary: Mapping[str, Any],
 ) -> None:
     unreachable = {one.drop for one in listing.unreachable}
-    with cache.change():
+    with cache.transaction():
         cache.finish(scan_id, now(), json.dumps(summary))
-        cache.saw_contents((one.content for one in due), scan_id)
+        cache.mark_present((one.content for one in pending), scan_id)
         for name in settings.drops:
             if name not in unreachable:
                 cache.forget_files(name, scan_id)
 
 
-def _point_to(out: Path, scan_id: str) -> None:
-    """Makes `latest` lead to a scan's results, in one step."""
+def _link_latest(out: Path, scan_id: str) -> None:
+    """Makes `latest` link to the results of a scan, in one step."""
     target = Path(HISTORY) / scan_id
     link = out / LATEST
     with suppress(OSError):
         if link.readlink() == target:
             return
-    # Always of this name: what a scan that was cut off here left is replaced.
+    # Always of this name, so that what an interrupted scan left is replaced.
     new = out / f".{LATEST}.new"
     try:
         new.unlink(missing_ok=True)
@@ -400,20 +401,20 @@ def _point_to(out: Path, scan_id: str) -> None:
             new.unlink(missing_ok=True)
         raise DropError(
             f"{link} can't be made to lead to the scan's results ({error.strerror}); they are "
-            f"whole in {out / target}. Move away what stands at {link}, and scan again."
+            f"complete in {out / target}. Move away what is at {link}, and scan again."
         ) from error
 
 
-def _forget_old(cache: ScanCache, out: Path, keep_days: int) -> None:
-    """Forgets scans older than that, and contents that none of the others saw."""
+def _delete_old_scans(cache: ScanCache, out: Path, keep_days: int) -> None:
+    """Deletes scans older than `keep_days`, and contents that only they had."""
     scans = [one for one in cache.scans() if one.finished is not None]
     oldest = datetime.now(UTC) - timedelta(days=keep_days)
-    old = [one for one in scans[:-1] if (when := began(one)) is not None and when < oldest]
-    gone = {one.scan_id for one in old}
-    with cache.change():
+    old = [one for one in scans[:-1] if (time := start_time(one)) is not None and time < oldest]
+    old_ids = {one.scan_id for one in old}
+    with cache.transaction():
         for one in old:
             cache.forget_scan(one.scan_id)
-        cache.forget_contents([one.scan_id for one in scans if one.scan_id not in gone])
-    # Then their folders: killed in between, the next scan takes them in again, as old as they are.
+        cache.forget_contents([one.scan_id for one in scans if one.scan_id not in old_ids])
+    # Then their folders: after a kill in between, the next scan lists them with their old dates.
     for one in old:
-        erase(out / HISTORY / one.scan_id)
+        delete_results(out / HISTORY / one.scan_id)

@@ -60,7 +60,7 @@ class Rows:
         for file in index.files:
             gathered.setdefault(file.work_id, set()).add(file.file_id)
         self._file_ids = {work_id: frozenset(ids) for work_id, ids in gathered.items()}
-        self._benches = runners
+        self._runners = runners
         self._stages = {runner.name: runner.stage for runner in runners if runner.stage is not None}
         self._not_counted = {runner.name: runner.settings.not_counted for runner in runners}
         self._config = config
@@ -77,7 +77,7 @@ class Rows:
             self._config.bands,
             self._works,
             self._file_ids,
-            works_compared(outcomes, self._benches),
+            works_compared(outcomes, self._runners),
             stages=self._stages,
             not_counted=self._not_counted,
             notes=facts.notes,

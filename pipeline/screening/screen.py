@@ -1,8 +1,8 @@
-"""Screening a drop: chains the steps, and is the one place that knows their order."""
+"""Screen a drop: the one place that knows the order of the steps."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,15 +20,15 @@ from pipeline.report.content import ContentCollector
 from pipeline.report.page import ReportLimits, write_report
 from pipeline.results.files import ResultFiles
 from pipeline.results.object_results import results_folder
-from pipeline.results.table import counts, write_tables
+from pipeline.results.table import Tables
 from pipeline.results.table_checks import FLAGGED
 from pipeline.risk.bands import partly_judged
 from pipeline.runtime.progress import Progress, silent
 from pipeline.screening.config import Config, load_config
-from pipeline.screening.recorded import NO_RECORD, read_record, write_decisions
+from pipeline.screening.recorded import NO_RECORD, read_record
 from pipeline.screening.rows import Rows, facts_of
-from pipeline.screening.run_record import run_info, run_manifest
-from pipeline.screening.stage_runner import StageRunner, open_runners, run_stages_on_chunks
+from pipeline.screening.run_files import Run, run_info, write_run
+from pipeline.screening.stage_runner import StageRunner, open_runners, run_stages, two_at_a_time
 from pipeline.stages.text.scenes import WorkScenes, with_scenes
 from reference_index.errors import IndexCorruptError
 from reference_index.interface import Work
@@ -40,9 +40,9 @@ class ScreenedRun:
     """A run that completed.
 
     Attributes:
-        out: where its results lie.
+        out: where its results are.
         run: the contents of run.json.
-        rows: the risk table's rows, by asset path.
+        rows: the rows of the risk table, sorted by asset path.
         works: every work of the index, by work id.
     """
 
@@ -69,17 +69,17 @@ class ScreenedRun:
 
     @property
     def flagged_in_part(self) -> int:
-        """How many flagged rows were not screened in full: other evidence may be missing."""
+        """How many flagged rows were not screened in full, so that evidence may be missing."""
         return sum(partly_judged(row) for row in self.rows if row.band in FLAGGED)
 
     @property
     def suppressed(self) -> int:
-        """How many matches are suppressed, because people agreed that they are false."""
+        """How many matches are suppressed, because reviewers agreed that they are false."""
         return sum(row.suppressed for row in self.rows)
 
     @property
     def counts(self) -> dict[str, int]:
-        """Rows by band, every band named."""
+        """How many rows are in each band; every band is a key."""
         return dict(self.run["counts"])
 
 
@@ -118,6 +118,29 @@ class Judged:
     loaded: Loaded | None
 
 
+def open_verified_index(path: Path, version: int | None = None, *, doing: str) -> ReferenceIndex:
+    """Opens an index and checks its stored digests: a fingerprint with a flipped bit finds nothing,
+    and a copy would pass for "no match".
+
+    Args:
+        path: of the index.
+        version: an earlier version; None for the latest.
+        doing: what it is opened for, for the message: `screened against`.
+
+    Raises:
+        IndexCorruptError: if it is damaged.
+        ReferenceIndexError: if it can't be opened.
+    """
+    index = ReferenceIndex.open(path, version)
+    faults = index.verify()
+    if faults:
+        raise IndexCorruptError(
+            f"The index {path} is damaged and was not {doing} ({faults[0]}); run "
+            f"`clearance index verify {path}`, and restore it from a copy."
+        )
+    return index
+
+
 def screen_assets(
     assets: Iterable[Asset],
     index: ReferenceIndex,
@@ -125,14 +148,17 @@ def screen_assets(
     config: Config,
     suppressions: Sequence[Suppression] = (),
 ) -> Iterator[Judged]:
-    """Every asset's row, in order; memory holds three chunks of assets at most."""
+    """The row of each asset, in order; at most three chunks of assets are in memory."""
     rows = Rows(index, runners, config, suppressions)
     works = WorkScenes(index)
     chunks = load_all(assets, config.limits, lambda asset: asset)
-    for asset, loaded, found in run_stages_on_chunks(chunks, runners):
-        outcomes = with_scenes(found, loaded, works) if isinstance(loaded, LoadedScript) else found
-        row = rows.row(asset, facts_of(loaded), outcomes)
-        yield Judged(row, None if isinstance(loaded, Fault) else loaded)
+    for chunk in two_at_a_time(chunks, lambda chunk: list(run_stages(chunk, runners))):
+        for asset, loaded, result in chunk:
+            outcomes = (
+                with_scenes(result, loaded, works) if isinstance(loaded, LoadedScript) else result
+            )
+            row = rows.row(asset, facts_of(loaded), outcomes)
+            yield Judged(row, None if isinstance(loaded, Fault) else loaded)
 
 
 def screen(
@@ -145,13 +171,19 @@ def screen(
     record: str | Path | None = None,
     progress: Progress = silent,
 ) -> ScreenedRun:
-    """Screens every file of `drop` against the index and writes the results to `out`.
+    """Screens every file of a drop against an index and writes the results to `out`.
 
-    Every file discovered becomes exactly one row. `index_version` names an earlier version of the
-    index, to repeat a run. Results of an earlier run in `out` stay whole
-    until the new ones are complete. Drop and output may lie in object storage
-    (`pipeline.drops.places.place` makes a place of an s3:// URL). `record` is a record of
-    decisions: matches that people agreed are false are suppressed by it.
+    Every file discovered becomes exactly one row. Results of an earlier run in `out` stay complete
+    until the new ones are.
+
+    Args:
+        drop: folder, file or place in object storage (`pipeline.drops.places.place`).
+        index_path: folder of the reference index.
+        out: folder or place in object storage for the results.
+        config: a configuration or its file; None for the default one.
+        index_version: an earlier version of the index, to repeat a run; None for the latest.
+        record: the record of decisions, whose agreed false matches are suppressed; None for none.
+        progress: called as files are listed and screened.
 
     Raises:
         DropError: if the drop or the output folder can't be used.
@@ -162,15 +194,8 @@ def screen(
     started = now()
     settings = config if isinstance(config, Config) else load_config(config)
     recorded = read_record(record) if record is not None else NO_RECORD
-    index = ReferenceIndex.open(index_path, index_version)
     check_places(drop, index_path, out)
-    faults = index.verify()
-    if faults:
-        # A fingerprint with a flipped bit finds nothing, and would say so of a copy.
-        raise IndexCorruptError(
-            f"The index {index_path} is damaged and was not screened against ({faults[0]}); run "
-            f"`clearance index verify {index_path}`, and restore it from a copy."
-        )
+    index = open_verified_index(index_path, index_version, doing="screened against")
     runners = open_runners(index, settings.stage_settings)
     with (
         open_drop(drop, settings.limits.max_file_bytes, settings.object_storage) as source,
@@ -191,22 +216,24 @@ def screen(
             collector.add(judged.row, judged.loaded)
             progress("Screening", len(rows), len(entries))
         info = run_info(new_run_id(), name_of(drop), started, index, settings)
-        works = {work.work_id: work for work in index.works}
-        built = write_tables(files, rows, info, works, discovered=len(entries))
-        write_decisions(files, built.risk, recorded)
-        write_report(
+        run = Run(info, index, settings, runners, recorded)
+
+        def write_page(_tables: Tables, _counts: Mapping[str, int]) -> None:
+            write_report(
+                files,
+                run=info,
+                rows=rows,
+                works=run.works,
+                content=collector.content(rows, index),
+                limits=ReportLimits(max_rows=settings.report.max_rows),
+            )
+
+        manifest = write_run(
             files,
-            run=info,
-            rows=rows,
-            works=works,
-            content=collector.content(rows, index),
-            limits=ReportLimits(max_rows=settings.report.max_rows),
+            run,
+            sorted(rows, key=lambda row: row.asset.asset_path),
+            discovered=len(entries),
+            source={"drop": absolute(drop)},
+            write_more=write_page,
         )
-        run = {
-            "drop": absolute(drop),
-            "record": {**recorded.to_json(), "suppressed": sum(row.suppressed for row in rows)},
-            **run_manifest(info, index, settings, runners, len(rows), counts(rows)),
-        }
-        run["outputs"] = dict(files.digests)
-        files.write_json(RUN, run)
-    return ScreenedRun(out, run, rows, works)
+    return ScreenedRun(out, manifest, rows, run.works)

@@ -298,14 +298,6 @@ def run_stages_cached(
     ]
 
 
-def run_stages_on_chunks(
-    chunks: Iterable[Sequence[tuple[Asset, Loaded | Fault]]], runners: Sequence[StageRunner]
-) -> Iterator[tuple[Asset, Loaded | Fault, tuple[StageOutcome, ...]]]:
-    """As `run_stages`, for chunk after chunk, in order."""
-    for results in two_at_a_time(chunks, lambda chunk: list(run_stages(chunk, runners))):
-        yield from results
-
-
 def two_at_a_time(chunks: Iterable[Chunk], work: Callable[[Chunk], Result]) -> Iterator[Result]:
     """The result of `work` on each chunk, in order. Two chunks are in progress at a time, so that
     one is fingerprinted while the other is searched for.

@@ -47,7 +47,7 @@ def test_results_of_a_scan_that_was_not_finished_are_never_taken_for_those_of_on
 def test_a_scan_cut_off_while_it_forgets_old_ones_is_complete(studio, monkeypatch):
     first = studio.scan()
     with monkeypatch.context() as patched:
-        patched.setattr(scan_run, "_forget_old", cut_off)
+        patched.setattr(scan_run, "_delete_old_scans", cut_off)
         with pytest.raises(CutOffError):
             studio.scan()
     second = studio.read().run["run_id"]

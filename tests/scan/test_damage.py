@@ -17,6 +17,7 @@ from typer.testing import CliRunner
 from pipeline.cli import app
 from pipeline.core.errors import DropError, ScanError
 from pipeline.core.layout import HISTORY, LATEST, LOCK, STATE
+from pipeline.core.wording.safe_csv import write_csv
 from pipeline.load.workers.pool import Workers
 from pipeline.results.files import read_run
 from pipeline.scan import run as scan_run
@@ -98,13 +99,13 @@ def test_results_that_find_no_room_are_a_sentence_and_the_next_scan_writes_them(
     before = table(studio)
     studio.put("later.jpg", jpeg(2))
 
-    def full(_table, _file):
-        raise OSError(28, "No space left on device")
-
-    from pipeline.scan.output import tables
+    def full(rows, file):
+        if "change" in rows.column_names:  # delta.csv, written after the tables
+            raise OSError(28, "No space left on device")
+        write_csv(rows, file)
 
     with monkeypatch.context() as patched:
-        patched.setattr(tables, "write_csv", full)
+        patched.setattr("pipeline.results.table.write_csv", full)
         failed = command(studio)
     assert failed.exit_code == 2
     assert "No space left on device" in failed.stderr

@@ -74,7 +74,7 @@ def test_a_scan_killed_while_it_deletes_old_results_is_the_scan_before(studio, m
 
     for place in ("forget_scan", "forget_contents"):
         with monkeypatch.context() as patched:
-            patched.setattr(scan_run.State, place, killed)
+            patched.setattr(scan_run.ScanCache, place, killed)
             with pytest.raises(KilledError):
                 studio.scan(keep_days=1)
         last = (studio.out() / LATEST).readlink().name
@@ -119,7 +119,7 @@ def test_a_folder_where_latest_stood_is_a_sentence_that_says_what_to_do(studio):
     latest = studio.out() / LATEST
     latest.unlink()
     latest.mkdir()
-    with pytest.raises(scan_run.DropError, match="Move away what stands at"):
+    with pytest.raises(scan_run.DropError, match="Move away what is at"):
         studio.scan()
 
 

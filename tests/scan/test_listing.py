@@ -55,7 +55,7 @@ def listing(place, scan_id="s1", now=None, **settings):
                 for name in given.drops
             }
             found = list_drops(given, sources, cache, scan_id, now or time.time(), 2**20, silent)
-        with cache.change():
+        with cache.transaction():
             for name in "ab":
                 if name not in {one.drop for one in found.unreachable}:
                     cache.forget_files(name, scan_id)
@@ -119,7 +119,7 @@ def test_a_drop_that_is_not_there_keeps_its_files(place):
     found = listing(place, "s2")
     assert paths(found) == paths(before)
     assert [(one.drop, one.files) for one in found.unreachable] == [("a", 1)]
-    assert found.as_known == {"a/x.txt"}
+    assert found.from_cache == {"a/x.txt"}
     (place / "elsewhere").rename(place / "a")
     assert not listing(place, "s3").unreachable
 
@@ -198,9 +198,9 @@ def test_files_below_a_folder_that_cannot_be_listed_stay_as_they_were(place, mon
         assert folder.fault is not None
         stood = {a.asset_path: a.asset_id for a in found.assets if a is not folder}
         assert stood == {path: one for path, one in before.items() if path != "a/gone.txt"}
-        assert found.as_known == {"a/sub/x.txt", "a/sub/deep/y.txt"}
-        assert found.shut == {"a/sub": 2}
+        assert found.from_cache == {"a/sub/x.txt", "a/sub/deep/y.txt"}
+        assert found.unreadable_folders == {"a/sub": 2}
         assert not found.unreachable
     again = listing(place, "s4")
     assert again.read == 0
-    assert not again.shut
+    assert not again.unreadable_folders

@@ -7,7 +7,7 @@ import pytest
 
 from pipeline.core.errors import ConfigError
 from pipeline.scan.events import Event
-from pipeline.scan.output.delta import Change, Why, delta_schema
+from pipeline.scan.output.delta import Cause, Change, delta_schema
 from pipeline.scan.settings import Drop, Notify, ScanSettings, Settle, load_settings
 from pipeline.screening.config import configs_folder
 
@@ -75,7 +75,7 @@ def test_every_key_stands_in_the_docs():
     assert set(ScanSettings.model_fields) == {
         "version", "index", "out", "screening", "drops", "keep_days", "record", "notify",
     }  # fmt: skip
-    for word in (*keys, *Change, *Why, *delta_schema().names):
+    for word in (*keys, *Change, *Cause, *delta_schema().names):
         assert f"`{word}`" in page, word
 
 

@@ -1,4 +1,4 @@
-"""What changed in the index between two of its versions."""
+"""Works that were added to or removed from the index between two of its versions."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from reference_index.store import ReferenceIndex
 
 @dataclass(frozen=True)
 class IndexChange:
-    """Files that came and went; a file that was changed did both.
+    """Files that were added and removed; a changed file counts as both.
 
     Attributes:
-        added: positions in the newer version's `files`.
+        added: positions in `files` of the newer version.
         removed: ids of works that lost a file.
     """
 
@@ -29,20 +29,20 @@ class IndexChange:
 
 
 class IndexChanges:
-    """Changes that led to an opened index, from any earlier version of it."""
+    """Changes of an opened index since any earlier version of it."""
 
     def __init__(self, index: ReferenceIndex) -> None:
         self._index = index
-        self._known: dict[tuple[int, str], IndexChange | None] = {}
+        self._cached: dict[tuple[int, str], IndexChange | None] = {}
 
     def since(self, version: int, digest: str) -> IndexChange | None:
-        """What changed since a version; None if that is not known: the version is not there any
-        more, or is not the one that had this digest (another index took its place).
+        """What changed since a version; None if that can't be told, because the version is gone or
+        has another digest (another index took its place).
         """
         key = (version, digest)
-        if key not in self._known:
-            self._known[key] = self._since(version, digest)
-        return self._known[key]
+        if key not in self._cached:
+            self._cached[key] = self._since(version, digest)
+        return self._cached[key]
 
     @cached_property
     def _files(self) -> dict[tuple[str, str, str], int]:
@@ -64,22 +64,22 @@ class IndexChanges:
         )
 
 
-def runners_for(runners: Sequence[StageRunner], files: frozenset[int]) -> list[StageRunner]:
-    """The same stages with nothing to compare with but these files, by position in the index."""
-    return [_runner_for(runner, files) for runner in runners]
+def restricted_to(runners: Sequence[StageRunner], files: frozenset[int]) -> list[StageRunner]:
+    """The same runners, which compare only with these files (positions in the index's `files`)."""
+    return [_restricted(runner, files) for runner in runners]
 
 
-def _runner_for(runner: StageRunner, files: frozenset[int]) -> StageRunner:
+def _restricted(runner: StageRunner, files: frozenset[int]) -> StageRunner:
     if runner.entries is None:
         return runner
-    kept = np.isin(runner.entries.file_of_row, np.fromiter(files, np.int64, len(files)))
-    if not kept.any():
-        none = Abstention(Reason.NO_WORKS, "none of the added works is of this kind")
-        return replace(runner, stage=None, entries=None, absent=none)
+    mask = np.isin(runner.entries.file_of_row, np.fromiter(files, np.int64, len(files)))
+    if not mask.any():
+        absent = Abstention(Reason.NO_WORKS, "none of the added works is of this kind")
+        return replace(runner, stage=None, entries=None, absent=absent)
     entries = replace(
         runner.entries,
-        rows=runner.entries.rows.filter(pa.array(kept)),
-        file_of_row=runner.entries.file_of_row[kept],
+        rows=runner.entries.rows.filter(pa.array(mask)),
+        file_of_row=runner.entries.file_of_row[mask],
         cache={},
         folder=None,
     )

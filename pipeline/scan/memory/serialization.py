@@ -1,7 +1,7 @@
-"""What a scan keeps of assets, as bytes: answers as Arrow streams, outcomes as JSON.
+"""Values of the scan cache as bytes: fingerprints as Arrow streams, outcomes as JSON.
 
-Nothing is kept as pickle. Whatever can't be read back exactly is a `ValueError`, and its asset is
-judged anew.
+Nothing is pickled. A value that can't be read back exactly is a `ValueError`, and its asset is
+screened again.
 """
 
 from __future__ import annotations
@@ -35,59 +35,59 @@ def packed_json(value: Any) -> bytes:
 
 
 def unpacked_json(data: bytes) -> Any:
-    """The inverse of `packed_json`. Raises ValueError if `data` is not of its making."""
+    """The inverse of `packed_json`. Raises ValueError if `data` is damaged."""
     try:
         return json.loads(zlib.decompress(data).decode("utf-8", "surrogatepass"))
     except zlib.error as error:
-        raise ValueError("kept values are damaged") from error
+        raise ValueError("cached values are damaged") from error
 
 
-def answer_to_bytes(answer: FingerprintResult) -> bytes | None:
-    """A fingerprint or an abstention; None for an outcome that says that the stage broke, which is
-    not kept, so that the next scan tries again.
+def fingerprint_to_bytes(result: FingerprintResult) -> bytes | None:
+    """A fingerprint or an abstention as bytes; None for a failure, which is not cached, so that the
+    next scan retries.
     """
-    if isinstance(answer, Fingerprint):
+    if isinstance(result, Fingerprint):
         sink = pa.BufferOutputStream()
-        facts = json.dumps(dict(answer.facts), allow_nan=False)
-        schema = answer.rows.schema.with_metadata({"facts": facts})
+        facts = json.dumps(dict(result.facts), allow_nan=False)
+        schema = result.rows.schema.with_metadata({"facts": facts})
         with pa.ipc.new_stream(sink, schema) as stream:
-            stream.write_batch(answer.rows.replace_schema_metadata(schema.metadata))
+            stream.write_batch(result.rows.replace_schema_metadata(schema.metadata))
         data: bytes = sink.getvalue().to_pybytes()
         return b"F" + data
-    if isinstance(answer, Abstention):
-        return b"A" + packed_json([str(answer.reason), answer.detail, dict(answer.facts)])
+    if isinstance(result, Abstention):
+        return b"A" + packed_json([str(result.reason), result.detail, dict(result.facts)])
     return None
 
 
-def answer_from_bytes(stage: str, data: bytes) -> Fingerprint | Abstention:
-    """The inverse of `answer_to_bytes`. Raises ValueError if `data` is not of its making."""
+def fingerprint_from_bytes(stage: str, data: bytes) -> Fingerprint | Abstention:
+    """The inverse of `fingerprint_to_bytes`. Raises ValueError if `data` is damaged."""
     if data[:1] == b"A":
         reason, detail, facts = unpacked_json(data[1:])
         return Abstention(Reason(reason), detail, facts)
     if data[:1] != b"F":
-        raise ValueError("a kept answer is neither a fingerprint nor an abstention")
+        raise ValueError("a cached value is neither a fingerprint nor an abstention")
     try:
         with pa.ipc.open_stream(pa.py_buffer(data[1:])) as stream:
             batches = list(stream)
             facts = json.loads(stream.schema.metadata[b"facts"])
     except (pa.ArrowException, OSError, KeyError, TypeError) as error:
-        raise ValueError("a kept fingerprint is damaged") from error
+        raise ValueError("a cached fingerprint is damaged") from error
     if len(batches) != 1 or batches[0].num_rows == 0:
-        raise ValueError("a kept fingerprint has no rows")
+        raise ValueError("a cached fingerprint has no rows")
     return Fingerprint(stage, batches[0].replace_schema_metadata(None), facts)
 
 
 def outcomes_to_bytes(outcomes: Sequence[StageOutcome]) -> bytes:
-    """Outcomes of all stages, in their order."""
+    """Outcomes of all stages as bytes, in their order."""
     return packed_json([_outcome(one) for one in outcomes])
 
 
 def outcomes_from_bytes(data: bytes) -> tuple[StageOutcome, ...]:
-    """The inverse of `outcomes_to_bytes`. Raises ValueError if `data` is not of its making."""
+    """The inverse of `outcomes_to_bytes`. Raises ValueError if `data` is damaged."""
     try:
         return tuple(_outcome_of(one) for one in unpacked_json(data))
     except (KeyError, TypeError) as error:
-        raise ValueError("kept outcomes are of another form") from error
+        raise ValueError("cached outcomes have another form") from error
 
 
 def _outcome(outcome: StageOutcome) -> dict[str, Any]:
@@ -137,16 +137,16 @@ def _evidence_of(value: Mapping[str, Any]) -> Evidence:
 
 
 def facts_to_json(facts: Facts) -> str:
-    """How an asset loaded."""
+    """How an asset loaded, as JSON."""
     fault = [str(facts.fault.reason), facts.fault.detail] if facts.fault else None
     return json.dumps([fault, facts.format, facts.notes, facts.complete])
 
 
 def facts_from_json(text: str) -> Facts:
-    """The inverse of `facts_to_json`. Raises ValueError if `text` is not of its making."""
+    """The inverse of `facts_to_json`. Raises ValueError if `text` is damaged."""
     try:
         fault, file_format, notes, complete = json.loads(text)
-        found = Fault(Reason(fault[0]), fault[1]) if fault else None
-        return Facts(found, file_format, tuple(notes), complete)
+        loading_fault = Fault(Reason(fault[0]), fault[1]) if fault else None
+        return Facts(loading_fault, file_format, tuple(notes), complete)
     except (TypeError, KeyError, IndexError) as error:
-        raise ValueError("kept facts are of another form") from error
+        raise ValueError("cached facts have another form") from error

@@ -1,8 +1,8 @@
-"""What a scan directory remembers: files, fingerprints, outcomes and scans, in one SQLite file.
+"""The scan cache, state.sqlite: files, fingerprints, outcomes and scans of one scan directory.
 
-Every change is a transaction in write-ahead mode with full flushing, so that a process killed at
-any moment, or a machine without power, leaves the state of the last commit. Losing the file costs
-time and history, and nothing else: the next scan makes all of it anew.
+Every change is a transaction in write-ahead mode with full flushing, so that a killed process or a
+power failure leaves the state of the last commit. Deleting the file costs time only: the next scan
+screens every file again.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from typing import Any
 
 from pipeline.core.errors import ScanError
 
-FORM = 2
-"""Of the tables below; a file of another form is refused."""
+SCHEMA_VERSION = 2
+"""Version of the tables below, stored as `user_version`; a file of another version is refused."""
 
 _TABLES = """
 create table scans (
@@ -45,8 +45,9 @@ create table outcomes (
 """
 
 
-# Not of the form's first files: one that lacks it gets it, and an earlier release leaves it be.
-_LATE = """
+# Added later within the same schema version: created in a file that lacks it; earlier releases
+# ignore it.
+_TIMEOUTS_TABLE = """
 create table if not exists late (
     content text primary key, load_key text not null, scans integer not null, seen text not null
 ) strict, without rowid
@@ -54,11 +55,15 @@ create table if not exists late (
 
 
 @dataclass(frozen=True, slots=True)
-class KnownFile:
-    """A file as an earlier scan saw it.
+class CachedFile:
+    """A file as an earlier scan listed it.
 
-    `stamp` changes when its bytes may have; None: look at it anew. `fault` is JSON, a reason and a
-    sentence, and stands with files whose bytes could not be read: they have no `asset_id`.
+    Attributes:
+        stamp: changes whenever the bytes may have changed; None to read the file again.
+        asset_id: SHA-256 (hex) of the bytes; None if they could not be read.
+        kind: `image`, `script` or `other`.
+        size: bytes; None if not known.
+        fault: why the bytes could not be read, as JSON `[reason, sentence]`; None if they could.
     """
 
     stamp: str | None
@@ -69,8 +74,8 @@ class KnownFile:
 
 
 @dataclass(frozen=True, slots=True)
-class KnownContent:
-    """How bytes of one kind of name loaded; `load_key` names what loading depends on."""
+class CachedContent:
+    """How a content loaded; valid only for the same `load_key` (`cache_keys.CacheKeys.load`)."""
 
     load_key: str
     facts: str
@@ -78,8 +83,8 @@ class KnownContent:
 
 
 @dataclass(frozen=True, slots=True)
-class KnownOutcomes:
-    """What stages said; `search_key` and the index name what that depends on."""
+class CachedOutcomes:
+    """Outcomes of all stages; valid only for the same `search_key` and the same index."""
 
     search_key: str
     index_version: int
@@ -89,7 +94,7 @@ class KnownOutcomes:
 
 @dataclass(frozen=True, slots=True)
 class KnownScan:
-    """A scan; `finished` and `summary` are None while it is under way or was cut off."""
+    """A scan; `finished` and `summary` are None while it runs, or if it was interrupted."""
 
     scan_id: str
     started: str
@@ -101,10 +106,10 @@ class KnownScan:
 
 
 class ScanCache:
-    """The state of one scan directory, held by the one process that holds the directory's lock.
+    """The cache of one scan directory, used by the one process that holds the directory's lock.
 
     Raises:
-        ScanError: if the file can't be opened or is no state of this form.
+        ScanError: if the file can't be opened or has another schema version.
     """
 
     def __init__(self, path: Path) -> None:
@@ -118,30 +123,29 @@ class ScanCache:
             raise self._broken(error) from error
 
     def _open(self) -> None:
-        [form] = self._db.execute("pragma user_version").fetchone()
-        if form == 0:
-            with self.change():
+        [version] = self._db.execute("pragma user_version").fetchone()
+        if version == 0:
+            with self.transaction():
                 for statement in _TABLES.split(";\n"):
                     self._db.execute(statement)
-                self._db.execute(f"pragma user_version = {FORM}")
-        elif form != FORM:
+                self._db.execute(f"pragma user_version = {SCHEMA_VERSION}")
+        elif version != SCHEMA_VERSION:
             self._db.close()
             raise ScanError(
-                f"The state {self.path} is of another version of Clearance (form {form}, this one "
-                f"reads {FORM}); scan with that version, or move the file away to begin anew."
+                f"The state {self.path} is of another version of Clearance (form {version}, "
+                f"this one reads {SCHEMA_VERSION}); scan with that version, or move the file away "
+                "to begin anew."
             )
-
-        with self.change():
-            self._db.execute(_LATE)
+        with self.transaction():
+            self._db.execute(_TIMEOUTS_TABLE)
 
     def opened_before(self) -> set[str]:
-        """The keys of stages that the last scan could open
-        (`pipeline.screening.stage_runner.opening_keys`)."""
+        """Keys of the stages that the previous scan opened (`stage_runner.opening_keys`)."""
         return {str(row[0]) for row in self._read("select key from opened")}
 
     def put_opened(self, keys: Iterable[str]) -> None:
-        """Keeps those keys, and no others."""
-        with self.change():
+        """Replaces these keys."""
+        with self.transaction():
             self._db.execute("delete from opened")
             self._db.executemany("insert into opened values (?)", ((key,) for key in keys))
 
@@ -153,15 +157,15 @@ class ScanCache:
         )
 
     def close(self) -> None:
-        """Closes the file; what is committed is on the disk."""
+        """Closes the file; what was committed is on disk."""
         self._db.close()
 
     @contextmanager
-    def change(self) -> Iterator[None]:
-        """A transaction: all of it, or nothing.
+    def transaction(self) -> Iterator[None]:
+        """A transaction: all changes in the block are committed, or none.
 
         Raises:
-            ScanError: if the disk is full, or something like it.
+            ScanError: if they can't be written, as on a full disk.
         """
         try:
             self._db.execute("begin immediate")
@@ -178,14 +182,14 @@ class ScanCache:
     # Scans
 
     def begin(self, scan: KnownScan) -> None:
-        """Writes down that a scan began, at once."""
-        with self.change():
-            self.begin_in(scan)
+        """Records that a scan began, in a transaction of its own."""
+        with self.transaction():
+            self.add_scan(scan)
 
-    def begin_in(self, scan: KnownScan, *, before_all: bool = False) -> None:
-        """The same, inside a change that is under way; with `before_all` as the earliest scan."""
+    def add_scan(self, scan: KnownScan, *, earliest: bool = False) -> None:
+        """Records a scan, inside a transaction; with `earliest`, before all others."""
         [first] = self._db.execute("select min(rowid) from scans").fetchone()
-        row = first - 1 if before_all and first is not None else None
+        row = first - 1 if earliest and first is not None else None
         self._db.execute(
             "insert into scans (rowid, scan_id, started, scan_key, index_version, index_digest) "
             "values (?, ?, ?, ?, ?, ?)",
@@ -193,79 +197,79 @@ class ScanCache:
         )
 
     def finish(self, scan_id: str, finished: str, summary: str) -> None:
-        """Writes down that a scan is complete."""
+        """Records that a scan is complete."""
         self._db.execute(
             "update scans set finished = ?, summary = ? where scan_id = ?",
             (finished, summary, scan_id),
         )
 
     def forget_scan(self, scan_id: str) -> None:
-        """Takes a scan out of the list."""
+        """Removes a scan from the list."""
         self._db.execute("delete from scans where scan_id = ?", (scan_id,))
 
     def scans(self) -> list[KnownScan]:
-        """Every scan, the earliest first: in the order in which they were made."""
+        """Every scan, in the order in which they began."""
         rows = self._read("select * from scans order by rowid")
         return [KnownScan(*row) for row in rows]
 
     # Files
 
-    def saw_file(self, drop: str, path: str, file: KnownFile, scan_id: str) -> None:
-        """Writes down how a file was seen."""
+    def put_file(self, drop: str, path: str, file: CachedFile, scan_id: str) -> None:
+        """Stores how a scan listed a file."""
         self._db.execute(
             "insert or replace into files values (?, ?, ?, ?, ?, ?, ?, ?)",
             (drop, path, *astuple(file), scan_id),
         )
 
-    def files_of(self, drop: str) -> dict[str, KnownFile]:
-        """Every known file of a drop, by path."""
+    def files_of(self, drop: str) -> dict[str, CachedFile]:
+        """Every cached file of a drop, by path."""
         rows = self._read(
             "select path, stamp, asset_id, kind, size, fault from files where drop_name = ?",
             (drop,),
         )
-        return {row[0]: KnownFile(*row[1:]) for row in rows}
+        return {row[0]: CachedFile(*row[1:]) for row in rows}
 
-    def look_again(self, drop: str, path: str) -> None:
-        """Forgets that a file is as it was, so that the next scan reads it."""
+    def invalidate_file(self, drop: str, path: str) -> None:
+        """Makes the next scan read a file again."""
         self._db.execute(
             "update files set stamp = null where drop_name = ? and path = ?", (drop, path)
         )
 
     def forget_files(self, drop: str, scan_id: str) -> None:
-        """Forgets files of a drop that a scan did not see."""
+        """Deletes files of a drop that a scan did not list."""
         self._db.execute("delete from files where drop_name = ? and seen <> ?", (drop, scan_id))
 
     # Contents
 
-    def content(self, content: str) -> KnownContent | None:
+    def content(self, content: str) -> CachedContent | None:
         """How a content loaded."""
         rows = self._read(
             "select load_key, facts, kind from contents where content = ?", (content,)
         )
-        return KnownContent(*rows[0]) if rows else None
+        return CachedContent(*rows[0]) if rows else None
 
-    def put_content(self, content: str, known: KnownContent, scan_id: str) -> None:
-        """Keeps how a content loaded."""
+    def put_content(self, content: str, cached: CachedContent, scan_id: str) -> None:
+        """Stores how a content loaded."""
         self._db.execute(
             "insert or replace into contents values (?, ?, ?, ?, ?)",
-            (content, known.load_key, known.facts, known.kind, scan_id),
+            (content, cached.load_key, cached.facts, cached.kind, scan_id),
         )
 
-    def saw_contents(self, contents: Iterable[str], scan_id: str) -> None:
-        """Writes down that contents were still there."""
+    def mark_present(self, contents: Iterable[str], scan_id: str) -> None:
+        """Records that a scan still had these contents."""
         self._db.executemany(
             "update contents set seen = ? where content = ?", ((scan_id, one) for one in contents)
         )
 
-    def late(self, content: str, load_key: str) -> int:
-        """Scans in a row for which a content took too long to load, or was left for that."""
+    def timeouts(self, content: str, load_key: str) -> int:
+        """Consecutive scans in which a content timed out, or was skipped because it had."""
         rows = self._read(
             "select scans from late where content = ? and load_key = ?", (content, load_key)
         )
         return int(rows[0][0]) if rows else 0
 
-    def put_late(self, content: str, load_key: str, scans: int, scan_id: str) -> None:
-        """Keeps that number; 0 forgets it."""
+    def put_timeouts(self, content: str, load_key: str, scans: int, scan_id: str) -> None:
+        """Stores that number; 0 deletes it."""
         if scans:
             self._db.execute(
                 "insert or replace into late values (?, ?, ?, ?)",
@@ -274,8 +278,13 @@ class ScanCache:
         else:
             self._db.execute("delete from late where content = ?", (content,))
 
-    def answers(self, content: str, specs: Mapping[str, str]) -> dict[str, bytes]:
-        """Kept answers of a content, by stage: those made by these specs, and whole."""
+    def fingerprints(self, content: str, specs: Mapping[str, str]) -> dict[str, bytes]:
+        """Undamaged fingerprints and abstentions of a content, by stage name.
+
+        Args:
+            content: its key.
+            specs: by stage name, the digest of the spec that they must have been made by.
+        """
         rows = self._read(
             "select stage, spec, data, digest from answers where content = ?", (content,)
         )
@@ -285,27 +294,27 @@ class ScanCache:
             if specs.get(stage) == spec and _digest(data) == digest
         }
 
-    def answered(self, content: str, specs: Mapping[str, str]) -> set[str]:
-        """Stages that have an answer of a content, made by these specs; none is read."""
+    def fingerprinted_by(self, content: str, specs: Mapping[str, str]) -> set[str]:
+        """Stages with a fingerprint of a content by these specs, without reading its bytes."""
         rows = self._read("select stage, spec from answers where content = ?", (content,))
         return {str(stage) for stage, spec in rows if specs.get(str(stage)) == spec}
 
-    def put_answers(
+    def put_fingerprints(
         self, content: str, specs: Mapping[str, str], data: Mapping[str, bytes]
     ) -> None:
-        """Keeps answers of a content, by stage."""
+        """Stores fingerprints and abstentions of a content, by stage name."""
         self._db.executemany(
             "insert or replace into answers values (?, ?, ?, ?, ?)",
             ((content, stage, specs[stage], one, _digest(one)) for stage, one in data.items()),
         )
 
-    def drop_answers(self, content: str) -> None:
-        """Forgets the answers and outcomes of a content, which loads in another way now."""
+    def forget_results(self, content: str) -> None:
+        """Deletes the fingerprints and outcomes of a content, which loads differently now."""
         self._db.execute("delete from answers where content = ?", (content,))
         self._db.execute("delete from outcomes where content = ?", (content,))
 
-    def outcomes(self, content: str) -> KnownOutcomes | None:
-        """Kept outcomes of a content; None if there are none, or they are damaged."""
+    def outcomes(self, content: str) -> CachedOutcomes | None:
+        """Outcomes of a content; None if there are none, or they are damaged."""
         rows = self._read(
             "select search_key, index_version, index_digest, data, digest from outcomes "
             "where content = ?",
@@ -313,20 +322,20 @@ class ScanCache:
         )
         if not rows or _digest(rows[0][3]) != rows[0][4]:
             return None
-        return KnownOutcomes(*rows[0][:4])
+        return CachedOutcomes(*rows[0][:4])
 
-    def put_outcomes(self, content: str, known: KnownOutcomes) -> None:
-        """Keeps outcomes of a content."""
+    def put_outcomes(self, content: str, cached: CachedOutcomes) -> None:
+        """Stores outcomes of a content."""
         self._db.execute(
             "insert or replace into outcomes values (?, ?, ?, ?, ?, ?)",
             (
-                content, known.search_key, known.index_version, known.index_digest, known.data,
-                _digest(known.data),
+                content, cached.search_key, cached.index_version, cached.index_digest, cached.data,
+                _digest(cached.data),
             ),
         )  # fmt: skip
 
     def forget_contents(self, kept_scans: Sequence[str]) -> int:
-        """Forgets contents last seen by none of these scans; how many."""
+        """Deletes contents that none of these scans had last; returns how many."""
         marks = ", ".join("?" * len(kept_scans))
         gone = [
             row[0]
@@ -354,5 +363,7 @@ class ScanCache:
 
 
 def _digest(data: bytes) -> bytes:
-    """Eight bytes that tell a flipped bit: a damaged fingerprint would find nothing, and say so."""
+    """Eight bytes that detect damage: a damaged fingerprint finds nothing, and a copy would pass as
+    "no match".
+    """
     return hashlib.blake2b(data, digest_size=8).digest()

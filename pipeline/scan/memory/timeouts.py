@@ -1,23 +1,23 @@
-"""Contents that take longer to load than they may, which would cost that time in every scan."""
+"""Contents whose loading times out again and again: most scans skip them, to save the time."""
 
 from __future__ import annotations
 
 from pipeline.scan.memory.state import ScanCache
 
-LATE_SCANS = 3
-"""Scans in a row in which a content may take too long before it is left: one or two may be the
-fault of a machine that had much to do."""
-LATE_AGAIN = 10
-"""Of the scans after those, every tenth tries it again."""
+SKIP_AFTER = 3
+"""Consecutive scans in which a content may time out before it is skipped: one or two timeouts may
+come from a busy machine."""
+RETRY_EVERY = 10
+"""Every tenth scan tries a skipped content again."""
 
 
-class Late:
-    """Which contents a scan leaves, since they took too long in the scans before.
+class RepeatedTimeouts:
+    """Which contents a scan skips because they timed out in the scans before.
 
     Args:
-        cache: what is kept.
-        load_key: what loading depends on (`pipeline.scan.memory.cache_keys`); by another, nothing
-            was counted.
+        cache: holds the counts.
+        load_key: what loading depends on (`cache_keys.CacheKeys.load`); counts under another key do
+            not apply.
         scan_id: of this scan.
     """
 
@@ -25,28 +25,28 @@ class Late:
         self._cache = cache
         self._load_key = load_key
         self._scan_id = scan_id
-        self._left: set[str] = set()
+        self._skipped: set[str] = set()
 
-    def leaves(self, content: str) -> bool:
-        """Whether a content that should be loaded is left this time."""
-        scans = self._cache.late(content, self._load_key)
-        left = scans >= LATE_SCANS and scans % LATE_AGAIN != 0
-        if left:
-            self._left.add(content)
-        return left
+    def skips(self, content: str) -> bool:
+        """Whether this scan skips a content that would have to be loaded."""
+        scans = self._cache.timeouts(content, self._load_key)
+        skip = scans >= SKIP_AFTER and scans % RETRY_EVERY != 0
+        if skip:
+            self._skipped.add(content)
+        return skip
 
-    def took_too_long(self, content: str) -> None:
-        """Counts a scan, inside a change of the cache."""
-        scans = self._cache.late(content, self._load_key)
-        self._cache.put_late(content, self._load_key, scans + 1, self._scan_id)
+    def count(self, content: str) -> None:
+        """Counts this scan for a content that timed out, inside a transaction."""
+        scans = self._cache.timeouts(content, self._load_key)
+        self._cache.put_timeouts(content, self._load_key, scans + 1, self._scan_id)
 
-    def was_loaded(self, content: str) -> None:
-        """Forgets what was counted, inside a change of the cache."""
-        self._cache.put_late(content, self._load_key, 0, self._scan_id)
+    def reset(self, content: str) -> None:
+        """Sets the count of a content that loaded to zero, inside a transaction."""
+        self._cache.put_timeouts(content, self._load_key, 0, self._scan_id)
 
-    def count_left(self) -> None:
-        """Counts this scan for the contents that were left."""
-        with self._cache.change():
-            for content in self._left:
-                self.took_too_long(content)
-        self._left.clear()
+    def count_skipped(self) -> None:
+        """Counts this scan for the contents that it skipped."""
+        with self._cache.transaction():
+            for content in self._skipped:
+                self.count(content)
+        self._skipped.clear()

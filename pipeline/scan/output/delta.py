@@ -1,4 +1,4 @@
-"""The morning's answer: what is other in a scan's table than in that of the scan before."""
+"""Changes of the risk table between the previous scan and this one (docs/nightly.md)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _URGENCY = {band.value: place for place, band in enumerate(Band)}
 
 
 class Change(StrEnum):
-    """What became of a row, in the order of the summary."""
+    """How a row changed, in the order of the summary."""
 
     NEW = "new"
     NEWLY_FLAGGED = "newly_flagged"
@@ -33,8 +33,8 @@ class Change(StrEnum):
     GONE = "gone"
 
 
-class Why(StrEnum):
-    """What a change came of."""
+class Cause(StrEnum):
+    """Why a row changed."""
 
     NEW_FILE = "new file"
     OTHER_BYTES = "the file has other bytes"
@@ -54,16 +54,16 @@ class Why(StrEnum):
 
 
 Works = Mapping[str, frozenset[str]]
-"""Works of rows, by asset path; a row without any is not there."""
+"""Work ids by asset path; rows without any work have no key."""
 
 
 @dataclass(frozen=True)
 class Suppressed:
-    """Works whose match with an asset is suppressed, and what may have ended that.
+    """Suppressed matches of two scans.
 
     Attributes:
-        now, before: those of the two scans.
-        lapsed: works that people spoke of, whose band is another one now.
+        now, before: works of suppressed matches in this scan and in the previous one.
+        lapsed: works of matches that are not suppressed any more because their band changed.
         unusable: whether the record of decisions could not be used this time.
     """
 
@@ -73,7 +73,7 @@ class Suppressed:
     unusable: bool = False
 
     def of(self, path: str) -> tuple[frozenset[str], frozenset[str]]:
-        """The works of one row: now, and before."""
+        """Suppressed works of one row: now, and before."""
         return self.now.get(path, _NONE), self.before.get(path, _NONE)
 
 
@@ -81,14 +81,14 @@ _NONE: frozenset[str] = frozenset()
 
 
 def suppressed_works(matches: pa.Table) -> Works:
-    """The suppressed works of matches.parquet; none in that of an earlier release."""
+    """Suppressed works in matches.parquet; none in a table of an earlier release."""
     if "suppressed" not in matches.column_names:
         return {}
     columns = matches.filter(matches.column("suppressed")).select(["asset_path", "work_id"])
-    found: dict[str, set[str]] = {}
+    works_by_path: dict[str, set[str]] = {}
     for row in columns.to_pylist():
-        found.setdefault(row["asset_path"], set()).add(row["work_id"])
-    return {path: frozenset(works) for path, works in found.items()}
+        works_by_path.setdefault(row["asset_path"], set()).add(row["work_id"])
+    return {path: frozenset(works) for path, works in works_by_path.items()}
 
 
 def delta_schema() -> pa.Schema:
@@ -120,7 +120,7 @@ COMPARED = (
     "asset_path", "asset_id", "band", "risk", "work_id", "title", "reasons", "index_version",
     "index_digest", "config_fingerprint",
 )  # fmt: skip
-"""Columns of the risk table that the answer is made from."""
+"""Columns of the risk table that the comparison needs."""
 
 
 def delta_of(
@@ -135,63 +135,66 @@ def delta_of(
     arrived: Set[str] = _NONE,
     arriving: Set[str] = _NONE,
 ) -> pa.Table:
-    """Rows of the table that are other than before, the most urgent changes first.
+    """The rows that changed since the previous scan, the most urgent changes first.
 
     Args:
         risk: the scan's risk table.
-        before: that of the scan before; None if there was none.
+        before: that of the previous scan; None if there was none.
         scan_id, scan_before: names of the two scans.
-        added, removed: whether a work, by id, came to the index since, or lost a file or went.
-        suppressed: the matches that were suppressed in either scan.
-        arrived: paths of files that were still arriving in the scan before, and are not now.
-        arriving: paths of files that are.
+        added, removed: whether a work, by id, was added to the index since then; whether it was
+            removed or lost a file.
+        suppressed: the suppressed matches of both scans.
+        arrived: paths of files that were still arriving in the previous scan, and are not now.
+        arriving: paths of files that are still arriving.
 
     Returns:
         In `delta_schema()`, sorted by change, then band, risk and path.
     """
     columns, suppressed = list(COMPARED), suppressed or Suppressed()
     rows = _by_path(risk.select(columns))
-    old = _by_path(before.select(columns)) if before is not None else {}
-    found: list[_Changed] = []
+    old_rows = _by_path(before.select(columns)) if before is not None else {}
+    changed: list[_Changed] = []
     for path, row in rows.items():
-        was = old.get(path)
-        change = Change.NEW if was is None else _change(row, was)
+        old = old_rows.get(path)
+        change = Change.NEW if old is None else _change(row, old)
         if change is not None:
-            why = (
-                Why.NEW_FILE
-                if was is None
-                else _why_in_file(row, was, arrived, arriving)
-                or _why_suppressed(change, row, was, added, suppressed)
-                or _why_in_index(row, was, added, removed, suppressed)
+            cause = (
+                Cause.NEW_FILE
+                if old is None
+                else _cause_in_file(row, old, arrived, arriving)
+                or _cause_in_decisions(change, row, old, added, suppressed)
+                or _cause_in_index(row, old, added, removed, suppressed)
             )
-            found.append((change, why, row, was))
-    for path, was in old.items():
+            changed.append((change, cause, row, old))
+    for path, old in old_rows.items():
         if path not in rows:
-            found.append((Change.GONE, Why.GONE, None, was))
+            changed.append((Change.GONE, Cause.GONE, None, old))
     order = {change: place for place, change in enumerate(Change)}
 
-    def urgency(changed: _Changed) -> tuple[int, int, float, str]:
-        change, _, row, was = changed
+    def urgency(one: _Changed) -> tuple[int, int, float, str]:
+        change, _, row, old = one
         now = row or {}
-        path = (row or was or {})["asset_path"]
+        path = (row or old or {})["asset_path"]
         return order[change], _URGENCY.get(now.get("band") or "", 0), -(now.get("risk") or 0), path
 
-    found.sort(key=urgency)
+    changed.sort(key=urgency)
     schema = delta_schema()
     parts = [schema.empty_table()]
-    for start in range(0, len(found), CHUNK_ROWS):
-        records = [_record(*one, scan_id, scan_before) for one in found[start : start + CHUNK_ROWS]]
+    for start in range(0, len(changed), CHUNK_ROWS):
+        records = [
+            _record(*one, scan_id, scan_before) for one in changed[start : start + CHUNK_ROWS]
+        ]
         parts.append(pa.Table.from_pylist(records, schema=schema))
     return pa.concat_tables(parts).combine_chunks()
 
 
 _Row = Mapping[str, Any]
-_Changed = tuple[Change, Why, _Row | None, _Row | None]
-"""A change, what it came of, the row and the one before."""
+_Changed = tuple[Change, Cause, _Row | None, _Row | None]
+"""A change, its cause, the row and the row before."""
 
 
 def _by_path(table: pa.Table) -> dict[str, dict[str, Any]]:
-    """Rows by path; a value that stands in many of them is kept once."""
+    """Rows by path; values that many rows have are stored once."""
     columns = []
     for column in table.columns:
         cells: list[Any] = []
@@ -205,104 +208,104 @@ def _by_path(table: pa.Table) -> dict[str, dict[str, Any]]:
     return {row["asset_path"]: row for row in rows}
 
 
-def _change(row: Mapping[str, Any], was: Mapping[str, Any]) -> Change | None:
-    """What became of a row that was there before; None if nothing a reader would call news."""
-    band, before = row["band"], was["band"]
+def _change(row: Mapping[str, Any], old: Mapping[str, Any]) -> Change | None:
+    """How a row of both tables changed; None if nothing changed that a reader must know."""
+    band, before = row["band"], old["band"]
     if band in _FLAGGED and before not in _FLAGGED:
         return Change.NEWLY_FLAGGED
     if band in _OPEN and before not in _OPEN:
         return Change.NEWLY_NOT_SCREENED
-    if band in _FLAGGED and _weight(row) < _weight(was):
+    if band in _FLAGGED and _weight(row) < _weight(old):
         return Change.RISEN
-    if before in _FLAGGED and _weight(row) > _weight(was):
+    if before in _FLAGGED and _weight(row) > _weight(old):
         return Change.FALLEN
     if before in _OPEN and band not in _OPEN:
         return Change.NEWLY_SCREENED
-    if band in _FLAGGED and row["work_id"] != was["work_id"]:
+    if band in _FLAGGED and row["work_id"] != old["work_id"]:
         return Change.ANOTHER_WORK
-    return Change.OTHER_BYTES if _other_bytes(row, was) else None
+    return Change.OTHER_BYTES if _other_bytes(row, old) else None
 
 
 def _weight(row: Mapping[str, Any]) -> tuple[int, bool]:
-    """The less, the more urgent. A flagged row without a work has suppressed matches alone."""
+    """Smaller is more urgent. A flagged row without a work has only suppressed matches."""
     return _URGENCY[row["band"]], row["work_id"] is None
 
 
-def _other_bytes(row: Mapping[str, Any], was: Mapping[str, Any]) -> bool:
+def _other_bytes(row: Mapping[str, Any], old: Mapping[str, Any]) -> bool:
     return (
         row["asset_id"] is not None
-        and was["asset_id"] is not None
-        and row["asset_id"] != was["asset_id"]
+        and old["asset_id"] is not None
+        and row["asset_id"] != old["asset_id"]
     )
 
 
-def _why_in_file(
-    row: Mapping[str, Any], was: Mapping[str, Any], arrived: Set[str], arriving: Set[str]
-) -> Why | None:
+def _cause_in_file(
+    row: Mapping[str, Any], old: Mapping[str, Any], arrived: Set[str], arriving: Set[str]
+) -> Cause | None:
     if row["asset_path"] in arriving:
-        return Why.ARRIVING
-    if row["asset_path"] in arrived and was["asset_id"] is None:
-        return Why.ARRIVED
-    if _other_bytes(row, was):
-        return Why.OTHER_BYTES
-    if (row["asset_id"] is None) is not (was["asset_id"] is None):
-        return Why.UNREAD
+        return Cause.ARRIVING
+    if row["asset_path"] in arrived and old["asset_id"] is None:
+        return Cause.ARRIVED
+    if _other_bytes(row, old):
+        return Cause.OTHER_BYTES
+    if (row["asset_id"] is None) is not (old["asset_id"] is None):
+        return Cause.UNREAD
     return None
 
 
-def _why_suppressed(
+def _cause_in_decisions(
     change: Change,
     row: Mapping[str, Any],
-    was: Mapping[str, Any],
+    old: Mapping[str, Any],
     added: Callable[[str], bool],
     suppressed: Suppressed,
-) -> Why | None:
-    """What came of people's word; None if the change came of something else."""
+) -> Cause | None:
+    """A change caused by a decision; None if it has another cause."""
     now, before = suppressed.of(row["asset_path"])
-    work, work_before = row["work_id"], was["work_id"]
+    work, work_before = row["work_id"], old["work_id"]
     if work_before in now - before and (change is Change.FALLEN or not (work and added(work))):
-        return Why.SUPPRESSED
+        return Cause.SUPPRESSED
     if change is Change.FALLEN or work not in before - now:
         return None
     if suppressed.unusable:
-        return Why.RECORD
+        return Cause.RECORD
     lapsed = work in suppressed.lapsed.get(row["asset_path"], _NONE)
-    return Why.LAPSED if lapsed else Why.TAKEN_BACK
+    return Cause.LAPSED if lapsed else Cause.TAKEN_BACK
 
 
-def _why_in_index(
+def _cause_in_index(
     row: Mapping[str, Any],
-    was: Mapping[str, Any],
+    old: Mapping[str, Any],
     added: Callable[[str], bool],
     removed: Callable[[str], bool],
     suppressed: Suppressed,
-) -> Why:
+) -> Cause:
     now, before = suppressed.of(row["asset_path"])
-    # A row whose every match is suppressed names no work, and rests on all of them.
+    # A row with only suppressed matches names no work; then all of them count.
     works = {row["work_id"]} if row["work_id"] is not None else now
-    works_before = {was["work_id"]} if was["work_id"] is not None else before
+    works_before = {old["work_id"]} if old["work_id"] is not None else before
     if any(added(work) for work in works):
-        return Why.WORK_ADDED
+        return Cause.WORK_ADDED
     if any(removed(work) for work in works_before):
-        return Why.WORK_REMOVED
-    if row["config_fingerprint"] != was["config_fingerprint"]:
-        return Why.CONFIGURATION
+        return Cause.WORK_REMOVED
+    if row["config_fingerprint"] != old["config_fingerprint"]:
+        return Cause.CONFIGURATION
     # Another index may have the same number of versions.
-    return Why.INDEX if row["index_digest"] != was["index_digest"] else Why.AGAIN
+    return Cause.INDEX if row["index_digest"] != old["index_digest"] else Cause.AGAIN
 
 
 def _record(
     change: Change,
-    why: Why,
+    cause: Cause,
     row: Mapping[str, Any] | None,
-    was: Mapping[str, Any] | None,
+    old: Mapping[str, Any] | None,
     scan_id: str,
     scan_before: str | None,
 ) -> dict[str, Any]:
-    now, then = row or {}, was or {}
+    now, then = row or {}, old or {}
     return {
         "change": change.value,
-        "why": why.value,
+        "why": cause.value,
         "asset_path": now.get("asset_path") or then.get("asset_path"),
         "asset_id": now.get("asset_id") if row else then.get("asset_id"),
         "band": now.get("band"),
@@ -321,6 +324,6 @@ def _record(
 
 
 def change_counts(delta: pa.Table) -> dict[str, int]:
-    """How many rows there are of each change; every change is there."""
-    found = Counter(delta.column("change").to_pylist())
-    return {change.value: found[change.value] for change in Change}
+    """How many rows changed in each way; every kind of change is a key."""
+    counts = Counter(delta.column("change").to_pylist())
+    return {change.value: counts[change.value] for change in Change}

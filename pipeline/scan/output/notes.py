@@ -1,4 +1,4 @@
-"""What a scan's page, summary and terminal say in sentences."""
+"""Sentences on a scan, for its page, summary and terminal."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ TITLES: Mapping[Change, str] = {
     Change.ANOTHER_WORK: "flagged for another work",
     Change.NEWLY_NOT_SCREENED: "newly not screened",
     Change.FALLEN: "fallen",
-    Change.NEWLY_SCREENED: "screened at last",
-    Change.OTHER_BYTES: "with other bytes",
+    Change.NEWLY_SCREENED: "now screened",
+    Change.OTHER_BYTES: "content changed",
     Change.GONE: "no longer present",
 }
-"""The kinds of change in words."""
+"""Titles of the kinds of change."""
 
 
 def unreachable_notes(listing: Listing) -> tuple[str, ...]:
@@ -36,44 +36,44 @@ def unreachable_notes(listing: Listing) -> tuple[str, ...]:
     folders = (
         f"The folder {visible(path)} could not be read; its {count(files, 'file')} stand as they "
         "were last seen."
-        for path, files in listing.shut.items()
+        for path, files in listing.unreadable_folders.items()
     )
     return (*drops, *folders)
 
 
-def arriving_notes(said: Mapping[str, Any]) -> tuple[str, ...]:
-    """A sentence on files that are still arriving, apart from others that were not screened, from a
-    scan's summary; none if there are no such files.
+def arriving_notes(summary: Mapping[str, Any]) -> tuple[str, ...]:
+    """A sentence on files that are still arriving, from a scan's summary; none if there are none.
+    It counts them apart from other files that were not screened.
     """
-    arriving = said["still_arriving"]
+    arriving = summary["still_arriving"]
     if not arriving:
         return ()
-    others = said["counts"][Band.NOT_SCREENED] - arriving
+    others = summary["counts"][Band.NOT_SCREENED] - arriving
     one = f"{count(arriving, 'file is', 'files are')} still arriving and "
     waits = "waits" if arriving == 1 else "wait"
     rest = f"; {count(others, 'other was', 'others were')} not screened" if others else ""
     return (f"{one}{waits} for the next scan{rest}.",)
 
 
-def suppressed_notes(said: Mapping[str, Any]) -> tuple[str, ...]:
-    """Sentences on matches that people agreed are false, from a scan's summary."""
-    pairs, again = said["suppressed"], said["no_longer_suppressed"]
+def suppressed_notes(summary: Mapping[str, Any]) -> tuple[str, ...]:
+    """Sentences on matches that reviewers agreed are false, from a scan's summary."""
+    suppressed, lapsed = summary["suppressed"], summary["no_longer_suppressed"]
     notes = []
-    if pairs:
+    if suppressed:
         notes.append(
-            f"{count(pairs, 'match is', 'matches are')} suppressed, because people agreed that "
-            f"{'it is' if pairs == 1 else 'they are'} false."
+            f"{count(suppressed, 'match is', 'matches are')} suppressed, because people agreed "
+            f"that {'it is' if suppressed == 1 else 'they are'} false."
         )
-    if again:
+    if lapsed:
         notes.append(
-            f"{count(again, 'match counts', 'matches count')} again, because the band is another "
+            f"{count(lapsed, 'match counts', 'matches count')} again, because the band is another "
             "one than people decided on."
         )
     return tuple(notes)
 
 
 def record_notes(recorded: Recorded, named: bool) -> tuple[str, ...]:
-    """What a reader must know of the record of decisions.
+    """Sentences on the record of decisions that a reader must know.
 
     Args:
         recorded: what was taken from it.

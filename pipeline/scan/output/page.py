@@ -1,4 +1,4 @@
-"""The page of what a scan found changed."""
+"""delta.html: the page of the changes that a scan found."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from pipeline.results.files import ResultFiles
 from pipeline.results.table_checks import FLAGGED
 from pipeline.scan.output.delta import Change, change_counts
 from pipeline.scan.output.notes import TITLES, unreachable_notes
-from pipeline.scan.output.rows import Context, rows_of
+from pipeline.scan.output.rows import ScanContext, rows_of
 
 
 def write_page(
-    context: Context,
+    context: ScanContext,
     files: ResultFiles,
     delta: pa.Table,
     counts: Mapping[str, int],
-    told: tuple[str, ...],
-    fresh: Mapping[str, RiskRow],
+    notes: tuple[str, ...],
+    new_rows: Mapping[str, RiskRow],
 ) -> None:
     """Writes delta.html.
 
@@ -37,47 +37,48 @@ def write_page(
         files: where it is written.
         delta: the table of changes.
         counts: rows by band.
-        told: sentences for its head, after those on places that could not be read.
-        fresh: rows of files that the scan before did not have, by path; others are made again.
+        notes: sentences for its head, after those on places that could not be read.
+        new_rows: by path, rows of files that the previous scan did not have; other rows are made
+            again.
     """
-    limit = context.config.report.max_rows
+    run, previous = context.run, context.previous
+    limit = run.config.report.max_rows
     lines = [_line(row) for row in delta.slice(0, limit).to_pylist()]
-    changed = set(delta.column("asset_path").to_pylist())
-    there = [asset for asset in context.listing.assets if asset.asset_path in changed]
-    rows, collector = [], ContentCollector(limit if context.config.report.thumbnails else 0)
-    light = Light()
-    others = rows_of(context, [asset for asset in there if asset.asset_path not in fresh])
-    for asset in there:
-        row = fresh.get(asset.asset_path) or light.row(next(others))
+    changed_paths = set(delta.column("asset_path").to_pylist())
+    changed = [asset for asset in context.listing.assets if asset.asset_path in changed_paths]
+    rows, collector = [], ContentCollector(limit if run.config.report.thumbnails else 0)
+    compact = CompactRows()
+    other_rows = rows_of(context, [asset for asset in changed if asset.asset_path not in new_rows])
+    for asset in changed:
+        row = new_rows.get(asset.asset_path) or compact.row(next(other_rows))
         rows.append(row)
         if row.band in FLAGGED and collector.limit:
-            loaded = load_in_worker(asset, context.config.limits)
+            loaded = load_in_worker(asset, run.config.limits)
             collector.add(row, None if isinstance(loaded, Fault) else loaded)
-    before = context.before
     write_report(
         files,
-        run=context.info,
+        run=run.info,
         rows=rows,
-        works={work.work_id: work for work in context.index.works},
-        content=collector.content(rows, context.index),
+        works=run.works,
+        content=collector.content(rows, run.index),
         limits=ReportLimits(max_rows=limit),
         changes=Changes(
-            since=str(before.run.get("started", "")) if before is not None else "",
+            since=str(previous.run.get("started", "")) if previous is not None else "",
             counts=counts,
             tallies=tuple(
                 (TITLES[Change(name)], number) for name, number in change_counts(delta).items()
             ),
             lines=tuple(lines),
             hidden=delta.num_rows - len(lines),
-            notes=(*unreachable_notes(context.listing), *context.notes, *told),
+            notes=(*unreachable_notes(context.listing), *context.notes, *notes),
         ),
         name=DELTA_HTML,
     )
 
 
-class Light:
-    """Rows with no more in them than the page shows, and what many of them share kept once: on a
-    first night it has a row of every file. Those with evidence are left whole.
+class CompactRows:
+    """Reduces rows to what the page shows, and stores equal values once: on a first night the page
+    has a row of every file. Rows with evidence stay complete.
     """
 
     def __init__(self) -> None:
@@ -85,13 +86,13 @@ class Light:
         self._reasons: dict[tuple[str, ...], tuple[str, ...]] = {}
 
     def row(self, row: RiskRow) -> RiskRow:
-        """The row, to be shown and not to be judged."""
+        """The reduced row, for display only."""
         if row.band in FLAGGED:
             return row
         key = tuple((one.stage, one.outcome, one.reason) for one in row.outcomes)
         if key not in self._outcomes:
             self._outcomes[key] = tuple(StageOutcome(*one) for one in key)
-        # Of a row without a match the page has the path alone.
+        # The page shows only the path of a row without a match.
         reasons = () if row.band is Band.NO_MATCH else row.reasons
         return replace(
             row,

@@ -1,4 +1,4 @@
-"""The rows of a scan's tables, from what is kept of contents."""
+"""The rows of a scan's tables, made from the scan cache."""
 
 from __future__ import annotations
 
@@ -8,62 +8,68 @@ from dataclasses import dataclass
 from pipeline.core.errors import Reason
 from pipeline.core.records import Asset, Fault, RiskRow
 from pipeline.drops.places import Place
-from pipeline.results.files import RunInfo, StoredRun
+from pipeline.results.files import StoredRun
 from pipeline.scan.incremental import IncrementalScreener
 from pipeline.scan.listing import Listing
 from pipeline.scan.memory import serialization
 from pipeline.scan.memory.cache_keys import content_of
 from pipeline.scan.memory.index_change import IndexChange
 from pipeline.scan.memory.state import ScanCache
-from pipeline.screening.config import Config
-from pipeline.screening.recorded import Recorded
 from pipeline.screening.rows import Facts, Rows
-from pipeline.screening.stage_runner import StageRunner, run_stages_cached
-from reference_index.store import ReferenceIndex
+from pipeline.screening.run_files import Run
+from pipeline.screening.stage_runner import run_stages
 
 
 @dataclass(frozen=True)
-class Context:
-    """Everything that the answer is made from."""
+class ScanContext:
+    """Everything that the outputs of a scan are made from.
 
+    Attributes:
+        run: index, configuration, stages and record, as of any run.
+        cache: fingerprints and outcomes.
+        listing: the files of all drops.
+        screener: what could not be read this time.
+        previous: results of the previous scan; None if there is none.
+        index_change: what changed in the index since then; None if not known.
+        drops: the drops' places, by name.
+        notes: sentences for the head of the page.
+    """
+
+    run: Run
     cache: ScanCache
-    index: ReferenceIndex
-    runners: Sequence[StageRunner]
-    config: Config
     listing: Listing
     screener: IncrementalScreener
-    info: RunInfo
-    before: StoredRun | None
-    change: IndexChange | None
+    previous: StoredRun | None
+    index_change: IndexChange | None
     drops: Mapping[str, Place]
-    recorded: Recorded
     notes: tuple[str, ...]
 
 
-def rows_of(context: Context, assets: Sequence[Asset]) -> Iterator[RiskRow]:
-    """Rows of assets, in their order, from what is kept of their contents.
+def rows_of(context: ScanContext, assets: Sequence[Asset]) -> Iterator[RiskRow]:
+    """The rows of assets, in their order, from cached outcomes.
 
-    What is kept was judged without suppression, which is applied here.
+    Outcomes are cached without suppression, which is applied here.
     """
-    rows = Rows(context.index, context.runners, context.config, context.recorded.suppressions)
+    run = context.run
+    rows = Rows(run.index, run.runners, run.config, run.recorded.suppressions)
     for asset in assets:
         content = content_of(asset)
-        passing = context.screener.passing.get(content or "")
-        if passing is not None:
-            yield rows.row(asset, *passing)
+        transient = context.screener.transient.get(content or "")
+        if transient is not None:
+            yield rows.row(asset, *transient)
             continue
-        known = context.screener.known(content) if content is not None else None
+        cached = context.screener.cached(content) if content is not None else None
         outcomes = context.cache.outcomes(content) if content is not None else None
-        if known is not None and outcomes is not None:
-            facts = serialization.facts_from_json(known.facts)
+        if cached is not None and outcomes is not None:
+            facts = serialization.facts_from_json(cached.facts)
             yield rows.row(asset, facts, serialization.outcomes_from_bytes(outcomes.data))
             continue
-        fault = asset.fault or _UNSEEN
-        [answered] = run_stages_cached([(asset, fault)], context.runners, [{}])
-        yield rows.row(asset, Facts(fault), answered.outcomes)
+        fault = asset.fault or _NEVER_SCREENED
+        [(_, _, skipped)] = run_stages([(asset, fault)], run.runners)
+        yield rows.row(asset, Facts(fault), skipped)
 
 
-_UNSEEN = Fault(
+_NEVER_SCREENED = Fault(
     Reason.UNREADABLE,
     "its drop could not be read, and it was not judged before; the next scan that reads the drop "
     "judges it",

@@ -63,8 +63,8 @@ def test_facts_come_back(facts):
 @given(st.lists(st.binary(max_size=9), min_size=1, max_size=3), VALUES)
 def test_fingerprints_come_back(blobs, facts):
     rows = pa.RecordBatch.from_pydict({"n": list(range(len(blobs))), "data": blobs})
-    packed = serialization.answer_to_bytes(Fingerprint("s", rows, facts))
-    back = serialization.answer_from_bytes("s", packed)
+    packed = serialization.fingerprint_to_bytes(Fingerprint("s", rows, facts))
+    back = serialization.fingerprint_from_bytes("s", packed)
     assert back.rows.equals(rows)
     assert back.rows.schema.equals(rows.schema, check_metadata=True)
     assert (back.stage, dict(back.facts)) == ("s", facts)
@@ -74,11 +74,14 @@ def test_fingerprints_come_back(blobs, facts):
 @given(st.sampled_from(Reason), TEXT, VALUES)
 def test_abstentions_come_back(reason, detail, facts):
     answer = Abstention(reason, detail, facts)
-    assert serialization.answer_from_bytes("s", serialization.answer_to_bytes(answer)) == answer
+    assert (
+        serialization.fingerprint_from_bytes("s", serialization.fingerprint_to_bytes(answer))
+        == answer
+    )
 
 
 def test_that_a_stage_broke_is_not_kept():
-    assert serialization.answer_to_bytes(StageOutcome("s", Outcome.FAILED)) is None
+    assert serialization.fingerprint_to_bytes(StageOutcome("s", Outcome.FAILED)) is None
 
 
 @settings(deadline=None)
@@ -86,7 +89,7 @@ def test_that_a_stage_broke_is_not_kept():
 def test_damaged_values_are_refused(data):
     for read in (
         serialization.outcomes_from_bytes,
-        lambda d: serialization.answer_from_bytes("s", d),
+        lambda d: serialization.fingerprint_from_bytes("s", d),
     ):
         with pytest.raises(ValueError, match=r".+"):
             read(data)
@@ -95,9 +98,9 @@ def test_damaged_values_are_refused(data):
 @pytest.mark.parametrize("place", range(0, 400, 13))
 def test_a_cut_fingerprint_is_refused(place):
     rows = pa.RecordBatch.from_pydict({"data": [bytes(range(200))]})
-    packed = serialization.answer_to_bytes(Fingerprint("s", rows, {}))
+    packed = serialization.fingerprint_to_bytes(Fingerprint("s", rows, {}))
     with pytest.raises(ValueError, match=r".+"):
-        serialization.answer_from_bytes("s", packed[:place])
+        serialization.fingerprint_from_bytes("s", packed[:place])
 
 
 def test_a_number_that_json_has_not_is_refused():

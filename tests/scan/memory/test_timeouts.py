@@ -76,7 +76,7 @@ def test_it_is_tried_again_in_every_tenth_scan_and_screened_when_it_loads(studio
     for _ in range(9):
         studio.scan()
     assert bands(studio.read())["a/slow.txt"] == "no_match"
-    assert timeouts.LATE_AGAIN == 10
+    assert timeouts.RETRY_EVERY == 10
 
 
 def test_other_limits_or_other_bytes_are_tried_at_once(studio, slow):
@@ -110,7 +110,7 @@ def test_a_state_of_before_is_used_and_gets_the_table(studio, slow):
 
     studio.scan()
     cache = ScanCache(studio.out() / "state.sqlite")
-    with cache.change():
+    with cache.transaction():
         cache._db.execute("drop table late")
     cache.close()
     studio.scan()

@@ -5,9 +5,9 @@ import pytest
 
 from pipeline.core.records import Band
 from pipeline.scan.output.delta import (
+    Cause,
     Change,
     Suppressed,
-    Why,
     change_counts,
     delta_of,
     delta_schema,
@@ -91,13 +91,13 @@ def test_what_is_gone_stands_last_and_keeps_its_band():
 @pytest.mark.parametrize(
     ("now", "before", "sets", "why"),
     [
-        ({"band": E}, {}, {"added": ["w1"]}, Why.WORK_ADDED),
-        ({"band": E, "asset_id": "2" * 64}, {}, {"added": ["w1"]}, Why.OTHER_BYTES),
-        ({"band": E}, {"asset_id": None, "band": N}, {}, Why.UNREAD),
-        ({"band": E, "config_fingerprint": "d"}, {}, {}, Why.CONFIGURATION),
-        ({"band": E, "index_version": 3, "index_digest": "d3"}, {}, {}, Why.INDEX),
-        ({"band": E}, {"band": N}, {}, Why.AGAIN),
-        ({"band": O}, {"band": E}, {"removed": ["w1"]}, Why.WORK_REMOVED),
+        ({"band": E}, {}, {"added": ["w1"]}, Cause.WORK_ADDED),
+        ({"band": E, "asset_id": "2" * 64}, {}, {"added": ["w1"]}, Cause.OTHER_BYTES),
+        ({"band": E}, {"asset_id": None, "band": N}, {}, Cause.UNREAD),
+        ({"band": E, "config_fingerprint": "d"}, {}, {}, Cause.CONFIGURATION),
+        ({"band": E, "index_version": 3, "index_digest": "d3"}, {}, {}, Cause.INDEX),
+        ({"band": E}, {"band": N}, {}, Cause.AGAIN),
+        ({"band": O}, {"band": E}, {"removed": ["w1"]}, Cause.WORK_REMOVED),
     ],
 )
 def test_why(now, before, sets, why):
@@ -153,20 +153,20 @@ def works(*ids):
 @pytest.mark.parametrize(
     ("now", "before", "suppressed", "why"),
     [
-        (NONE_COUNTS, {"band": E}, Suppressed(now=works("w1")), Why.SUPPRESSED),
-        ({"band": R, "work_id": "w2"}, {"band": E}, Suppressed(now=works("w1")), Why.SUPPRESSED),
-        ({"band": E, "work_id": "w2"}, {"band": E}, Suppressed(now=works("w1")), Why.SUPPRESSED),
+        (NONE_COUNTS, {"band": E}, Suppressed(now=works("w1")), Cause.SUPPRESSED),
+        ({"band": R, "work_id": "w2"}, {"band": E}, Suppressed(now=works("w1")), Cause.SUPPRESSED),
+        ({"band": E, "work_id": "w2"}, {"band": E}, Suppressed(now=works("w1")), Cause.SUPPRESSED),
         # Another one than had decided the row was suppressed, and it fell of itself.
-        ({"band": R}, {"band": E}, Suppressed(now=works("w2")), Why.AGAIN),
-        ({"band": E}, NONE_COUNTS, Suppressed(before=works("w1")), Why.TAKEN_BACK),
-        ({"band": E}, NONE_COUNTS, Suppressed({}, works("w1"), works("w1")), Why.LAPSED),
-        ({"band": E}, NONE_COUNTS, Suppressed({}, works("w1"), works("w2")), Why.TAKEN_BACK),
-        ({"band": E}, NONE_COUNTS, Suppressed({}, works("w1"), unusable=True), Why.RECORD),
+        ({"band": R}, {"band": E}, Suppressed(now=works("w2")), Cause.AGAIN),
+        ({"band": E}, NONE_COUNTS, Suppressed(before=works("w1")), Cause.TAKEN_BACK),
+        ({"band": E}, NONE_COUNTS, Suppressed({}, works("w1"), works("w1")), Cause.LAPSED),
+        ({"band": E}, NONE_COUNTS, Suppressed({}, works("w1"), works("w2")), Cause.TAKEN_BACK),
+        ({"band": E}, NONE_COUNTS, Suppressed({}, works("w1"), unusable=True), Cause.RECORD),
         # It rose for another work than the one that had been suppressed.
         ({"band": E}, {"band": R, "work_id": "w2"}, Suppressed(works("w3"), works("w3")),
-         Why.AGAIN),
+         Cause.AGAIN),
         ({"band": E, "asset_id": "2" * 64}, NONE_COUNTS, Suppressed(before=works("w1")),
-         Why.OTHER_BYTES),
+         Cause.OTHER_BYTES),
     ],
 )  # fmt: skip
 def test_why_of_suppressed_matches(now, before, suppressed, why):
@@ -176,7 +176,7 @@ def test_why_of_suppressed_matches(now, before, suppressed, why):
 
 def test_an_added_work_is_the_cause_unless_the_row_fell():
     suppressed = Suppressed(now=works("w1"))
-    for band, why in ((E, Why.WORK_ADDED), (R, Why.SUPPRESSED)):
+    for band, why in ((E, Cause.WORK_ADDED), (R, Cause.SUPPRESSED)):
         found = delta(
             [row(band=band, work_id="w2")], [row(band=E)], added=["w2"], suppressed=suppressed
         )
@@ -188,7 +188,7 @@ def test_a_removed_work_that_was_suppressed_is_the_cause():
         [row(band=O)], [row(**NONE_COUNTS)], removed=["w1"],
         suppressed=Suppressed(before=works("w1")),
     )  # fmt: skip
-    assert [one[1:] for one in found] == [(Change.FALLEN, Why.WORK_REMOVED)]
+    assert [one[1:] for one in found] == [(Change.FALLEN, Cause.WORK_REMOVED)]
 
 
 def test_matches_of_an_earlier_release_tell_of_no_suppression():

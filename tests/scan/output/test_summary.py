@@ -10,7 +10,7 @@ from rich.console import Console
 from scan_samples import bands, jpeg, words
 
 from pipeline.cli.terminal.scan import print_scan
-from pipeline.scan.output.page import Light
+from pipeline.scan.output.page import CompactRows
 from pipeline.scan.run import scan
 from pipeline.scan.settings import load_settings
 from pipeline.screening.rows import Rows
@@ -69,7 +69,7 @@ def test_one_file_that_is_still_arriving(studio):
 def test_each_row_is_worked_out_once_and_the_page_keeps_little_of_it(studio, monkeypatch):
     """On a first night every file is new: what the page holds of them must not add up."""
     made, light = [], []
-    row, lighten = Rows.row, Light.row
+    row, lighten = Rows.row, CompactRows.row
 
     def counted(self, asset, *args):
         made.append(asset.asset_path)
@@ -80,7 +80,7 @@ def test_each_row_is_worked_out_once_and_the_page_keeps_little_of_it(studio, mon
         return light[-1]
 
     monkeypatch.setattr(Rows, "row", counted)
-    monkeypatch.setattr(Light, "row", kept)
+    monkeypatch.setattr(CompactRows, "row", kept)
     for number in range(40):
         studio.put(f"empty/{number}.txt", b"")
     studio.put("broken.png", b"\x89PNG\r\n\x1a\n and no more")

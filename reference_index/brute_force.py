@@ -1,11 +1,12 @@
-"""The plain comparisons that decide what is right, in numpy alone.
+"""Brute-force searches in plain NumPy: the oracles of the fast searches.
 
-Every fast search (`hamming.py`, `cosine.py`, `minhash.py`) is tested to give equal results. They
-compare everything with everything, so they are for tests, small indexes and doubt.
+Every fast search (`hamming`, `cosine`, `minhash`, `pq`, `postings`) is tested against the one here.
+They compare every query with every entry, so they are for tests and small indexes.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -14,33 +15,38 @@ from numpy.typing import NDArray
 from reference_index.interface import Hits
 
 COSINE_DECIMALS = 6
-"""Cosine similarities are rounded to this many decimals before they are ordered, so that two
-entries with equal vectors tie whatever the order of summation was, and the entry decides."""
+"""Cosine similarities are rounded to this many decimals before they are sorted: equal vectors then
+tie whatever the order of summation, and the tie is broken by entry."""
+
+
+Block = tuple[NDArray[np.integer[Any]], NDArray[np.integer[Any]], NDArray[Any]]
 
 
 def no_hits() -> Hits:
-    """A search's answer when there is nothing to find."""
+    """The result of a search without hits."""
     return Hits(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.float32))
 
 
-def ordered(
-    query: NDArray[np.integer[Any]],
-    entry: NDArray[np.integer[Any]],
-    score: NDArray[Any],
-    *,
-    smallest_first: bool,
-) -> Hits:
-    """Hits in the documented order: by query, then best score first, then entry."""
-    rank = np.lexsort((entry, score if smallest_first else -score, query))
+def sorted_hits(blocks: Sequence[Block], *, smallest_first: bool) -> Hits:
+    """The hits of several blocks, sorted by query, then best score first, then entry.
+
+    Args:
+        blocks: queries, entries and scores of some hits each, in any order.
+        smallest_first: whether a smaller score is better (a distance) or worse (a similarity).
+    """
+    if not blocks:
+        return no_hits()
+    query, entry, score = (np.concatenate(column) for column in zip(*blocks, strict=True))
+    order = np.lexsort((entry, score if smallest_first else -score, query))
     return Hits(
-        query[rank].astype(np.int64),
-        entry[rank].astype(np.int64),
-        score[rank].astype(np.float32),
+        query[order].astype(np.int64),
+        entry[order].astype(np.int64),
+        score[order].astype(np.float32),
     )
 
 
 def checked_bits(bits: NDArray[np.uint8], width: int | None = None) -> NDArray[np.uint8]:
-    """`bits` as contiguous uint8 (n, bytes). Raises ValueError if it is of another form."""
+    """`bits` as contiguous uint8 (n, bytes). Raises ValueError for another dtype or shape."""
     if (
         bits.dtype != np.uint8
         or bits.ndim != 2
@@ -53,8 +59,8 @@ def checked_bits(bits: NDArray[np.uint8], width: int | None = None) -> NDArray[n
 
 
 def checked_vectors(vectors: NDArray[Any], dim: int | None = None) -> NDArray[np.float32]:
-    """`vectors` as contiguous float32 (n, dim). Raises ValueError if of another form, or if a
-    value is not finite."""
+    """`vectors` as contiguous float32 (n, dim). Raises ValueError for another dtype or shape, or
+    if a value is not finite."""
     if (
         not np.issubdtype(vectors.dtype, np.floating)
         or vectors.ndim != 2
@@ -74,7 +80,7 @@ def checked_signatures(signatures: NDArray[Any], like: NDArray[Any] | None = Non
     """MinHash signatures as contiguous uint32 or uint64 (n, permutations).
 
     Raises:
-        ValueError: if of another form, or not of the form of `like`.
+        ValueError: if dtype or shape is another, or does not fit those of `like`.
     """
     if signatures.dtype not in (np.uint32, np.uint64) or signatures.ndim != 2:
         raise ValueError(
@@ -96,9 +102,9 @@ def checked_signatures(signatures: NDArray[Any], like: NDArray[Any] | None = Non
 def empty_signatures(signatures: NDArray[Any]) -> NDArray[np.bool_]:
     """Which rows are signatures of the empty set, bool (n,).
 
-    A MinHash starts with every permutation at its scheme's largest value, 2^32-1 or 2^64-1, and
-    stays there if nothing is put in. Two such signatures agree everywhere and would be judged
-    identical, so the searches let them match nothing.
+    A MinHash starts with every permutation at the largest value of its scheme, 2^32-1 or 2^64-1,
+    and stays there for the empty set. Two such signatures would have Jaccard similarity 1, so the
+    searches let them match nothing.
     """
     first = signatures[:, 0]
     largest = (first == np.uint32(0xFFFFFFFF)) | (first == np.iinfo(signatures.dtype).max)
@@ -109,7 +115,7 @@ def empty_signatures(signatures: NDArray[Any]) -> NDArray[np.bool_]:
 
 
 class HammingBruteForce:
-    """Range search over packed bits by XOR and a count of bits.
+    """Range search over packed bits by XOR and popcount.
 
     Args:
         bits: uint8 (n, bytes), n may be 0.
@@ -121,15 +127,12 @@ class HammingBruteForce:
     def within(self, queries: NDArray[np.uint8], radius: int) -> Hits:
         """As `HammingSearch.within`: all pairs with distance <= radius, in bits."""
         queries = checked_bits(queries, self._bits.shape[1])
-        found = []
+        blocks = []
         for number, query in enumerate(queries):
             distance = np.bitwise_count(self._bits ^ query).sum(axis=1, dtype=np.int64)
             entry = np.flatnonzero(distance <= radius)
-            found.append((np.full(len(entry), number, np.int64), entry, distance[entry]))
-        if not found:
-            return no_hits()
-        query_of, entry, distance = (np.concatenate(part) for part in zip(*found, strict=True))
-        return ordered(query_of, entry, distance, smallest_first=True)
+            blocks.append((np.full(len(entry), number, np.int64), entry, distance[entry]))
+        return sorted_hits(blocks, smallest_first=True)
 
 
 class CosineBruteForce:
@@ -151,16 +154,13 @@ class CosineBruteForce:
         if k < 0:
             raise ValueError(f"k must not be negative, and is {k}")
         queries = checked_vectors(queries, self._vectors.shape[1])
-        found = []
+        blocks = []
         stored = self._vectors.astype(np.float64)
         for number, query in enumerate(queries):
             score = np.round((stored * query).sum(axis=1), COSINE_DECIMALS)
             entry = np.lexsort((np.arange(len(score)), -score))[:k]
-            found.append((np.full(len(entry), number, np.int64), entry, score[entry]))
-        if not found:
-            return no_hits()
-        query_of, entry, score = (np.concatenate(part) for part in zip(*found, strict=True))
-        return ordered(query_of, entry, score, smallest_first=False)
+            blocks.append((np.full(len(entry), number, np.int64), entry, score[entry]))
+        return sorted_hits(blocks, smallest_first=False)
 
 
 class JaccardBruteForce:
@@ -178,55 +178,51 @@ class JaccardBruteForce:
         self._empty = empty_signatures(self._signatures)
 
     def above(self, queries: NDArray[Any], threshold: float) -> Hits:
-        """As `JaccardSearch.above`, over every pair; signatures of nothing match nothing."""
+        """As `JaccardSearch.above`, over every pair; signatures of the empty set match nothing."""
         queries = checked_signatures(queries, self._signatures)
-        nothing = empty_signatures(queries)
-        found = []
+        empty = empty_signatures(queries)
+        blocks = []
         for number, query in enumerate(queries):
             score = (self._signatures == query).mean(axis=1)
-            entry = np.flatnonzero((score >= threshold) & ~self._empty & ~nothing[number])
-            found.append((np.full(len(entry), number, np.int64), entry, score[entry]))
-        if not found:
-            return no_hits()
-        query_of, entry, score = (np.concatenate(part) for part in zip(*found, strict=True))
-        return ordered(query_of, entry, score, smallest_first=False)
+            entry = np.flatnonzero((score >= threshold) & ~self._empty & ~empty[number])
+            blocks.append((np.full(len(entry), number, np.int64), entry, score[entry]))
+        return sorted_hits(blocks, smallest_first=False)
 
 
-class ProductCodesBruteForce:
+class PQBruteForce:
     """Inner products with every decoded vector, in float64.
 
     Args:
-        words, codes: as of `product_codes.ProductCodes`, whose oracle this is.
+        codewords, codes: as of `pq.PQIndex`.
 
     Raises:
-        ValueError: if these do not fit together.
+        ValueError: if the shapes do not fit together.
     """
 
-    def __init__(self, words: NDArray[np.float32], codes: NDArray[np.uint8]) -> None:
-        parts, count, width = words.shape
+    def __init__(self, codewords: NDArray[np.float32], codes: NDArray[np.uint8]) -> None:
+        parts, count, width = codewords.shape
         if count != 16 or parts % 2 or codes.ndim != 2 or codes.shape[1] != parts // 2:
-            raise ValueError("words and codes do not fit together")
-        word_of = np.empty((len(codes), parts), np.int64)
-        word_of[:, ::2], word_of[:, 1::2] = codes & 15, codes >> 4
-        self._vectors = words.astype(np.float64)[np.arange(parts), word_of].reshape(
+            raise ValueError("codewords and codes do not fit together")
+        codeword_of = np.empty((len(codes), parts), np.int64)
+        codeword_of[:, ::2], codeword_of[:, 1::2] = codes & 15, codes >> 4
+        self._vectors = codewords.astype(np.float64)[np.arange(parts), codeword_of].reshape(
             -1, parts * width
         )
 
     def nearest(
-        self, queries: NDArray[np.float32], count: int
+        self, queries: NDArray[np.float32], k: int
     ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-        """As `ProductCodes.nearest`; of entries as near, the first."""
+        """As `PQIndex.nearest`; ties are broken by entry."""
         dim = self._vectors.shape[1]
         if queries.ndim != 2 or queries.shape[1] != dim:
             raise ValueError(f"queries must be (n, {dim}), not {queries.shape}")
         products = queries.astype(np.float64) @ self._vectors.T
-        entries = np.argsort(-products, axis=1, kind="stable")[:, :count]
+        entries = np.argsort(-products, axis=1, kind="stable")[:, :k]
         return np.take_along_axis(products, entries, 1).astype(np.float32), entries
 
 
-def winnowed_plainly(hashes: NDArray[np.uint64], window: int) -> NDArray[np.int64]:
-    """Places of the k-grams that winnowing keeps: of every `window` that follow each other the
-    least, the last of equals; of a text with fewer, its least.
+def winnow_brute_force(hashes: NDArray[np.uint64], window: int) -> NDArray[np.int64]:
+    """As `postings.winnow`: positions of the smallest hash of every window, the last of equals.
 
     Args:
         hashes: uint64 (n,).
@@ -234,9 +230,9 @@ def winnowed_plainly(hashes: NDArray[np.uint64], window: int) -> NDArray[np.int6
     """
     values = hashes.tolist()
     width = min(window, len(values))
-    kept = {
-        max(range(start, start + width), key=lambda place: (-values[place], place))
+    selected = {
+        max(range(start, start + width), key=lambda position: (-values[position], position))
         for start in range(len(values) - width + 1)
         if width
     }
-    return np.array(sorted(kept), np.int64)
+    return np.array(sorted(selected), np.int64)

@@ -5,14 +5,15 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from reference_index.brute_force import COSINE_DECIMALS, checked_vectors, no_hits, ordered
+from reference_index.brute_force import COSINE_DECIMALS, checked_vectors, no_hits, sorted_hits
 from reference_index.interface import Hits
 
 _BLOCK = 1024
+"""Queries searched at a time, which bounds memory."""
 _SPARE = 16
-"""Neighbours asked for beyond k, to see whether the k-th is tied with the next."""
-_NEAR = 2e-5
-"""Float32 scores closer than this may stand in another order when computed exactly."""
+"""Neighbours requested beyond k, to see whether the k-th is tied with the next."""
+_TOLERANCE = 2e-5
+"""Entries whose float32 scores differ by less may be in another order when computed exactly."""
 
 
 class CosineIndex:
@@ -23,11 +24,11 @@ class CosineIndex:
     are those of `brute_force.CosineBruteForce` and do not depend on threads or block sizes.
 
     Args:
-        vectors: float32 (n, dim) (float16 is widened), n may be 0; unit length is the caller's
-            to see to.
+        vectors: float32 (n, dim), n may be 0; float16 is widened. They must have unit length,
+            which is not checked.
 
     Raises:
-        ValueError: if `vectors` is of another form or holds values that are not finite.
+        ValueError: if `vectors` has another dtype or shape, or a value that is not finite.
     """
 
     def __init__(self, vectors: NDArray[np.float32]) -> None:
@@ -39,7 +40,7 @@ class CosineIndex:
         self._vectors = vectors
         if self._count:
             self._index.add(vectors)
-            # A view of FAISS's own copy, so that the vectors are held once.
+            # A view of FAISS's own copy, so that the vectors are in memory once.
             stored = faiss.rev_swig_ptr(self._index.get_xb(), self._count * self._dim)
             self._vectors = stored.reshape(self._count, self._dim)
 
@@ -51,10 +52,10 @@ class CosineIndex:
 
         Args:
             queries: float32 (m, dim), m may be 0.
-            k: how many; 0 finds nothing.
+            k: number of entries; 0 finds nothing.
 
         Raises:
-            ValueError: if k is negative or `queries` are not of the entries' form.
+            ValueError: if k is negative or `queries` has another dtype or dimension.
         """
         if k < 0:
             raise ValueError(f"k must not be negative, and is {k}")
@@ -62,22 +63,22 @@ class CosineIndex:
         k = min(k, self._count)
         if k == 0 or not len(queries):
             return no_hits()
-        found = []
+        blocks = []
         for start in range(0, len(queries), _BLOCK):
             block = queries[start : start + _BLOCK]
             wide = min(k + _SPARE, self._count)
-            rough, entry = self._index.search(block, wide)
-            # Where even the last neighbour asked for is as near as the k-th, more tied entries
-            # may lie beyond it: those queries are compared with everything.
-            undecided = (rough[:, -1] >= rough[:, k - 1] - _NEAR) & (wide < self._count)
+            approximate, entry = self._index.search(block, wide)
+            # If even the last requested neighbour is about as near as the k-th, there may be more
+            # tied entries beyond it: such queries are compared with every entry.
+            least = approximate[:, k - 1] - _TOLERANCE
+            undecided = (approximate[:, -1] >= least) & (wide < self._count)
             for row, query in enumerate(block):
                 near = entry[row]
                 if undecided[row]:
-                    near = np.flatnonzero(self._vectors @ query >= rough[row, k - 1] - _NEAR)
+                    near = np.flatnonzero(self._vectors @ query >= least[row])
                 best, score = self._exact(query, near, k)
-                found.append((np.full(len(best), start + row, np.int64), best, score))
-        query_of, entry, score = (np.concatenate(part) for part in zip(*found, strict=True))
-        return ordered(query_of, entry, score, smallest_first=False)
+                blocks.append((np.full(len(best), start + row, np.int64), best, score))
+        return sorted_hits(blocks, smallest_first=False)
 
     def _exact(
         self, query: NDArray[np.float32], near: NDArray[np.int64], k: int

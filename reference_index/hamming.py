@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from reference_index.brute_force import checked_bits, no_hits, ordered
+from reference_index.brute_force import checked_bits, no_hits, sorted_hits
 from reference_index.interface import Hits
 
 _BLOCK = 4096
+"""Queries searched at a time, which bounds the memory of FAISS's result."""
 
 
 class HammingIndex:
@@ -20,7 +21,7 @@ class HammingIndex:
         bits: uint8 (n, bytes), n may be 0.
 
     Raises:
-        ValueError: if `bits` is of another form.
+        ValueError: if `bits` has another dtype or shape.
     """
 
     def __init__(self, bits: NDArray[np.uint8]) -> None:
@@ -44,19 +45,18 @@ class HammingIndex:
             radius: bits; a negative radius finds nothing.
 
         Raises:
-            ValueError: if `queries` are not of the entries' form.
+            ValueError: if `queries` has another dtype or width.
         """
         queries = checked_bits(queries, self._width)
         if radius < 0 or not self._count or not len(queries):
             return no_hits()
         # FAISS's binary range search is strict (distance < radius), ours is inclusive.
         limit = min(int(radius), self._width * 8) + 1
-        found = []
+        blocks = []
         for start in range(0, len(queries), _BLOCK):
             block = queries[start : start + _BLOCK]
             ends, distance, entry = self._index.range_search(block, limit)
             counts: NDArray[np.int64] = (ends[1:] - ends[:-1]).astype(np.int64)
             query = np.repeat(np.arange(start, start + len(block), dtype=np.int64), counts)
-            found.append((query, entry, distance))
-        query, entry, distance = (np.concatenate(part) for part in zip(*found, strict=True))
-        return ordered(query, entry, distance, smallest_first=True)
+            blocks.append((query, entry, distance))
+        return sorted_hits(blocks, smallest_first=True)

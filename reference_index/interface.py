@@ -1,7 +1,7 @@
-"""The search contract, and what a stage sees of an index.
+"""Interfaces of the index: search protocols, works and their files, and the entries of a stage.
 
-`brute_force.py` holds the plain comparison that decides what is right; the fast searches
-(`hamming.py`, `cosine.py`, `minhash.py`) must give equal results and are tested so.
+The fast searches (`hamming`, `cosine`, `minhash`) are tested to give the same results as their
+oracles in `brute_force`.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from numpy.typing import NDArray
 T = TypeVar("T")
 
 _BUILDING = threading.RLock()
-"""Several threads may ask for a search structure at once; one makes it."""
+"""Several threads may need a search structure at once; only one builds it."""
 
 
 class Hits(NamedTuple):
-    """Pairs found by a search, sorted by query, then best score first, then entry.
+    """Results of a search, sorted by query, then best score first, then entry.
 
     Attributes:
         query: int64 (n,), row of the query.
@@ -65,11 +65,11 @@ class Work:
     """A protected work.
 
     Attributes:
-        work_id: the register's own identifier.
-        title, rightsholder: text as given in the manifest.
-        rights: the basis on which it is held, free text or one of the known labels
-            (`protected`, `licensed`, `own`, `public_domain`).
-        notes: further manifest columns.
+        work_id: identifier from the manifest.
+        title, rightsholder: text from the manifest.
+        rights: legal basis on which it is held: free text, or `protected`, `licensed`, `own` or
+            `public_domain`.
+        notes: further columns of the manifest.
     """
 
     work_id: str
@@ -85,12 +85,12 @@ class WorkFile:
 
     Attributes:
         work_id: the work it belongs to.
-        path: where it was registered from, relative to the manifest or folder (text).
+        path: from which it was registered, relative to the manifest or folder.
         file_id: SHA-256 (hex) of its bytes.
         kind: `image` or `script`.
         format: for example `PNG` or `fountain`.
         size: bytes.
-        note: what the person registering it should know, for example that a stage abstained.
+        note: remarks of registration, for example that a stage abstained.
     """
 
     work_id: str
@@ -104,16 +104,16 @@ class WorkFile:
 
 @dataclass(frozen=True)
 class StageEntries:
-    """All that one stage has stored in one version of an index.
+    """Everything that one stage has stored in one version of an index.
 
     Attributes:
         rows: the stage's table, in the stage's own schema; may be empty.
-        file_of_row: int64 (rows,), position in `files` of the file that each row came from.
+        file_of_row: int64 (rows,), position in `files` of the file of each row.
         files: every file in the index, of every kind, in a fixed order
             (by work id, then path, then file id).
-        cache: search structures built from the rows on first use; losing them loses nothing.
-        folder: where arrays that are built from the rows may be kept, of this version of the index
-            alone; None if nowhere.
+        cache: search structures built from the rows on first use.
+        folder: for cached arrays built from the rows of this version of the index, see
+            `array_cache`; None for no such cache.
     """
 
     rows: pa.Table
@@ -122,8 +122,8 @@ class StageEntries:
     cache: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
     folder: Path | None = field(default=None, compare=False, repr=False)
 
-    def built(self, name: str, build: Callable[[], T]) -> T:
-        """The search structure `name`, made by `build` the first time it is asked for."""
+    def cached(self, name: str, build: Callable[[], T]) -> T:
+        """The search structure `name`, built by `build` on first use."""
         with _BUILDING:
             if name not in self.cache:
                 self.cache[name] = build()

@@ -1,6 +1,6 @@
-"""One writer at a time: an advisory lock on a file of the index.
+"""Advisory file locks (flock), so that an index has one writer at a time.
 
-The kernel drops the lock when its holder ends, however it ends, so no lock is ever stale. It
+The kernel releases the lock when its holder ends for any reason, so no lock is ever stale. It
 belongs to the open file: a process forked while it is held shares it.
 """
 
@@ -18,20 +18,21 @@ from reference_index import versions
 from reference_index.errors import IndexLockedError, ReferenceIndexError
 
 MARK = "clearance reference index"
+"""In the lock file of an index, by which its folder is recognised."""
 
 
 @contextmanager
-def writing(index: Path) -> Iterator[None]:
-    """Holds the writer's lock of the index at `index`, whose folder exists.
+def write_lock(index: Path) -> Iterator[None]:
+    """Holds the lock for writing to the index in the folder `index`, which exists.
 
     Raises:
-        IndexLockedError: if another writer holds it; says which, and since when.
+        IndexLockedError: if another writer holds it; the message says which, and since when.
         ReferenceIndexError: if the index can't be written to at all.
     """
     try:
-        with held(index / "lock", MARK):
+        with file_lock(index / "lock", MARK):
             yield
-    except HeldError as error:
+    except LockHeldError as error:
         raise IndexLockedError(
             f"The index {index} is being written by {error.holder}; wait for it to end, "
             "then try again. Reading the index is possible meanwhile."
@@ -41,11 +42,11 @@ def writing(index: Path) -> Iterator[None]:
 
 
 class LockError(Exception):
-    """A lock can't be had: half a sentence says why."""
+    """A lock can't be taken; the message is the end of a sentence."""
 
 
-class HeldError(LockError):
-    """Another process has it: `holder` names it."""
+class LockHeldError(LockError):
+    """Another process holds the lock; `holder` describes it."""
 
     def __init__(self, holder: str) -> None:
         super().__init__(f"is in use by {holder}")
@@ -53,26 +54,26 @@ class HeldError(LockError):
 
 
 @contextmanager
-def held(path: Path, mark: str) -> Iterator[None]:
-    """Holds the lock that is the file `path`, in a folder that exists.
+def file_lock(path: Path, mark: str) -> Iterator[None]:
+    """Holds a lock on the file `path`, in a folder that exists, without waiting for it.
 
     Args:
-        path: the file; it stays, with the name of its last holder in it.
-        mark: what the file says that it is.
+        path: the file. It is not removed afterwards, and names its last holder.
+        mark: text in the file that says what it is.
 
     Raises:
-        HeldError: if another process holds it.
-        LockError: if it can't be written to, or its file system has no locks.
+        LockHeldError: if another process holds it.
+        LockError: if the file can't be written, or its file system has no locks.
     """
     try:
-        opened = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
     except OSError as fault:
         raise LockError(f"can't be written to ({fault.strerror})") from None
     try:
         try:
-            fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise HeldError(_holder(opened)) from None
+            raise LockHeldError(_holder(descriptor)) from None
         except OSError as fault:
             raise LockError(
                 f"can't be locked ({fault.strerror}); put it on a file system that has locks"
@@ -83,15 +84,15 @@ def held(path: Path, mark: str) -> Iterator[None]:
             "host": socket.gethostname(),
             "since": versions.now(),
         }
-        os.ftruncate(opened, 0)
-        os.pwrite(opened, json.dumps(holder).encode() + b"\n", 0)
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, json.dumps(holder).encode() + b"\n", 0)
         yield
     finally:
-        os.close(opened)
+        os.close(descriptor)
 
 
 def is_marked(index: Path) -> bool:
-    """Whether the folder has our lock file: an index, or one whose making did not finish."""
+    """Whether the folder has the lock file of an index, which `create` may not have completed."""
     try:
         text = (index / "lock").read_bytes()
         value = json.loads(text) if text else {"what": MARK}
@@ -100,9 +101,9 @@ def is_marked(index: Path) -> bool:
     return isinstance(value, dict) and value.get("what") == MARK
 
 
-def _holder(opened: int) -> str:
+def _holder(descriptor: int) -> str:
     try:
-        value = json.loads(os.pread(opened, 4096, 0))
+        value = json.loads(os.pread(descriptor, 4096, 0))
         return f"process {value['pid']} on {value['host']} since {value['since']}"
     except (OSError, ValueError, KeyError, TypeError):
         return "another process"

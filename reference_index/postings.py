@@ -1,10 +1,12 @@
-"""Winnowed k-grams in sorted postings: where a run of words stands in the stored texts.
+"""Postings of winnowed k-grams: the positions of a run of words in the stored texts.
 
-Of every `window` k-grams that follow each other, winnowing keeps the one with the least hash
-(Schleimer, Wilkerson, Aiken 2003, "Winnowing: local algorithms for document fingerprinting"). A
-text that is asked for with all of its k-grams therefore shares a kept one with the index wherever
-`window + k - 1` words agree without a break: that is certain, not likely. Kept k-grams lie in two
-arrays, sorted by hash, which can be memory-mapped as they are.
+Of every `window` consecutive k-grams, winnowing selects the one with the smallest hash (Schleimer,
+Wilkerson, Aiken 2003, "Winnowing: local algorithms for document fingerprinting"). A query with all
+of its k-grams is therefore guaranteed to share a selected one with a stored text wherever
+`window + k - 1` consecutive words are equal. Example: with k = 3 words and a window of 4, any 6
+equal words in a row are found.
+
+Postings are two arrays sorted by hash, which can be memory-mapped as they are.
 """
 
 from __future__ import annotations
@@ -16,27 +18,27 @@ from numpy.typing import NDArray
 
 
 class PostingHits(NamedTuple):
-    """Equal k-grams, sorted by query place, then by place.
+    """Equal k-grams of a query and the index, sorted by query, then by position.
 
     Attributes:
-        query: int64 (n,), place of the k-gram among those asked for.
-        place: int64 (n,), its place in the index.
+        query: int64 (n,), number of the k-gram in the query.
+        position: int64 (n,), its position in the index.
     """
 
     query: NDArray[np.int64]
-    place: NDArray[np.int64]
+    position: NDArray[np.int64]
 
 
-def winnowed(hashes: NDArray[np.uint64], window: int) -> NDArray[np.int64]:
-    """Places of the k-grams that winnowing keeps, ascending.
+def winnow(hashes: NDArray[np.uint64], window: int) -> NDArray[np.int64]:
+    """Positions of the k-grams that winnowing selects, ascending.
 
     Args:
         hashes: uint64 (n,), of every k-gram of one text, in order.
-        window: k-grams of which the least is kept, the last of equals; at least 1. A text with
-            fewer keeps its least.
+        window: number of consecutive k-grams of which the smallest hash is selected, the last of
+            equal ones; at least 1. Of a text with fewer k-grams the smallest is selected.
 
     Returns:
-        int64 (m,), m <= n, equal to `brute_force.winnowed_plainly`.
+        int64 (m,), m <= n, equal to `brute_force.winnow_brute_force`.
     """
     count = len(hashes)
     if count == 0:
@@ -45,98 +47,98 @@ def winnowed(hashes: NDArray[np.uint64], window: int) -> NDArray[np.int64]:
     windows = count - width + 1
     least = hashes[width - 1 :].copy()
     at = np.arange(width - 1, count)
-    # From the last place of each window to its first: the last of equals is met first.
+    # From the last position of each window to the first, so that the last of equals wins.
     for offset in range(width - 2, -1, -1):
-        here = hashes[offset : offset + windows]
-        smaller = here < least
-        least[smaller] = here[smaller]
+        values = hashes[offset : offset + windows]
+        smaller = values < least
+        least[smaller] = values[smaller]
         at[smaller] = np.flatnonzero(smaller) + offset
-    kept = np.zeros(count, np.bool_)
-    kept[at] = True
-    return np.flatnonzero(kept)
+    selected = np.zeros(count, np.bool_)
+    selected[at] = True
+    return np.flatnonzero(selected)
 
 
 def gram_keys(hashes: NDArray[np.uint64]) -> NDArray[np.uint32]:
-    """The upper 32 bits of k-grams' hashes, by which postings are sorted."""
+    """Keys of postings, uint32 (n,): the upper 32 bits of the hashes, uint64 (n,)."""
     return (hashes >> np.uint64(32)).astype(np.uint32)
 
 
 class Postings:
-    """Sorted keys of k-grams with their places.
+    """Sorted keys of k-grams with their positions.
 
     Args:
         keys: uint32 (n,), ascending.
-        places: uint32 (n,), of each key's k-gram, ascending among equal keys.
+        positions: uint32 (n,), of each key's k-gram, ascending among equal keys.
 
     Raises:
         ValueError: if the arrays are not of this form.
     """
 
-    def __init__(self, keys: NDArray[np.uint32], places: NDArray[np.uint32]) -> None:
+    def __init__(self, keys: NDArray[np.uint32], positions: NDArray[np.uint32]) -> None:
         if (
             keys.dtype != np.uint32
-            or places.dtype != np.uint32
+            or positions.dtype != np.uint32
             or keys.ndim != 1
-            or keys.shape != places.shape
+            or keys.shape != positions.shape
             or bool((keys[1:] < keys[:-1]).any())
         ):
             raise ValueError("postings are two uint32 arrays of one length, sorted by key")
-        self.keys, self.places = keys, places
+        self.keys, self.positions = keys, positions
 
     @classmethod
-    def of(cls, keys: NDArray[np.uint32], places: NDArray[np.int64]) -> Postings:
+    def build(cls, keys: NDArray[np.uint32], positions: NDArray[np.int64]) -> Postings:
         """Postings of k-grams in any order.
 
         Raises:
-            ValueError: if a place is beyond 32 bits.
+            ValueError: if a position does not fit in 32 bits.
         """
-        if len(places) and (int(places.max()) >= 1 << 32 or int(places.min()) < 0):
+        if len(positions) and (int(positions.max()) >= 1 << 32 or int(positions.min()) < 0):
             raise ValueError("an index of more than 4,294,967,295 words can't be searched at once")
-        # One sort of both together: by key, then by place.
-        both = (keys.astype(np.uint64) << np.uint64(32)) | places.astype(np.uint64)
-        both.sort()
-        return cls((both >> np.uint64(32)).astype(np.uint32), both.astype(np.uint32))
+        # One sort of 64-bit values sorts by key, then by position.
+        combined = (keys.astype(np.uint64) << np.uint64(32)) | positions.astype(np.uint64)
+        combined.sort()
+        return cls((combined >> np.uint64(32)).astype(np.uint32), combined.astype(np.uint32))
 
     def __len__(self) -> int:
         return len(self.keys)
 
     def ranges(self, keys: NDArray[np.uint32]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """For each key, the first posting that has it and the one after the last, int64 (m,)."""
-        asked, back = np.unique(keys, return_inverse=True)
-        first = np.searchsorted(self.keys, asked, "left").astype(np.int64)
-        last = np.searchsorted(self.keys, asked, "right").astype(np.int64)
-        return first[back], last[back]
+        """For each key, its first posting and the one after its last, int64 (m,) each."""
+        distinct, inverse = np.unique(keys, return_inverse=True)
+        first = np.searchsorted(self.keys, distinct, "left").astype(np.int64)
+        last = np.searchsorted(self.keys, distinct, "right").astype(np.int64)
+        return first[inverse], last[inverse]
 
     def hits(
-        self, first: NDArray[np.int64], last: NDArray[np.int64], *, most: int, together: int
+        self, first: NDArray[np.int64], last: NDArray[np.int64], *, max_postings: int, window: int
     ) -> PostingHits:
-        """Places of the k-grams asked for, without those that are too frequent to tell anything.
+        """Positions of the k-grams of a query, without those that are too frequent to matter.
 
-        A key with more than `most` postings is passed over, unless it is the rarest of the
-        `together` keys that follow each other somewhere around it; then the first `most` of its
-        postings count. So something of every stretch of `together` k-grams is looked at, and the
-        number of hits is bounded however large the index is.
+        A key with more than `max_postings` postings is skipped, unless it is the rarest key in
+        some window of `window` consecutive keys; then its first `max_postings` postings are used.
+        So every window of the query is searched with at least one key, and the number of hits is
+        bounded whatever the size of the index.
 
         Args:
-            first, last: int64 (m,), as `ranges` gives them of every k-gram of a text, in order.
-            most: at least 1.
-            together: at least 1.
+            first, last: int64 (m,), from `ranges`, of every k-gram of a text in order.
+            max_postings: at least 1.
+            window: at least 1.
         """
         count = last - first
-        wanted = (count > 0) & ((count <= most) | _rarest(count, together))
-        asked = np.flatnonzero(wanted)
-        sizes = np.minimum(count[asked], most)
+        used = (count > 0) & ((count <= max_postings) | _rarest(count, window))
+        query = np.flatnonzero(used)
+        sizes = np.minimum(count[query], max_postings)
         ends = np.cumsum(sizes)
         total = int(ends[-1]) if len(ends) else 0
         within = np.arange(total) - np.repeat(ends - sizes, sizes)
-        places = self.places[np.repeat(first[asked], sizes) + within]
-        return PostingHits(np.repeat(asked, sizes), places.astype(np.int64))
+        positions = self.positions[np.repeat(first[query], sizes) + within]
+        return PostingHits(np.repeat(query, sizes), positions.astype(np.int64))
 
 
-def _rarest(count: NDArray[np.int64], together: int) -> NDArray[np.bool_]:
-    """Which keys are the rarest that occur at all in some stretch of `together`."""
+def _rarest(count: NDArray[np.int64], window: int) -> NDArray[np.bool_]:
+    """Which keys are, in some window, the rarest of those that occur at all."""
     never = np.iinfo(np.int64).max
     order = np.where(count > 0, count, never).astype(np.uint64)
-    kept = np.zeros(len(count), np.bool_)
-    kept[winnowed(order, together)] = True
-    return kept
+    rarest = np.zeros(len(count), np.bool_)
+    rarest[winnow(order, window)] = True
+    return rarest

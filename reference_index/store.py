@@ -5,7 +5,7 @@ IDX/tables/works.lance      the works' details
 IDX/tables/files.lance      their files, and, if kept, thumbnails and text
 IDX/tables/<stage>.lance    one table of fingerprint rows for each stage
 IDX/versions/000001.json    one record for each version, see `versions`
-IDX/cache/                  arrays that searches are built from, see `kept_arrays`
+IDX/cache/                  arrays that searches are built from, see `array_cache`
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from reference_index.stored_rows import read_stage
 from reference_index.verifying import faults_of
 from reference_index.versions import Change, VersionRecord
 
-__all__ = ["KeptContent", "ReferenceIndex", "RegisteredFile"]
+__all__ = ["ReferenceIndex", "RegisteredFile", "StoredContent"]
 
 _Changing = Callable[[tables.TableWriter, dict[str, str], dict[str, str]], Change]
 """What changes the tables, and with them the digests of works and files; what it changed."""
@@ -38,7 +38,7 @@ _OWN_NAMES = frozenset({"cache", "lock", "tables", "versions"})
 
 
 @dataclass(frozen=True, slots=True)
-class KeptContent:
+class StoredContent:
     """What an index keeps of a file's own content: a JPEG, a text, or neither."""
 
     thumbnail: bytes | None
@@ -135,7 +135,7 @@ class ReferenceIndex:
             raise ReferenceIndexError(
                 f"The folder {path} can't be made ({fault.strerror})."
             ) from None
-        with locks.writing(path):
+        with locks.write_lock(path):
             cls.check_free(path)
             try:
                 shutil.rmtree(path / "tables", ignore_errors=True)
@@ -246,7 +246,7 @@ class ReferenceIndex:
             self._entries[stage] = StageEntries(rows, position, self._files, folder=folder)
         return self._entries[stage]
 
-    def content(self, file: WorkFile) -> KeptContent:
+    def content(self, file: WorkFile) -> StoredContent:
         """What is kept of a file; nothing, if the index keeps no content.
 
         Raises:
@@ -259,7 +259,7 @@ class ReferenceIndex:
                 f"The index {self.path} has no file {file.path!r} of a work {file.work_id!r}."
             )
         if not self.keep_content:
-            return KeptContent(None, None)
+            return StoredContent(None, None)
         if self._files_table is None:
             self._files_table = tables.open_dataset(
                 self.path, "files", self._record.tables["files"]
@@ -268,7 +268,7 @@ class ReferenceIndex:
             found = self._files_table.to_table(
                 columns=tables.CONTENT.names, filter=f"file_key = '{key}'"
             ).to_pylist()
-            return KeptContent(found[0]["thumbnail"], found[0]["text"])
+            return StoredContent(found[0]["thumbnail"], found[0]["text"])
 
     def add(self, files: Iterable[RegisteredFile]) -> int:
         """Adds files of works, all or none; the version afterwards.
@@ -333,7 +333,7 @@ class ReferenceIndex:
                 f"Version {self.version} of the index {self.path} was opened to be read; "
                 "open the newest version to change it."
             )
-        with locks.writing(self.path):
+        with locks.write_lock(self.path):
             before = versions.read(self.path)
             if before != self._record:
                 self._load(before)

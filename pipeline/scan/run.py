@@ -44,7 +44,7 @@ from pipeline.screening.recorded import Recorded, record_if_sound
 from pipeline.screening.run_files import Run, run_info
 from pipeline.screening.screen import check_places, open_verified_index
 from pipeline.screening.stage_runner import open_runners, opening_keys
-from reference_index.locks import HeldError, LockError, held
+from reference_index.locks import LockError, LockHeldError, file_lock
 
 LOCK_TEXT = "clearance scan"
 
@@ -190,14 +190,14 @@ def scan_directory(out: Path) -> Iterator[ScanCache]:
             f"The scan directory {out} can't be made ({error.strerror}); name another one as `out`."
         ) from error
     try:
-        with held(out / LOCK, LOCK_TEXT):
+        with file_lock(out / LOCK, LOCK_TEXT):
             cache = ScanCache(out / STATE)
             try:
                 _recover(cache, out)
                 yield cache
             finally:
                 cache.close()
-    except HeldError as error:
+    except LockHeldError as error:
         raise ScanBusyError(
             f"Another scan works in {out} ({error.holder}); wait for it to end. A scan that was "
             "killed holds nothing."

@@ -328,10 +328,10 @@ class ClipEmbedding(Stage):
         """
         from reference_index.cosine import CosineIndex
 
-        stored = entries.built(
+        stored = entries.cached(
             "clip_embedding", lambda: CosineIndex(_vectors(entries.rows, self._dim()))
         )
-        every = entries.built(
+        every = entries.cached(
             "clip_embedding_works",
             lambda: len({entries.files[int(n)].work_id for n in np.unique(entries.file_of_row)}),
         )

@@ -244,9 +244,9 @@ class LocalFeatures(Stage):
         if not queries or not len(entries):
             return [[] for _ in queries]
         if len(entries) <= settings.search_up_to:
-            stored = entries.built("local_features", lambda: Stored(entries, self._book))
+            stored = entries.cached("local_features", lambda: Stored(entries, self._book))
         else:
-            stored = entries.built(
+            stored = entries.cached(
                 "local_features_aggregated", lambda: Stored(entries, self._book, self._aggregates)
             )
         pairs = zip(queries, candidates, strict=True)

@@ -196,7 +196,7 @@ class PerceptualHash(Stage):
         queries = [_hashes(one.rows) for one in fingerprints]
         if not queries or not len(entries):
             return [[] for _ in queries]
-        stored = entries.built("perceptual_hash", lambda: _Stored(entries.rows))
+        stored = entries.cached("perceptual_hash", lambda: _Stored(entries.rows))
         asset_of = np.repeat(np.arange(len(queries)), [len(q.frame) for q in queries])
         frames = np.concatenate([q.frame for q in queries])
         near = [_Near() for _ in queries]
@@ -224,7 +224,7 @@ class PerceptualHash(Stage):
         """As in `Stage.candidates`: the nearest files by PDQ, in any of the eight forms."""
         if not fingerprints or not len(entries):
             return [[] for _ in fingerprints]
-        stored = entries.built("perceptual_hash", lambda: _Stored(entries.rows))
+        stored = entries.cached("perceptual_hash", lambda: _Stored(entries.rows))
         queries = [_hashes(one.rows).pdq.reshape(-1, PDQ_BYTES) for one in fingerprints]
         owner = np.repeat(np.arange(len(queries)), [len(one) for one in queries])
         hits = stored.pdq.within(np.concatenate(queries), CANDIDATE_BITS)

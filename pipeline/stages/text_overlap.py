@@ -238,7 +238,7 @@ class TextOverlap(Stage):
             numbers = np.array([works[file.work_id] for file in entries.files], np.int64)
             return TextIndex(texts_of(entries.rows), numbers[entries.file_of_row], entries.folder)
 
-        index = entries.built("text_overlap", build)
+        index = entries.cached("text_overlap", build)
         return [_evidence_of(query, index, entries, settings) for query in queries]
 
     def remark(self, facts: Mapping[str, Value]) -> str | None:

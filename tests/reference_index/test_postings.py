@@ -3,8 +3,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reference_index.brute_force import winnowed_plainly
-from reference_index.postings import Postings, gram_keys, winnowed
+from reference_index.brute_force import winnow_brute_force
+from reference_index.postings import Postings, gram_keys, winnow
 
 few = st.lists(st.integers(0, 6), max_size=60)
 
@@ -12,12 +12,12 @@ few = st.lists(st.integers(0, 6), max_size=60)
 @given(few, st.integers(1, 12))
 def test_winnowing_keeps_what_the_definition_keeps(values, window):
     hashes = np.array(values, np.uint64)
-    assert winnowed(hashes, window).tolist() == winnowed_plainly(hashes, window).tolist()
+    assert winnow(hashes, window).tolist() == winnow_brute_force(hashes, window).tolist()
 
 
 @given(st.lists(st.integers(0, 2**64 - 1), min_size=1, max_size=80), st.integers(1, 9))
 def test_every_window_has_a_kept_gram(values, window):
-    kept = set(winnowed(np.array(values, np.uint64), window).tolist())
+    kept = set(winnow(np.array(values, np.uint64), window).tolist())
     for start in range(len(values) - window + 1):
         assert kept & set(range(start, start + window))
 
@@ -46,37 +46,40 @@ def plainly(keys, places, asked, most, together):
 def test_hits_equal_the_plain_search(stored, asked, most, together):
     keys = np.array(stored, np.uint32)
     places = np.random.default_rng(1).permutation(len(stored))
-    postings = Postings.of(keys, places)
-    hits = postings.hits(*postings.ranges(np.array(asked, np.uint32)), most=most, together=together)
+    postings = Postings.build(keys, places)
+    hits = postings.hits(
+        *postings.ranges(np.array(asked, np.uint32)), max_postings=most, window=together
+    )
     expected = plainly(stored, places.tolist(), asked, most, together)
-    assert list(zip(hits.query.tolist(), hits.place.tolist(), strict=True)) == expected
+    assert list(zip(hits.query.tolist(), hits.position.tolist(), strict=True)) == expected
 
 
 @pytest.mark.parametrize(("count", "found"), [(3, 3), (4, 4), (5, 0)])
 def test_a_frequent_key_at_below_and_above_the_bound(count, found):
-    """Beside a rarer key in every stretch, a key beyond the bound is passed over."""
+    """With a rarer key in every window, a key beyond the bound is skipped."""
     keys = np.array([7] * count + [9, 9], np.uint32)
-    postings = Postings.of(keys, np.arange(len(keys)))
-    hits = postings.hits(*postings.ranges(np.array([9, 7, 9], np.uint32)), most=4, together=2)
+    postings = Postings.build(keys, np.arange(len(keys)))
+    hits = postings.hits(*postings.ranges(np.array([9, 7, 9], np.uint32)), max_postings=4, window=2)
     assert (hits.query == 1).sum() == found
 
 
 def test_a_frequent_key_alone_in_its_stretch_is_looked_at_in_part():
-    postings = Postings.of(np.full(50, 3, np.uint32), np.arange(50))
-    hits = postings.hits(*postings.ranges(np.array([1, 3, 1], np.uint32)), most=4, together=2)
-    assert hits.place.tolist() == [0, 1, 2, 3]
+    postings = Postings.build(np.full(50, 3, np.uint32), np.arange(50))
+    hits = postings.hits(*postings.ranges(np.array([1, 3, 1], np.uint32)), max_postings=4, window=2)
+    assert hits.position.tolist() == [0, 1, 2, 3]
 
 
 def test_an_empty_index_and_an_empty_question():
-    none = Postings.of(np.empty(0, np.uint32), np.empty(0, np.int64))
-    assert len(none.hits(*none.ranges(np.array([1, 2], np.uint32)), most=3, together=2).query) == 0
-    some = Postings.of(np.array([1], np.uint32), np.array([5]))
-    assert len(some.hits(*some.ranges(np.empty(0, np.uint32)), most=3, together=2).query) == 0
+    none = Postings.build(np.empty(0, np.uint32), np.empty(0, np.int64))
+    ranges = none.ranges(np.array([1, 2], np.uint32))
+    assert len(none.hits(*ranges, max_postings=3, window=2).query) == 0
+    some = Postings.build(np.array([1], np.uint32), np.array([5]))
+    assert len(some.hits(*some.ranges(np.empty(0, np.uint32)), max_postings=3, window=2).query) == 0
 
 
 def test_places_beyond_32_bits_are_refused():
     with pytest.raises(ValueError, match="4,294,967,295"):
-        Postings.of(np.array([1], np.uint32), np.array([1 << 32]))
+        Postings.build(np.array([1], np.uint32), np.array([1 << 32]))
     with pytest.raises(ValueError, match="sorted"):
         Postings(np.array([2, 1], np.uint32), np.array([0, 1], np.uint32))
 

@@ -188,7 +188,7 @@ def test_a_text_that_repeats_itself_costs_no_more_than_its_length(stage):
     stored = entries(stage, [prints[0]])
     [[evidence]] = stage.search([prints[1]], stored, type(stage).Settings())
     assert evidence.work_id == "work-00"
-    built = stored.built("text_overlap", lambda: None)
+    built = stored.cached("text_overlap", lambda: None)
     assert len(built.windows) < 20
 
 

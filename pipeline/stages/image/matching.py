@@ -27,9 +27,9 @@ from pipeline.stages.image.pixel_agreement import (
 )
 from pipeline.stages.image.sift import View
 from pipeline.stages.image.vlad import CODE_BYTES, Aggregates
-from reference_index.coded_vectors import CodedVectors
 from reference_index.interface import StageEntries, WorkFile
-from reference_index.product_codes import ProductCodes
+from reference_index.ivf_pq import IVFPQIndex
+from reference_index.pq import PQIndex
 
 PROBES, NEIGHBOURS = 2, 8
 LEAST_VOTE = 0.06
@@ -137,11 +137,11 @@ class Stored:
         }
 
 
-def _features(entries: StageEntries, book: Codebook) -> tuple[NDArray[np.int64], CodedVectors]:
+def _features(entries: StageEntries, book: Codebook) -> tuple[NDArray[np.int64], IVFPQIndex]:
     """The row of each stored feature, and the search over them."""
     cells, codes = (entries.rows.column(name).to_pylist() for name in ("cells", "codes"))
     counts = [len(one) // 2 for one in cells]
-    return np.repeat(np.arange(len(counts)), counts), CodedVectors(
+    return np.repeat(np.arange(len(counts)), counts), IVFPQIndex(
         book.cells,
         book.words,
         np.frombuffer(b"".join(cells), "<u2").astype(np.int64),
@@ -149,12 +149,12 @@ def _features(entries: StageEntries, book: Codebook) -> tuple[NDArray[np.int64],
     )
 
 
-def _wholes(entries: StageEntries, aggregates: Aggregates) -> ProductCodes:
+def _wholes(entries: StageEntries, aggregates: Aggregates) -> PQIndex:
     codes = b"".join(entries.rows.column("aggregate").to_pylist())
     stored = np.frombuffer(codes, np.uint8)
     if len(stored) != CODE_BYTES * len(entries):
         raise ValueError("a local_features row has an aggregate of another length")
-    return ProductCodes(aggregates.words, stored.reshape(len(entries), CODE_BYTES))
+    return PQIndex(aggregates.words, stored.reshape(len(entries), CODE_BYTES))
 
 
 @dataclass(frozen=True)

@@ -31,9 +31,9 @@ from pipeline.stages.text.chaining import Box
 from pipeline.stages.text.rarity import Rarity
 from pipeline.stages.text.text_rows import WINDOW_WORDS, TextRows
 from pipeline.stages.text.words import shingles_of
-from reference_index.kept_arrays import kept_arrays
+from reference_index.array_cache import cached_arrays
 from reference_index.minhash import MinHashIndex
-from reference_index.postings import PostingHits, Postings, gram_keys, winnowed
+from reference_index.postings import PostingHits, Postings, gram_keys, winnow
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +150,7 @@ def stored_grams(texts: TextRows) -> Grams:
         # A k-gram that reaches over the end of a row gets the greatest hash, so that winnowing
         # keeps it only where a whole window of them is.
         hashes[~inside] = np.iinfo(np.uint64).max
-        stored = winnowed(hashes, SETTINGS.winnow_grams)
+        stored = winnow(hashes, SETTINGS.winnow_grams)
         stored = stored[wanted[stored]]
         keys.append(gram_keys(hashes[stored]))
         positions.append(stored)
@@ -160,11 +160,11 @@ def stored_grams(texts: TextRows) -> Grams:
 def _cached_arrays(texts: TextRows) -> dict[str, NDArray[Any]]:
     """What is cached of stored texts: their postings, and how often each word occurs in them."""
     grams = stored_grams(texts)
-    postings = Postings.of(grams.keys, grams.positions)
+    postings = Postings.build(grams.keys, grams.positions)
     words, counts = np.unique(texts.words, return_counts=True)
     return {
         "keys": postings.keys,
-        "places": postings.places,
+        "places": postings.positions,
         "words": words,
         "counts": counts.astype(np.int64),
     }
@@ -176,7 +176,7 @@ class TextIndex:
     Args:
         texts: of all stored rows.
         work_of_row: int64 (rows,), the same number for rows of one work.
-        folder: where the postings are cached, see `kept_arrays`.
+        folder: where the postings are cached, see `array_cache`.
     """
 
     def __init__(
@@ -184,7 +184,7 @@ class TextIndex:
     ) -> None:
         self.texts = texts
         self.work_of_row = work_of_row
-        arrays = kept_arrays(folder, CACHE_NAME, lambda: _cached_arrays(texts))
+        arrays = cached_arrays(folder, CACHE_NAME, lambda: _cached_arrays(texts))
         self.postings = Postings(arrays["keys"], arrays["places"])
         self.rarity = Rarity(arrays["words"], arrays["counts"])
         # Each signature of a text once: otherwise the time to compare two texts that repeat
@@ -240,9 +240,9 @@ class TextIndex:
         keys, positions = grams.keys[looked_up], grams.positions[looked_up]
         first, last = self.postings.ranges(keys)
         hits = self.postings.hits(
-            first, last, most=SETTINGS.most_postings, together=SETTINGS.rarest_of
+            first, last, max_postings=SETTINGS.most_postings, window=SETTINGS.rarest_of
         )
-        row = np.searchsorted(self.texts.offsets, hits.place, "right") - 1
+        row = np.searchsorted(self.texts.offsets, hits.position, "right") - 1
         commonness = self._works_with(hits, row, positions, len(query.words))
         for offset in range(GRAM_WORDS):
             np.maximum.at(commonness, grams.positions + offset, occurrences)
@@ -250,7 +250,7 @@ class TextIndex:
         boxes = self._boxes(
             positions[hits.query],
             row,
-            hits.place - self.texts.offsets[row],
+            hits.position - self.texts.offsets[row],
             covered=1 if short else SETTINGS.covered,
         )
         return boxes, commonness

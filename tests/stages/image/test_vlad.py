@@ -10,7 +10,7 @@ import pytest
 from pipeline.load.detail import to_grey
 from pipeline.stages.image.sift import View, extract
 from pipeline.stages.image.vlad import CODE_BYTES, FILE, SIZE, aggregates
-from reference_index.brute_force import ProductCodesBruteForce
+from reference_index.brute_force import PQBruteForce
 from training.synthetic import picture
 
 
@@ -93,7 +93,7 @@ def test_a_code_is_the_nearest_words(book, seen):
     for part in (0, 1, 700, 2047):
         off = np.square(book.words[part] - vector.reshape(-1, 4)[part]).sum(axis=1)
         assert off[words[0, part]] == pytest.approx(off.min(), abs=1e-6)
-    products, _ = ProductCodesBruteForce(book.words, codes).nearest(vector[None], 2)
+    products, _ = PQBruteForce(book.words, codes).nearest(vector[None], 2)
     decoded = book.decode(codes)[0]
     assert vector @ decoded / np.linalg.norm(decoded) > 0.7
     assert products[0, 0] == pytest.approx(vector @ decoded, abs=1e-4)

@@ -5,7 +5,7 @@ import numpy as np
 from pipeline.stages.text.candidates import SETTINGS, TextIndex, clusters
 from pipeline.stages.text.chaining import Box
 from pipeline.stages.text.text_rows import PERMUTATIONS, TextRows
-from reference_index.postings import winnowed
+from reference_index.postings import winnow
 
 
 def text_rows(*rows):
@@ -31,7 +31,7 @@ def unique(seed, count):
 
 
 def test_the_worked_example_of_the_module():
-    assert winnowed(np.array([50, 20, 90, 40, 70], np.uint64), 3).tolist() == [1, 3]
+    assert winnow(np.array([50, 20, 90, 40, 70], np.uint64), 3).tolist() == [1, 3]
 
 
 def boxes(asset, work):

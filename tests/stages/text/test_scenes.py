@@ -12,7 +12,7 @@ from pipeline.report.page import report_html
 from pipeline.stages.text.scenes import ScriptScenes, WorkScenes, stored_script, with_scenes
 from reference_index.errors import IndexCorruptError
 from reference_index.interface import WorkFile
-from reference_index.store import KeptContent
+from reference_index.store import StoredContent
 
 TEXT = "Rain.\n\nINT. HALL - DAY\n\nANNA\nTea?\n\nEXT.  GARDEN\n\nMore rain.\n"
 
@@ -32,7 +32,7 @@ class Index:
         self.read += 1
         if isinstance(self.text, Exception):
             raise self.text
-        return KeptContent(None, self.text)
+        return StoredContent(None, self.text)
 
 
 def passage(start, work_start=0):

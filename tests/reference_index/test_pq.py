@@ -8,8 +8,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from reference_index.brute_force import ProductCodesBruteForce
-from reference_index.product_codes import ProductCodes
+from reference_index.brute_force import PQBruteForce
+from reference_index.pq import PQIndex
 
 
 def case(seed, stored, asked, parts, width, distinct):
@@ -47,8 +47,8 @@ def test_it_equals_the_oracle_but_for_what_is_rounded(
     seed, stored, asked, parts, width, distinct, count
 ):
     words, codes, queries = case(seed, stored, asked, parts, width, distinct)
-    found, entries = ProductCodes(words, codes).nearest(queries, count)
-    wanted, right = ProductCodesBruteForce(words, codes).nearest(queries, count)
+    found, entries = PQIndex(words, codes).nearest(queries, count)
+    wanted, right = PQBruteForce(words, codes).nearest(queries, count)
     assert found.shape == entries.shape == wanted.shape == right.shape
     assert (found.dtype, entries.dtype) == (np.float32, np.int64)
     if not found.size:
@@ -59,7 +59,7 @@ def test_it_equals_the_oracle_but_for_what_is_rounded(
     found = np.where(entries < 0, least, found)
     assert (np.diff(found, axis=1) <= 1e-5).all()
     assert (np.abs(found - wanted) <= off).all()
-    exact, every = ProductCodesBruteForce(words, codes).nearest(queries, stored)
+    exact, every = PQBruteForce(words, codes).nearest(queries, stored)
     for row in range(asked):
         came = entries[row] >= 0
         assert len(set(entries[row][came].tolist())) == came.sum()
@@ -68,7 +68,7 @@ def test_it_equals_the_oracle_but_for_what_is_rounded(
         assert (np.abs(product[entries[row]] - found[row])[came] <= off[row]).all()
 
 
-@pytest.mark.parametrize("search", [ProductCodes, ProductCodesBruteForce])
+@pytest.mark.parametrize("search", [PQIndex, PQBruteForce])
 def test_what_does_not_fit_is_refused(search):
     words, codes, queries = case(0, 3, 2, 4, 2, 3)
     for bad in ((words[:, :8], codes), (words[:3], codes), (words, codes[:, :1])):
@@ -81,7 +81,7 @@ def test_what_does_not_fit_is_refused(search):
 def test_the_order_of_words_in_a_byte():
     words = np.zeros((2, 16, 1), np.float32)
     words[0, 3], words[1, 5] = 1.0, 10.0
-    for search in (ProductCodes, ProductCodesBruteForce):
+    for search in (PQIndex, PQBruteForce):
         codes = np.array([[0], [3], [5 << 4], [3 | 5 << 4]], np.uint8)
         products, entries = search(words, codes).nearest(np.ones((1, 2), np.float32), 3)
         assert entries[0].tolist() == [3, 2, 1]

@@ -3,7 +3,7 @@ import json
 import numpy as np
 import pytest
 
-from reference_index.kept_arrays import kept_arrays
+from reference_index.array_cache import cached_arrays
 
 
 class Building:
@@ -32,10 +32,10 @@ def same(arrays):
 def test_arrays_are_built_once_and_then_mapped(tmp_path, build):
     folder = tmp_path / "cache" / "text-abc"
     for _ in range(3):
-        same(kept_arrays(folder, "grams", build))
+        same(cached_arrays(folder, "grams", build))
     assert build.times == 1
-    assert isinstance(kept_arrays(folder, "grams", build)["keys"], np.memmap)
-    assert not kept_arrays(folder, "grams", build)["keys"].flags.writeable
+    assert isinstance(cached_arrays(folder, "grams", build)["keys"], np.memmap)
+    assert not cached_arrays(folder, "grams", build)["keys"].flags.writeable
 
 
 @pytest.mark.parametrize(
@@ -47,7 +47,7 @@ def test_arrays_are_built_once_and_then_mapped(tmp_path, build):
 )  # fmt: skip
 def test_damaged_arrays_are_built_anew(tmp_path, build, damage):
     folder = tmp_path / "cache" / "text-abc"
-    kept_arrays(folder, "grams", build)
+    cached_arrays(folder, "grams", build)
     file = folder / "grams" / "keys.npy"
     data = bytearray(file.read_bytes())
     if damage == "flip":
@@ -72,21 +72,21 @@ def test_damaged_arrays_are_built_anew(tmp_path, build, damage):
         (folder / "grams" / "arrays.json").write_text(json.dumps({"keys": record["keys"]}))
     else:
         np.save(file, np.array([{}], dtype=object), allow_pickle=True)
-    same(kept_arrays(folder, "grams", build))
+    same(cached_arrays(folder, "grams", build))
     assert build.times == 2
-    same(kept_arrays(folder, "grams", build))
+    same(cached_arrays(folder, "grams", build))
     assert build.times == 2
 
 
 def test_arrays_of_another_version_go(tmp_path, build):
-    kept_arrays(tmp_path / "cache" / "text-abc", "grams", build)
-    kept_arrays(tmp_path / "cache" / "text_2-abc", "grams", build)
-    kept_arrays(tmp_path / "cache" / "text-def", "grams", build)
+    cached_arrays(tmp_path / "cache" / "text-abc", "grams", build)
+    cached_arrays(tmp_path / "cache" / "text_2-abc", "grams", build)
+    cached_arrays(tmp_path / "cache" / "text-def", "grams", build)
     assert sorted(p.name for p in (tmp_path / "cache").iterdir()) == ["text-def", "text_2-abc"]
 
 
 def test_where_nothing_can_be_written_they_stay_in_memory(tmp_path, build):
-    same(kept_arrays(None, "grams", build))
+    same(cached_arrays(None, "grams", build))
     (tmp_path / "cache").write_text("a file where the folder would be")
-    same(kept_arrays(tmp_path / "cache" / "text-abc", "grams", build))
+    same(cached_arrays(tmp_path / "cache" / "text-abc", "grams", build))
     assert build.times == 2

@@ -9,7 +9,7 @@ import pytest
 from pipeline.load.detail import to_grey
 from pipeline.stages.image.codebook import CODE_BYTES, PARTS, codebook
 from pipeline.stages.image.sift import DIMS, extract
-from reference_index.coded_vectors import CodedVectors
+from reference_index.ivf_pq import IVFPQIndex
 from training.synthetic import picture
 
 
@@ -42,7 +42,7 @@ def queries():
 
 
 def searched(book, cells, codes):
-    return CodedVectors(book.cells, book.words, cells, codes)
+    return IVFPQIndex(book.cells, book.words, cells, codes)
 
 
 def oracle(book, cells, codes, queries):
@@ -157,13 +157,13 @@ def test_equal_vectors_are_all_found(book, stored):
     ids=["fewer codes", "short codes", "long codes", "negative cell", "no such cell"],
 )
 def test_what_does_not_fit_together_is_refused(book, cells, codes):
-    with pytest.raises(ValueError, match="cell"):
+    with pytest.raises(ValueError, match="centroid"):
         searched(book, cells, codes)
 
 
 def test_words_of_another_form_are_refused(book):
     with pytest.raises(ValueError, match="do not fit together"):
-        CodedVectors(
+        IVFPQIndex(
             book.cells,
             book.words[: PARTS // 2],
             np.zeros(1, np.int64),

@@ -8,6 +8,7 @@ import re
 import shlex
 import shutil
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from pipeline.decisions.places import is_url
 from pipeline.scan.settings import ENV, RECORD_VARIABLE, ScanSettings
 
 CRON_CHARACTERS = 998
-"""What cron takes of a command; it cuts off the rest and says nothing."""
+"""Longest command in bytes: cron silently cuts off the rest."""
 
 NICE = 10
 MADE = "# Made by `clearance schedule`."
@@ -28,19 +29,19 @@ _UNRUNNABLE = re.compile(r"[\"'\\]")
 
 @dataclass(frozen=True)
 class Schedule:
-    """What is to be run when, and what of the machine it touches. All paths are absolute.
+    """When a scan is run, how, and which paths it needs, all of them absolute.
 
     Attributes:
         name: of the units.
         command: program and arguments.
         config: the configuration file.
-        out: the scan directory, the one place that is written to.
+        out: the scan directory, the only place that is written to.
         drops: folders of assets.
         index: the reference index.
-        hour, minute: when, in the machine's own time.
-        user: who runs it; None for root.
-        network: whether it has to reach other machines.
-        secrets: whether it takes anything from the environment.
+        hour, minute: local time.
+        user: account that runs it; None for root.
+        network: whether it must reach other machines.
+        secrets: whether it needs environment variables.
     """
 
     name: str
@@ -57,7 +58,7 @@ class Schedule:
 
     @property
     def environment(self) -> Path:
-        """The file in which variables that `notify` names, and the record's, can be set."""
+        """The file for the environment variables that `notify` and `record` need."""
         return self.config.with_suffix(".env")
 
 
@@ -65,13 +66,13 @@ def schedule_of(settings: ScanSettings, config: Path, at: str) -> Schedule:
     """The schedule of the scans of a configuration.
 
     Args:
-        settings: what `config` says.
-        config: the file.
+        settings: the settings in `config`.
+        config: the configuration file.
         at: a time of day, such as `02:30`.
 
     Raises:
-        ScanError: if a path can't stand in a unit or a crontab: it has control characters, or is
-            not UTF-8.
+        ScanError: if a unit or a crontab can't hold a path: it has control characters, or is not
+            UTF-8.
         ConfigError: if `at` is no time of day.
     """
     time = re.fullmatch(r"([01]?\d|2[0-3]):([0-5]\d)", at)
@@ -80,7 +81,7 @@ def schedule_of(settings: ScanSettings, config: Path, at: str) -> Schedule:
     file = config.resolve()
     places = [settings.drop_place(name) for name in settings.drops]
     record = settings.record_place()
-    drops = tuple(where.resolve() for where in places if isinstance(where, Path))
+    drops = tuple(place.resolve() for place in places if isinstance(place, Path))
     out, index = settings.place(settings.out).resolve(), settings.place(settings.index).resolve()
     command = (*entry_point(), "scan", "--config", str(file), "--log-json")
     for text in (*command, *map(str, (*drops, out, index))):
@@ -103,11 +104,11 @@ def schedule_of(settings: ScanSettings, config: Path, at: str) -> Schedule:
 
 
 def entry_point() -> tuple[str, ...]:
-    """How this installation is run, from any folder and with any PATH."""
+    """The command that runs this installation, from any folder and with any PATH."""
     script = Path(sys.executable).parent / "clearance"
     if os.access(script, os.X_OK):
         return (str(script.absolute()),)
-    # -P, or a folder named pipeline where cron starts would be run instead.
+    # -P: otherwise a folder named `pipeline` in the working folder would be run instead.
     return (str(Path(sys.executable).absolute()), "-P", "-m", "pipeline")
 
 
@@ -136,103 +137,56 @@ def _check(text: str) -> None:
 
 
 def systemd_units(schedule: Schedule) -> dict[str, str]:
-    """A service and a timer, by file name."""
+    """A service and a timer, by file name, from the files in `templates`."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+
+    templates = Environment(
+        loader=FileSystemLoader(Path(__file__).resolve().parent / "templates"),
+        autoescape=select_autoescape(),  # of HTML, which these are not
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    templates.filters["quoted"] = _quoted
+    templates.filters["percent"] = _percent
+    values = {
+        "made": MADE,
+        "nice": NICE,
+        "schedule": schedule,
+        "command": _exec_start(schedule.command),
+        "uses_tmp": _uses_tmp(schedule),
+    }
     return {
-        f"{schedule.name}.service": _service(schedule),
-        f"{schedule.name}.timer": _timer(schedule),
+        f"{schedule.name}.{unit}": templates.get_template(f"scan.{unit}.j2").render(values)
+        for unit in ("service", "timer")
     }
 
 
-def _service(schedule: Schedule) -> str:
-    # systemd refuses to run a program with a quote or a backslash in its path, as an argument not.
-    odd = _UNRUNNABLE.search(schedule.command[0]) is not None
-    through = ["/usr/bin/env"] if odd else []
-    first, *rest = (*through, *schedule.command)
-    command = " ".join(_quoted(word) for word in (f":{first}", *rest))
-    places = (schedule.out, schedule.index, *schedule.drops, schedule.config, *_program(schedule))
-    in_tmp = any(place.is_relative_to(tmp) for place in places for tmp in _PRIVATE)
-    lines = [
-        MADE,
-        "[Unit]",
-        "Description=Clearance: scan of what changed in drop folders",
-        f"RequiresMountsFor={_quoted(str(schedule.out))}",
-        *(["Wants=network-online.target", "After=network-online.target"] * schedule.network),
-        "",
-        "[Service]",
-        "Type=oneshot",
-        f"ExecStart={command}",
-        "# Status 1 and 3 are scans that completed and found something; 143 is a stopped one.",
-        "SuccessExitStatus=1 3 143",
-        "# The log is on standard error. What is on standard output names assets.",
-        "StandardOutput=null",
-        "StandardError=journal",
-        "# A stop reaches the scan alone, which then ends its workers itself.",
-        "KillMode=mixed",
-        "TimeoutStopSec=2min",
-        f"User={schedule.user}"
-        if schedule.user is not None
-        else "# This runs as root. Name an account that can read the drops: User=NAME",
-        *([f"EnvironmentFile=-{_percent(str(schedule.environment))}"] if schedule.secrets else []),
-        f"Nice={NICE}",
-        "IOSchedulingClass=idle",
-        "",
-        "# Originals are never written: all is read-only but the scan directory and the index's",
-        "# cache, which follows from the index and can be deleted.",
-        "ProtectSystem=strict",
-        f"ReadWritePaths={_quoted(str(schedule.out))}",
-        f"ReadWritePaths={_quoted('-' + str(schedule.index / 'cache'))}",
-        f"ReadOnlyPaths={_quoted('-' + str(schedule.index))}",
-        *(f"ReadOnlyPaths={_quoted('-' + str(drop))}" for drop in schedule.drops),
-        *(
-            ["# PrivateTmp=true would hide a place named here that lies in /tmp."]
-            if in_tmp
-            else ["PrivateTmp=true"]
-        ),
-        *([] if schedule.network else ["PrivateNetwork=true"]),
-        "NoNewPrivileges=true",
-        "ProtectControlGroups=true",
-        "ProtectKernelModules=true",
-        "ProtectKernelTunables=true",
-        "ProtectKernelLogs=true",
-        "ProtectClock=true",
-        "LockPersonality=true",
-        "RestrictNamespaces=true",
-        "RestrictRealtime=true",
-        "RestrictSUIDSGID=true",
-        "SystemCallArchitectures=native",
-    ]
-    return "\n".join(lines) + "\n"
+def _exec_start(command: Sequence[str]) -> str:
+    """The command as a unit has it; `:` keeps systemd from replacing variables in it."""
+    # systemd refuses to run a program with a quote or a backslash in its path, but takes one as an
+    # argument.
+    first, *rest = ("/usr/bin/env", *command) if _UNRUNNABLE.search(command[0]) else command
+    return " ".join(_quoted(word) for word in (f":{first}", *rest))
 
 
-def _program(schedule: Schedule) -> tuple[Path, ...]:
-    return (Path(schedule.command[0]), Path(sys.prefix), Path(__file__))
+def _uses_tmp(schedule: Schedule) -> bool:
+    """Whether the scan needs a path in /tmp or /var/tmp, which `PrivateTmp` would hide."""
+    program = (Path(schedule.command[0]), Path(sys.prefix), Path(__file__))
+    paths = (schedule.out, schedule.index, *schedule.drops, schedule.config, *program)
+    return any(path.is_relative_to(tmp) for path in paths for tmp in _PRIVATE)
 
 
-def _timer(schedule: Schedule) -> str:
-    lines = [
-        MADE,
-        "[Unit]",
-        "Description=Clearance: every night",
-        "",
-        "[Timer]",
-        f"OnCalendar=*-*-* {schedule.hour:02d}:{schedule.minute:02d}:00",
-        "# A night on which the machine was off is made up for.",
-        "Persistent=true",
-        "",
-        "[Install]",
-        "WantedBy=timers.target",
-    ]
-    return "\n".join(lines) + "\n"
-
-
-def _quoted(word: str) -> str:
-    """A word of a unit's line; variables are left alone by the `:` before the command."""
-    escaped = word.replace("\\", "\\\\").replace('"', '\\"')
+def _quoted(word: object) -> str:
+    """A word of a unit's line, quoted."""
+    escaped = str(word).replace("\\", "\\\\").replace('"', '\\"')
     return f'"{_percent(escaped)}"'
 
 
-def _percent(text: str) -> str:
-    return text.replace("%", "%%")
+def _percent(text: object) -> str:
+    """A text of a unit's line: systemd replaces specifiers such as %h."""
+    return str(text).replace("%", "%%")
 
 
 def cron_line(schedule: Schedule) -> str:
@@ -244,7 +198,7 @@ def cron_line(schedule: Schedule) -> str:
     nice = shutil.which("nice")
     words = [*([nice, "-n", str(NICE)] if nice else []), *schedule.command]
     log = shlex.quote(str(schedule.out / "scan.log"))
-    # cron itself takes a bare % for the end of the command, whatever quotes it stands in.
+    # cron ends the command at an unescaped %, even within quotes.
     command = f"{shlex.join(words)} >/dev/null 2>>{log}".replace("%", "\\%")
     if len(command.encode()) > CRON_CHARACTERS:
         raise ScanError(
@@ -255,20 +209,19 @@ def cron_line(schedule: Schedule) -> str:
 
 
 def write_files(files: dict[str, str], folder: Path) -> list[Path]:
-    """Writes files into `folder`, which is made if it is not there.
+    """Writes files into `folder`, which is created if needed.
 
     Raises:
-        ScanError: if a file of that name is there that was not made so, or has been changed by
-            hand to say so no more.
+        ScanError: if a file of that name is there that does not begin with `MADE`.
         OSError: if nothing can be written.
     """
     folder.mkdir(parents=True, exist_ok=True)
     for name in files:
-        there = folder / name
-        if there.exists() and not there.read_text(errors="replace").startswith(MADE):
+        existing = folder / name
+        if existing.exists() and not existing.read_text(errors="replace").startswith(MADE):
             raise ScanError(
-                f"{there} is there and was not made by `clearance schedule`; name another folder "
-                "with --out, or move it away."
+                f"{existing} is there and was not made by `clearance schedule`; name another "
+                "folder with --out, or move it away."
             )
     written = []
     for name, text in files.items():
@@ -278,7 +231,7 @@ def write_files(files: dict[str, str], folder: Path) -> list[Path]:
 
 
 def notes_of(schedule: Schedule) -> list[str]:
-    """What has to be done before the first night."""
+    """Sentences on what has to be done before the first night."""
     notes = []
     if not schedule.out.is_dir():
         notes.append(f"Make the scan directory first: mkdir -p {shlex.quote(str(schedule.out))}")

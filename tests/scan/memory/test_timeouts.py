@@ -6,7 +6,7 @@ import pytest
 from scan_samples import bands, words
 
 from pipeline.load.workers.pool import close_workers
-from pipeline.load.workers.worker import Worker, WorkerLateError
+from pipeline.load.workers.worker import Worker, WorkerTimeoutError
 from pipeline.scan.memory import timeouts
 from pipeline.scan.run import scan
 from pipeline.scan.settings import load_settings
@@ -23,7 +23,7 @@ class Slow:
             if "slow" not in asset.asset_path or not self.on:
                 return load(worker, asset, limits, seconds)
             self.tried += 1
-            raise WorkerLateError("it took more than that")
+            raise WorkerTimeoutError("it took more than that")
 
         monkeypatch.setattr(Worker, "load", loaded)
 

@@ -1,7 +1,7 @@
-"""heartbeat.json in a scan directory: what a scan does now, for a monitor.
+"""heartbeat.json in a scan directory: the current step of a scan, for monitoring.
 
-A thread writes it every few seconds for as long as the scan runs, so an old `updated` means that
-the process is gone; an old `progressed` under a young `updated` means that it hangs.
+A thread writes it every few seconds while the scan runs. An old `updated` means that the process is
+gone; a recent `updated` with an old `progressed` means that it hangs.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ BEAT_SECONDS = 5.0
 
 
 class Heartbeat:
-    """The heartbeat of one scan. A beat that can't be written is left out: it fails no scan.
+    """The heartbeat of one scan. A beat that can't be written is skipped; the scan goes on.
 
     Args:
-        path: of the file. It is first written when the scan has begun, since until then the
-            directory may be another scan's.
+        path: of the file. It is first written once the scan holds the directory's lock, since
+            until then it may be another scan's.
         every: seconds between two beats.
     """
 
@@ -42,8 +42,8 @@ class Heartbeat:
         self._doing: tuple[str, int, int | None] = ("Beginning", 0, None)
         self._progressed = now()
 
-    def begin(self, scan_id: str) -> None:
-        """Begins to beat."""
+    def start(self, scan_id: str) -> None:
+        """Writes the first beat and starts the thread that writes the others."""
         self._facts = {
             "scan_id": scan_id,
             "pid": os.getpid(),
@@ -58,7 +58,7 @@ class Heartbeat:
         self._thread.start()
 
     def progress(self, doing: str, done: int, total: int | None) -> None:
-        """A Progress: takes note of where the scan is."""
+        """Progress callback: the next beat reports these numbers."""
         self._rates.setdefault(doing, RateEstimator()).update(done, time.monotonic())
         self._doing = doing, done, total
         self._progressed = now()
@@ -78,17 +78,17 @@ class Heartbeat:
             self._write("running", None)
 
     def _is_ours(self) -> bool:
-        """Whether no other scan has begun since this one let go of the directory."""
+        """Whether no other scan has started since this one released the directory."""
         try:
-            said = json.loads(self._path.read_text(encoding="utf-8"))
+            beat = json.loads(self._path.read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return True
-        return not isinstance(said, dict) or said.get("scan_id") == self._facts["scan_id"]
+        return not isinstance(beat, dict) or beat.get("scan_id") == self._facts["scan_id"]
 
     def _write(self, state: str, exit_status: int | None) -> None:
         doing, done, total = self._doing
         rate = self._rates.get(doing, RateEstimator())
-        said = {
+        beat = {
             "state": state,
             **self._facts,
             "phase": doing,
@@ -99,7 +99,7 @@ class Heartbeat:
             "updated": now(),
             "exit_status": exit_status,
         }
-        text = json.dumps(said, sort_keys=True) + "\n"
+        text = json.dumps(beat, sort_keys=True) + "\n"
         with suppress(OSError):
             # Not flushed: it is written every few seconds, and a reader wants it only soon.
             write_atomically(self._path, text.encode(), flush=False)

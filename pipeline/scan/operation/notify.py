@@ -1,4 +1,4 @@
-"""Notifications of a scan, through apprise: counts and a scan's id, never what assets hold."""
+"""Notifications of scans through apprise: counts and a scan's id, no content of assets."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import logging
 import os
 import threading
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pipeline.core.errors import ConfigError
 from pipeline.core.records import Band
@@ -19,12 +19,15 @@ from pipeline.scan.output.notes import TITLES, arriving_notes, suppressed_notes
 from pipeline.scan.settings import ENV, Notify
 from pipeline.screening.recorded import RecordUse
 
+if TYPE_CHECKING:
+    from apprise import Apprise
+
 EXTRA = "notify"
 
 
 @dataclass(frozen=True)
 class Message:
-    """What is sent."""
+    """A message: its text, and its kind as apprise names it (`info`, `warning`, `failure`)."""
 
     title: str
     body: str
@@ -32,114 +35,115 @@ class Message:
 
 
 class Notifier:
-    """Sends what `notify` of a configuration asks for.
+    """Sends the notifications of scans.
 
     Args:
-        settings: to whom, and when.
+        settings: targets, and when they are notified.
 
     Raises:
-        ConfigError: if the extra is not installed, or a target can't be used. Its sentences name
-            a target by its place in the list, since a URL may hold a password.
+        ConfigError: if the extra is not installed, or a target can't be used. Its sentences name a
+            target by its position in the list, since a URL may hold a password.
     """
 
     def __init__(self, settings: Notify) -> None:
         self._settings = settings
-        self._urls: list[str] = []
-        if not settings.to:
-            return
-        try:
-            import apprise
-        except ImportError:
-            raise ConfigError(
-                f"`notify` needs the extra {EXTRA}, which is not installed: run "
-                f"`pip install 'clearance[{EXTRA}]'`, or take `notify` out of the configuration."
-            ) from None
-        # What it has to say is told in a note; its own lines name hosts.
-        logging.getLogger("apprise").propagate = False
-        logging.getLogger("apprise").addHandler(logging.NullHandler())
-        problems = []
-        with warnings.catch_warnings():
-            # apprise looks through its plug-ins, and their libraries warn of each other.
-            warnings.simplefilter("ignore")
-            known = [apprise.Apprise().add(url) for url, _ in map(_resolved, settings.to) if url]
-        for place, target in enumerate(settings.to):
-            url, fault = _resolved(target)
-            if url is not None and not known.pop(0):
-                fault = "is no URL that apprise knows"
-            if fault:
-                problems.append(f"notify.to[{place}] {fault}.")
-            elif url is not None:
-                self._urls.append(url)
-        if problems:
-            raise ConfigError("\n".join(problems), problems)
+        self._targets = _targets(settings.to) if settings.to else []
 
     def completed(self, summary: Mapping[str, Any], status: int) -> list[str]:
-        """Tells of a scan that completed, if `when` asks for it; a sentence for each target that
-        could not be told.
+        """Notifies of a scan that completed, if `when` asks for it.
+
+        Returns:
+            A sentence for each target that could not be reached.
         """
-        if not _asked(self._settings.when, summary):
+        if not _is_wanted(self._settings.when, summary):
             return []
         return self._send(completed_message(summary, status))
 
     def failed(self, scan_id: str | None, error: BaseException, status: int) -> list[str]:
-        """Tells of a scan that failed; as `completed`."""
+        """Notifies of a scan that failed; returns the same as `completed`."""
         return self._send(failed_message(scan_id, error, status))
 
     def _send(self, message: Message) -> list[str]:
         seconds = self._settings.timeout_seconds
-        sent = [_Sending(url, message) for url in self._urls]
-        for one in sent:
-            one.start()
+        deliveries = [_Delivery(target, message) for target in self._targets]
+        for delivery in deliveries:
+            delivery.start()
         notes = []
-        for place, one in enumerate(sent):
-            one.join(seconds)
-            why = f"no answer within {seconds:g} seconds" if one.is_alive() else one.fault
+        for number, delivery in enumerate(deliveries, start=1):
+            delivery.join(seconds)
+            late = f"no answer within {seconds:g} seconds"
+            why = late if delivery.is_alive() else delivery.fault
             if why is not None:
                 notes.append(
-                    f"Notification {place + 1} of {len(sent)} could not be sent ({why}); the "
+                    f"Notification {number} of {len(deliveries)} could not be sent ({why}); the "
                     "results are not touched by that."
                 )
         return notes
 
 
-class _Sending(threading.Thread):
-    """Sends one message to one target; a daemon, so that a target that hangs holds nothing up."""
+def _targets(urls: Sequence[str]) -> list[Apprise]:
+    """An apprise object for each URL, all of them checked."""
+    try:
+        import apprise
+    except ImportError:
+        raise ConfigError(
+            f"`notify` needs the extra {EXTRA}, which is not installed: run "
+            f"`pip install 'clearance[{EXTRA}]'`, or take `notify` out of the configuration."
+        ) from None
+    # Failures are reported as notes; the log lines of apprise contain host names.
+    logging.getLogger("apprise").propagate = False
+    logging.getLogger("apprise").addHandler(logging.NullHandler())
+    asset = apprise.AppriseAsset(
+        app_id="Clearance",
+        app_desc="Clearance",
+        app_url="",
+        async_mode=False,
+        storage_mode=apprise.PersistentStoreMode.MEMORY,
+    )
+    targets, problems = [], []
+    for place, text in enumerate(urls):
+        url, fault = _resolved(text)
+        target = apprise.Apprise(asset=asset)
+        with warnings.catch_warnings():
+            # apprise imports its plug-ins, whose libraries emit warnings.
+            warnings.simplefilter("ignore")
+            if url is not None and not target.add(url):
+                fault = "is no URL that apprise knows"
+        if fault:
+            problems.append(f"notify.to[{place}] {fault}.")
+        targets.append(target)
+    if problems:
+        raise ConfigError("\n".join(problems), problems)
+    return targets
 
-    def __init__(self, url: str, message: Message) -> None:
+
+class _Delivery(threading.Thread):
+    """Sends one message to one target. A daemon, so that a target that hangs does not keep the
+    process alive.
+    """
+
+    def __init__(self, target: Apprise, message: Message) -> None:
         super().__init__(name="notify", daemon=True)
-        self._url, self._message = url, message
+        self._target, self._message = target, message
         self.fault: str | None = None
 
     def run(self) -> None:
+        from apprise import NotifyFormat, NotifyType
+
         try:
-            if not self._sent():
+            if not self._target.notify(
+                body=self._message.body,
+                title=self._message.title,
+                notify_type=NotifyType(self._message.kind),
+                body_format=NotifyFormat.TEXT,
+            ):
                 self.fault = "the target refused it, or could not be reached"
-        except Exception as error:  # a plug-in raises whatever it likes
+        except Exception as error:  # plug-ins may raise anything
             self.fault = type(error).__name__
-
-    def _sent(self) -> bool:
-        import apprise
-
-        asset = apprise.AppriseAsset(
-            app_id="Clearance",
-            app_desc="Clearance",
-            app_url="",
-            async_mode=False,
-            storage_mode=apprise.PersistentStoreMode.MEMORY,
-        )
-        target = apprise.Apprise(asset=asset)
-        target.add(self._url)
-        done = target.notify(
-            body=self._message.body,
-            title=self._message.title,
-            notify_type=apprise.NotifyType(self._message.kind),
-            body_format=apprise.NotifyFormat.TEXT,
-        )
-        return bool(done)
 
 
 def _resolved(target: str) -> tuple[str | None, str]:
-    """A target's URL, or what is wrong with it."""
+    """The URL of a target, or what is wrong with it."""
     if not target.startswith(ENV):
         return target, ""
     name = target.removeprefix(ENV)
@@ -150,33 +154,33 @@ def _resolved(target: str) -> tuple[str | None, str]:
 
 
 def is_problem(summary: Mapping[str, Any]) -> bool:
-    """Whether a drop or the record could not be read, or anything came that was not screened in
+    """Whether a drop or the record could not be read, or a new or changed file was not screened in
     full.
     """
     unread = summary["unreachable"] or summary["record"] == RecordUse.UNUSABLE
     return bool(unread) or summary["not_screened_anew"] > 0
 
 
-def _asked(when: str, summary: Mapping[str, Any]) -> bool:
+def _is_wanted(when: str, summary: Mapping[str, Any]) -> bool:
     if when == "always" or is_problem(summary):
         return True
     return when == "changes" and any(summary["changes"].values())
 
 
 def completed_message(summary: Mapping[str, Any], status: int) -> Message:
-    """A scan that completed, in counts."""
+    """The message on a scan that completed, in counts."""
     changed = sum(summary["changes"].values())
     title = f"Clearance: {count(changed, 'change')}, scan {summary['scan_id']}"
     changes = ", ".join(
         f"{n:,} {TITLES[Change(name)]}" for name, n in summary["changes"].items() if n
     )
-    anew, bands = (
+    flagged, bands = (
         ", ".join(f"{BANDS[Band(band)].lower()} {n:,}" for band, n in summary[name].items() if n)
         for name in ("flagged_anew", "counts")
     )
     body = [f"Changed: {changes or 'nothing'}."]
-    if anew:
-        body.append(f"New or risen: {anew}.")
+    if flagged:
+        body.append(f"New or risen: {flagged}.")
     files, works = count(summary["files"], "file"), count(summary["works"], "work")
     body.append(f"All of it: {files} against {works}: {bands or 'nothing'}.")
     if summary["unreachable"]:
@@ -189,7 +193,7 @@ def completed_message(summary: Mapping[str, Any], status: int) -> Message:
 
 
 def failed_message(scan_id: str | None, error: BaseException, status: int) -> Message:
-    """A scan that failed, in one sentence."""
+    """The message on a scan that failed, in one sentence."""
     named = f"scan {scan_id}" if scan_id else "a scan that had not begun"
     return Message(
         "Clearance: a scan failed",

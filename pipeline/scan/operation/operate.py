@@ -1,4 +1,4 @@
-"""A scan as an operator runs it: it can be stopped, watched, logged, and tells of its end."""
+"""A scan as an operator runs it: with signals, heartbeat, log and notifications."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from pipeline.scan.operation.notify import Notifier
 from pipeline.scan.run import OnMessage, ScanResult, scan
 from pipeline.scan.settings import ScanSettings
 
-EXIT_STOPPED = 130
+EXIT_INTERRUPTED = 130
 
 
 @dataclass(frozen=True)
 class Statuses:
-    """Exit statuses: of a scan that completed, by its summary, and of one that an error ended."""
+    """Exit statuses: of a completed scan, from its summary; of a failed one, from its error."""
 
     completed: Callable[[dict[str, Any]], int]
     failed: Callable[[BaseException], int]
@@ -35,28 +35,28 @@ def operate(
     on_message: OnMessage,
     log: JsonLog | None = None,
 ) -> ScanResult:
-    """Scans, with a heartbeat beside the results, and a notification after them.
+    """Scans, writes a heartbeat meanwhile, and sends notifications afterwards.
 
     Args:
         settings: of the scans.
-        statuses: what the process is going to exit with.
-        progress: told how far the scan is.
-        say: told sentences for the one who watches.
-        log: written to as well, if there is one.
+        statuses: the exit statuses of the process.
+        progress: called as the scan advances.
+        on_message: called with sentences for the person who watches.
+        log: JSON log for events and progress; None for none.
 
     Raises:
-        Interrupted: by Ctrl-C or SIGTERM; the next scan goes on where this one was.
-        ConfigError: if `notify` can't be used, too.
+        Interrupted: by Ctrl-C or SIGTERM; the next scan resumes this one.
+        ConfigError: as `scan`, and if `notify` can't be used.
         ScanError, DropError, ReferenceIndexError: as `scan`.
     """
     notifier = Notifier(settings.notify)
-    heart = Heartbeat(settings.place(settings.out) / HEARTBEAT)
+    heartbeat = Heartbeat(settings.place(settings.out) / HEARTBEAT)
     scan_ids: list[str] = []
 
     def on_event(event: Event, facts: Mapping[str, Any]) -> None:
         if event is Event.STARTED:
             scan_ids.append(facts["scan_id"])
-            heart.begin(facts["scan_id"])
+            heartbeat.start(facts["scan_id"])
             if log is not None:
                 log.bind(scan_id=facts["scan_id"])
         if log is not None:
@@ -76,27 +76,29 @@ def operate(
     try:
         with interruptible(stopping) as stop:
 
-            def checked(doing: str, done: int, total: int | None) -> None:
+            def check_and_report(doing: str, done: int, total: int | None) -> None:
                 stop.check()
-                log_progress(doing, done, total)
+                report(doing, done, total)
 
-            log_progress = combined(
-                progress, heart.progress, *([log.progress] if log is not None else [])
+            report = combined(
+                progress, heartbeat.progress, *([log.progress] if log is not None else [])
             )
-            done = scan(settings, progress=checked, on_message=on_message, on_event=on_event)
-    except KeyboardInterrupt as stopped:
-        number = stopped.status if isinstance(stopped, Interrupted) else EXIT_STOPPED
-        heart.end("interrupted", number)
+            done = scan(
+                settings, progress=check_and_report, on_message=on_message, on_event=on_event
+            )
+    except KeyboardInterrupt as interrupt:
+        status = interrupt.status if isinstance(interrupt, Interrupted) else EXIT_INTERRUPTED
+        heartbeat.end("interrupted", status)
         raise
     except Exception as error:
         status = statuses.failed(error)
-        heart.end("failed", status)
-        # The scan that is at work tells of its own end.
+        heartbeat.end("failed", status)
+        # The scan that is running sends its own notification.
         if not isinstance(error, ScanBusyError):
             warn(notifier.failed(scan_ids[-1] if scan_ids else None, error, status))
         raise
     status = statuses.completed(done.summary)
-    heart.end("finished", status)
+    heartbeat.end("finished", status)
     if log is not None:
         log.event("scan_finished", exit_status=status, **finished_facts(done.summary))
     notes = notifier.completed(done.summary, status)
@@ -105,5 +107,5 @@ def operate(
 
 
 def finished_facts(summary: Mapping[str, Any]) -> dict[str, Any]:
-    """A scan's summary for a log: counts and ids."""
+    """The summary for a log: counts and ids."""
     return {name: value for name, value in summary.items() if name != "scan_id"}

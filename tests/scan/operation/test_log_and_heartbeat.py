@@ -119,7 +119,7 @@ def test_the_heartbeat_of_a_finished_scan(night):
 def test_a_heartbeat_goes_on_while_nothing_is_done(tmp_path):
     path = tmp_path / "heartbeat.json"
     heart = Heartbeat(path, every=0.01)
-    heart.begin("one")
+    heart.start("one")
     heart.progress("Judging", 3, 10)
     deadline = time.monotonic() + 10
     while json.loads(path.read_text())["phase"] != "Judging":
@@ -134,7 +134,7 @@ def test_a_heartbeat_goes_on_while_nothing_is_done(tmp_path):
 def test_a_heartbeat_of_another_scan_is_left_alone(tmp_path):
     path = tmp_path / "heartbeat.json"
     heart = Heartbeat(path, every=60)
-    heart.begin("one")
+    heart.start("one")
     path.write_text('{"scan_id": "two"}')
     heart.end("finished", 0)
     assert path.read_text() == '{"scan_id": "two"}'
@@ -142,7 +142,7 @@ def test_a_heartbeat_of_another_scan_is_left_alone(tmp_path):
 
 def test_a_heartbeat_that_can_t_be_written_fails_nothing(tmp_path):
     heart = Heartbeat(tmp_path / "gone" / "heartbeat.json")
-    heart.begin("one")
+    heart.start("one")
     heart.end("finished", 0)
 
 

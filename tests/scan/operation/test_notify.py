@@ -115,7 +115,7 @@ def test_a_notification_that_fails_is_a_warning_and_a_note(night, webhook, how):
     assert night.beat["state"] == "finished"
 
 
-def test_a_failed_scan_is_told_of_without_a_path(night, webhook, monkeypatch):
+def test_a_failed_scan_is_notified_without_a_path(night, webhook, monkeypatch):
     def fail(*_):
         raise OSError(28, "No space left on device", "/drops/zanzibar/ophelia.png")
 
@@ -132,7 +132,7 @@ def test_a_failed_scan_is_told_of_without_a_path(night, webhook, monkeypatch):
     )
 
 
-def test_a_scan_that_finds_another_at_work_tells_nobody(night, webhook):
+def test_a_scan_that_finds_another_running_notifies_nobody(night, webhook):
     notify(night, webhook.url, "  when: always\n")
     with scan_directory(night.scan):
         refused = night.run()
@@ -143,7 +143,7 @@ def test_a_scan_that_finds_another_at_work_tells_nobody(night, webhook):
     assert len(webhook.got) == 1
 
 
-def test_apprise_itself_says_nothing(night, webhook):
+def test_apprise_logs_nothing(night, webhook):
     webhook.server.server_close()
     notify(night, webhook.url)
     said = io.StringIO()
@@ -157,7 +157,7 @@ def test_apprise_itself_says_nothing(night, webhook):
     assert not said.getvalue()
 
 
-def test_when_it_is_told():
+def test_when_a_notification_is_wanted():
     quiet = {
         "unreachable": {}, "not_screened_anew": 0, "record": "none",
         "changes": {"new": 0, "gone": 0},
@@ -166,18 +166,18 @@ def test_when_it_is_told():
     unread = {**quiet, "unreachable": {"vendor-a": 3}}
     unsure = {**changed, "not_screened_anew": 1}
     untrusted = {**quiet, "record": "unusable"}
-    from pipeline.scan.operation.notify import _asked
+    from pipeline.scan.operation.notify import _is_wanted
 
-    told = {
-        when: [_asked(when, said) for said in (quiet, changed, unread, unsure, untrusted)]
+    wanted = {
+        when: [_is_wanted(when, summary) for summary in (quiet, changed, unread, unsure, untrusted)]
         for when in ("always", "changes", "problems")
     }
-    assert told == {
+    assert wanted == {
         "always": [True] * 5,
         "changes": [False, True, True, True, True],
         "problems": [False, False, True, True, True],
     }
-    assert [is_problem(said) for said in (quiet, changed, unread, unsure, untrusted)] == [
+    assert [is_problem(summary) for summary in (quiet, changed, unread, unsure, untrusted)] == [
         False, False, True, True, True,
     ]  # fmt: skip
 
@@ -199,7 +199,7 @@ def test_without_the_extra_one_sentence_says_how_to_get_it(night, monkeypatch):
     assert not night.scan.exists()
 
 
-def test_without_anyone_to_tell_the_extra_is_not_needed(monkeypatch):
+def test_without_targets_the_extra_is_not_needed(monkeypatch):
     monkeypatch.setitem(sys.modules, "apprise", None)
     assert Notifier(Notify(when="always")).completed(SUMMARY, 0) == []
 
@@ -218,7 +218,7 @@ SUMMARY = {
         ("env:", "notify.to[0]: after env: stands the name"),
     ],
 )
-def test_a_wrong_target_is_told_without_being_repeated(night, to, says):
+def test_the_error_for_a_wrong_target_does_not_repeat_it(night, to, says):
     notify(night, to)
     with pytest.raises(ConfigError) as caught:
         load_settings(night.config)
@@ -226,7 +226,7 @@ def test_a_wrong_target_is_told_without_being_repeated(night, to, says):
     assert "hunter2" not in str(caught.value)
 
 
-def test_a_url_of_no_known_kind_is_told_without_being_repeated():
+def test_the_error_for_an_unknown_url_does_not_repeat_it():
     with pytest.raises(ConfigError, match=r"notify.to\[1\] is no URL that apprise knows") as caught:
         Notifier(Notify(to=("json://127.0.0.1/a", "nosuch://hunter2@host/path")))
     assert "hunter2" not in str(caught.value)

@@ -92,7 +92,7 @@ import os, signal
 from pathlib import Path
 from pipeline.runtime.signals import interruptible
 from pipeline.scan.operation.heartbeat import Heartbeat
-Heartbeat(Path("heartbeat.json")).begin("one")
+Heartbeat(Path("heartbeat.json")).start("one")
 with interruptible(print):
     try:
         os.kill(os.getpid(), signal.SIGINT)

@@ -1,4 +1,4 @@
-"""ZIP archives whose listing is bounded before it is read into memory."""
+"""Reads ZIP archives with a limit on the size of their directory."""
 
 from __future__ import annotations
 
@@ -13,32 +13,32 @@ from typing import BinaryIO, cast
 from pipeline.core.errors import Reason
 from pipeline.load.refusal import FileRefusedError, one_line
 
-MAX_LISTING = 16 * 2**20
-"""Bytes of an archive's listing: some 200,000 names, far more than any document has."""
+MAX_DIRECTORY_BYTES = 16 * 2**20
+"""Of an archive's central directory: some 200,000 names, far more than any document has."""
 
 _DAMAGED = (
     zipfile.BadZipFile, zipfile.LargeZipFile, zlib.error, lzma.LZMAError, EOFError, OSError,
     NotImplementedError,
 )  # fmt: skip
-"""What `zipfile` raises for an archive that it can't read."""
+"""Exceptions of `zipfile` for damaged archives."""
 
 
-class _Bounded:
-    """A stream that gives no more than `limit` bytes at once.
+class _LimitedStream:
+    """A stream that refuses to read more than `limit` bytes at once.
 
-    Where the listing's length stands in a ZIP archive depends on several marks that can contradict
-    each other, so not the marks are looked at, but what `zipfile` comes to ask for.
+    The length of the central directory depends on several fields that can contradict each other, so
+    the limit is not applied to those fields but to what `zipfile` requests.
     """
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
-        self.limit: int | None = MAX_LISTING
+        self.limit: int | None = MAX_DIRECTORY_BYTES
         self.seek = stream.seek
         self.tell = stream.tell
         self.seekable = stream.seekable
 
     def read(self, size: int = -1) -> bytes:
-        """As of a file. Raises FileRefusedError (TOO_LARGE) beyond the limit."""
+        """As `BinaryIO.read`. Raises FileRefusedError (TOO_LARGE) beyond the limit."""
         if self.limit is not None and size > self.limit:
             raise FileRefusedError(
                 Reason.TOO_LARGE,
@@ -49,17 +49,17 @@ class _Bounded:
 
 
 def open_archive(stream: BinaryIO) -> zipfile.ZipFile:
-    """The archive, open for reading; its parts are to be read within bounds of their own.
+    """The archive, open for reading. Callers have to limit what they read of its members.
 
     Raises:
-        FileRefusedError: TOO_LARGE if its listing is unreasonably long.
+        FileRefusedError: TOO_LARGE if its directory exceeds `MAX_DIRECTORY_BYTES`.
         zipfile.BadZipFile, OSError: if it is damaged.
     """
-    bounded = _Bounded(stream)
-    archive = zipfile.ZipFile(cast(BinaryIO, bounded))
-    bounded.limit = None
+    limited = _LimitedStream(stream)
+    archive = zipfile.ZipFile(cast(BinaryIO, limited))
+    limited.limit = None
     if len(set(archive.namelist())) < len(archive.namelist()):
-        # Which of the two is shown is the choice of the program that opens it.
+        # Programs differ in which of the two they use, so the content would be ambiguous.
         raise zipfile.BadZipFile("it has two parts of one name")
     return archive
 
@@ -70,10 +70,11 @@ def reading(stream: BinaryIO, what: str) -> Iterator[zipfile.ZipFile]:
 
     Args:
         stream: the open file.
-        what: it is, for the sentence that says it is damaged.
+        what: the subject of messages, such as "the Word document".
 
     Raises:
-        FileRefusedError: TOO_LARGE as there; CORRUPT if it, or a part that is read, is damaged.
+        FileRefusedError: TOO_LARGE if its directory exceeds the limit; CORRUPT if the archive, or a
+            member that is read, is damaged.
     """
     try:
         stream.seek(0)
@@ -81,7 +82,7 @@ def reading(stream: BinaryIO, what: str) -> Iterator[zipfile.ZipFile]:
             yield archive
     except _DAMAGED as error:
         if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
-            raise  # the disk's fault; EINVAL is that of a place before the file's start
+            raise  # an error of the disk; EINVAL is a negative offset in a damaged archive
         raise FileRefusedError(
             Reason.CORRUPT,
             f"{what} is damaged or was cut off ({one_line(error)}); fetch it again",

@@ -1,4 +1,4 @@
-"""What is too large to load: the section `limits` of a configuration."""
+"""Limits of loading: the section `limits` of a configuration."""
 
 from __future__ import annotations
 
@@ -6,22 +6,22 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class Limits(BaseModel):
-    """Bounds that keep one hostile or enormous file from taking the machine.
+    """Limits that keep one hostile or enormous file from exhausting the machine.
 
-    A file beyond a bound becomes a row that names the bound. Pillow has bounds of its own for some
-    formats (TIFF, GIF, WebP: about 179 megapixels), which hold as well.
+    A file beyond a limit becomes a row that names the limit. For some formats Pillow has limits of
+    its own (TIFF, GIF, WebP: about 179 megapixels), which also apply.
 
     Attributes:
         max_file_bytes: size of a file, in bytes.
-        max_pixels: pixels of one frame, and of all frames kept of one file together.
-        max_frames: frames kept of an animation, or pages of a TIFF.
-        max_animation_pixels: pixels decoded on the way through an animation.
+        max_pixels: pixels of one frame, and of all loaded frames of one file together.
+        max_frames: frames loaded of an animation, or pages of a TIFF.
+        max_animation_pixels: pixels decoded of an animation, including frames that are only passed.
         max_text_chars: characters of a script.
-        max_unpacked_bytes: XML of a .docx or .fdx once it is unpacked, in bytes.
+        max_unpacked_bytes: unpacked XML of a .docx, .fadein or .fdx, in bytes.
         max_pdf_pages: pages of a PDF.
-        max_worker_bytes: memory (address space) of a process that decodes files, in bytes. The
-            libraries alone take about 300 MiB.
-        max_load_seconds: time to decode a file, in seconds; it has one more for every 4 MiB.
+        max_worker_bytes: memory limit of a worker process (RLIMIT_AS, address space), in bytes. Its
+            libraries take about 300 MiB.
+        max_load_seconds: time to decode a file, in seconds, plus one for every 4 MiB of it.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

@@ -1,4 +1,4 @@
-"""What loading gives: the pixels of a picture, or the text of a script."""
+"""Results of loading: the pixels of a picture, or the text of a script."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from pipeline.load.detail import grey_has_detail, to_grey
 
 WORKING_EDGE = 1024
-"""Pixels. Frames are averaged down by a whole number as long as their longer side stays this
-long: no stage looks at more than half of it, and each would have to do it for itself."""
+"""Pixels. Frames are averaged down by the largest integer factor that keeps their longer side at
+least this long. Done once here: the stages use at most half of it."""
 
 
 @dataclass(frozen=True)
@@ -23,14 +23,14 @@ class LoadedImage:
     Attributes:
         frames: one or more uint8 (height, width, 3) sRGB arrays, upright (EXIF applied), alpha
             composited over white, large ones averaged down. Several for an animation; a cut-out
-            has a second view of each, over black, since a copy of it may lie on any ground.
+            has a second view of each, over black, since a copy may have any background.
         format: Pillow's name of the format, such as `JPEG`.
-        frame_count: frames in the file; more than `len(frames)` if they were sampled.
-        notes: sentences on what decoding had to do or leave out.
+        frame_count: frames in the file; more than were loaded if they were sampled.
+        notes: sentences on what decoding approximated or left out.
         complete: False if some of the file's frames were not loaded; a note says which. Its row is
             then at best `partly_screened`.
-        numbers: for each of `frames`, the frame of the file that it shows, from 0; if empty, they
-            are the file's first.
+        numbers: for each of `frames`, its number in the file, from 0; if empty, they are the first
+            frames of the file.
     """
 
     frames: tuple[NDArray[np.uint8], ...]
@@ -40,24 +40,24 @@ class LoadedImage:
     complete: bool = True
     numbers: tuple[int, ...] = ()
 
-    def number(self, place: int) -> int:
-        """Which frame of the file `frames[place]` shows, from 0."""
-        return self.numbers[place] if self.numbers else place
+    def number(self, index: int) -> int:
+        """The number in the file, from 0, of `frames[index]`."""
+        return self.numbers[index] if self.numbers else index
 
     @cached_property
     def detailed(self) -> tuple[bool, ...]:
-        """Whether each frame holds enough detail to be told from others: every image stage asks."""
+        """Whether each frame passes the texture gate (`detail`), which all image stages apply."""
         return tuple(grey_has_detail(grey) for grey in self.grey)
 
     @cached_property
     def grey(self) -> tuple[NDArray[np.uint8], ...]:
-        """Each frame's grey levels, averaged down: uint8 (height, width)."""
+        """Each frame in greyscale, averaged down: uint8 (height, width), see `to_grey`."""
         return tuple(to_grey(frame) for frame in self.frames)
 
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A stretch of a script's text that is content, `start` to `end` in characters (half open).
+    """A range of a script's text that is content: characters `start` to `end`, exclusive.
 
     `element` is the format's name for it (`text`, `dialogue`, `action`, …).
     """
@@ -73,15 +73,15 @@ class LoadedScript:
 
     Attributes:
         text: the text as decoded from the file; for plain-text formats (.txt, .md, .fountain,
-            .srt, .vtt) exactly the file's own characters, without a byte order mark. Lone
-            surrogates never occur.
+            .srt, .vtt) exactly the file's own characters, without a byte order mark. It has no lone
+            surrogates.
         spans: the parts of `text` that are content (a subtitle's time codes are not), in order,
-            not overlapping. Offsets everywhere are characters (code points) of `text`.
+            not overlapping. All offsets are in characters (code points) of `text`.
         format: `txt`, `md`, `fountain`, `fdx`, `fadein`, `docx`, `pdf`, `srt` or `vtt`.
         encoding: of the file, for plain-text formats.
-        notes: sentences on what reading had to do or leave out.
+        notes: sentences on what reading assumed or left out.
         complete: False if some of the text could not be read, as in `LoadedImage`.
-        pages: of each of `spans`, the page of the file, from 1; empty if it has none.
+        pages: for each of `spans`, its page in the file, from 1; empty if the format has none.
     """
 
     text: str

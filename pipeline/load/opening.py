@@ -1,4 +1,4 @@
-"""Opening a file without harm: nothing but regular files is ever opened, and none is written."""
+"""Opens and hashes files: only regular files are opened, for reading only."""
 
 from __future__ import annotations
 
@@ -27,19 +27,19 @@ def open_regular(path: Path) -> BinaryIO:
 
     Raises:
         FileRefusedError: NOT_A_FILE for a folder, pipe, socket or device (which are not opened:
-            opening a pipe would wait for its writer), UNREADABLE if there is none or the system
-            refuses it.
+            opening a pipe would wait for its writer), UNREADABLE if the file does not exist or
+            can't be opened.
     """
     try:
         refuse_if_special(Path(path).stat().st_mode)
-        # Not blocking, in case a pipe took the file's place since the line above.
+        # Non-blocking, in case the file was replaced by a pipe since the line above.
         flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-        opened = os.open(path, flags | getattr(os, "O_CLOEXEC", 0))
+        descriptor = os.open(path, flags | getattr(os, "O_CLOEXEC", 0))
         try:
-            refuse_if_special(os.fstat(opened).st_mode)
-            return os.fdopen(opened, "rb")
+            refuse_if_special(os.fstat(descriptor).st_mode)
+            return os.fdopen(descriptor, "rb")
         except BaseException:
-            os.close(opened)
+            os.close(descriptor)
             raise
     except (OSError, ValueError) as error:
         raise unreadable(error) from error
@@ -64,17 +64,17 @@ def unreadable(error: OSError | ValueError, what: str = "the file") -> FileRefus
     elif isinstance(error, FileNotFoundError | NotADirectoryError):
         detail = f"{what} is not there; it may have been moved or deleted meanwhile"
     else:
-        said = error.strerror if isinstance(error, OSError) and error.strerror else one_line(error)
-        detail = f"{what} can't be read ({said[:1].lower()}{said[1:]})"
+        why = error.strerror if isinstance(error, OSError) and error.strerror else one_line(error)
+        detail = f"{what} can't be read ({why[:1].lower()}{why[1:]})"
     return FileRefusedError(Reason.UNREADABLE, detail)
 
 
 def digest_of(stream: BinaryIO, max_bytes: int | None = None) -> tuple[str, int]:
-    """SHA-256 (hex) and size in bytes of what `stream` holds from its start.
+    """SHA-256 (hex) and size, in bytes, of the complete file.
 
     Args:
         stream: the open file.
-        max_bytes: a longer file is not read: a sparse one may claim any size. None for any length.
+        max_bytes: a longer file is not read, since a sparse one can have any size; None for any.
 
     Raises:
         FileRefusedError: UNREADABLE if reading fails, TOO_LARGE.
@@ -102,7 +102,7 @@ def refuse_if_larger(size: int, max_bytes: int) -> None:
 
 
 def read_at_most(stream: BinaryIO, limit: int) -> bytes:
-    """The bytes of `stream` from its start, `limit` + 1 of them at most."""
+    """The bytes of `stream` from its start, at most `limit` + 1 of them."""
     size = stream.seek(0, 2)
     stream.seek(0)
-    return stream.read(min(size, limit + 1))  # room is made for as much as is asked for
+    return stream.read(min(size, limit + 1))  # `read` allocates what is requested

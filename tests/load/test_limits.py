@@ -26,7 +26,7 @@ from load_samples import (
 from pipeline.core.errors import Reason
 from pipeline.core.records import Fault, Kind
 from pipeline.drops.discover import asset_of
-from pipeline.load.image.images import _spread
+from pipeline.load.image.images import _evenly
 from pipeline.load.limits import Limits
 from pipeline.load.load import load
 from pipeline.load.loaded import LoadedImage, LoadedScript
@@ -119,13 +119,13 @@ def test_pages_that_do_not_fit_together_are_noted(read):
 @pytest.mark.parametrize("total", [1, 2, 3, 7, 32, 33, 1000])
 def test_sampled_frames_are_spread_evenly(total):
     for keep in (1, 2, 3, 5, 32):
-        found = _spread(total, keep)
-        assert len(found) == min(total, keep)
-        assert list(found) == sorted(set(found))
-        assert found[0] == 0
+        numbers = _evenly(total, keep)
+        assert len(numbers) == min(total, keep)
+        assert list(numbers) == sorted(set(numbers))
+        assert numbers[0] == 0
         if keep > 1:
-            assert found[-1] == total - 1
-            steps = {b - a for a, b in itertools.pairwise(found)}
+            assert numbers[-1] == total - 1
+            steps = {b - a for a, b in itertools.pairwise(numbers)}
             assert not steps or max(steps) - min(steps) <= 1
 
 

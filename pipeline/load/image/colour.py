@@ -1,4 +1,4 @@
-"""Any of Pillow's modes to 8-bit sRGB on white: profiles, transparency, deep greys."""
+"""Converts any of Pillow's modes to 8-bit sRGB: profiles, transparency, 16-bit greyscale."""
 
 from __future__ import annotations
 
@@ -11,22 +11,23 @@ from PIL import Image, ImageCms, ImageFile
 from pipeline.load.refusal import one_line
 
 WIDE_MODES = frozenset({"I;16", "I;16L", "I;16B", "I;16N", "I", "F"})
-"""Greyscale with more than 8 bits."""
+"""Greyscale with more than 8 bits a pixel."""
 
 _BITS_PER_SAMPLE, _PHOTOMETRIC, _WHITE_IS_ZERO = 258, 262, 0
 _PIXELS_AT_ONCE = 2**22
-_SPACES = {"RGB": "RGB", "GRAY": "L", "CMYK": "CMYK", "Lab": "LAB"}
+_MODE_OF_SPACE = {"RGB": "RGB", "GRAY": "L", "CMYK": "CMYK", "Lab": "LAB"}
 
 
 CUT_OUT_SHARE = 0.02
-"""Share of transparent pixels from which the ground beneath them changes what a picture shows."""
+"""Share of transparent pixels from which a picture is a cut-out: its background, white or black,
+changes what it looks like."""
 
 
 class Colours:
-    """Brings the frames of one file to sRGB; transforms are built once and notes kept.
+    """Converts the frames of one file to sRGB; caches transforms and collects notes.
 
     Attributes:
-        notes: sentences on what had to be done or left out, each once.
+        notes: sentences on what was approximated or left out, without duplicates.
     """
 
     def __init__(self) -> None:
@@ -34,19 +35,18 @@ class Colours:
         self._transforms: dict[tuple[bytes, str], ImageCms.ImageCmsTransform | None] = {}
 
     def note(self, sentence: str) -> None:
-        """Keeps a sentence, once."""
+        """Adds a sentence, unless it is there already."""
         self.notes[sentence] = None
 
     def to_srgb(self, frame: Image.Image, profile: bytes | None) -> list[NDArray[np.uint8]]:
         """A decoded frame as uint8 (height, width, 3), transparency composited over white.
 
-        A cut-out gives a second view, over black: what lies on a dark ground in a copy is unlike
-        the same on white.
+        A cut-out gives a second view, over black, since a copy may show it on a dark background.
 
         Args:
             frame: in any mode, its pixels loaded.
-            profile: the ICC profile embedded in the file. Converted with perceptual intent; a
-                broken one, or one for other colours, is noted and left out.
+            profile: the ICC profile embedded in the file. It is applied with perceptual intent; a
+                broken one, or one for another colour space, is ignored with a note.
         """
         colour, alpha = self._parts(frame)
         rgb = self._by_profile(colour, profile) if profile else None
@@ -60,16 +60,16 @@ class Colours:
         if alpha is None:
             return [np.array(rgb, dtype=np.uint8)]
         share = float((np.asarray(alpha) < 128).mean())
-        grounds = ("white", "black") if CUT_OUT_SHARE <= share < 1 else ("white",)
+        backgrounds = ("white", "black") if CUT_OUT_SHARE <= share < 1 else ("white",)
         views = []
-        for ground in grounds:
-            sheet = Image.new("RGB", rgb.size, ground)
-            sheet.paste(rgb, mask=alpha)
-            views.append(np.array(sheet, dtype=np.uint8))
+        for background in backgrounds:
+            canvas = Image.new("RGB", rgb.size, background)
+            canvas.paste(rgb, mask=alpha)
+            views.append(np.array(canvas, dtype=np.uint8))
         return views
 
     def _parts(self, frame: Image.Image) -> tuple[Image.Image, Image.Image | None]:
-        """Colour, as L, RGB, CMYK or LAB, and opacity, None if it is full everywhere."""
+        """Colour as L, RGB, CMYK or LAB, and the alpha channel, None if all is opaque."""
         if frame.mode in WIDE_MODES:
             return self._deep_grey(frame)
         if frame.mode in ("La", "RGBa"):
@@ -104,13 +104,13 @@ class Colours:
         return Image.fromarray(scaled), alpha
 
     def _range(self, values: NDArray[np.generic]) -> tuple[float, float]:
-        """Black and white of values whose type does not tell: 0 to 1, 255 or 65535 if they fit."""
-        known = values[np.isfinite(values)]
-        low, high = (float(known.min()), float(known.max())) if known.size else (0.0, 0.0)
-        tops = (1.0, 255.0, 65535.0) if values.dtype.kind == "f" else (255.0, 65535.0)
-        for top in tops:
-            if low >= 0 and high <= top:
-                return 0.0, top
+        """Black and white level of int32 or float values: 0 to 1, 255 or 65535 if they fit."""
+        finite = values[np.isfinite(values)]
+        low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 0.0)
+        white_levels = (1.0, 255.0, 65535.0) if values.dtype.kind == "f" else (255.0, 65535.0)
+        for white in white_levels:
+            if low >= 0 and high <= white:
+                return 0.0, white
         self.note(
             f"Its values reach from {low:g} to {high:g}; they were spread over black to white."
         )
@@ -118,7 +118,7 @@ class Colours:
 
     def _by_profile(self, colour: Image.Image, profile: bytes) -> Image.Image | None:
         if colour.mode == "L" and profile[16:20] == b"RGB ":
-            colour = colour.convert("RGB")  # a grey picture saved with the screen's profile
+            colour = colour.convert("RGB")  # a grey picture saved with the monitor's profile
         key = (profile, colour.mode)
         if key not in self._transforms:
             self._transforms[key] = self._transform(profile, colour.mode)
@@ -132,7 +132,7 @@ class Colours:
         try:
             source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
             space = source.profile.xcolor_space.strip()
-            if _SPACES.get(space) != mode:
+            if _MODE_OF_SPACE.get(space) != mode:
                 self.note(f"Its colour profile is for {space} and was ignored.")
                 return None
             if mode == "RGB" and (source.profile.profile_description or "").startswith("sRGB"):
@@ -144,16 +144,16 @@ class Colours:
                 "RGB",
                 renderingIntent=ImageCms.Intent.PERCEPTUAL,
             )
-        except Exception as error:  # whatever is wrong with a profile, the picture is still there
+        except Exception as error:  # a broken profile does not make a picture unusable
             self.note(f"Its colour profile is broken and was ignored ({one_line(error)}).")
             return None
 
 
 def scale_key_colour(image: ImageFile.ImageFile) -> None:
-    """Brings the one colour that is transparent in a PNG to the scale of its decoded pixels.
+    """Scales the transparent colour of a PNG (tRNS, PNG 11.3.2.1) to that of its decoded pixels.
 
-    Pillow leaves it as the file has it (PNG, 11.3.2.1 tRNS), but decodes 2 and 4 bits to 8, and
-    16 bits of red, green and blue to their upper 8. To be called before the pixels are decoded.
+    Pillow keeps the value of the file, but decodes 2 and 4 bits to 8, and 16 bits of red, green and
+    blue to their upper 8. To be called before the pixels are decoded.
     """
     key = image.info.get("transparency")
     raw_mode = image.tile[0].args if image.tile else None
@@ -170,7 +170,7 @@ def _to_8_bits(values: NDArray[np.generic], low: float, high: float) -> NDArray[
         return out
     rows = max(1, _PIXELS_AT_ONCE // values.shape[1])
     for start in range(0, values.shape[0], rows):
-        # float64: 32-bit integers must not lose their low bits before they are scaled.
+        # float64, so that 32-bit integers keep their low bits until they are scaled.
         block = (values[start : start + rows].astype(np.float64) - low) * (255.0 / span)
         block = np.nan_to_num(block, nan=0.0, posinf=255.0, neginf=0.0)
         out[start : start + rows] = np.clip(np.rint(block), 0, 255).astype(np.uint8)

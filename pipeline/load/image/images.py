@@ -1,4 +1,4 @@
-"""Pictures: a file's frames as upright 8-bit sRGB arrays, whole or not at all."""
+"""Images: the frames of a file as upright 8-bit sRGB arrays, each complete or the file refused."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ from pipeline.load.loaded import WORKING_EDGE, LoadedImage
 from pipeline.load.opening import unreadable
 from pipeline.load.refusal import FileRefusedError, one_line, too_large
 
-# The reader of each format is called by itself. `Image.open` would try readers that are not
-# supported here, and apply a bound on pixels that belongs to the whole process.
+# The reader of each format is called directly. `Image.open` would try readers that are not
+# supported here, and apply Pillow's process-wide limit on pixels.
 _READERS: Mapping[str, Callable[[BinaryIO], ImageFile.ImageFile]] = {
     "JPEG": JpegImagePlugin.jpeg_factory,
     "PNG": PngImagePlugin.PngImageFile,
@@ -42,37 +42,37 @@ _READERS: Mapping[str, Callable[[BinaryIO], ImageFile.ImageFile]] = {
     "AVIF": AvifImagePlugin.AvifImageFile,
 }
 _SEQUENTIAL = frozenset({"PNG", "WEBP", "GIF"})
-"""Formats whose frames build on those before them."""
+"""Formats whose frames depend on earlier frames, so that all have to be decoded in turn."""
 
 _ORIENTATION, _ICC_PROFILE = 0x0112, 34675
 _AVIF_SIZE = re.compile(rb"ispe\0{4}(.{4})(.{4})", re.DOTALL)
 THUMBNAIL_EDGE = 240
-"""Longer side, in pixels, of a picture in the report."""
+"""Longer side, in pixels, of a thumbnail in the report."""
 WORK_PICTURE_EDGE = 640
-"""Longer side, in pixels, of what an index keeps of a work's picture: enough to compare details by
+"""Longer side, in pixels, of the copy of a work's picture in an index: enough to compare details by
 eye, and far less than the work."""
 _THUMBNAIL_QUALITY = 82
 
 SHORTEST_EDGE = 256
-"""A narrow picture is not averaged down to a shorter side below this."""
+"""Pixels. A narrow picture is not averaged down to a shorter side below this."""
 
 
 def load_image(stream: BinaryIO, image_format: str, limits: Limits) -> LoadedImage:
-    """The frames of a picture.
+    """Decodes the frames of an image file.
 
-    Large ones are averaged down once, here (`WORKING_EDGE`), a JPEG while it is decoded as far as
-    its format allows. EXIF orientation is applied, ICC profiles are converted to sRGB with
-    perceptual intent, transparency is composited over white, and a cut-out over black as well. An
-    animation, or a TIFF of several pages, gives up to `limits.max_frames` frames spread evenly over
-    it, and a note if that is not all.
+    Large frames are averaged down (`WORKING_EDGE`), a JPEG during decoding as far as its format
+    allows. EXIF orientation is applied, ICC profiles are converted to sRGB with perceptual intent,
+    transparency is composited over white, and a cut-out over black as well. Of an animation, or a
+    TIFF of several pages, up to `limits.max_frames` frames are decoded, spread evenly, with a note
+    if there are more.
 
     Args:
         stream: the open file.
-        image_format: as `recognise` named it: a key of the table of readers.
-        limits: sizes are compared with them before anything is decoded.
+        image_format: Pillow's name, as `formats.recognise` returned it.
+        limits: checked before anything is decoded.
 
     Raises:
-        FileRefusedError: CORRUPT if any frame that is wanted can't be decoded wholly, TOO_LARGE.
+        FileRefusedError: CORRUPT if a selected frame can't be decoded completely; TOO_LARGE.
     """
     _silence_decoders()
     try:
@@ -87,8 +87,8 @@ def load_image(stream: BinaryIO, image_format: str, limits: Limits) -> LoadedIma
         ) from error
     except Exception as error:
         if image_format == "AVIF":
-            # Its decoder calls everything beyond a bound of its own unparsable.
-            _check_pixels(_claimed_by_avif(stream), limits)
+            # Its decoder reports exceeded limits as parse errors.
+            _check_pixels(_avif_pixels(stream), limits)
         raise _refusal(error, image_format) from error
 
 
@@ -105,59 +105,59 @@ def thumbnail(image: LoadedImage, edge: int = THUMBNAIL_EDGE) -> bytes:
 
 
 def _frames_of(image: ImageFile.ImageFile, stream: BinaryIO, limits: Limits) -> LoadedImage:
-    # Before anything asks for pixels, or for the number of frames, which may need some.
+    # Before pixels are decoded; counting frames may decode some.
     _check_size(image, limits)
     image_format = str(image.format)
     total = int(getattr(image, "n_frames", 1))
     pixels = image.width * image.height
     colours = Colours()
-    reach = total
+    decodable = total
     if image_format in _SEQUENTIAL:
-        reach = min(total, max(1, limits.max_animation_pixels // pixels))
-    keep = min(limits.max_frames, max(1, limits.max_pixels // pixels))
+        decodable = min(total, max(1, limits.max_animation_pixels // pixels))
+    max_loaded = min(limits.max_frames, max(1, limits.max_pixels // pixels))
     frames: list[NDArray[np.uint8]] = []
-    kept_pixels = 0
+    loaded_pixels = 0
     if image_format == "PNG":
         scale_key_colour(image)
     numbers: list[int] = []
-    kept = 0
-    for number in _visits(image, _spread(reach, keep), limits):
-        kept_pixels += image.width * image.height
-        if frames and kept_pixels > limits.max_pixels:
+    loaded = 0
+    for number in _seek_each(image, _evenly(decodable, max_loaded), limits):
+        loaded_pixels += image.width * image.height
+        if frames and loaded_pixels > limits.max_pixels:
             break
         if image_format == "JPEG":
             factor = _factor(*image.size)
             image.draft(None, (image.width // factor, image.height // factor))
         image.load()
         views = [_averaged_down(view) for view in _upright(image, colours)]
-        kept_pixels += (len(views) - 1) * image.width * image.height
+        loaded_pixels += (len(views) - 1) * image.width * image.height
         frames += views
         numbers += [number] * len(views)
-        kept += 1
-    if kept < total:
+        loaded += 1
+    if loaded < total:
         what = "pages" if image_format == "TIFF" else "frames"
-        over = f"its first {reach:,}" if reach < total else "the whole"
+        part = f"its first {decodable:,}" if decodable < total else "the whole"
         looked_at = (
             "only the first was looked at"
-            if kept == 1
-            else f"{kept:,} of them, spread over {over}, were looked at"
+            if loaded == 1
+            else f"{loaded:,} of them, spread over {part}, were looked at"
         )
-        bound = (
+        limit = (
             "max_animation_pixels"
-            if reach < total
+            if decodable < total
             else "max_frames"
-            if kept >= limits.max_frames
+            if loaded >= limits.max_frames
             else "max_pixels"
         )
         colours.note(
-            f"It has {total:,} {what}; {looked_at}; to look at more, raise limits.{bound} in the "
+            f"It has {total:,} {what}; {looked_at}; to look at more, raise limits.{limit} in the "
             "configuration."
         )
     elif image_format == "JPEG" and "mp" in image.info:
         colours.note(
             "It carries further pictures, such as a preview or a gain map, which were left out."
         )
-    complete = kept == total
+    complete = loaded == total
     if lacks_end_mark(stream, image_format):
         colours.note("The file has no end mark; later frames may be missing from it.")
         complete = False
@@ -166,26 +166,29 @@ def _frames_of(image: ImageFile.ImageFile, stream: BinaryIO, limits: Limits) -> 
     )
 
 
-def _visits(image: ImageFile.ImageFile, wanted: tuple[int, ...], limits: Limits) -> Iterator[int]:
-    """Stops at each wanted frame; every frame on the way has its size checked."""
-    at = 0
-    for index in wanted:
-        # Frames that build on each other are gone through one by one, since any may be larger.
-        steps = range(at + 1, index + 1) if image.format in _SEQUENTIAL else (index,)
+def _seek_each(
+    image: ImageFile.ImageFile, numbers: tuple[int, ...], limits: Limits
+) -> Iterator[int]:
+    """Seeks each of the frames in turn, checking the size of every frame passed."""
+    current = 0
+    for number in numbers:
+        # Sequential formats are decoded frame by frame on the way, and any may be larger.
+        steps = range(current + 1, number + 1) if image.format in _SEQUENTIAL else (number,)
         for step in steps:
             image.seek(step)
             _check_size(image, limits)
-        at = index
-        yield index
+        current = number
+        yield number
 
 
-def _spread(total: int, keep: int) -> tuple[int, ...]:
-    """`keep` of `total` positions, evenly, first and last among them; all if they are no more."""
-    if total <= keep:
+def _evenly(total: int, count: int) -> tuple[int, ...]:
+    """`count` numbers from 0 to `total` - 1, evenly spaced with both ends; all if total ≤ count."""
+    if total <= count:
         return tuple(range(total))
-    if keep == 1:
+    if count == 1:
         return (0,)
-    return tuple((2 * i * (total - 1) + keep - 1) // (2 * (keep - 1)) for i in range(keep))
+    # Rounded to the nearest, in integers: i × (total - 1) / (count - 1).
+    return tuple((2 * i * (total - 1) + count - 1) // (2 * (count - 1)) for i in range(count))
 
 
 def _check_size(image: ImageFile.ImageFile, limits: Limits) -> None:
@@ -197,8 +200,8 @@ def _check_pixels(pixels: int, limits: Limits) -> None:
         raise too_large("the picture", pixels, "pixels", limits.max_pixels, "max_pixels")
 
 
-def _claimed_by_avif(stream: BinaryIO) -> int:
-    """Pixels of the largest picture that an AVIF's properties speak of (ISO 23008-12, 6.5.3)."""
+def _avif_pixels(stream: BinaryIO) -> int:
+    """Pixels of the largest image in the `ispe` properties of an AVIF (ISO 23008-12, 6.5.3)."""
     stream.seek(0)
     sizes = _AVIF_SIZE.findall(stream.read(2**16))
     return max(
@@ -209,24 +212,24 @@ def _claimed_by_avif(stream: BinaryIO) -> int:
 
 def _upright(image: ImageFile.ImageFile, colours: Colours) -> list[NDArray[np.uint8]]:
     if isinstance(image, TiffImagePlugin.TiffImageFile):
-        # Its reader has turned the pixels already.
+        # Its reader has rotated the pixels already.
         return colours.to_srgb(image, image.tag_v2.get(_ICC_PROFILE))
     profile = image.info.get("icc_profile")
     orientation = _orientation(image, colours)
-    return [_turned(view, orientation) for view in colours.to_srgb(image, profile)]
+    return [_rotated(view, orientation) for view in colours.to_srgb(image, profile)]
 
 
 def _orientation(image: ImageFile.ImageFile, colours: Colours) -> int:
     try:
         value = image.getexif().get(_ORIENTATION, 1)
         return value if isinstance(value, int) and 1 <= value <= 8 else 1
-    except Exception as error:  # broken metadata do not make a picture unusable
+    except Exception as error:  # broken metadata does not make a picture unusable
         colours.note(f"Its EXIF metadata are broken and were ignored ({one_line(error)}).")
         return 1
 
 
-def _turned(frame: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
-    """The frame as EXIF 2.32 (4.6.4, Orientation) wants it shown."""
+def _rotated(frame: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
+    """The frame, upright, by EXIF 2.32 (4.6.4, Orientation)."""
     if orientation in (5, 6, 7, 8):
         frame = frame.swapaxes(0, 1)
     if orientation in (2, 3, 6, 7):
@@ -237,7 +240,7 @@ def _turned(frame: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
 
 
 def _factor(width: int, height: int) -> int:
-    """By how much a picture is averaged down, a whole number."""
+    """The integer factor by which a picture is averaged down."""
     longer, shorter = max(width, height), min(width, height)
     return max(1, min(longer // WORKING_EDGE, shorter // SHORTEST_EDGE))
 
@@ -249,11 +252,14 @@ def _averaged_down(frame: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.asarray(Image.fromarray(frame).reduce(factor), np.uint8)
 
 
+_CUT_OFF = ("truncated", "premature", "no more")  # in messages of decoders
+
+
 def _refusal(error: Exception, image_format: str) -> FileRefusedError:
     if isinstance(error, OSError) and error.errno is not None:
         return unreadable(error)
-    said = str(error).lower()
-    if isinstance(error, EOFError) or any(w in said for w in ("truncated", "premature", "no more")):
+    message = str(error).lower()
+    if isinstance(error, EOFError) or any(words in message for words in _CUT_OFF):
         return _cut_off(image_format)
     return FileRefusedError(
         Reason.CORRUPT,
@@ -279,11 +285,10 @@ _PILLOW = r"PIL\."
 
 
 def _silence_decoders() -> None:
-    """Keeps Pillow's warnings on odd metadata off the terminal, and from becoming errors.
+    """Ignores Pillow's warnings about metadata (EXIF that can't be parsed, unknown tags).
 
-    What they tell of (EXIF that can't be parsed, unknown tags) does not touch pixels. Filters
-    belong to the whole process, and files are decoded on several threads, so a filter that comes
-    and goes is no choice; this one names Pillow's modules alone.
+    They do not affect pixels. Warning filters are process-wide and files are decoded on several
+    threads, so the filter is installed for good, for Pillow's modules only.
     """
     if not any(
         f[0] == "ignore" and getattr(f[3], "pattern", None) == _PILLOW for f in warnings.filters

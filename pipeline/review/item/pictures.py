@@ -14,7 +14,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
@@ -26,11 +25,10 @@ from pipeline.report.explain_overlay import asset_image, kept_picture
 from pipeline.report.overlap import Overlap, Placement, overlap_of, placement
 from pipeline.report.overlay import frame_of
 from pipeline.report.overlay_drawing import (
-    SHIFT,
     Picture,
-    as_bright,
-    fixed_point,
+    matched_brightness,
     outline,
+    polygon_mask,
     resized,
     warped,
 )
@@ -195,11 +193,10 @@ def laid_onto(
     """The work laid onto the asset: (height, width, 4) of the asset, alpha 0 outside the work."""
     height, width = asset.shape[:2]
     points = outline(placed.in_asset, width, height)
-    inside = np.zeros((height, width), np.uint8)
-    cv2.fillPoly(inside, [fixed_point(points)], 255, lineType=cv2.LINE_AA, shift=SHIFT)
+    inside = polygon_mask(points, width, height)
     laid = warped(255 - work if negative else work, placed.matrix, width, height)
     if even:
-        laid, _ = as_bright(laid, asset, inside > 127)
+        laid, _ = matched_brightness(laid, asset, inside > 127)
     return np.dstack([laid, inside])
 
 

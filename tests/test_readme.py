@@ -203,7 +203,7 @@ def test_configurations_that_are_named_exist() -> None:
 
 
 def test_the_exit_statuses_are_those_of_the_program() -> None:
-    from pipeline.cli.commands import exit_statuses
+    from pipeline.cli import exit_statuses
 
     page = (ROOT / "docs" / "getting-started.md").read_text(encoding="utf-8")
     table = set(map(int, re.findall(r"^\| (\d+) \|", page, re.MULTILINE)))

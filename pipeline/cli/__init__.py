@@ -1,4 +1,4 @@
-"""The command `clearance`: commands, terminal, demo.
+"""The command line `clearance`: its commands, their text output, the demo.
 
 It may import every other package; none imports it.
 """

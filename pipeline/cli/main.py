@@ -1,4 +1,4 @@
-"""The command `clearance`: its commands put together, and its entry point."""
+"""The entry point of `clearance`: registers the commands, handles errors outside them."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ import typer
 from pipeline.cli.commands import audit, index, schedule
 from pipeline.cli.commands.demo import demo
 from pipeline.cli.commands.evaluate import evaluate
-from pipeline.cli.commands.exit_statuses import (
+from pipeline.cli.commands.explain import explain
+from pipeline.cli.commands.review import review, review_user
+from pipeline.cli.commands.scan import scan
+from pipeline.cli.commands.screen import screen
+from pipeline.cli.exception_handling import CommandLineError
+from pipeline.cli.exit_statuses import (
     EXIT_BROKEN_PIPE,
     EXIT_DEFECT,
     EXIT_INTERRUPTED,
     EXIT_OK,
     EXIT_WRONG,
 )
-from pipeline.cli.commands.explain import explain
-from pipeline.cli.commands.output import emit
-from pipeline.cli.commands.reported import CommandLineError
-from pipeline.cli.commands.review import review, review_user
-from pipeline.cli.commands.scan import scan
-from pipeline.cli.commands.screen import screen
+from pipeline.cli.output import print_json
 
 app = typer.Typer(
     name="clearance",
@@ -61,10 +61,10 @@ def _root(
 
 
 def main() -> None:
-    """The entry point of the command `clearance`."""
+    """Runs the command line and exits with its status (`pipeline.cli.exit_statuses`)."""
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
-        if stream is None:  # closed by the caller: what is printed goes nowhere
+        if stream is None:  # closed by the caller: output is discarded
             setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115
         elif str(stream.encoding).lower() != "utf-8":
             # A terminal that can't show a character gets an escape, not a traceback.
@@ -78,7 +78,7 @@ def main() -> None:
         typer.echo(f"clearance: the output can't be written ({error.strerror}).", err=True)
         status = EXIT_WRONG
     if status in (EXIT_BROKEN_PIPE, EXIT_WRONG):
-        # Or the interpreter would try to flush what can't be written, and complain.
+        # Otherwise the interpreter fails again when it flushes what can't be written.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     sys.exit(status)
 
@@ -86,21 +86,21 @@ def main() -> None:
 def _run() -> int:
     try:
         return int(app(standalone_mode=False) or EXIT_OK)
-    except typer.Exit as ended:
-        return int(ended.exit_code)
+    except typer.Exit as finished:
+        return int(finished.exit_code)
     except typer.Abort:
         return EXIT_INTERRUPTED
     except CommandLineError as error:
-        # What typer's own validation puts before the sentence says nothing to a reader.
+        # The prefix of typer's own validation tells a user nothing.
         error.message = error.message.replace("Value error, ", "")
         if "--json" in sys.argv[1:]:
-            emit({"error": error.format_message(), "problems": []})
+            print_json({"error": error.format_message(), "problems": []})
         else:
             error.show()
         return EXIT_WRONG
     except OSError:
         raise
     except Exception:
-        # Python itself would exit with 1, which says something else here.
+        # Python itself would exit with 1, which is `EXIT_FAIL_ON` here.
         traceback.print_exc()
         return EXIT_DEFECT

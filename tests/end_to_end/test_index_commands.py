@@ -120,11 +120,11 @@ def test_a_work_that_a_stage_broke_on_is_a_bad_row(empty, works, run, monkeypatc
     assert skipped.json["works_added"] == 1
 
 
-def test_verify_says_whole_and_finds_damage(empty, works, run):
+def test_verify_says_intact_and_finds_damage(empty, works, run):
     run("index", "add", empty, works / "works.csv")
-    whole = run("index", "verify", empty)
-    assert whole.status == 0
-    assert "whole" in whole.stdout
+    intact = run("index", "verify", empty)
+    assert intact.status == 0
+    assert "intact" in intact.stdout
     victim = max((f for f in empty.rglob("*.lance") if f.is_file()), key=lambda f: f.stat().st_size)
     data = bytearray(victim.read_bytes())
     data[len(data) // 2] ^= 0xFF

@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 
 from pipeline import screen
 from pipeline.cli import app
-from pipeline.cli.commands.exit_statuses import scan_exit_status
+from pipeline.cli.exit_statuses import scan_exit_status
 from pipeline.core.layout import DECIDED
 from pipeline.decisions.basis import Basis
 from pipeline.decisions.events import Choice

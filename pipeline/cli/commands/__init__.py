@@ -1,5 +1,6 @@
-"""The commands of `clearance`, a module for each or for each group of them: parse, call, print.
+"""The commands of `clearance`, a module for each command or group of commands.
 
-Nothing is decided here. Every import of the product's own steps is inside a command, so that
-`clearance --help` answers at once. `pipeline.cli.main` puts the commands together.
+They parse arguments, call the other packages and print; `pipeline.cli.terminal` lays out text.
+Imports of the other packages are inside the commands, so that `clearance --help` starts quickly.
+`pipeline.cli.main` registers the commands.
 """

@@ -8,10 +8,10 @@ from typing import Annotated, Any
 
 import typer
 
-from pipeline.cli.commands.exit_statuses import EXIT_OK, EXIT_WRONG
-from pipeline.cli.commands.options import Json, RecordOption, SecondPerson
-from pipeline.cli.commands.output import complain, emit, say
-from pipeline.cli.commands.reported import reported
+from pipeline.cli.exception_handling import handle_exceptions
+from pipeline.cli.exit_statuses import EXIT_OK, EXIT_WRONG
+from pipeline.cli.options import Json, RecordOption, SecondPerson
+from pipeline.cli.output import print_error, print_json, print_text
 from pipeline.core.wording.terms import count
 
 app = typer.Typer(
@@ -34,7 +34,7 @@ CheckpointFile = Annotated[
     typer.Option(
         "--checkpoints",
         metavar="FILE.jsonl",
-        help="Where checkpoints are kept; beside a record in SQLite if not given.",
+        help="Where checkpoints are kept; if not given, next to a record in SQLite.",
     ),
 ]
 PublicKeys = Annotated[
@@ -44,7 +44,7 @@ PublicKeys = Annotated[
 
 
 @app.command("verify")
-@reported
+@handle_exceptions
 def audit_verify(
     record: RecordPlace,
     checkpoints: CheckpointFile = None,
@@ -54,27 +54,27 @@ def audit_verify(
     """Read the whole record and name the first event that was altered, removed or reordered."""
     verified = _verified(record, checkpoints, public_keys)
     if as_json:
-        emit(verified.summary())
+        print_json(verified.summary())
         return EXIT_OK if verified.whole else EXIT_WRONG
     for sentence in (*verified.faults, *verified.notes):
-        say(sentence)
+        print_text(sentence)
     if verified.whole:
-        say(
-            f"The record {verified.record} is whole: {count(verified.events, 'event')}, the last "
-            f"with hash {verified.head}."
+        print_text(
+            f"The record {verified.record} is unchanged: {count(verified.events, 'event')}, "
+            f"the last with hash {verified.head}."
         )
         return EXIT_OK
-    say(
-        f"{count(len(verified.faults), 'fault')}: {count(verified.events, 'event')} before the "
-        "first are what was written. Restore the record from a copy."
+    print_text(
+        f"{count(len(verified.faults), 'fault')}: the {count(verified.events, 'event')} before the "
+        "first are unchanged. Restore the record from a copy."
     )
     return EXIT_WRONG
 
 
 @app.command("key")
-@reported
+@handle_exceptions
 def audit_key(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="Where the signing key is put.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The new file of the signing key.")],
     as_json: Json = False,
 ) -> int:
     """Make a key to sign checkpoints with: FILE, and FILE.pub to verify them with."""
@@ -83,14 +83,14 @@ def audit_key(
     public = make_key(file)
     name = fingerprint(public_key(public))
     if as_json:
-        emit({"key": str(file), "public_key": str(public), "fingerprint": name})
+        print_json({"key": str(file), "public_key": str(public), "fingerprint": name})
     else:
-        say(f"Made {file}, for its owner alone, and {public}. Fingerprint: {name}")
+        print_text(f"Made {file}, readable only by its owner, and {public}. Fingerprint: {name}")
     return EXIT_OK
 
 
 @app.command("checkpoint")
-@reported
+@handle_exceptions
 def audit_checkpoint(
     record: RecordPlace,
     key: Annotated[
@@ -100,16 +100,17 @@ def audit_checkpoint(
     public_keys: PublicKeys = None,
     as_json: Json = False,
 ) -> int:
-    """Verify the record, then sign how far it goes, so that a cut-off end is seen later."""
+    """Verify the record, then sign its length and last hash, so that truncation shows later."""
     from pipeline.decisions.audit import sign_checkpoint
     from pipeline.decisions.checkpoints import public_key
 
     trusted = [public_key(one) for one in public_keys or ()]
-    done, file = sign_checkpoint(record, key, checkpoints, trusted)
+    checkpoint, file = sign_checkpoint(record, key, checkpoints, trusted)
     if as_json:
-        emit({**done.statement(), "checkpoints": str(file)})
+        print_json({**checkpoint.statement(), "checkpoints": str(file)})
     else:
-        say(f"Checkpoint {done.number} of {count(done.seq, 'event')} was added to {file}.")
+        events = count(checkpoint.seq, "event")
+        print_text(f"Checkpoint {checkpoint.number} of {events} was added to {file}.")
     return EXIT_OK
 
 
@@ -122,7 +123,7 @@ class ExportFormat(StrEnum):
 
 
 @app.command("export")
-@reported
+@handle_exceptions
 def audit_export(
     record: RecordPlace,
     out: Annotated[Path, typer.Option("--out", metavar="FILE", help="The new file.")],
@@ -144,22 +145,20 @@ def audit_export(
     verified = _verified(record, checkpoints, public_keys)
     events = write_export(Record.open(record), verified, out, Format(name))
     if as_json:
-        emit({"file": str(out), "events": events, "verified": verified.summary()})
+        print_json({"file": str(out), "events": events, "verified": verified.summary()})
     else:
-        say(f"Wrote {count(events, 'event')} to {out}.")
+        print_text(f"Wrote {count(events, 'event')} to {out}.")
     if verified.whole:
         return EXIT_OK
-    complain(
-        f"The record is not what was written, so only the events before are there: "
-        f"{verified.faults[0]}",
-        (),
-        False,
+    print_error(
+        f"The record was changed, so only the events before the first fault were exported: "
+        f"{verified.faults[0]}"
     )
     return EXIT_WRONG
 
 
 @app.command("table")
-@reported
+@handle_exceptions
 def audit_table(
     out: Annotated[Path, typer.Argument(metavar="OUT", help="The results of a run.")],
     record: RecordOption = None,
@@ -175,28 +174,28 @@ def audit_table(
     table = write_decided(out, Record.open(record if record is not None else out))
     states = dict(sorted(Counter(table.column("decision_state").to_pylist()).items()))
     if as_json:
-        emit({"files": [str(out / DECIDED), str(out / DECIDED_CSV)], "states": states})
+        print_json({"files": [str(out / DECIDED), str(out / DECIDED_CSV)], "states": states})
     else:
-        said = ", ".join(f"{number:,} {state}" for state, number in states.items())
-        say(f"Wrote {out / DECIDED_CSV} and {DECIDED}: {said or 'no rows'}.")
+        rows = ", ".join(f"{number:,} {state}" for state, number in states.items())
+        print_text(f"Wrote {out / DECIDED_CSV} and {DECIDED}: {rows or 'no rows'}.")
     return EXIT_OK
 
 
 @app.command("rules")
-@reported
+@handle_exceptions
 def audit_rules(
     record: RecordPlace,
     second_person: SecondPerson = None,
     reason_in: Annotated[
         list[str] | None,
-        typer.Option(metavar="BAND", help="Bands whose rows want a reason; `none` for no band."),
+        typer.Option(metavar="BAND", help="Bands whose rows need a reason; `none` for no band."),
     ] = None,
     by: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Who sets them; it is written down.")
+        str | None, typer.Option(metavar="NAME", help="Who sets them; it is recorded.")
     ] = None,
     as_json: Json = False,
 ) -> int:
-    """Show what is asked of decisions, or set it. Setting it is an event of the record."""
+    """Show or set the rules for decisions. Setting them is an event of the record."""
     from dataclasses import replace
 
     from pipeline.decisions.events import parse_bands
@@ -215,10 +214,12 @@ def audit_rules(
         opened.set_rules(str(by), rules)
         rules = opened.rules
     if as_json:
-        emit({"second_person": list(rules.second_person), "reason_in": list(rules.reason_in)})
+        print_json({"second_person": list(rules.second_person), "reason_in": list(rules.reason_in)})
     else:
-        say(f"A second person decides on: {', '.join(rules.second_person) or 'nothing'}.")
-        say(f"A reason is needed for: {', '.join(rules.reason_in) or 'nothing'}, and false_match.")
+        print_text(f"A second person decides on: {', '.join(rules.second_person) or 'nothing'}.")
+        print_text(
+            f"A reason is needed for: {', '.join(rules.reason_in) or 'nothing'}, and false_match."
+        )
     return EXIT_OK
 
 

@@ -1,4 +1,4 @@
-"""`clearance evaluate`: how well screening does on labelled pairs."""
+"""`clearance evaluate`: the quality of screening on labelled pairs; fits a calibration to them."""
 
 from __future__ import annotations
 
@@ -7,26 +7,26 @@ from typing import Annotated
 
 import typer
 
-from pipeline.cli.commands.exit_statuses import EXIT_OK, EXIT_WRONG
-from pipeline.cli.commands.options import ConfigFile, IndexOption, Json
-from pipeline.cli.commands.output import complain, emit, stderr, stdout
-from pipeline.cli.commands.reported import reported
+from pipeline.cli.exception_handling import handle_exceptions
+from pipeline.cli.exit_statuses import EXIT_OK, EXIT_WRONG
+from pipeline.cli.options import ConfigFile, IndexOption, Json
+from pipeline.cli.output import print_error, print_json, stderr, stdout
 
 
-@reported
+@handle_exceptions
 def evaluate(
     labels: Annotated[
         Path,
         typer.Argument(
             metavar="LABELLED",
-            help="A CSV of labelled pairs: asset, work_id (blank for a copy of nothing), copy.",
+            help="A CSV of labelled pairs: asset, work_id (blank for a distractor), copy.",
         ),
     ],
     index: IndexOption,
     config: ConfigFile = None,
     out: Annotated[
         Path | None,
-        typer.Option(metavar="OUT", help="Where figures, pairs and pictures are written."),
+        typer.Option(metavar="OUT", help="Where the metrics, pairs and plots are written."),
     ] = None,
     calibrate: Annotated[
         Path | None,
@@ -34,18 +34,20 @@ def evaluate(
     ] = None,
     as_json: Json = False,
 ) -> int:
-    """Say how well screening does on labelled pairs of your own; fit a calibration to them."""
+    """Measure screening on your own labelled pairs, and fit a calibration to them."""
     from pipeline.cli.terminal.evaluation import print_evaluation
     from pipeline.evaluation.evaluate import evaluate as run
     from pipeline.runtime.progress import console_progress
 
     with console_progress(stderr()) as progress:
-        done = run(labels, index, config=config, out=out, calibrate=calibrate, progress=progress)
+        evaluation = run(
+            labels, index, config=config, out=out, calibrate=calibrate, progress=progress
+        )
     if as_json:
-        emit(done.summary())
+        print_json(evaluation.summary())
     else:
-        print_evaluation(done, stdout())
-    if done.refused:
-        complain(done.refused, (), False)
+        print_evaluation(evaluation, stdout())
+    if evaluation.refused:
+        print_error(evaluation.refused)
         return EXIT_WRONG
     return EXIT_OK

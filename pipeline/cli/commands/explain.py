@@ -1,4 +1,4 @@
-"""`clearance explain`: why a row of the risk table is what it is."""
+"""`clearance explain`: why a row of the risk table has its band and risk."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from typing import Annotated
 
 import typer
 
-from pipeline.cli.commands.exit_statuses import EXIT_OK
-from pipeline.cli.commands.options import Json
-from pipeline.cli.commands.output import emit, say, stdout
-from pipeline.cli.commands.reported import reported
+from pipeline.cli.exception_handling import handle_exceptions
+from pipeline.cli.exit_statuses import EXIT_OK
+from pipeline.cli.options import Json
+from pipeline.cli.output import print_json, print_text, stdout
 
 
-@reported
+@handle_exceptions
 def explain(
     out: Annotated[
         str,
@@ -31,12 +31,12 @@ def explain(
         Path | None,
         typer.Option(
             metavar="FILE.png",
-            help="Draw where the work lies in the asset, from the asset's own file, and stop.",
+            help="Only draw where the work appears in the asset, from the asset's own file.",
         ),
     ] = None,
     work: Annotated[
         str | None,
-        typer.Option(metavar="WORK_ID", help="With --overlay: another work than the row's own."),
+        typer.Option(metavar="WORK_ID", help="With --overlay: another work than the row's."),
     ] = None,
     as_json: Json = False,
 ) -> int:
@@ -51,18 +51,18 @@ def explain(
 
         from pipeline.report.explain_overlay import write_overlay
 
-        done = write_overlay(results, asset, overlay, work)
+        drawn = write_overlay(results, asset, overlay, work)
         if as_json:
-            emit(asdict(done))
+            print_json(asdict(drawn))
         else:
-            say(f"{done.sentence} {done.note}".rstrip())
-            say(f"Wrote {done.file}.")
+            print_text(f"{drawn.sentence} {drawn.note}".rstrip())
+            print_text(f"Wrote {drawn.file}.")
         return EXIT_OK
     from pipeline.report.explain import explained_row, explanation
 
     view = explained_row(results, asset)
     if as_json:
-        emit(explanation(view))
+        print_json(explanation(view))
         return EXIT_OK
     from pipeline.cli.terminal.explain import print_row
 

@@ -1,4 +1,4 @@
-"""`clearance index`: make and keep a reference index of protected works."""
+"""`clearance index`: create, fill, list, shrink and verify a reference index of protected works."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import Annotated, Any
 
 import typer
 
-from pipeline.cli.commands.exit_statuses import EXIT_OK, EXIT_WRONG
-from pipeline.cli.commands.options import Index, Json
-from pipeline.cli.commands.output import emit, say, stderr, stdout
-from pipeline.cli.commands.reported import reported
+from pipeline.cli.exception_handling import handle_exceptions
+from pipeline.cli.exit_statuses import EXIT_OK, EXIT_WRONG
+from pipeline.cli.options import Index, Json
+from pipeline.cli.output import print_json, print_text, stderr, stdout
 from pipeline.core.wording.terms import count
 
 app = typer.Typer(
@@ -22,7 +22,7 @@ app = typer.Typer(
 
 
 @app.command("create")
-@reported
+@handle_exceptions
 def index_create(
     index: Index,
     model: Annotated[
@@ -44,16 +44,18 @@ def index_create(
     """Make a new, empty index."""
     from pipeline.screening.register import create_index
 
-    made = create_index(index, model=model, keep_content=keep_content)
+    created = create_index(index, model=model, keep_content=keep_content)
     if as_json:
-        emit(_index_summary(made))
+        print_json(_index_summary(created))
     else:
-        say(f"Made the index {index} (model {model}). Add works: clearance index add {index} WORKS")
+        print_text(
+            f"Made the index {index} (model {model}). Add works: clearance index add {index} WORKS"
+        )
     return EXIT_OK
 
 
 @app.command("add")
-@reported
+@handle_exceptions
 def index_add(
     index: Index,
     works: Annotated[
@@ -72,35 +74,36 @@ def index_add(
     from pipeline.screening.register import add_works
 
     with console_progress(stderr()) as progress:
-        done = add_works(index, works, skip_bad=skip_bad, progress=progress)
+        added = add_works(index, works, skip_bad=skip_bad, progress=progress)
     if as_json:
-        emit(
+        print_json(
             {
                 "index": str(index),
-                "version": done.version,
-                "works_added": done.works,
-                "files_added": done.files,
-                "unchanged": done.unchanged,
-                "problems": list(done.problems),
-                "notes": list(done.notes),
+                "version": added.version,
+                "works_added": added.works,
+                "files_added": added.files,
+                "unchanged": added.unchanged,
+                "problems": list(added.problems),
+                "notes": list(added.notes),
             }
         )
         return EXIT_OK
-    for note in done.notes:
-        say(f"note: {note}")
-    for problem in done.problems:
-        say(f"left out: {problem}")
-    already = f"; {done.unchanged} were there already" if done.unchanged else ""
-    left = f"; {len(done.problems)} left out" if done.problems else ""
-    say(
-        f"Added {count(done.files, 'file')} of {count(done.works, 'new work')}{already}{left}. "
-        f"The index is at version {done.version}."
+    for note in added.notes:
+        print_text(f"note: {note}")
+    for problem in added.problems:
+        print_text(f"left out: {problem}")
+    already = f"; {added.unchanged} were there already" if added.unchanged else ""
+    left_out = f"; {len(added.problems)} left out" if added.problems else ""
+    new_works = count(added.works, "new work")
+    print_text(
+        f"Added {count(added.files, 'file')} of {new_works}{already}{left_out}. "
+        f"The index is at version {added.version}."
     )
     return EXIT_OK
 
 
 @app.command("list")
-@reported
+@handle_exceptions
 def index_list(
     index: Index,
     version: Annotated[int | None, typer.Option(help="An earlier version of the index.")] = None,
@@ -125,14 +128,14 @@ def index_list(
             }
             for work in opened.works
         ]
-        emit({**_index_summary(opened), "works": works})
+        print_json({**_index_summary(opened), "works": works})
     else:
         print_works(opened, stdout())
     return EXIT_OK
 
 
 @app.command("show")
-@reported
+@handle_exceptions
 def index_show(
     index: Index,
     work_id: Annotated[
@@ -147,7 +150,7 @@ def index_show(
     opened = ReferenceIndex.open(index)
     if work_id is None:
         if as_json:
-            emit({**_index_summary(opened), "history": opened.history()})
+            print_json({**_index_summary(opened), "history": opened.history()})
         else:
             print_index(opened, stdout())
         return EXIT_OK
@@ -156,14 +159,14 @@ def index_show(
     if as_json:
         from dataclasses import asdict
 
-        emit({"work": asdict(work), "files": [asdict(file) for file in files]})
+        print_json({"work": asdict(work), "files": [asdict(file) for file in files]})
     else:
         print_work(work, files, stdout())
     return EXIT_OK
 
 
 @app.command("remove")
-@reported
+@handle_exceptions
 def index_remove(
     index: Index,
     work_ids: Annotated[list[str], typer.Argument(metavar="WORK_ID", help="Works to take out.")],
@@ -175,14 +178,14 @@ def index_remove(
     version = ReferenceIndex.open(index).remove(work_ids)
     removed = len(set(work_ids))
     if as_json:
-        emit({"index": str(index), "version": version, "removed": removed})
+        print_json({"index": str(index), "version": version, "removed": removed})
     else:
-        say(f"Took out {count(removed, 'work')}. The index is at version {version}.")
+        print_text(f"Took out {count(removed, 'work')}. The index is at version {version}.")
     return EXIT_OK
 
 
 @app.command("verify")
-@reported
+@handle_exceptions
 def index_verify(index: Index, as_json: Json = False) -> int:
     """Read everything in an index again and compare it with the recorded digests."""
     from reference_index.store import ReferenceIndex
@@ -190,14 +193,16 @@ def index_verify(index: Index, as_json: Json = False) -> int:
     opened = ReferenceIndex.open(index)
     faults = opened.verify()
     if as_json:
-        emit({**_index_summary(opened), "faults": faults})
+        print_json({**_index_summary(opened), "faults": faults})
     elif faults:
         for fault in faults:
-            say(fault)
-        say(f"{count(len(faults), 'fault')}: restore the index from a copy, or make it anew.")
+            print_text(fault)
+        print_text(
+            f"{count(len(faults), 'fault')}: restore the index from a copy, or create it again."
+        )
     else:
-        say(
-            f"Version {opened.version} is whole: {count(len(opened.works), 'work')}, "
+        print_text(
+            f"Version {opened.version} is intact: {count(len(opened.works), 'work')}, "
             f"{count(len(opened.files), 'file')}, digest {opened.digest}."
         )
     return EXIT_WRONG if faults else EXIT_OK

@@ -9,21 +9,21 @@ from typing import Annotated
 
 import typer
 
-from pipeline.cli.commands.exit_statuses import EXIT_OK
-from pipeline.cli.commands.options import Json, RecordOption, SecondPerson
-from pipeline.cli.commands.output import emit, say
-from pipeline.cli.commands.reported import reported
+from pipeline.cli.exception_handling import handle_exceptions
+from pipeline.cli.exit_statuses import EXIT_OK
+from pipeline.cli.options import Json, RecordOption, SecondPerson
+from pipeline.cli.output import print_json, print_text
 
 
 class PageRole(StrEnum):
-    """What a person may do on the review page; each may what those before it may."""
+    """What a person may do on the review page; each role includes those before it."""
 
     reader = "reader"
     reviewer = "reviewer"
     approver = "approver"
 
 
-@reported
+@handle_exceptions
 def review(
     out: Annotated[
         str,
@@ -37,14 +37,12 @@ def review(
             metavar="N",
             min=1,
             max=65535,
-            help="The port; if not given, 8417 if it is free, or else any.",
+            help="The port; 8417 if it is free, else any.",
         ),
     ] = None,
     host: Annotated[
         str,
-        typer.Option(
-            metavar="H", help="The address to listen on; others than loopback need --users."
-        ),
+        typer.Option(metavar="H", help="The address to listen on; any but loopback needs --users."),
     ] = "127.0.0.1",
     users: Annotated[
         Path | None,
@@ -58,10 +56,12 @@ def review(
     ] = None,
     allow_host: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME", help="A name that browsers may ask for the page under."),
+        typer.Option(
+            metavar="NAME", help="A further host name under which browsers may request the page."
+        ),
     ] = None,
     no_open: Annotated[
-        bool, typer.Option("--no-open", help="Print the address and open no browser.")
+        bool, typer.Option("--no-open", help="Print the address without opening a browser.")
     ] = False,
     as_json: Json = False,
 ) -> int:
@@ -70,12 +70,12 @@ def review(
 
     from pipeline.review.serve import Served, ServeOptions, serve
 
-    def tell(served: Served) -> None:
+    def announce(served: Served) -> None:
         if as_json:
-            emit(asdict(served))
+            print_json(asdict(served))
         else:
             for sentence in served.sentences():
-                say(sentence)
+                print_text(sentence)
         sys.stdout.flush()
 
     bands = None
@@ -95,21 +95,23 @@ def review(
             open_browser=not no_open,
             allow_hosts=tuple(allow_host or ()),
         ),
-        tell,
+        announce,
     )
     return EXIT_OK
 
 
-@reported
+@handle_exceptions
 def review_user(
     file: Annotated[
-        Path, typer.Argument(metavar="FILE", help="The file of people; made if it is not there.")
+        Path, typer.Argument(metavar="FILE", help="The file of people; created if it is missing.")
     ],
-    name: Annotated[str, typer.Argument(metavar="NAME", help="As the record will have it.")],
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="The name, as the record will show it.")
+    ],
     role: Annotated[PageRole, typer.Option(help="What they may do.")],
     as_json: Json = False,
 ) -> int:
-    """Let a person sign in to the review page; the password is asked for, or read from stdin."""
+    """Let a person sign in to the review page; asks for the password, or reads it from stdin."""
     from pipeline.review.access.people import Role, set_person
 
     if sys.stdin.isatty():
@@ -118,11 +120,11 @@ def review_user(
         password = sys.stdin.readline().rstrip("\r\n")
     new = set_person(file, name, Role(role.value), password)
     if as_json:
-        emit({"file": str(file), "name": name, "role": role.value, "new": new})
+        print_json({"file": str(file), "name": name, "role": role.value, "new": new})
     else:
-        say(
+        print_text(
             f"{name} may sign in as {role.value}."
             if new
-            else f"{name} is {role.value} now, with this password."
+            else f"{name} is now {role.value}, with this password."
         )
     return EXIT_OK

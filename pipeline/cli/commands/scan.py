@@ -1,4 +1,4 @@
-"""`clearance scan`: drop folders again, and what earlier scans said of an asset."""
+"""`clearance scan`: screen drop folders incrementally, or show the history of an asset."""
 
 from __future__ import annotations
 
@@ -7,24 +7,26 @@ from typing import Annotated, Any
 
 import typer
 
-from pipeline.cli.commands.exit_statuses import EXIT_OK, FailOn, error_exit_status, scan_exit_status
-from pipeline.cli.commands.options import Json, LogJson
-from pipeline.cli.commands.output import emit, stderr, stdout
-from pipeline.cli.commands.reported import log_under_way, reported
+from pipeline.cli.exception_handling import current_log, handle_exceptions
+from pipeline.cli.exit_statuses import EXIT_OK, FailOn, error_exit_status, scan_exit_status
+from pipeline.cli.options import Json, LogJson
+from pipeline.cli.output import print_json, stderr, stdout
 
 
-@reported
+@handle_exceptions
 def scan(
     config: Annotated[
         Path,
-        typer.Option(metavar="FILE", help="Drops, index and scan directory: configs/nightly.yaml."),
+        typer.Option(
+            metavar="FILE", help="Drops, index and scan directory, as in configs/nightly.yaml."
+        ),
     ],
     history: Annotated[
         str | None,
         typer.Option(
             metavar="ASSET",
-            help="Instead of scanning, what earlier scans said of an asset: its path, the end of "
-            "it, or its SHA-256's beginning.",
+            help="Instead of scanning, show what earlier scans found for an asset: its path, the "
+            "end of it, or the start of its SHA-256.",
         ),
     ] = None,
     fail_on: Annotated[
@@ -34,7 +36,7 @@ def scan(
     _log_json: LogJson = False,
     as_json: Json = False,
 ) -> int:
-    """Scan drop folders again and say what changed since the scan before."""
+    """Scan drop folders and report what changed since the previous scan."""
     from pipeline.scan.settings import load_settings
 
     settings = load_settings(config)
@@ -46,23 +48,23 @@ def scan(
     from pipeline.scan.run import ignore_message
 
     statuses = Statuses(lambda summary: scan_exit_status(summary, fail_on), error_exit_status)
-    log = log_under_way()
+    log = current_log()
     if log is not None:
-        done = operate(settings, statuses, progress=silent, on_message=ignore_message, log=log)
+        outcome = operate(settings, statuses, progress=silent, on_message=ignore_message, log=log)
     else:
         console = stderr()
         with console_progress(console) as progress:
-            done = operate(
+            outcome = operate(
                 settings,
                 statuses,
                 progress=progress,
                 on_message=lambda text: console.print(text, markup=False, highlight=False),
             )
     if as_json:
-        emit({**done.summary, "out": str(done.folder), "notes": list(done.notes)})
+        print_json({**outcome.summary, "out": str(outcome.folder), "notes": list(outcome.notes)})
     else:
-        print_scan(done, stdout())
-    return scan_exit_status(done.summary, fail_on)
+        print_scan(outcome, stdout())
+    return scan_exit_status(outcome.summary, fail_on)
 
 
 def _scan_history(settings: Any, asset: str, *, as_json: bool) -> int:
@@ -71,9 +73,9 @@ def _scan_history(settings: Any, asset: str, *, as_json: bool) -> int:
     from pipeline.cli.terminal.scan import print_history
     from pipeline.scan.history import history_of
 
-    seen = history_of(settings, asset)
+    rows = history_of(settings, asset)
     if as_json:
-        emit({"asset": asset, "rows": [asdict(one) for one in seen]})
+        print_json({"asset": asset, "rows": [asdict(row) for row in rows]})
     else:
-        print_history(asset, seen, stdout())
+        print_history(asset, rows, stdout())
     return EXIT_OK

@@ -1,4 +1,4 @@
-"""`clearance schedule`: the files by which a machine starts scans by itself."""
+"""`clearance schedule`: systemd units or a crontab line for nightly scans."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import Annotated, Any
 
 import typer
 
-from pipeline.cli.commands.exit_statuses import EXIT_OK
-from pipeline.cli.commands.options import Json
-from pipeline.cli.commands.output import complain, emit, say
-from pipeline.cli.commands.reported import reported
+from pipeline.cli.exception_handling import handle_exceptions
+from pipeline.cli.exit_statuses import EXIT_OK
+from pipeline.cli.options import Json
+from pipeline.cli.output import print_error, print_json, print_text
 
 app = typer.Typer(
     name="schedule",
@@ -22,14 +22,15 @@ app = typer.Typer(
 ScanConfig = Annotated[
     Path, typer.Option("--config", metavar="FILE", help="The configuration of the scans.")
 ]
-At = Annotated[str, typer.Option(metavar="HH:MM", help="When, in the machine's own time.")]
+At = Annotated[str, typer.Option(metavar="HH:MM", help="When, in the machine's local time.")]
 UnitsOut = Annotated[
-    Path | None, typer.Option(metavar="DIR", help="Where files are written; printed without it.")
+    Path | None,
+    typer.Option(metavar="DIR", help="Where files are written; if not given, they are printed."),
 ]
 
 
 @app.command("systemd")
-@reported
+@handle_exceptions
 def schedule_systemd(
     config: ScanConfig, at: At = "02:30", out: UnitsOut = None, as_json: Json = False
 ) -> int:
@@ -38,11 +39,11 @@ def schedule_systemd(
     from pipeline.scan.settings import load_settings
 
     schedule = schedule_of(load_settings(config), config, at)
-    return _give(schedule, systemd_units(schedule), out, as_json=as_json)
+    return _print_or_write(schedule, systemd_units(schedule), out, as_json=as_json)
 
 
 @app.command("cron")
-@reported
+@handle_exceptions
 def schedule_cron(
     config: ScanConfig, at: At = "02:30", out: UnitsOut = None, as_json: Json = False
 ) -> int:
@@ -53,17 +54,18 @@ def schedule_cron(
     schedule = schedule_of(load_settings(config), config, at)
     line = cron_line(schedule)
     text = line if out is None else f"{MADE}\n{line}"
-    return _give(schedule, {f"{schedule.name}.crontab": text}, out, as_json=as_json)
+    return _print_or_write(schedule, {f"{schedule.name}.crontab": text}, out, as_json=as_json)
 
 
-def _give(schedule: Any, files: dict[str, str], out: Path | None, *, as_json: bool) -> int:
-    """Prints the files of a schedule, or writes them."""
+def _print_or_write(
+    schedule: Any, files: dict[str, str], out: Path | None, *, as_json: bool
+) -> int:
     from pipeline.scan.operation.schedule import notes_of, write_files
 
     written = write_files(files, out) if out is not None else []
     notes = notes_of(schedule)
     if as_json:
-        emit({"files": files, "written": [str(one) for one in written], "notes": notes})
+        print_json({"files": files, "written": [str(one) for one in written], "notes": notes})
         return EXIT_OK
     for name, text in files.items():
         if out is None:
@@ -71,7 +73,7 @@ def _give(schedule: Any, files: dict[str, str], out: Path | None, *, as_json: bo
                 typer.echo(f"# {name}")
             typer.echo(text, nl=len(files) > 1)
     for one in written:
-        say(f"Wrote {one}.")
+        print_text(f"Wrote {one}.")
     for note in notes:
-        complain(note, (), False)
+        print_error(note)
     return EXIT_OK

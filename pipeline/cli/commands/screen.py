@@ -7,16 +7,16 @@ from typing import Annotated
 
 import typer
 
-from pipeline.cli.commands.exit_statuses import FailOn, run_exit_status
-from pipeline.cli.commands.options import ConfigFile, IndexOption, Json, LogJson
-from pipeline.cli.commands.output import complain, emit, stderr, stdout
-from pipeline.cli.commands.reported import log_under_way, reported
+from pipeline.cli.exception_handling import current_log, handle_exceptions
+from pipeline.cli.exit_statuses import FailOn, run_exit_status
+from pipeline.cli.options import ConfigFile, IndexOption, Json, LogJson
+from pipeline.cli.output import print_error, print_json, stderr, stdout
 
-_UNTOLD = frozenset({"not_run", "out", "results"})
-"""What of a run's summary a log leaves out: places, and sentences that may name one."""
+_NOT_LOGGED = frozenset({"not_run", "out", "results"})
+"""Keys of a run's summary that a log leaves out: paths, and sentences that may name one."""
 
 
-@reported
+@handle_exceptions
 def screen(
     drop: Annotated[
         str,
@@ -45,7 +45,7 @@ def screen(
         typer.Option(
             "--record",
             metavar="RECORD",
-            help="A record of decisions: what people agreed is a false match is suppressed.",
+            help="A record of decisions: matches that people agreed are false are suppressed.",
         ),
     ] = None,
     _log_json: LogJson = False,
@@ -58,9 +58,9 @@ def screen(
     from pipeline.screening.screen import screen as run
 
     source, target = place(drop), place(out)
-    log = log_under_way()
+    log = current_log()
     with console_progress(stderr()) if log is None else nullcontext(log.progress) as progress:
-        done = run(
+        outcome = run(
             source,
             index,
             target,
@@ -69,15 +69,17 @@ def screen(
             record=record,
             progress=progress,
         )
-    status = run_exit_status(done.counts, fail_on, done.flagged_in_part)
+    status = run_exit_status(outcome.counts, fail_on, outcome.flagged_in_part)
     if log is not None:
-        facts = {name: value for name, value in done.summary().items() if name not in _UNTOLD}
+        facts = {
+            name: value for name, value in outcome.summary().items() if name not in _NOT_LOGGED
+        }
         log.event("screen_finished", exit_status=status, **facts)
-    elif not done.rows:
-        # A remark and no result, so on standard error with --json as well.
-        complain(f"{drop} holds no files; see that it is the folder you meant.", (), False)
+    elif not outcome.rows:
+        # A warning, not a result: on standard error with --json too.
+        print_error(f"{drop} has no files; check that it is the folder you meant.")
     if as_json:
-        emit(done.summary())
+        print_json(outcome.summary())
     else:
-        print_run(done, stdout())
+        print_run(outcome, stdout())
     return status

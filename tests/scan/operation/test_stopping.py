@@ -74,7 +74,7 @@ def test_sigterm_ends_cleanly_and_the_next_scan_goes_on(night, started):
     process.send_signal(signal.SIGTERM)
     out, err = process.communicate(timeout=60)
     assert process.returncode == 143
-    assert "Interrupted; the next scan goes on where this one was." in out
+    assert "Interrupted; the next scan resumes where this one stopped." in out
     assert [json.loads(line)["event"] for line in err.splitlines()][-2:] == [
         "stopping", "scan_interrupted",
     ]  # fmt: skip
@@ -135,6 +135,6 @@ def test_ctrl_c_says_that_the_next_scan_goes_on(night, monkeypatch):
     monkeypatch.setattr("pipeline.scan.run.write_outputs", stop)
     done = night.run()
     assert done.status == 130
-    assert done.stderr.endswith("Interrupted; the next scan goes on where this one was.\n")
+    assert done.stderr.endswith("Interrupted; the next scan resumes where this one stopped.\n")
     assert (night.beat["state"], night.beat["exit_status"]) == ("interrupted", 130)
     assert not (night.scan / "latest").exists()

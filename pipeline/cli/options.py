@@ -1,4 +1,4 @@
-"""The arguments and options that several commands have, each with its help."""
+"""Arguments and options that several commands share, with their help texts."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ LogJson = Annotated[
     bool,
     typer.Option(
         "--log-json",
-        help="Log JSON lines to standard error, and nothing else there: counts and ids alone.",
+        help="Log JSON lines (counts and ids only) to standard error, and nothing else there.",
     ),
 ]
 Index = Annotated[Path, typer.Argument(metavar="IDX", help="The folder of the reference index.")]
@@ -29,13 +29,13 @@ RecordOption = Annotated[
         "--record",
         metavar="RECORD",
         envvar="CLEARANCE_RECORD",
-        help="The record of decisions, if it is not record.sqlite beside the results.",
+        help="The record of decisions, if it is not record.sqlite next to the results.",
     ),
 ]
 SecondPerson = Annotated[
     list[str] | None,
     typer.Option(
         metavar="BAND",
-        help="Bands whose rows two persons decide on; `none` for no band. All are to be named.",
+        help="Bands whose rows two persons decide on: name every one; `none` for no band.",
     ),
 ]

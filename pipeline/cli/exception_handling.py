@@ -1,4 +1,16 @@
-"""How a command ends: what stopped it is told in one message, or in its log, and by its status."""
+"""Maps exceptions to messages, log lines and exit statuses: `@handle_exceptions` on each command.
+
+| exception | message | exit status |
+| --- | --- | --- |
+| `ScreeningError` | its own | 2 |
+| `UnicodeError` | a path is not UTF-8 | 2 |
+| `OSError` | the system's, with the file | 2 |
+| `Interrupted` (a scan) | that the next scan resumes | 130 or 143 |
+| `KeyboardInterrupt` | that nothing is half written | 130 |
+| any other | a traceback; with `--log-json` a log line | 70 |
+
+`pipeline.cli.main` handles what happens outside commands: a wrong command line, a closed pipe.
+"""
 
 from __future__ import annotations
 
@@ -11,13 +23,13 @@ from typing import TYPE_CHECKING, Any, ParamSpec
 
 import typer
 
-from pipeline.cli.commands.exit_statuses import (
+from pipeline.cli.exit_statuses import (
     EXIT_DEFECT,
     EXIT_INTERRUPTED,
     EXIT_OK,
     error_exit_status,
 )
-from pipeline.cli.commands.output import complain
+from pipeline.cli.output import print_error
 
 if TYPE_CHECKING:
     from pipeline.runtime.json_log import JsonLog
@@ -29,13 +41,16 @@ P = ParamSpec("P")
 _LOG: ContextVar[JsonLog | None] = ContextVar("log", default=None)
 
 
-def log_under_way() -> JsonLog | None:
-    """The log of the command under way, with --log-json."""
+def current_log() -> JsonLog | None:
+    """The log of the running command with --log-json, else None."""
     return _LOG.get()
 
 
-def reported(command: Callable[P, int | None]) -> Callable[P, None]:
-    """Turns the errors that Clearance raises on purpose into one message and exit status 2."""
+def handle_exceptions(command: Callable[P, int | None]) -> Callable[P, None]:
+    """Wraps a command: its return value, or the exception that it raises, becomes `typer.Exit`.
+
+    It also opens the log of --log-json, and refuses s3:// URLs for arguments that take a path.
+    """
 
     @functools.wraps(command)
     def run(*args: P.args, **kwargs: P.kwargs) -> None:
@@ -47,7 +62,7 @@ def reported(command: Callable[P, int | None]) -> Callable[P, None]:
                 log = stack.enter_context(json_log())
                 stack.callback(_LOG.reset, _LOG.set(log))
 
-            def called() -> int | None:
+            def call() -> int | None:
                 from pipeline.drops.places import refuse_url
 
                 for value in kwargs.values():
@@ -55,55 +70,56 @@ def reported(command: Callable[P, int | None]) -> Callable[P, None]:
                         refuse_url(value)
                 return command(*args, **kwargs)
 
-            status = _ended(command.__name__, called, as_json)
+            status = _exit_status(command.__name__, call, as_json)
         raise typer.Exit(status)
 
     return run
 
 
-def _ended(name: str, run: Callable[[], int | None], as_json: bool) -> int:
-    """The exit status of a command; what stopped it is told."""
+def _exit_status(name: str, call: Callable[[], int | None], as_json: bool) -> int:
     from pipeline.core.errors import ScreeningError
     from pipeline.runtime.signals import Interrupted
 
     log = _LOG.get()
 
-    def told(message: str, error: BaseException, status: int) -> int:
+    def fail(message: str, error: BaseException, status: int) -> int:
         if log is not None:
-            _log_end(log, name, error, status)
-        # The log is alone on standard error, and a message may name an asset.
-        complain(message, getattr(error, "problems", ()), as_json, err=log is None)
+            _log_failure(log, name, error, status)
+        # With --log-json only the log goes to standard error, and a message may name an asset.
+        print_error(message, getattr(error, "problems", ()), as_json, err=log is None)
         return status
 
     try:
-        return run() or EXIT_OK
+        return call() or EXIT_OK
     except ScreeningError as error:
-        return told(str(error), error, error_exit_status(error))
+        return fail(str(error), error, error_exit_status(error))
     except BrokenPipeError:
         raise
     except UnicodeError as error:
-        return told(
-            "A path holds bytes that are not UTF-8, which the index's tables can't have in "
+        return fail(
+            "A path has bytes that are not UTF-8, which the index's tables can't have in "
             "their names; choose another path.",
             error,
             error_exit_status(error),
         )
     except OSError as error:
-        where = f" ({error.filename})" if error.filename else ""
-        message = f"{error.strerror or error}{where}; nothing more was done."
-        return told(message, error, error_exit_status(error))
+        file = f" ({error.filename})" if error.filename else ""
+        message = f"{error.strerror or error}{file}; nothing more was done."
+        return fail(message, error, error_exit_status(error))
     except Interrupted as error:
-        return told("Interrupted; the next scan goes on where this one was.", error, error.status)
+        return fail(
+            "Interrupted; the next scan resumes where this one stopped.", error, error.status
+        )
     except KeyboardInterrupt as error:
-        return told("Interrupted; whatever was there before is whole.", error, EXIT_INTERRUPTED)
+        return fail("Interrupted; earlier results are unchanged.", error, EXIT_INTERRUPTED)
     except Exception as error:
         if log is None or isinstance(error, (CommandLineError, typer.Exit, typer.Abort)):
             raise
-        _log_end(log, name, error, EXIT_DEFECT)
+        _log_failure(log, name, error, EXIT_DEFECT)
         return EXIT_DEFECT
 
 
-def _log_end(log: JsonLog, command: str, error: BaseException, status: int) -> None:
+def _log_failure(log: JsonLog, command: str, error: BaseException, status: int) -> None:
     from pipeline.runtime.failures import code_location, failure_in_words, loggable_message
 
     if isinstance(error, KeyboardInterrupt):

@@ -24,7 +24,7 @@ from benchmarks.calibration_pairs import Side, picture_sides, side_pairs, text_s
 from pipeline.cli.demo.material import PHOTOGRAPHS_FOLDER
 from pipeline.core.errors import ModelError
 from pipeline.core.records import Kind
-from pipeline.evaluation.fitting import RIDGE, fitted, widened
+from pipeline.evaluation.fitting import RIDGE, fit_model, widen_settings
 from pipeline.risk.calibration import Calibration, KindModel, risk_of
 from pipeline.stages import STAGES, Stage
 
@@ -35,8 +35,8 @@ def calibrated(sides: tuple[Side, Side], stages: Sequence[Stage]) -> KindModel:
     The figures are of the evidence that a run with the default settings has.
     """
     usual = {stage.name: stage.Settings() for stage in stages}
-    fitted_on = side_pairs(sides[0], stages, widened(usual))
-    return fitted(fitted_on, side_pairs(sides[1], stages, usual))
+    fitted_on = side_pairs(sides[0], stages, widen_settings(usual))
+    return fit_model(fitted_on, side_pairs(sides[1], stages, usual))
 
 
 def made_stages(kind: Kind) -> list[Stage]:

@@ -88,7 +88,7 @@ def merged(pairs: Sequence[Pair]) -> list[Pair]:
         for pair in sorted(group, key=lambda one: (one.start, one.work_start)):
             one = pair
             # What the larger one now meets may be several.
-            while near := [other for other in whole if one.meets(other)]:
+            while near := [other for other in whole if one.overlaps(other)]:
                 whole = [other for other in whole if other not in near]
                 several = [one, *near]
                 one = Pair(

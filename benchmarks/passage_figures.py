@@ -9,7 +9,7 @@ from typing import Any
 
 from benchmarks.passage_planting import WAYS
 from benchmarks.passage_screening import FLAGGED, Case, Finding, Screened
-from benchmarks.plagdet import Pair, PlagDet, covered, measured
+from benchmarks.plagdet import Pair, PlagDet, covered, measure
 
 PAGE_WORDS = 250
 COVERED = 0.5
@@ -84,7 +84,7 @@ def fates_of(cases: Sequence[Case], answer: Screened) -> list[Fate]:
     fates = []
     for case in cases:
         mine = by_script.get(case.file, [])
-        meeting = [f for f in mine if any(f.pair.meets(pair) for pair in case.pairs)]
+        meeting = [f for f in mine if any(f.pair.overlaps(pair) for pair in case.pairs)]
         told = "; ".join(sorted({f.obfuscation for f in meeting if f.obfuscation}))
         fates.append(
             Fate(
@@ -109,7 +109,7 @@ def _part(
 
 def line_of(cases: Sequence[Case], reports: Sequence[Pair]) -> dict[str, Any]:
     """PlagDet with its parts, and how many passages were found."""
-    score: PlagDet = measured([pair for case in cases for pair in case.pairs], reports)
+    score: PlagDet = measure([pair for case in cases for pair in case.pairs], reports)
     by_script: dict[str, list[Pair]] = {}
     for pair in reports:
         by_script.setdefault(pair.script, []).append(pair)
@@ -155,7 +155,7 @@ def lines(cases: Sequence[Case], reports: Sequence[Pair]) -> dict[str, dict[str,
 def false_reports(cases: Sequence[Case], reports: Sequence[Pair]) -> list[Pair]:
     """Reports that meet no planted passage."""
     true = [pair for case in cases for pair in case.pairs]
-    return [one for one in reports if not any(one.meets(pair) for pair in true)]
+    return [one for one in reports if not any(one.overlaps(pair) for pair in true)]
 
 
 def clean_line(words: int, scripts: Sequence[str], reports: Sequence[Pair]) -> dict[str, Any]:

@@ -29,7 +29,7 @@ def write_fates(fates: Sequence[Fate], file: Path) -> None:
         for fate in fates:
             case = fate.case
             for number, pair in enumerate(case.pairs):
-                meeting = sum(one.meets(pair) for one in fate.reports)
+                meeting = sum(one.overlaps(pair) for one in fate.reports)
                 writer.writerow([
                     case.file, case.script.way, case.script.length, number, pair.start, pair.end,
                     pair.work, case.planted.work.file.stem, pair.work_start, pair.work_end,

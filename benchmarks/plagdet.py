@@ -1,15 +1,27 @@
 """Precision, recall, granularity and PlagDet of reported passages, over characters.
 
 As Potthast, Stein, Barrón-Cedeño and Rosso define them (An Evaluation Framework for Plagiarism
-Detection, COLING 2010). A case or a detection is a stretch of a script and a stretch of a work,
-taken together as a set of characters of both. A detection counts for a case only if it meets it on
-both sides. With S the cases, R the detections and s ⊓ r = s ∩ r if r meets s on both sides, else
-nothing:
+Detection, COLING 2010). A case (a planted passage) or a detection (a reported one) is a span of a
+script and a span of a work, taken together as a set of characters of both. A detection counts for a
+case only if it overlaps it on both sides. With S the cases, R the detections and s ⊓ r = s ∩ r if r
+overlaps s on both sides, else empty:
 
     macro precision = 1/|R| Σ_r |∪_s (s ⊓ r)| / |r|     macro recall = 1/|S| Σ_s |∪_r (s ⊓ r)| / |s|
     micro precision = |∪ (s ⊓ r)| / |∪ r|                micro recall = |∪ (s ⊓ r)| / |∪ s|
-    granularity = mean number of detections that meet a case, over the cases that are met at all
+    granularity = mean number of detections that overlap a case, over the cases detected at all
     PlagDet = F1(precision, recall) / log2(1 + granularity)
+
+A worked example, spans in characters. Two cases in one script, each of 100 + 100 characters:
+
+    case 1       script 0-100,   work 0-100      detected in two parts
+    case 2       script 300-400, work 500-600    not detected
+    detection 1  script 0-50,    work 0-50       100 characters, all of them in case 1
+    detection 2  script 60-110,  work 60-110     100 characters, 80 of them in case 1
+
+    macro precision  (100/100 + 80/100) / 2 = 0.9       macro recall  (180/200 + 0/200) / 2 = 0.45
+    micro precision  180 / 200 = 0.9                    micro recall  180 / 400 = 0.45
+    granularity      2 detections / 1 detected case = 2
+    PlagDet          F1(0.9, 0.45) / log2(1 + 2) = 0.6 / 1.585 = 0.379
 """
 
 from __future__ import annotations
@@ -24,10 +36,10 @@ Interval = tuple[int, int]
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """A stretch of a script beside a stretch of a work: a planted passage, or a reported one.
+    """A span of a script and a span of a work: a planted passage, or a reported one.
 
     Attributes:
-        script, work: which two texts.
+        script, work: names of the two texts.
         start, end: in the script, in characters, half open.
         work_start, work_end: in the work.
     """
@@ -44,7 +56,7 @@ class Pair:
         """Characters of both sides."""
         return self.end - self.start + self.work_end - self.work_start
 
-    def meets(self, other: Pair) -> bool:
+    def overlaps(self, other: Pair) -> bool:
         """Whether the two share a character in the script and one in the work."""
         return (
             self.script == other.script
@@ -61,8 +73,8 @@ class PlagDet:
     Attributes:
         precision, recall: macro averages: each detection, and each case, counts the same.
         micro_precision, micro_recall: over all characters together.
-        granularity: 1 if every case that was met was met by one detection.
-        cases, met, detections: counts.
+        granularity: mean number of detections of a detected case; 1 is best.
+        cases, met, detections: counts; `met` are the cases that any detection overlaps.
     """
 
     precision: float
@@ -92,10 +104,10 @@ def plagdet(precision: float, recall: float, granularity: float) -> float:
     return 2 * precision * recall / (precision + recall) / log2(1 + granularity)
 
 
-def covered(stretches: Iterable[Interval]) -> int:
-    """Characters in the union of the stretches."""
+def covered(spans: Iterable[Interval]) -> int:
+    """Number of characters in the union of the spans."""
     total, reach = 0, 0
-    for start, end in sorted(stretches):
+    for start, end in sorted(spans):
         total += max(0, end - max(start, reach))
         reach = max(reach, end)
     return total
@@ -109,57 +121,57 @@ def _common(one: Pair, other: Pair) -> tuple[Interval, Interval]:
 
 
 def _share(one: Pair, others: Sequence[Pair]) -> float:
-    """|∪ (one ⊓ others)| / |one|, all of `others` known to meet it."""
+    """|∪ (one ⊓ others)| / |one|, all of `others` known to overlap it."""
     both = [_common(one, other) for other in others]
     return (covered(a for a, _ in both) + covered(b for _, b in both)) / one.size
 
 
 class _Characters:
-    """A set of characters of texts: the union of what is put in."""
+    """A set of characters of texts: the union of the spans added."""
 
     def __init__(self) -> None:
         self._of: dict[tuple[str, str], list[Interval]] = defaultdict(list)
 
-    def add(self, pair: Pair, mine: Interval, theirs: Interval) -> None:
-        self._of["script", pair.script].append(mine)
-        self._of["work", pair.work].append(theirs)
+    def add(self, pair: Pair, in_script: Interval, in_work: Interval) -> None:
+        self._of["script", pair.script].append(in_script)
+        self._of["work", pair.work].append(in_work)
 
     def __len__(self) -> int:
-        return sum(covered(stretches) for stretches in self._of.values())
+        return sum(covered(spans) for spans in self._of.values())
 
 
 def _union(pairs: Iterable[Pair]) -> _Characters:
-    found = _Characters()
+    characters = _Characters()
     for one in pairs:
-        found.add(one, (one.start, one.end), (one.work_start, one.work_end))
-    return found
+        characters.add(one, (one.start, one.end), (one.work_start, one.work_end))
+    return characters
 
 
-def measured(cases: Sequence[Pair], detections: Sequence[Pair]) -> PlagDet:
-    """The measures of `detections` against `cases`; no stretch may be empty.
+def measure(cases: Sequence[Pair], detections: Sequence[Pair]) -> PlagDet:
+    """The measures of `detections` against `cases`; no span may be empty.
 
-    Without cases recall is 1, without detections precision is 1 if there are no cases and else 0:
-    nothing reported of something is worth nothing. Granularity is 1 where no case is met.
+    Without cases recall is 1. Without detections precision is 1 if there are no cases either, else
+    0. Granularity is 1 if no case is detected.
 
     Raises:
-        ValueError: if a stretch is empty or ends before it starts.
+        ValueError: if a span is empty or ends before it starts.
     """
     for pair in (*cases, *detections):
         if pair.start >= pair.end or pair.work_start >= pair.work_end:
-            raise ValueError(f"an empty stretch: {pair}")
+            raise ValueError(f"an empty span: {pair}")
     by_texts: dict[tuple[str, str], list[int]] = defaultdict(list)
-    for place, found in enumerate(detections):
-        by_texts[found.script, found.work].append(place)
+    for number, detection in enumerate(detections):
+        by_texts[detection.script, detection.work].append(number)
     of_case: list[list[Pair]] = []
     of_detection: list[list[Pair]] = [[] for _ in detections]
     common = _Characters()
     for case in cases:
-        these = [p for p in by_texts[case.script, case.work] if detections[p].meets(case)]
-        of_case.append([detections[place] for place in these])
-        for place in these:
-            of_detection[place].append(case)
-            common.add(case, *_common(case, detections[place]))
-    met = [len(these) for these in of_case if these]
+        numbers = [n for n in by_texts[case.script, case.work] if detections[n].overlaps(case)]
+        of_case.append([detections[number] for number in numbers])
+        for number in numbers:
+            of_detection[number].append(case)
+            common.add(case, *_common(case, detections[number]))
+    met = [len(overlapping) for overlapping in of_case if overlapping]
     shared, every_case, every_detection = len(common), len(_union(cases)), len(_union(detections))
     nothing = 0.0 if cases else 1.0
     return PlagDet(

@@ -1,6 +1,7 @@
-"""Quality figures on a user's own labelled pairs, judged exactly as `clearance screen` judges.
+"""`clearance evaluate`: screens a user's labelled assets and measures how well that went.
 
-What each figure means to a reader: docs/evaluate.md.
+The assets are screened exactly as `clearance screen` does it. What each metric means:
+docs/evaluate.md.
 """
 
 from __future__ import annotations
@@ -17,14 +18,6 @@ from pipeline.core.environment import environment
 from pipeline.core.errors import ManifestError
 from pipeline.core.records import Band, Kind
 from pipeline.core.wording.terms import count
-from pipeline.evaluation.figures import (
-    Figures,
-    Pair,
-    cautions_of,
-    figures_of,
-    pairs_of_assets,
-    why_not,
-)
 from pipeline.evaluation.files import (
     EVALUATION,
     NAMES,
@@ -35,10 +28,18 @@ from pipeline.evaluation.files import (
     check_writable,
     csv_bytes,
     json_bytes,
-    write_whole,
+    write_all,
 )
 from pipeline.evaluation.labels import JudgedLabel, LabelledAsset, read_labels
-from pipeline.evaluation.plots import Ranked, precision_recall_png, reliability_png
+from pipeline.evaluation.plots import Ranking, precision_recall_png, reliability_png
+from pipeline.evaluation.quality import (
+    Pair,
+    QualityMetrics,
+    cautions_of,
+    pairs_of_assets,
+    quality_metrics,
+    reason_not_found,
+)
 from pipeline.evaluation.recalibrate import Recalibrated, check_enough, recalibrate
 from pipeline.runtime.progress import Progress, silent
 from pipeline.screening.config import Config, load_config
@@ -49,24 +50,24 @@ from reference_index.store import ReferenceIndex
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What `clearance evaluate` found.
+    """The result of `clearance evaluate`.
 
     Attributes:
-        figures: by `all` and, for each kind that there is, its name.
+        metrics: of all assets by `all`, and of each kind by its name.
         pairs: every pair, by asset in the order of the labels, the strongest first.
         not_judged: by path of an asset that no stage could judge, why not.
-        about: what was judged with what: labels, index, configuration, code.
+        about: the inputs: labels, index, configuration, code.
         not_run: by stage name, why it ran for no asset.
-        other_weights: stages whose weights are not those of the calibration.
-        cautions: sentences on how far the figures can be trusted.
-        out: the folder that the results were written to, None if none was asked for.
+        other_weights: stages whose model weights differ from those of the calibration.
+        cautions: sentences on how far the metrics can be trusted.
+        out: the folder of the results, or None.
         results: names of the files in it.
-        calibrated: the new calibration, None if none was asked for.
-        calibration_file: where it was written.
-        refused: why none could be fitted though it was asked for; empty if it was.
+        calibrated: the new calibration, or None.
+        calibration_file: its file, or None.
+        refused: why no calibration could be fitted though one was requested, else empty.
     """
 
-    figures: Mapping[str, Figures]
+    metrics: Mapping[str, QualityMetrics]
     pairs: tuple[Pair, ...]
     not_judged: Mapping[str, str]
     about: Mapping[str, Any]
@@ -85,8 +86,8 @@ class Evaluation:
         return tuple(pair for pair in self.pairs if pair.copy and not pair.found)
 
     def to_json(self) -> dict[str, Any]:
-        """What evaluation.json holds: the same inputs give the same."""
-        of_kinds = {name: asdict(its) for name, its in self.figures.items()}
+        """The content of evaluation.json; the same inputs give the same bytes."""
+        of_kinds = {name: asdict(metrics) for name, metrics in self.metrics.items()}
         return {
             "all": of_kinds.pop("all"),
             "kinds": of_kinds,
@@ -103,7 +104,7 @@ class Evaluation:
         }
 
     def summary(self) -> dict[str, Any]:
-        """What `clearance evaluate --json` prints."""
+        """The object that `clearance evaluate --json` prints."""
         return {
             **self.to_json(),
             "out": None if self.out is None else str(self.out),
@@ -124,18 +125,18 @@ def evaluate(
     calibrate: Path | None = None,
     progress: Progress = silent,
 ) -> Evaluation:
-    """Judges every labelled asset against the index and says how well it went.
+    """Screens every labelled asset against the index and measures the result.
 
-    Where the labels prove too few for a calibration only once they are judged, the figures are
-    given nevertheless, and `refused` says it.
+    If the labels turn out to be too few for a calibration only once they are screened, the metrics
+    are returned nevertheless, and `refused` says why.
 
     Args:
         labels: a CSV of labelled pairs (`pipeline.evaluation.labels`).
         index_path: the reference index.
         config: as for `screen`.
-        out: folder for evaluation.json, pairs.csv and two pictures; None writes nothing.
+        out: folder for evaluation.json, pairs.csv and two plots; None writes nothing.
         calibrate: file for a calibration fitted to these pairs; None fits none.
-        progress: told of what is done.
+        progress: called after each asset.
 
     Raises:
         ManifestError: if the labels can't be used, or are too few to calibrate with.
@@ -158,13 +159,15 @@ def evaluate(
         check_enough(labelled)
     check_writable(path for path in (out, calibrate and calibrate.parent) if path is not None)
     runners = open_runners(index, settings.stage_settings)
-    judged = _judged(labelled, index, runners, settings, progress, "Judging")
+    judged = _screen_labelled(labelled, index, runners, settings, progress, "Judging")
     calibrated, refused = None, ""
     if calibrate is not None:
         try:
             calibrated = recalibrate(
                 judged,
-                lambda some, wide: _judged(some, index, wide, settings, progress, "Looking wider"),
+                lambda labels, wide_runners: _screen_labelled(
+                    labels, index, wide_runners, settings, progress, "Looking wider"
+                ),
                 runners,
                 settings,
                 about={
@@ -175,20 +178,20 @@ def evaluate(
                 },
             )
         except ManifestError as error:
-            refused = str(error)  # the figures are still worth having
-    figures = {"all": figures_of(judged)}
+            refused = str(error)  # the metrics are still worth having
+    metrics = {"all": quality_metrics(judged)}
     for kind in Kind:
         of_kind = [one for one in judged if one.row.asset.kind is kind]
         if of_kind:
-            figures[kind.value] = figures_of(of_kind)
+            metrics[kind.value] = quality_metrics(of_kind)
     weights = {name: spec.weights_sha256 for name, spec in index.specs.items()}
     used = settings.loaded_calibration
-    return _written(
+    return _write(
         Evaluation(
-            figures=figures,
+            metrics=metrics,
             pairs=tuple(pairs_of_assets(judged)),
             not_judged={
-                one.row.asset.asset_path: why_not(one)
+                one.row.asset.asset_path: reason_not_found(one)
                 for one in judged
                 if one.row.band is Band.NOT_SCREENED
             },
@@ -205,9 +208,11 @@ def evaluate(
                 "calibration_digest": used.digest(),
                 **environment(),
             },
-            not_run={b.name: b.absent.detail for b in runners if b.absent is not None},
+            not_run={
+                runner.name: runner.absent.detail for runner in runners if runner.absent is not None
+            },
             other_weights=tuple(used.other_weights(weights)),
-            cautions=(*_uncounted(judged, index, runners), *cautions_of(figures["all"])),
+            cautions=(*_uncounted(judged, index, runners), *cautions_of(metrics["all"])),
             out=out,
             results=() if out is None else NAMES,
             calibrated=calibrated,
@@ -220,7 +225,7 @@ def evaluate(
 def _uncounted(
     judged: Sequence[JudgedLabel], index: ReferenceIndex, runners: Sequence[StageRunner]
 ) -> tuple[str, ...]:
-    """A sentence on copies whose evidence is shown and not counted; none if there are none."""
+    """A sentence on labelled copies whose evidence is not counted for the rights of the works."""
     rights = {work.work_id: work.rights.strip().lower() for work in index.works}
     pairs, kinds = 0, set()
     for runner in runners:
@@ -245,35 +250,35 @@ def _uncounted(
     )
 
 
-def _judged(
+def _screen_labelled(
     labelled: Sequence[LabelledAsset],
     index: ReferenceIndex,
     runners: list[StageRunner],
     config: Config,
     progress: Progress,
-    doing: str,
+    step: str,
 ) -> list[JudgedLabel]:
     judged = []
     rows = screen_assets((one.asset for one in labelled), index, runners, config)
     for label, one in zip(labelled, rows, strict=True):
         judged.append(JudgedLabel(label, one.row))
-        progress(doing, len(judged), len(labelled))
+        progress(step, len(judged), len(labelled))
     return judged
 
 
-def _written(done: Evaluation) -> Evaluation:
-    """Writes what was asked for; all of it is made before any of it is put in place."""
-    results = {} if done.out is None else _results(done)
-    if done.calibrated is not None and done.calibration_file is not None:
-        content = json_bytes(done.calibrated.calibration.model_dump(mode="json"))
-        write_whole(done.calibration_file.parent, {done.calibration_file.name: content})
-    if done.out is not None:
-        write_whole(done.out, results)
-    return done
+def _write(evaluation: Evaluation) -> Evaluation:
+    """Writes the requested files; all content is made before the first file is replaced."""
+    results = {} if evaluation.out is None else _results(evaluation)
+    if evaluation.calibrated is not None and evaluation.calibration_file is not None:
+        content = json_bytes(evaluation.calibrated.calibration.model_dump(mode="json"))
+        write_all(evaluation.calibration_file.parent, {evaluation.calibration_file.name: content})
+    if evaluation.out is not None:
+        write_all(evaluation.out, results)
+    return evaluation
 
 
-def _results(done: Evaluation) -> dict[str, bytes]:
-    pairs = done.pairs
+def _results(evaluation: Evaluation) -> dict[str, bytes]:
+    pairs = evaluation.pairs
     columns = {
         "asset": pa.array([p.asset for p in pairs], pa.string()),
         "kind": pa.array([p.kind.value for p in pairs], pa.string()),
@@ -284,23 +289,24 @@ def _results(done: Evaluation) -> dict[str, bytes]:
         "found": pa.array([p.found for p in pairs], pa.bool_()),
         "why": pa.array([p.why or None for p in pairs], pa.string()),
     }
-    tables = {name: its.table for name, its in done.figures.items() if name != "all"}
-    ranked = {
-        name: _ranked([p for p in pairs if name in ("all", p.kind.value)]) for name in done.figures
+    tables = {name: metrics.table for name, metrics in evaluation.metrics.items() if name != "all"}
+    rankings = {
+        name: _ranking([p for p in pairs if name in ("all", p.kind.value)])
+        for name in evaluation.metrics
     }
-    cuts = done.about["config"]["bands"]
+    cuts = evaluation.about["config"]["bands"]
     return {
-        EVALUATION: json_bytes(done.to_json()),
+        EVALUATION: json_bytes(evaluation.to_json()),
         PAIRS: csv_bytes(columns),
         RELIABILITY: reliability_png(tables),
-        PRECISION_RECALL: precision_recall_png(ranked, cuts),
+        PRECISION_RECALL: precision_recall_png(rankings, cuts),
     }
 
 
-def _ranked(pairs: Sequence[Pair]) -> Ranked:
-    found = [pair for pair in pairs if pair.risk is not None]
-    return Ranked(
-        np.array([pair.risk for pair in found], np.float64),
-        np.array([pair.copy for pair in found], np.bool_),
+def _ranking(pairs: Sequence[Pair]) -> Ranking:
+    with_evidence = [pair for pair in pairs if pair.risk is not None]
+    return Ranking(
+        np.array([pair.risk for pair in with_evidence], np.float64),
+        np.array([pair.copy for pair in with_evidence], np.bool_),
         sum(pair.copy for pair in pairs),
     )

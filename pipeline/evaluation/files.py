@@ -1,4 +1,4 @@
-"""The files of an evaluation: where they may lie, and how they are put in place."""
+"""The output files of an evaluation: their names, checks before any work, and writing them."""
 
 from __future__ import annotations
 
@@ -22,30 +22,30 @@ RELIABILITY = "reliability.png"
 PRECISION_RECALL = "precision_recall.png"
 
 NAMES = (EVALUATION, PAIRS, RELIABILITY, PRECISION_RECALL)
-"""Every file of an evaluation's results."""
+"""Every file of an evaluation's results, besides the calibration."""
 
 
 def check_targets(
     out: Path | None, calibration: Path | None, index: Path, inputs: Iterable[Path]
 ) -> None:
-    """Sees that nothing that is read would be written over, before any work is done.
+    """Checks, before any work is done, that no output would overwrite an input.
 
     Raises:
-        DropError: if a file can't be put where it is asked for.
+        DropError: if a file can't be written to the requested place.
     """
-    read = {path.resolve() for path in inputs}
-    written = [] if out is None else [out / name for name in NAMES]
-    for path in written if calibration is None else [*written, calibration]:
-        if path.resolve() in read:
+    input_files = {path.resolve() for path in inputs}
+    results = [] if out is None else [out / name for name in NAMES]
+    for path in results if calibration is None else [*results, calibration]:
+        if path.resolve() in input_files:
             raise DropError(
-                f"{path} is among what is to be judged, and would be overwritten; choose another "
+                f"{path} is one of the inputs and would be overwritten; choose another "
                 "place for the results."
             )
         if path.is_dir():
             raise DropError(f"{path} is a folder, and a file is to be written there.")
     if calibration is not None:
         _check_calibration(calibration, index)
-        if calibration.resolve() in {path.resolve() for path in written}:
+        if calibration.resolve() in {path.resolve() for path in results}:
             raise DropError(
                 f"{calibration} is a name among the results; choose another for the calibration."
             )
@@ -57,25 +57,25 @@ def _check_calibration(path: Path, index: Path) -> None:
         raise DropError(f"The calibration {path} must have a name that ends in .json.")
     if index.resolve() in place.parents:
         raise DropError(
-            f"The calibration {path} would lie inside the reference index {index}; choose a place "
+            f"The calibration {path} would be inside the reference index {index}; choose a place "
             "outside it."
         )
     if configs_folder().resolve() in place.parents:
         raise DropError(
-            f"The calibration {path} would lie among the configurations that come with Clearance; "
-            "choose a place of your own, beside your configuration."
+            f"The calibration {path} would be among the configurations that come with Clearance; "
+            "choose a place of your own, next to your configuration."
         )
     if path.exists():
         try:
             Calibration.load(path)
         except ConfigError as error:
             raise DropError(
-                f"{path} is there already and is no calibration; choose another name."
+                f"{path} exists and is not a calibration; choose another name."
             ) from error
 
 
 def json_bytes(value: Mapping[str, Any]) -> bytes:
-    """`value` as indented JSON, UTF-8."""
+    """`value` as indented JSON, UTF-8; lone surrogates are escaped."""
     text = json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False)
     return text.encode("utf-8", "backslashreplace") + b"\n"
 
@@ -88,37 +88,40 @@ def csv_bytes(columns: Mapping[str, pa.Array]) -> bytes:
 
 
 def check_writable(folders: Iterable[Path]) -> None:
-    """Makes folders that are not there, and sees that files can be written to them.
+    """Creates missing folders and checks that files can be written to them.
 
     Raises:
-        DropError: if not; better at once than after an hour's judging.
+        DropError: if not: now, rather than after an hour of screening.
     """
     for folder in folders:
-        write_whole(folder, {"clearance": b""}, keep=False)
+        write_all(folder, {"clearance": b""}, keep=False)
 
 
-def write_whole(folder: Path, files: Mapping[str, bytes], *, keep: bool = True) -> None:
-    """Writes files into `folder`, made if it is not there: all of them, or none.
+def write_all(folder: Path, files: Mapping[str, bytes], *, keep: bool = True) -> None:
+    """Writes files into `folder`, created if missing: all of them, or none.
 
-    Without `keep` they are written under other names and taken away again.
+    Args:
+        folder: where they go.
+        files: contents by name.
+        keep: if false, only temporary files are written, and removed again.
 
     Raises:
-        DropError: if they can't be written; files of these names that were there are whole.
+        DropError: if they can't be written; earlier files of these names are unchanged.
     """
-    partial: dict[Path, Path] = {}
+    final_paths: dict[Path, Path] = {}
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name, content in files.items():
             temporary = temporary_path(folder / name)
-            partial[temporary] = folder / name
+            final_paths[temporary] = folder / name
             with new_file(temporary) as file:
                 file.write(content)
-        for temporary, path in partial.items() if keep else ():
+        for temporary, path in final_paths.items() if keep else ():
             temporary.replace(path)
     except OSError as error:
         raise DropError(
             f"Results can't be written to {folder} ({error.strerror or error}); name another place."
         ) from error
     finally:
-        for temporary in partial:
+        for temporary in final_paths:
             temporary.unlink(missing_ok=True)

@@ -1,7 +1,27 @@
-"""Quality figures from labelled pairs: how well scores rank, and whether risks mean what they say.
+"""Quality metrics over labelled pairs: µAP and recall of a ranking, calibration of risks.
 
-A labelled pair is an asset and a work, with a score (or a risk) and whether the asset was copied
-from the work. Pairs that a search never returned count too: as positives that were missed.
+A labelled pair is an asset and a work, with a score (or a risk, in [0, 1]) and whether the asset
+was copied from the work. Copies that a search never returned count too, as missed positives. A
+worked example: four copies, of which the search returned three, and one pair that is not a copy.
+
+    score   copy   hits / pairs so far = precision   hits / 4 = recall   gain in recall
+     0.9     yes            1 / 1 = 1.00                  0.25                0.25
+     0.8     no     \
+     0.8     yes    /       2 / 3 = 0.67                  0.50                0.25
+     0.3     yes            3 / 4 = 0.75                  0.75                0.25
+
+    µAP                          0.25 x 1.00 + 0.25 x 0.67 + 0.25 x 0.75 = 0.604
+    recall at precision 0.7      0.75, the recall of the largest prefix with precision >= 0.7
+    recall at precision 0.9      0.25
+
+Equal scores enter together, so the order of the input doesn't matter. The copy that was never
+returned keeps the recall at 0.75 and the µAP at most at 0.75.
+
+The scores taken as risks, in two bins: below 0.5 one pair of risk 0.3, a copy; from 0.5 on three
+pairs of mean risk 0.833, of which 2 / 3 are copies.
+
+    expected calibration error   1/4 x |0.3 - 1| + 3/4 x |0.833 - 0.667| = 0.300
+    Brier score                  ((0.9 - 1)^2 + 0.8^2 + (0.8 - 1)^2 + (0.3 - 1)^2) / 4 = 0.295
 """
 
 from __future__ import annotations
@@ -12,7 +32,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 LOWEST_RISK = 1e-12
-"""Risks are kept this far from 0 and 1 in the log loss, which is infinite there."""
+"""Risks are clipped to this distance from 0 and 1 in the log loss, which is infinite there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,9 +41,9 @@ class ReliabilityRow:
 
     Attributes:
         low, high: bounds of the bin's risks; half open, the last bin closed.
-        pairs: how many pairs fell into it.
-        mean_risk: what was said of them, on average.
-        copies: the share of them that were copies.
+        pairs: number of pairs in it.
+        mean_risk: their mean risk.
+        copies: the share of them that are copies.
     """
 
     low: float
@@ -55,16 +75,16 @@ def _checked(
 def precision_recall(
     scores: ArrayLike, labels: ArrayLike, positives: int | None = None
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Precision and recall after each distinct score, highest first; equal scores stand or fall
-    together, so that the order of the input never matters.
+    """Precision and recall, each (m,), after each of the m distinct scores, highest first.
 
-    Arguments and errors as in `micro_average_precision`.
+    Equal scores enter together, so the order of the input doesn't matter. Arguments and errors as
+    in `micro_average_precision`.
     """
     values, truth = _checked(scores, labels)
-    found = int(truth.sum())
-    total = found if positives is None else positives
-    if total < found:
-        raise ValueError(f"{found} labels are true, more than the {total} positives there are")
+    returned = int(truth.sum())
+    total = returned if positives is None else positives
+    if total < returned:
+        raise ValueError(f"{returned} labels are true, more than the {total} positives there are")
     if total == 0:
         raise ValueError("there is no true pair, so precision and recall have no meaning")
     order = np.argsort(-values, kind="stable")
@@ -86,7 +106,8 @@ def micro_average_precision(
     Args:
         scores: (n,), higher is stronger.
         labels: (n,), true where the pair is a copy.
-        positives: all true pairs, those never returned included; by default those in `labels`.
+        positives: number of all copies, those never returned included; by default of those in
+            `labels`.
 
     Raises:
         ValueError: if shapes differ, a score is not finite, or there is no true pair.
@@ -120,19 +141,19 @@ def log_loss(risks: ArrayLike, labels: ArrayLike) -> float:
     values, truth = _checked(risks, labels, risks=True)
     if not values.size:
         return float("nan")
-    kept = np.clip(values, LOWEST_RISK, 1.0 - LOWEST_RISK)
-    return float(-np.mean(np.where(truth, np.log(kept), np.log1p(-kept))))
+    clipped = np.clip(values, LOWEST_RISK, 1.0 - LOWEST_RISK)
+    return float(-np.mean(np.where(truth, np.log(clipped), np.log1p(-clipped))))
 
 
 def reliability_table(
     risks: ArrayLike, labels: ArrayLike, bins: int = 10
 ) -> tuple[ReliabilityRow, ...]:
-    """What was said against what was so, in `bins` bins of equal width; empty bins are left out.
+    """Mean risk and share of copies in `bins` bins of equal width; empty bins are left out.
 
     Args:
         risks: (n,) in [0, 1].
         labels: (n,), true where the pair is a copy.
-        bins: how many.
+        bins: number of bins.
 
     Raises:
         ValueError: if shapes differ, a risk lies outside [0, 1], or `bins` is below 1.
@@ -141,16 +162,16 @@ def reliability_table(
     if bins < 1:
         raise ValueError(f"bins must be at least 1, and is {bins}")
     edges = np.linspace(0.0, 1.0, bins + 1)
-    place = np.clip(np.searchsorted(edges, values, side="right") - 1, 0, bins - 1)
+    bin_of = np.clip(np.searchsorted(edges, values, side="right") - 1, 0, bins - 1)
     return tuple(
         ReliabilityRow(
             float(edges[b]),
             float(edges[b + 1]),
-            int(np.sum(place == b)),
-            float(values[place == b].mean()),
-            float(truth[place == b].mean()),
+            int(np.sum(bin_of == b)),
+            float(values[bin_of == b].mean()),
+            float(truth[bin_of == b].mean()),
         )
-        for b in np.unique(place)
+        for b in np.unique(bin_of)
     )
 
 
@@ -168,10 +189,9 @@ def expected_calibration_error(risks: ArrayLike, labels: ArrayLike, bins: int = 
 
 
 def largest_share(hits: int, of: int, confidence: float = 0.95) -> float:
-    """The largest share that `hits` out of `of` leaves possible, at this confidence.
+    """Upper bound of the share from which `hits` out of `of` were drawn, at this confidence.
 
-    One-sided upper bound of Clopper and Pearson 1934 (Biometrika 26). None hit of 59 leaves 0.05
-    possible; of none at all, everything is possible (1.0).
+    One-sided, by Clopper and Pearson 1934 (Biometrika 26): 0.05 for 0 hits of 59, 1.0 for 0 of 0.
 
     Raises:
         ValueError: if `hits` is not between 0 and `of`, or `confidence` not between 0 and 1.
@@ -186,7 +206,8 @@ def largest_share(hits: int, of: int, confidence: float = 0.95) -> float:
 def likely_shares(hits: int, of: int) -> tuple[float, float]:
     """The 95 % interval for the share that `hits` out of `of` were drawn from.
 
-    Wilson 1927 (JASA 22): it stays in [0, 1] and is fair for few. (0.0, 1.0) of none.
+    Wilson 1927 (JASA 22): it stays within [0, 1] and holds for few draws too. (0.0, 1.0) if `of`
+    is 0.
     """
     if not of:
         return 0.0, 1.0
@@ -194,5 +215,5 @@ def likely_shares(hits: int, of: int) -> tuple[float, float]:
     share, spread = hits / of, z * z / of
     middle = (share + spread / 2) / (1 + spread)
     half = z / (1 + spread) * float(np.sqrt(share * (1 - share) / of + spread / (4 * of)))
-    # At none and at all the bound is 0 and 1 but for rounding.
+    # For 0 hits and for all, the bounds are exactly 0 and 1; rounding would miss them.
     return (middle - half if hits else 0.0), (middle + half if hits < of else 1.0)

@@ -1,6 +1,6 @@
-"""Quality figures as pictures: a reliability curve, and precision against recall.
+"""Plots of an evaluation: reliability curves, and precision against recall.
 
-matplotlib is imported inside the functions, and draws without a screen.
+matplotlib is imported inside the functions, and draws without a display.
 """
 
 from __future__ import annotations
@@ -32,17 +32,17 @@ MARKS: tuple[dict[str, Any], ...] = (
     {"marker": "^", "markersize": 7, **HOLLOW},
     {"marker": "s", "markersize": 12, **HOLLOW},
 )
-"""Of the bands' cuts, in the order of their names; one shows inside the other."""
+"""Markers of the bands' cuts, in the order of their names; where both coincide, both show."""
 
-DOTTED = 60
-"""Thresholds up to which each is drawn as a point."""
+MOST_POINTS = 60
+"""A curve of more thresholds is drawn without a marker for each."""
 
 DPI = 130
 
 
 @dataclass(frozen=True)
-class Ranked:
-    """Pairs with evidence, and how many copies there are with and without.
+class Ranking:
+    """The pairs with evidence, and the number of all labelled copies.
 
     Attributes:
         risks: float64 (n,).
@@ -56,7 +56,7 @@ class Ranked:
 
 
 def reliability_png(tables: Mapping[str, Sequence[ReliabilityRow]]) -> bytes:
-    """The reliability of each kind: what was said against what was so, with how many pairs.
+    """The reliability curve of each kind: risk against the share of copies, and a histogram.
 
     Args:
         tables: by kind, its reliability table; kinds without a pair are left out.
@@ -88,15 +88,15 @@ def _reliability(axes: Axes, name: str, table: Sequence[ReliabilityRow]) -> None
     axes.plot(
         [0, 1], [0, 1], color=GREY, linewidth=1, linestyle=(0, (4, 3)), label="as it should be"
     )
-    said = [row.mean_risk for row in table]
-    were = [row.copies for row in table]
+    risks = [row.mean_risk for row in table]
+    shares = [row.copies for row in table]
     bounds = [likely_shares(_copies(row), row.pairs) for row in table]
     axes.errorbar(
-        said,
-        were,
+        risks,
+        shares,
         yerr=[
-            [max(0.0, w - low) for w, (low, _) in zip(were, bounds, strict=True)],
-            [max(0.0, high - w) for w, (_, high) in zip(were, bounds, strict=True)],
+            [max(0.0, share - low) for share, (low, _) in zip(shares, bounds, strict=True)],
+            [max(0.0, high - share) for share, (_, high) in zip(shares, bounds, strict=True)],
         ],
         color=COPY,
         marker="o",
@@ -117,10 +117,10 @@ def _histogram(axes: Axes, table: Sequence[ReliabilityRow]) -> None:
     width = np.array([row.high - row.low for row in table])
     copies = np.array([_copies(row) for row in table])
     pairs = np.array([row.pairs for row in table])
-    shown: dict[str, Any] = {"width": 0.86 * width, "align": "center"}
-    axes.bar(left + width / 2, copies, color=COPY, label="copies", **shown)
+    style: dict[str, Any] = {"width": 0.86 * width, "align": "center"}
+    axes.bar(left + width / 2, copies, color=COPY, label="copies", **style)
     axes.bar(
-        left + width / 2, pairs - copies, bottom=copies, color=NO_COPY, label="not copies", **shown
+        left + width / 2, pairs - copies, bottom=copies, color=NO_COPY, label="not copies", **style
     )
     for x, number in zip(left + width / 2, pairs, strict=True):
         axes.annotate(
@@ -138,14 +138,14 @@ def _copies(row: ReliabilityRow) -> int:
     return round(row.pairs * row.copies)
 
 
-def precision_recall_png(ranked: Mapping[str, Ranked], cuts: Mapping[str, float]) -> bytes:
+def precision_recall_png(rankings: Mapping[str, Ranking], cuts: Mapping[str, float]) -> bytes:
     """Precision against recall over all thresholds of the risk.
 
     Args:
-        ranked: by `all` and kind, the pairs; those without a copy are left out.
+        rankings: by `all` and kind, the pairs; those without a copy are left out.
         cuts: by name of a band, the risk at which it begins; marked on the curves.
     """
-    drawn = {name: one for name, one in ranked.items() if one.positives and one.risks.size}
+    drawn = {name: one for name, one in rankings.items() if one.positives and one.risks.size}
     if len(drawn) == 2:  # `all` and one kind are the same curve
         drawn.pop("all", None)
     with _figure(6.6, 5.8) as figure:
@@ -158,7 +158,7 @@ def precision_recall_png(ranked: Mapping[str, Ranked], cuts: Mapping[str, float]
             precision, recall = precision_recall(one.risks, one.copies, one.positives)
             axes.plot(
                 recall, precision, color=colour, linewidth=1.8, markersize=4,
-                marker="." if len(recall) <= DOTTED else "",
+                marker="." if len(recall) <= MOST_POINTS else "",
                 label=f"{TITLES[name]} ({one.positives:,} copies)",
             )  # fmt: skip
             for (_, cut), mark in zip(sorted(cuts.items()), MARKS, strict=True):
@@ -175,7 +175,7 @@ def precision_recall_png(ranked: Mapping[str, Ranked], cuts: Mapping[str, float]
         return _png(figure)
 
 
-def _mark(axes: Axes, one: Ranked, cut: float, mark: Mapping[str, Any]) -> None:
+def _mark(axes: Axes, one: Ranking, cut: float, mark: Mapping[str, Any]) -> None:
     above = one.risks >= cut
     if above.any():
         hits = int(one.copies[above].sum())
@@ -184,7 +184,7 @@ def _mark(axes: Axes, one: Ranked, cut: float, mark: Mapping[str, Any]) -> None:
 
 @contextmanager
 def _figure(width: float, height: float) -> Iterator[Figure]:
-    """A figure in matplotlib's own style, whatever the machine's settings say."""
+    """A figure in matplotlib's default style, independent of the machine's configuration."""
     import matplotlib as mpl
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure

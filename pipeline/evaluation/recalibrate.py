@@ -1,7 +1,8 @@
-"""A calibration fitted to a user's own labelled pairs.
+"""`clearance evaluate --calibrate`: a calibration fitted to a user's own labelled pairs.
 
-Half of the works, with everything that the labels tie to them, fit the curves; the other half
-measures them. A kind of asset without labelled pairs keeps the model that it had.
+The works are split in half, with every asset that the labels connect to them: one half fits the
+curves (`pipeline.evaluation.fitting`), the other measures them. A kind of asset without labelled
+pairs keeps its model.
 """
 
 from __future__ import annotations
@@ -16,26 +17,45 @@ from pydantic import JsonValue
 from pipeline.core.errors import ManifestError
 from pipeline.core.records import Band, Kind
 from pipeline.core.wording.terms import count
-from pipeline.evaluation.fitting import RIDGE, Pairs, fitted, held_out, pairs_of, widened
+from pipeline.evaluation.fitting import (
+    RIDGE,
+    Pairs,
+    fit_model,
+    measure_held_out,
+    pairs_of,
+    widen_settings,
+)
 from pipeline.evaluation.labels import JudgedLabel, LabelledAsset
 from pipeline.risk.calibration import Calibration, HeldOut, KindModel
 from pipeline.screening.config import Config
 from pipeline.screening.stage_runner import StageRunner
 from pipeline.stages import STAGES, stage_title
 
-LEAST_COPIES = 20
-LEAST_WORKS = 10
-LEAST_STRANGERS = 20
-"""What a fit takes at least, of one kind. With so few it is rough, and its figures say so."""
 
-FEW_COPIES = 100
-"""Fewer to fit to, and a sentence says that the model is rough."""
+@dataclass(frozen=True)
+class MinimumLabels:
+    """How many labels of one kind a fit needs.
 
-LEAST_ON_A_SIDE = 5
-"""Copies, and strangers, that each half must have at least."""
+    With so few the curves are rough, and the metrics on the held-out half show it.
+
+    Attributes:
+        copies, works, distractors: in all: 20 copies of 10 works leave each half some 10 copies of
+            5 works.
+        per_half: copies, and distractors, in each half.
+        for_fine_curves: with fewer copies to fit to, a sentence says that the model is rough.
+    """
+
+    copies: int = 20
+    works: int = 10
+    distractors: int = 20
+    per_half: int = 5
+    for_fine_curves: int = 100
+
+
+MINIMUM = MinimumLabels()
 
 SEED = 1
-"""Of the deal of works to the two halves: the same labels are always dealt alike."""
+"""Of the split by work: the same labels always give the same halves."""
 
 FitKind = Literal[Kind.IMAGE, Kind.SCRIPT]
 """A kind of asset that has a model."""
@@ -43,20 +63,20 @@ FitKind = Literal[Kind.IMAGE, Kind.SCRIPT]
 KINDS: tuple[FitKind, ...] = (Kind.IMAGE, Kind.SCRIPT)
 NOUNS: Mapping[FitKind, str] = {Kind.IMAGE: "pictures", Kind.SCRIPT: "scripts"}
 
-JudgeWidely = Callable[[Sequence[LabelledAsset], list[StageRunner]], list[JudgedLabel]]
-"""Judges labelled assets with other runners than the run's."""
+ScreenWidely = Callable[[Sequence[LabelledAsset], list[StageRunner]], list[JudgedLabel]]
+"""Screens labelled assets with other runners than the run's."""
 
 
 @dataclass(frozen=True)
 class Recalibrated:
-    """A new calibration, and how it compares.
+    """A new calibration, compared with the one in use.
 
     Attributes:
         calibration: with a fitted model for each of `before`, the others as they were.
-        before: by fitted kind, how the calibration in use does on the very pairs that measure the
-            new one.
+        before: by fitted kind, metrics of the calibration in use on the pairs that measure the new
+            one.
         kept: kinds without labelled pairs, whose model was kept.
-        cautions: sentences on what the labels could not tell.
+        cautions: sentences on what the labels can't tell.
     """
 
     calibration: Calibration
@@ -65,25 +85,26 @@ class Recalibrated:
     cautions: tuple[str, ...]
 
     def to_json(self) -> dict[str, Any]:
-        """The figures on the pairs held out, without the curves."""
+        """The metrics on the held-out pairs, without the curves."""
         return {
             "digest": self.calibration.digest(),
             "kept": [kind.value for kind in self.kept],
             "cautions": list(self.cautions),
             "held_out": {kind.value: self._held_out(kind) for kind in self.before},
             "held_out_before": {
-                kind.value: its.model_dump(mode="json") for kind, its in self.before.items()
+                kind.value: held_out.model_dump(mode="json")
+                for kind, held_out in self.before.items()
             },
         }
 
     def _held_out(self, kind: FitKind) -> dict[str, Any]:
-        its = self.calibration.kinds[kind].held_out
-        return {} if its is None else its.model_dump(mode="json")
+        held_out = self.calibration.kinds[kind].held_out
+        return {} if held_out is None else held_out.model_dump(mode="json")
 
 
 @dataclass
 class Half:
-    """Labelled assets of one half, and the works that only this half may be paired with."""
+    """Labelled assets of one half, and the works that only they may be paired with."""
 
     assets: list[JudgedLabel]
     works: set[str]
@@ -94,13 +115,19 @@ class Half:
         return sum(len(one.label.copies) for one in self.assets)
 
     @property
-    def strangers(self) -> int:
-        """Assets that are copies of nothing."""
+    def distractors(self) -> int:
+        """Assets that are copies of no work."""
         return sum(not one.label.copies for one in self.assets)
 
 
-def check_enough(labelled: Sequence[LabelledAsset], of: str = "labelled") -> tuple[FitKind, ...]:
+def check_enough(
+    labelled: Sequence[LabelledAsset], participle: str = "labelled"
+) -> tuple[FitKind, ...]:
     """The kinds that can be fitted: all that have labelled assets.
+
+    Args:
+        labelled: the assets.
+        participle: what they are, for the message: "No picture is labelled".
 
     Raises:
         ManifestError: if a kind has too few of anything, or none has any.
@@ -108,25 +135,27 @@ def check_enough(labelled: Sequence[LabelledAsset], of: str = "labelled") -> tup
     kinds = tuple(k for k in KINDS if any(one.asset.kind is k for one in labelled))
     if not kinds:
         raise ManifestError(
-            f"No picture and no script is {of}, so there is nothing to fit a calibration to."
+            f"No picture and no script is {participle}, so there is nothing to fit a calibration "
+            "to."
         )
     for kind in kinds:
-        mine = [one for one in labelled if one.asset.kind is kind]
-        copies = sum(len(one.copies) for one in mine)
-        works = len({work for one in mine for work in one.copies})
-        strangers = sum(not one.copies for one in mine)
-        if copies < LEAST_COPIES or works < LEAST_WORKS or strangers < LEAST_STRANGERS:
+        of_kind = [one for one in labelled if one.asset.kind is kind]
+        copies = sum(len(one.copies) for one in of_kind)
+        works = len({work for one in of_kind for work in one.copies})
+        distractors = sum(not one.copies for one in of_kind)
+        if copies < MINIMUM.copies or works < MINIMUM.works or distractors < MINIMUM.distractors:
             raise ManifestError(
-                f"Too few {NOUNS[kind]} are {of} to fit a calibration: "
+                f"Too few {NOUNS[kind]} are {participle} to fit a calibration: "
                 f"{count(copies, 'copy', 'copies')} of {count(works, 'work')} and "
-                f"{count(strangers, 'stranger')}, and it takes {LEAST_COPIES} of {LEAST_WORKS} and "
-                f"{LEAST_STRANGERS}; label more of them{_or_leave_out(kind, kinds)}."
+                f"{count(distractors, 'distractor')}, and it takes {MINIMUM.copies} of "
+                f"{MINIMUM.works} and {MINIMUM.distractors}; label more of "
+                f"them{_or_leave_out(kind, kinds)}."
             )
     return kinds
 
 
 def _or_leave_out(kind: FitKind, kinds: Sequence[FitKind]) -> str:
-    """The other way out, where another kind is labelled that could be fitted alone."""
+    """The alternative in a message, if another kind could be fitted alone."""
     others = [NOUNS[other] for other in kinds if other is not kind]
     if not others:
         return ""
@@ -135,28 +164,28 @@ def _or_leave_out(kind: FitKind, kinds: Sequence[FitKind]) -> str:
 
 def recalibrate(
     judged: Sequence[JudgedLabel],
-    judge_widely: JudgeWidely,
+    screen_widely: ScreenWidely,
     runners: Sequence[StageRunner],
     config: Config,
     *,
     about: Mapping[str, JsonValue],
 ) -> Recalibrated:
-    """Fits a calibration.
+    """Fits a calibration to one half of the labels and measures it on the other.
 
     Args:
-        judged: every labelled asset, as the run judged it.
-        judge_widely: judges some of them again.
+        judged: every labelled asset with its row.
+        screen_widely: screens the half to fit again, under wider settings.
         runners: the run's.
         config: the run's.
-        about: what the new file should say of where its pairs came from.
+        about: the origin of the pairs, for the new file.
 
     Raises:
         ManifestError: if there are too few pairs, or they can't be split by work.
     """
-    # What no stage could judge says nothing of the evidence.
+    # Assets that no stage could judge tell nothing about evidence.
     usable = [one for one in judged if one.row.band is not Band.NOT_SCREENED]
     kinds = check_enough([one.label for one in usable], "labelled and could be judged")
-    settings = widened({runner.name: runner.settings for runner in runners})
+    settings = widen_settings({runner.name: runner.settings for runner in runners})
     wide = [replace(runner, settings=settings[runner.name]) for runner in runners]
     used = config.loaded_calibration
     models: dict[FitKind, KindModel] = {}
@@ -166,26 +195,26 @@ def recalibrate(
     for kind in kinds:
         halves = split([one for one in usable if one.row.asset.kind is kind])
         for half in halves:
-            if min(half.copies, half.strangers) < LEAST_ON_A_SIDE:
+            if min(half.copies, half.distractors) < MINIMUM.per_half:
                 raise ManifestError(
                     f"The labelled {NOUNS[kind]} can't be split in half by work: too many are tied "
                     "to one work, by being copies of it or of several works at once."
                 )
         to_fit, to_measure = halves
-        seen = judge_widely([one.label for one in to_fit.assets], wide)
-        ran = [b for b in runners if b.kind is kind and b.absent is None]
-        fit_on = _pairs(seen, to_fit, to_measure, ran)
+        widely_screened = screen_widely([one.label for one in to_fit.assets], wide)
+        ran = [runner for runner in runners if runner.kind is kind and runner.absent is None]
+        fit_on = _pairs(widely_screened, to_fit, to_measure, ran)
         measure_on = _pairs(to_measure.assets, to_measure, to_fit, ran)
         try:
-            models[kind] = fitted(fit_on, measure_on)
+            models[kind] = fit_model(fit_on, measure_on)
         except ValueError as error:
             raise ManifestError(
                 f"No calibration could be fitted to the labelled {NOUNS[kind]} ({error})."
             ) from error
-        before[kind] = held_out(used.kinds[kind], measure_on)
+        before[kind] = measure_held_out(used.kinds[kind], measure_on)
         cautions += _cautions(kind, models[kind], before[kind])
         counts[kind.value] = {
-            name: {"assets": len(half.assets), "copies": half.copies, "strangers": half.strangers}
+            name: {"assets": len(half.assets), "copies": half.copies, "strangers": half.distractors}
             for name, half in (("fitted", to_fit), ("held_out", to_measure))
         }
     return Recalibrated(
@@ -211,11 +240,11 @@ def recalibrate(
 
 
 def _pairs(
-    judged: Sequence[JudgedLabel], mine: Half, other: Half, runners: Sequence[StageRunner]
+    judged: Sequence[JudgedLabel], half: Half, other: Half, runners: Sequence[StageRunner]
 ) -> Pairs:
-    """The pairs of one half: its assets with its works, and with those that no label names."""
+    """The pairs of one half: its assets with its works and with works that no label names."""
     stored = frozenset[str]().union(*(runner.works for runner in runners))
-    works = (stored | mine.works) - other.works
+    works = (stored | half.works) - other.works
     return pairs_of(
         ((one.label.copies, one.row.outcomes) for one in judged),
         works,
@@ -224,48 +253,51 @@ def _pairs(
 
 
 def split(judged: Sequence[JudgedLabel]) -> tuple[Half, Half]:
-    """The two halves: what the labels tie together lies on one side.
+    """Two halves of about equal size, without a work or a file on both sides.
 
-    The order of the labels decides nothing but which of two equals is dealt first.
+    Largest groups first, each to the half that has fewer copies (or distractors). The order of the
+    labels only decides between equal groups.
     """
-    groups = _tied(judged)
+    groups = _connected(judged)
     order = np.random.default_rng(SEED).permutation(len(groups))
-    dealt = sorted((groups[place] for place in order), key=lambda g: (-g.copies, -g.strangers))
+    largest_first = sorted(
+        (groups[number] for number in order), key=lambda g: (-g.copies, -g.distractors)
+    )
     halves = (Half([], set()), Half([], set()))
-    for group in dealt:
+    for group in largest_first:
         by_copies = group.copies > 0
-        least = min(
+        smaller = min(
             halves,
-            key=lambda h: (h.copies, h.strangers) if by_copies else (h.strangers, h.copies),
+            key=lambda h: (h.copies, h.distractors) if by_copies else (h.distractors, h.copies),
         )
-        least.assets += group.assets
-        least.works |= group.works
+        smaller.assets += group.assets
+        smaller.works |= group.works
     return halves
 
 
-def _tied(judged: Sequence[JudgedLabel]) -> list[Half]:
-    """Groups of assets that share a work or their bytes, directly or through others.
+def _connected(judged: Sequence[JudgedLabel]) -> list[Half]:
+    """Groups of assets that share a work or their bytes, directly or through others (union-find).
 
-    In the order in which their first assets stand.
+    In the order of their first assets.
     """
-    leader: dict[str, str] = {}
+    parent: dict[str, str] = {}
 
-    def leads(name: str) -> str:
-        while leader.setdefault(name, name) != name:
-            leader[name] = name = leader[leader[name]]
+    def root(name: str) -> str:
+        while parent.setdefault(name, name) != name:
+            parent[name] = name = parent[parent[name]]
         return name
 
     names = []
-    for place, one in enumerate(judged):
+    for number, one in enumerate(judged):
         works = sorted({*one.label.copies, *one.label.others})
         content = one.row.asset.asset_id
-        own = [f"asset {place}", *(f"work {work}" for work in works)]
-        for name in own if content is None else [*own, f"bytes {content}"]:
-            leader[leads(name)] = leads(own[0])
-        names.append((own[0], works))
+        nodes = [f"asset {number}", *(f"work {work}" for work in works)]
+        for name in nodes if content is None else [*nodes, f"bytes {content}"]:
+            parent[root(name)] = root(nodes[0])
+        names.append((nodes[0], works))
     groups: dict[str, Half] = {}
     for one, (name, works) in zip(judged, names, strict=True):
-        group = groups.setdefault(leads(name), Half([], set()))
+        group = groups.setdefault(root(name), Half([], set()))
         group.assets.append(one)
         group.works.update(works)
     return list(groups.values())
@@ -273,25 +305,25 @@ def _tied(judged: Sequence[JudgedLabel]) -> list[Half]:
 
 def _cautions(kind: FitKind, model: KindModel, before: HeldOut) -> list[str]:
     counted = {term.stage for term in model.terms}
-    said = [
+    cautions = [
         f"No labelled pair had evidence of {stage_title(name)}, so it has no curve: what it finds "
         "goes to review and is not weighed."
         for name, stage in STAGES.items()
         if stage.kind is kind and name not in counted
     ]
-    if model.copies < FEW_COPIES:
-        said.append(
+    if model.copies < MINIMUM.for_fine_curves:
+        cautions.append(
             f"The model for {NOUNS[kind]} is fitted to {count(model.copies, 'copy', 'copies')} "
             "alone, so it is rough; with more labels it would be finer."
         )
     now = model.held_out.log_loss if model.held_out is not None else None
     if now is not None and before.log_loss is not None and now >= before.log_loss:
-        said.append(
+        cautions.append(
             f"For {NOUNS[kind]} the new model does no better on the works held out than the one in "
             f"use (log loss {now:.3f}, before {before.log_loss:.3f}): the one in use is to be "
             "preferred."
         )
-    return said
+    return cautions
 
 
 def ran_weights(runners: Iterable[StageRunner]) -> dict[str, str]:

@@ -66,7 +66,7 @@ def few(made):
     """Five pictures and two scripts, labelled.
 
     `hashes.yaml` beside them switches off what may find a likeness in drawn pictures. One picture
-    is a work's very file though labelled a stranger, one labelled copy shows something else, and
+    is a work's very file though labelled a distractor, one labelled copy shows something else, and
     one is broken.
     """
     folder, index = made
@@ -74,7 +74,7 @@ def few(made):
     shutil.copy(folder / "boat.png", folder / "drop" / "boat.png")
     shutil.copy(folder / "lamp.png", folder / "drop" / "lamp.png")
     Image.fromarray(picture(2001, 160)).save(folder / "drop" / "other.png")
-    Image.fromarray(picture(2002, 160)).save(folder / "drop" / "stranger.png")
+    Image.fromarray(picture(2002, 160)).save(folder / "drop" / "distractor.png")
     (folder / "drop" / "bro\u202eken.png").write_bytes(b"\x89PNG\r\n\x1a\nnothing")
     (folder / "drop" / "scene.txt").write_text((folder / "play.txt").read_text()[:900])
     (folder / "drop" / "new.txt").write_text(text(2, 200))
@@ -87,7 +87,7 @@ def few(made):
             ("drop/boat.png", "boat", ""),
             ("drop/lamp.png", "", ""),
             ("drop/other.png", "tree", "YES"),
-            ("drop/stranger.png", "lamp", "no"),
+            ("drop/distractor.png", "lamp", "no"),
             ("drop/bro\u202eken.png", "lamp", "1"),
             ("drop/scene.txt", "play", "true"),
             ("drop/new.txt", "", "0"),
@@ -125,7 +125,7 @@ def test_counts_are_those_of_the_labels(evaluated):
     assert sum(b["copies"] + b["strangers"] for b in everything["bands"].values()) == 7
 
 
-def test_false_flags_are_of_the_strangers_and_say_what_few_can_tell(evaluated):
+def test_false_flags_are_of_the_distractors_and_say_what_few_can_tell(evaluated):
     """One of two: P(at most one of two) is 1 - p², which is 0.05 at p = √0.95."""
     pictures = evaluated[0]["kinds"]["image"]
     for name in ("review", "escalate"):
@@ -175,7 +175,7 @@ def test_every_label_is_a_row_of_pairs_and_what_is_missed_says_why(evaluated):
     assert rows["drop/lamp.png", "lamp"]["copy"] == "false"
     missed = rows["drop/other.png", "tree"]
     assert (missed["copy"], missed["found"], missed["risk"]) == ("true", "false", "")
-    assert rows["drop/stranger.png", "lamp"]["copy"] == "false"
+    assert rows["drop/distractor.png", "lamp"]["copy"] == "false"
     broken = rows["drop/bro\\u202eken.png", "lamp"]
     assert (broken["asset_band"], broken["found"]) == ("not_screened", "false")
     assert "PNG" in broken["why"]
@@ -241,7 +241,7 @@ def test_the_terminal_tells_it_and_no_name_acts_on_it(few):
         "5,000 (1 of 2)",
         "Missed: 2 copies",
         "Not judged: 1 asset",
-        "Few strangers were judged",
+        "Few distractors were judged",
         "moves recall by",
     ):
         assert words in answer.stdout
@@ -296,7 +296,7 @@ def test_copies_whose_rights_are_not_counted_are_said_to_spoil_the_figures(tmp_p
     assert "not counted" not in told
 
 
-def test_strangers_alone_and_copies_alone_have_the_figures_that_they_can_have(few, tmp_path):
+def test_distractors_alone_and_copies_alone_have_the_figures_that_they_can_have(few, tmp_path):
     folder, index, _ = few
     labels = listed(tmp_path / "l.csv", [(folder / "drop" / "new.txt", "", "")])
     said = clearance("evaluate", labels, "--index", index, "--out", tmp_path / "o", "--json").json
@@ -414,7 +414,7 @@ def test_results_go_nowhere_that_would_harm(few, tmp_path):
         ("--out", index / "out", "inside the reference index"),
         ("--out", Path("/proc/nowhere"), "can't be written to /proc/nowhere"),
         ("--calibrate", tmp_path / "c.yaml", "ends in .json"),
-        ("--calibrate", tmp_path / "mine.json", "is no calibration"),
+        ("--calibrate", tmp_path / "mine.json", "is not a calibration"),
         ("--calibrate", tmp_path / "dir.json", "is a folder"),
         ("--calibrate", index / "c.json", "inside the reference index"),
         ("--calibrate", configs() / "default.json", "come with Clearance"),
@@ -436,7 +436,7 @@ def test_results_go_nowhere_that_would_harm(few, tmp_path):
 
 @pytest.fixture(scope="module")
 def scripts(made, tmp_path_factory):
-    """Two copies of each of twelve scripts, and twenty-two strangers."""
+    """Two copies of each of twelve scripts, and twenty-two distractors."""
     works, index = made
     folder = tmp_path_factory.mktemp("scripts")
     rows = []
@@ -500,9 +500,9 @@ def configs() -> Path:
 @pytest.mark.parametrize(
     ("keep", "says"),
     [
-        (lambda rows: rows[:24] + rows[24:43], "24 copies of 12 works and 19 strangers"),
-        (lambda rows: rows[5:], "19 copies of 10 works and 22 strangers"),
-        (lambda rows: rows[:18] + rows[24:], "18 copies of 9 works and 22 strangers"),
+        (lambda rows: rows[:24] + rows[24:43], "24 copies of 12 works and 19 distractors"),
+        (lambda rows: rows[5:], "19 copies of 10 works and 22 distractors"),
+        (lambda rows: rows[:18] + rows[24:], "18 copies of 9 works and 22 distractors"),
     ],
 )
 def test_too_few_labels_are_refused_before_any_work(scripts, tmp_path, keep, says):

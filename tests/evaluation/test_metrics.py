@@ -163,3 +163,12 @@ def test_likely_shares_are_the_roots_of_the_test_that_they_invert():
                 z = abs(hits / of - p) / math.sqrt(p * (1 - p) / of)
                 assert z == pytest.approx(1.959964, rel=1e-6)
     assert likely_shares(0, 0) == (0.0, 1.0)
+
+
+def test_the_worked_example_of_the_module_is_what_the_metrics_give():
+    scores, copies = [0.9, 0.8, 0.8, 0.3], [True, False, True, True]
+    assert micro_average_precision(scores, copies, 4) == pytest.approx(0.604, abs=0.0005)
+    assert recall_at_precision(scores, copies, 0.7, 4) == 0.75
+    assert recall_at_precision(scores, copies, 0.9, 4) == 0.25
+    assert expected_calibration_error(scores, copies, 2) == pytest.approx(0.3)
+    assert brier_score(scores, copies) == pytest.approx(0.295)

@@ -45,12 +45,12 @@ def test_each_asset_lies_on_one_side_with_its_works_and_its_doubles(labels):
 
 @PATIENT
 @given(st.lists(st.integers(1, 6), min_size=2, max_size=12), st.integers(0, 15))
-def test_the_halves_are_as_even_as_the_works_allow(copies, strangers):
+def test_the_halves_are_as_even_as_the_works_allow(copies, distractors):
     """Dealt largest first, the halves differ by no more than the largest work has copies."""
     labels = [({str(w)}, set(), None) for w, number in enumerate(copies) for _ in range(number)]
-    labels += [(set(), set(), None)] * strangers
+    labels += [(set(), set(), None)] * distractors
     first, second = split(judged(labels))
     assert abs(first.copies - second.copies) <= max(copies)
-    assert abs(first.strangers - second.strangers) <= 1
+    assert abs(first.distractors - second.distractors) <= 1
     again = split(judged(labels))
     assert [one.label for one in again[0].assets] == [one.label for one in first.assets]

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from pipeline.core.errors import ConfigError
 from pipeline.core.records import Kind
-from pipeline.evaluation.curves import Curve, fit
+from pipeline.evaluation.fitting import Curve, fit_curves
 from pipeline.evaluation.metrics import expected_calibration_error
 from pipeline.risk.calibration import Calibration, KindModel, Term, risk_of
 from pipeline.screening.config import configs_folder
@@ -144,7 +144,7 @@ def test_a_fit_finds_the_rates_that_made_the_data():
     truth = 1 / (1 + np.exp(-(4.0 - 0.9 * bits)))
     copied = rng.random(6000) < truth
     curve = Curve("outline", "bits", "lower", tuple(float(k) for k in range(11)))
-    model = fit({"bits": bits}, copied, [curve], without_evidence=(500, 5), ridge=0.01)
+    model = fit_curves({"bits": bits}, copied, [curve], without_evidence=(500, 5), ridge=0.01)
     assert model.prior == pytest.approx(math.log(5 / 495), abs=0.05)
     got = [
         risk_of(model.prior + sum(model.contributions({"outline": {"bits": b}}).values()))
@@ -163,7 +163,7 @@ def test_a_fit_stays_monotone_and_non_negative_where_the_data_are_not():
     cosine = np.array([0.5] * 40 + [0.7] * 40 + [0.9] * 40)
     copied = np.array([True, False] * 20 + [True] * 40 + [False] * 40)
     curve = Curve("likeness", "cosine", "higher", (0.5, 0.7, 0.9))
-    model = fit({"cosine": cosine}, copied, [curve], without_evidence=(10, 0), ridge=0.1)
+    model = fit_curves({"cosine": cosine}, copied, [curve], without_evidence=(10, 0), ridge=0.1)
     values = model.terms[0].values
     assert 0 <= values[0] <= values[1] == pytest.approx(values[2], abs=1e-3)
 
@@ -174,11 +174,11 @@ def test_correlated_measures_are_weighed_together_not_counted_twice():
     bits = rng.integers(0, 3, 3000).astype(float)
     copied = rng.random(3000) < np.array([0.9, 0.5, 0.1])[bits.astype(int)]
     knots = (0.0, 1.0, 2.0)
-    one = fit(
+    one = fit_curves(
         {"bits": bits}, copied, [Curve("outline", "bits", "lower", knots)],
         without_evidence=(100, 1), ridge=0.001,
     )  # fmt: skip
-    two = fit(
+    two = fit_curves(
         {"bits": bits, "more": bits}, copied,
         [Curve("outline", "bits", "lower", knots), Curve("outline", "more", "lower", knots)],
         without_evidence=(100, 1), ridge=0.001,
@@ -192,9 +192,13 @@ def test_correlated_measures_are_weighed_together_not_counted_twice():
 def test_a_fit_of_copies_alone_or_of_ragged_columns_is_refused():
     curve = Curve("outline", "bits", "lower", (0.0, 1.0))
     with pytest.raises(ValueError, match="copies and pairs that are not"):
-        fit({"bits": np.zeros(3)}, np.ones(3, bool), [curve], without_evidence=(2, 2), ridge=1)
+        fit_curves(
+            {"bits": np.zeros(3)}, np.ones(3, bool), [curve], without_evidence=(2, 2), ridge=1
+        )
     with pytest.raises(ValueError, match="one value for each pair"):
-        fit({"bits": np.zeros(2)}, np.ones(3, bool), [curve], without_evidence=(2, 0), ridge=1)
+        fit_curves(
+            {"bits": np.zeros(2)}, np.ones(3, bool), [curve], without_evidence=(2, 0), ridge=1
+        )
 
 
 def test_other_weights_are_named():

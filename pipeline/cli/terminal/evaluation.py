@@ -13,8 +13,8 @@ from pipeline.cli.terminal.tables import Column, band_text, print_line, print_pa
 from pipeline.core.records import Band
 from pipeline.core.wording.terms import count
 from pipeline.evaluation.evaluate import Evaluation
-from pipeline.evaluation.figures import Figures
 from pipeline.evaluation.files import EVALUATION, PAIRS
+from pipeline.evaluation.quality import QualityMetrics
 from pipeline.evaluation.recalibrate import Recalibrated
 from pipeline.risk.calibration import HeldOut
 from pipeline.stages import STAGES
@@ -28,14 +28,14 @@ TITLES: Mapping[str, str] = {
 LISTED = 10
 """Assets named under a heading."""
 
-_Cell = Callable[[Figures], str]
+_Cell = Callable[[QualityMetrics], str]
 
 
 def print_evaluation(done: Evaluation, console: Console) -> None:
     """Prints an evaluation and the paths of its files."""
-    console.print(_figures(done.figures))
+    console.print(_figures(done.metrics))
     console.print()
-    console.print(_bands(done.figures["all"]))
+    console.print(_bands(done.metrics["all"]))
     _print_list(
         f"Not judged: {count(len(done.not_judged), 'asset')}",
         [f"{path}: {why}" for path, why in done.not_judged.items()],
@@ -52,7 +52,7 @@ def print_evaluation(done: Evaluation, console: Console) -> None:
     for caution in done.cautions:
         print_line(console, caution, "yellow")
     not_run = {
-        stage: why for stage, why in done.not_run.items() if STAGES[stage].kind in done.figures
+        stage: why for stage, why in done.not_run.items() if STAGES[stage].kind in done.metrics
     }
     print_stages_not_run(not_run, done.other_weights, console)
     if done.calibrated is not None and done.calibration_file is not None:
@@ -64,13 +64,13 @@ def print_evaluation(done: Evaluation, console: Console) -> None:
         print_path(console, "Pictures", ", ".join(pictures))
 
 
-def _figures(figures: Mapping[str, Figures]) -> Table:
+def _figures(figures: Mapping[str, QualityMetrics]) -> Table:
     kinds = {name: of_kind for name, of_kind in figures.items() if name != "all"}
     columns = kinds if len(kinds) == 1 else figures
     rows: tuple[tuple[str, _Cell], ...] = (
         ("Assets", lambda f: f"{f.assets:,}"),
         ("  copies of a work", lambda f: f"{f.copied_assets:,}"),
-        ("  strangers", lambda f: f"{f.strangers:,}"),
+        ("  distractors", lambda f: f"{f.strangers:,}"),
         ("  that could not be judged", lambda f: f"{f.not_judged:,}"),
         ("Labelled copies (asset and work)", lambda f: f"{f.pairs:,}"),
         ("  with evidence", lambda f: f"{f.found:,}"),
@@ -79,7 +79,7 @@ def _figures(figures: Mapping[str, Figures]) -> Table:
         ("Recall at precision 0.90", lambda f: _share(f.recall_at_precision["0.90"])),
         ("Recall at precision 0.99", lambda f: _share(f.recall_at_precision["0.99"])),
         ("Recall at precision 1.00", lambda f: _share(f.recall_at_precision["1.00"])),
-        ("False flags per 10,000 strangers", lambda f: _rate(f, "review")),
+        ("False flags per 10,000 distractors", lambda f: _rate(f, "review")),
         ("  at escalate", lambda f: _rate(f, "escalate")),
         ("Calibration error", lambda f: _share(f.expected_calibration_error)),
         ("Brier score", lambda f: _share(f.brier)),
@@ -95,15 +95,15 @@ def _share(value: float | None) -> str:
     return "–" if value is None else f"{value:.3f}"
 
 
-def _rate(figures: Figures, name: str) -> str:
+def _rate(figures: QualityMetrics, name: str) -> str:
     flags = figures.false_flags[name]
     if flags.per_10_000 is None:
         return "–"
     return f"{flags.per_10_000:,.0f} ({flags.flagged:,} of {flags.of:,})"
 
 
-def _bands(figures: Figures) -> Table:
-    headings = ("Copies", "Right work first", "Strangers")
+def _bands(figures: QualityMetrics) -> Table:
+    headings = ("Copies", "Right work first", "Distractors")
     rows = []
     for band in Band:
         assets = figures.bands[band.value]

@@ -1,6 +1,6 @@
-"""The quality figures of labelled assets that were judged, and how far they can be trusted.
+"""Quality metrics of labelled assets that were screened, and warnings where they are uncertain.
 
-What each figure means to a reader: docs/evaluate.md.
+The formulas are in `pipeline.evaluation.metrics`; docs/evaluate.md explains each metric.
 """
 
 from __future__ import annotations
@@ -23,25 +23,25 @@ from pipeline.evaluation.metrics import (
 )
 
 PRECISIONS = (0.9, 0.99, 1.0)
-"""Precisions at which recall is told."""
+"""Precisions at which recall is reported."""
 
 FALSE_FLAGS = {"review": (Band.ESCALATE, Band.REVIEW), "escalate": (Band.ESCALATE,)}
-"""What counts as a flag: a band or above. `info` asks nothing of anyone."""
+"""Bands that count as a flag, by name: that band or above. `info` needs no action."""
 
 FEW_COPIES = 100
-FEW_STRANGERS = 1000
+FEW_DISTRACTORS = 1000
 FEW_PAIRS = 200
-"""Below these a sentence says how little the figures can tell."""
+"""Below these a sentence says how uncertain the metrics are."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """One asset and one work: found, or labelled, or both.
+    """One asset and one work: with evidence, or labelled, or both.
 
     Attributes:
-        asset: its path as the labels give it.
+        asset: its path as in the labels.
         kind: of the asset.
-        work_id: the work; None in the one row of an asset that has neither label nor evidence.
+        work_id: the work; None for an asset that has neither label nor evidence.
         risk: of the pair; None if no stage had evidence.
         asset_band: the band of the asset's row in a risk table.
         copy: whether the asset was copied from the work.
@@ -66,7 +66,7 @@ class BandCounts:
     Attributes:
         copies: that were copied from some work.
         right_work: of these, those whose strongest match is a work that they were copied from.
-        strangers: that were copied from none.
+        strangers: the distractors, copied from no work (the name of the stored key).
     """
 
     copies: int
@@ -76,12 +76,12 @@ class BandCounts:
 
 @dataclass(frozen=True, slots=True)
 class FalseFlags:
-    """Strangers in a band or above.
+    """Distractors in a band or above.
 
     Attributes:
-        flagged, of: strangers flagged, of all strangers that could be judged.
-        per_10_000: the same as a rate; None without strangers.
-        at_most_per_10_000: the largest rate that these counts leave possible, at 95 % confidence.
+        flagged, of: distractors flagged, of all distractors that could be judged.
+        per_10_000: the same as a rate; None without distractors.
+        at_most_per_10_000: upper bound of the rate at 95 % confidence.
     """
 
     flagged: int
@@ -91,16 +91,18 @@ class FalseFlags:
 
 
 @dataclass(frozen=True, slots=True)
-class Figures:
-    """The figures of some labelled assets. Those that have no meaning are None.
+class QualityMetrics:
+    """The metrics of some labelled assets; None where one is undefined.
+
+    The names of the fields are keys of evaluation.json.
 
     Attributes:
-        assets, copied_assets, strangers: assets, those that are copies, those that are none.
+        assets, copied_assets, strangers: all assets, the copies, the distractors.
         not_judged: assets that no stage could judge.
         pairs: labelled copies, an asset and a work each.
         found: of these, those with evidence.
         pairs_with_evidence: copies or not.
-        micro_average_precision: over the pairs with evidence; a copy not found is missed recall.
+        micro_average_precision: over the pairs with evidence; copies without evidence lower recall.
         recall_at_precision: by precision, such as `0.99`.
         bands: by band, the assets in it.
         false_flags: by `review` and `escalate`.
@@ -125,7 +127,7 @@ class Figures:
 
 
 def pairs_of_assets(judged: Iterable[JudgedLabel]) -> Iterator[Pair]:
-    """Every pair that was found or labelled; an asset with neither has one without a work."""
+    """Every pair with evidence or a label; an asset with neither has one pair without a work."""
     for one in judged:
         row, label = one.row, one.label
         path, kind = row.asset.asset_path, row.asset.kind
@@ -135,7 +137,7 @@ def pairs_of_assets(judged: Iterable[JudgedLabel]) -> Iterator[Pair]:
             yield Pair(path, kind, match.work_id, match.risk, row.band, is_copy, True)
         for work in label.copies:
             if work not in found:
-                yield Pair(path, kind, work, None, row.band, True, False, why_not(one))
+                yield Pair(path, kind, work, None, row.band, True, False, reason_not_found(one))
         for work in label.others:
             if work not in found:
                 yield Pair(path, kind, work, None, row.band, False, False)
@@ -143,27 +145,27 @@ def pairs_of_assets(judged: Iterable[JudgedLabel]) -> Iterator[Pair]:
             yield Pair(path, kind, None, None, row.band, False, False)
 
 
-def why_not(missed: JudgedLabel) -> str:
-    """Why nothing was found of a labelled work, or why the asset could not be judged."""
+def reason_not_found(missed: JudgedLabel) -> str:
+    """Why a labelled copy has no evidence, or why the asset could not be judged."""
     row = missed.row
     if row.asset.fault is not None:
         return row.asset.fault.detail
     if row.matches:
         return "evidence against other works only"
     if row.band is Band.NOT_SCREENED and len(row.reasons) > 1:
-        return " ".join(row.reasons[1:])  # the first says no more than the band
+        return " ".join(row.reasons[1:])  # the first only repeats the band
     return row.reasons[0] if row.reasons else "no evidence"
 
 
-def figures_of(judged: Sequence[JudgedLabel]) -> Figures:
-    """The figures of judged assets."""
+def quality_metrics(judged: Sequence[JudgedLabel]) -> QualityMetrics:
+    """The metrics of screened assets with their labels."""
     pairs = list(pairs_of_assets(judged))
-    # What was found has a risk, and the other way round.
+    # A pair has a risk exactly if it has evidence.
     risks = [pair.risk for pair in pairs if pair.risk is not None]
     copies = [pair.copy for pair in pairs if pair.risk is not None]
     total = sum(pair.copy for pair in pairs)
     table = reliability_table(risks, copies)
-    return Figures(
+    return QualityMetrics(
         assets=len(judged),
         copied_assets=sum(bool(one.label.copies) for one in judged),
         strangers=sum(not one.label.copies for one in judged),
@@ -180,14 +182,14 @@ def figures_of(judged: Sequence[JudgedLabel]) -> Figures:
         },
         bands={band.value: _in_band(judged, band) for band in Band},
         false_flags={name: _false_flags(judged, bands) for name, bands in FALSE_FLAGS.items()},
-        expected_calibration_error=_number(expected_calibration_error(risks, copies)),
-        brier=_number(brier_score(risks, copies)),
-        log_loss=_number(log_loss(risks, copies)),
+        expected_calibration_error=_finite(expected_calibration_error(risks, copies)),
+        brier=_finite(brier_score(risks, copies)),
+        log_loss=_finite(log_loss(risks, copies)),
         table=table,
     )
 
 
-def _number(value: float) -> float | None:
+def _finite(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
 
@@ -201,37 +203,37 @@ def _in_band(judged: Sequence[JudgedLabel], band: Band) -> BandCounts:
 
 
 def _false_flags(judged: Sequence[JudgedLabel], bands: Sequence[Band]) -> FalseFlags:
-    strangers = [
+    distractors = [
         one for one in judged if not one.label.copies and one.row.band is not Band.NOT_SCREENED
     ]
-    flagged = sum(one.row.band in bands for one in strangers)
-    rate = 10_000 * flagged / len(strangers) if strangers else None
+    flagged = sum(one.row.band in bands for one in distractors)
+    rate = 10_000 * flagged / len(distractors) if distractors else None
     return FalseFlags(
-        flagged, len(strangers), rate, 10_000 * largest_share(flagged, len(strangers))
+        flagged, len(distractors), rate, 10_000 * largest_share(flagged, len(distractors))
     )
 
 
-def cautions_of(figures: Figures) -> tuple[str, ...]:
-    """Sentences on how far the figures can be trusted; none if there is much of everything."""
-    said = []
-    if not figures.pairs:
-        said.append("No copy is labelled, so µAP and recall have no meaning.")
-    elif figures.pairs < FEW_COPIES:
-        said.append(
-            f"Few copies are labelled ({figures.pairs}): one found more or less moves recall by "
-            f"{1 / figures.pairs:.3f}."
+def cautions_of(metrics: QualityMetrics) -> tuple[str, ...]:
+    """Sentences on metrics that few labels make uncertain; none if there are enough of all."""
+    cautions = []
+    if not metrics.pairs:
+        cautions.append("No copy is labelled, so µAP and recall have no meaning.")
+    elif metrics.pairs < FEW_COPIES:
+        cautions.append(
+            f"Few copies are labelled ({metrics.pairs}): one found more or less moves recall by "
+            f"{1 / metrics.pairs:.3f}."
         )
-    flags = figures.false_flags["review"]
+    flags = metrics.false_flags["review"]
     if not flags.of:
-        said.append("No stranger could be judged, so nothing is known of false flags.")
-    elif flags.of < FEW_STRANGERS:
-        said.append(
-            f"Few strangers were judged ({flags.of:,}): with {flags.flagged} flagged, a rate of up "
-            f"to {flags.at_most_per_10_000:,.0f} in 10,000 is possible (95 % confidence)."
+        cautions.append("No distractor could be judged, so nothing is known of false flags.")
+    elif flags.of < FEW_DISTRACTORS:
+        cautions.append(
+            f"Few distractors were judged ({flags.of:,}): with {flags.flagged} flagged, a rate of "
+            f"up to {flags.at_most_per_10_000:,.0f} in 10,000 is possible (95 % confidence)."
         )
-    if figures.pairs_with_evidence < FEW_PAIRS:
-        said.append(
-            f"Few pairs have evidence ({figures.pairs_with_evidence}): calibration error, Brier "
+    if metrics.pairs_with_evidence < FEW_PAIRS:
+        cautions.append(
+            f"Few pairs have evidence ({metrics.pairs_with_evidence}): calibration error, Brier "
             "score and log loss are rough."
         )
-    return tuple(said)
+    return tuple(cautions)

@@ -1,4 +1,4 @@
-"""`clearance audit verify`: whether the record is what was written, and what can't be said."""
+"""`clearance audit verify`: whether the record is what was written, and what can't be verified."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from pipeline.decisions.checkpoints import (
     signature_faults,
     signing_key,
 )
-from pipeline.decisions.database import EVENTS, Database, driver_said, sa
+from pipeline.decisions.database import EVENTS, Database, driver_message, sa
 from pipeline.decisions.event_rows import event_of
 from pipeline.decisions.events import Opened
 from pipeline.decisions.hash_chain import GENESIS_HASH, AlteredError
@@ -35,19 +35,19 @@ _POSTGRESQL_TRIGGERS = {"clearance_events_no_change", "clearance_events_no_trunc
 
 @dataclass(frozen=True)
 class Verified:
-    """What verifying found.
+    """Result of verifying a record.
 
     Attributes:
-        place: the record, for people.
-        record: its name; empty if its first event can't be read.
-        events: how many were found whole, from the first on without a gap.
+        place: the record's file or database, for messages.
+        record: the record's id; empty if its first event can't be read.
+        events: how many events are intact, from the first on without a gap.
         head: hash of the last of those.
-        kinds: how many there are of each kind.
-        first_bad: place of the first event that was altered, removed or reordered; None if none
-            was, or if what is wrong is about no event.
-        faults: sentences on what is wrong; empty if the record is whole.
-        notes: sentences on what a reader must know besides: what no checkpoint covers.
-        checkpoints: how many hold with a key that was given.
+        kinds: how many events there are of each kind.
+        first_bad: place of the first event that was altered, removed or reordered; None if there is
+            none, or if the fault is not in an event.
+        faults: sentences on what is wrong; empty if the record is intact.
+        notes: sentences on limits of the result, such as events that no checkpoint covers.
+        checkpoints: how many checkpoints have a valid signature of a given key.
         covered: place of the last event that one of them covers.
     """
 
@@ -64,7 +64,7 @@ class Verified:
 
     @property
     def whole(self) -> bool:
-        """Whether nothing was found to be wrong."""
+        """Whether the record is intact."""
         return not self.faults
 
     def summary(self) -> dict[str, Any]:
@@ -84,10 +84,10 @@ class Verified:
         }
 
 
-def checkpoints_file(database: Database, given: Path | None) -> Path | None:
-    """The file of checkpoints: the one given, or the one beside a record in SQLite."""
-    if given is not None or database.file is None:
-        return given
+def checkpoints_file(database: Database, file: Path | None) -> Path | None:
+    """The file of checkpoints: `file`, or by default the one next to a SQLite record."""
+    if file is not None or database.file is None:
+        return file
     return database.file.with_name(CHECKPOINTS)
 
 
@@ -97,35 +97,35 @@ def verify(
     checkpoints: Path | None = None,
     keys: Sequence[Ed25519PublicKey] = (),
 ) -> Verified:
-    """Reads a whole record and says whether it is what was written. Nothing is changed.
+    """Reads a whole record and verifies that it is what was written. Nothing is changed.
 
-    Every byte of every event is held against its hash, every hash against the one before, every
-    column against the event; a SQLite file's header, schema and pages too. With keys, the end is
-    held against what checkpoints saw.
+    Every event is compared with its hash, every hash with the one before, every column with the
+    event; and a SQLite file's header, schema and pages are checked. With keys, the end is compared
+    with the signed checkpoints.
 
     Args:
         place: as `Record.open`.
-        checkpoints: their file, if it is not `record.checkpoints.jsonl` beside the record.
+        checkpoints: their file, if it is not `record.checkpoints.jsonl` next to the record.
         keys: public keys that are trusted.
 
     Raises:
         RecordError: if there is no record, or the database can't be reached.
     """
     database = Database(place)
-    if not database.there:
+    if not database.exists:
         raise RecordError(f"There is no record at {database.name}.")
-    seen, notes, faults = _checkpoints(checkpoints_file(database, checkpoints), keys)
-    chain = _Chain({one.seq for one in seen})
-    around = _read(database, chain)
-    of_other = [one.number for one in seen if chain.record and one.record != chain.record]
-    if of_other:
-        faults.append(f"Checkpoint {of_other[0]} is of another record.")
-    own = [one for one in seen if one.record == chain.record]
-    missed, covered = _held(chain, own)
+    signed, notes, faults = _checkpoints(checkpoints_file(database, checkpoints), keys)
+    chain = _Chain({one.seq for one in signed})
+    file_faults = _read(database, chain)
+    foreign = [one.number for one in signed if chain.record and one.record != chain.record]
+    if foreign:
+        faults.append(f"Checkpoint {foreign[0]} is of another record.")
+    own = [one for one in signed if one.record == chain.record]
+    missed, covered = _compare(chain, own)
     first_bad = chain.first_bad
     if missed and first_bad is None:
         first_bad = missed[0][0]
-    found = [*chain.faults, *(sentence for _, sentence in missed), *around, *faults]
+    all_faults = [*chain.faults, *(sentence for _, sentence in missed), *file_faults, *faults]
     if chain.events > covered:
         notes.append(
             f"{_places(covered + 1, chain.events)} covered by no checkpoint that was verified: "
@@ -138,7 +138,7 @@ def verify(
         head=chain.head,
         kinds=dict(chain.kinds),
         first_bad=first_bad,
-        faults=tuple(found),
+        faults=tuple(all_faults),
         notes=(*chain.notes, *notes),
         checkpoints=len(own),
         covered=covered,
@@ -151,16 +151,19 @@ def sign_checkpoint(
     checkpoints: Path | None = None,
     keys: Sequence[Ed25519PublicKey] = (),
 ) -> tuple[Checkpoint, Path]:
-    """Verifies a record and signs its end; the checkpoint, and the file that it was added to.
+    """Verifies a record, signs its end, and appends the checkpoint to a file.
 
     Args:
         place: as `Record.open`.
         key_file: of `make_key`.
-        checkpoints: their file; beside a record in SQLite if not given.
-        keys: public keys that signed earlier checkpoints in it, if another one did.
+        checkpoints: their file; by default next to a SQLite record.
+        keys: public keys of earlier checkpoints in it, if they were signed with other keys.
+
+    Returns:
+        The checkpoint, and the file that it was appended to.
 
     Raises:
-        RecordError: if the record or the checkpoints are not whole, or nothing can be signed.
+        RecordError: if the record or the checkpoints are not intact, or nothing can be signed.
     """
     key = signing_key(key_file)
     file = checkpoints_file(Database(place), checkpoints)
@@ -168,14 +171,14 @@ def sign_checkpoint(
         raise RecordError("Name the file for checkpoints of a record in PostgreSQL: --checkpoints.")
     begun = file.exists() and file.stat().st_size > 0
     trusted = (key.public_key(), *keys)
-    found = verify(place, checkpoints=file, keys=trusted if begun else ())
-    if not found.whole:
-        raise RecordError(f"Nothing was signed: {found.faults[0]}")
-    return add_checkpoint(file, found.record, found.events, found.head, key), file
+    result = verify(place, checkpoints=file, keys=trusted if begun else ())
+    if not result.whole:
+        raise RecordError(f"Nothing was signed: {result.faults[0]}")
+    return add_checkpoint(file, result.record, result.events, result.head, key), file
 
 
 class _Chain:
-    """Events as they are read, up to the first that is not what was written."""
+    """Reads events one after the other, up to the first that is not what was written."""
 
     def __init__(self, wanted: set[int]) -> None:
         self.wanted = wanted
@@ -189,25 +192,25 @@ class _Chain:
         self.notes: list[str] = []
         self._time = ""
 
-    def take(self, stored: Any) -> bool:
+    def take(self, row: Any) -> bool:
         """Takes the next row; False if it is not what was written."""
         place = self.events + 1
         try:
-            event = event_of(stored, place, self.head)
+            event = event_of(row, place, self.head)
             if (place == 1) != isinstance(event.payload, Opened):
                 raise AlteredError("is not what a record begins with")  # noqa: TRY301
         except AlteredError as error:
             self.broken(str(error))
             return False
-        self._went_on(event)
+        self._accept(event)
         return True
 
     def broken(self, how: str) -> None:
-        """The next event is not what was written; half a sentence says how."""
+        """Records that the next event is not what was written; half a sentence says how."""
         self.first_bad = self.events + 1
         self.faults.append(f"Event {self.first_bad} {how}.")
 
-    def _went_on(self, event: Event) -> None:
+    def _accept(self, event: Event) -> None:
         if isinstance(event.payload, Opened):
             self.record = event.payload.record
         if event.time < self._time:
@@ -223,7 +226,7 @@ class _Chain:
 
 
 def _read(database: Database, chain: _Chain) -> list[str]:
-    """Reads the events into `chain`; sentences on what is wrong around them."""
+    """Reads the events into `chain`; sentences on faults of the file, schema and triggers."""
     faults: list[str] = []
     if database.file is not None:
         try:
@@ -235,7 +238,7 @@ def _read(database: Database, chain: _Chain) -> list[str]:
             if database.file is not None:
                 faults += content_faults(connection)
             else:
-                faults += _guard_faults(connection)
+                faults += _trigger_faults(connection)
             query = sa.select(EVENTS).order_by(EVENTS.c.seq)
             if database.file is None:
                 query = query.execution_options(yield_per=500)
@@ -253,30 +256,30 @@ def _read(database: Database, chain: _Chain) -> list[str]:
 def _follow(rows: sa.CursorResult[Any], chain: _Chain) -> None:
     while True:
         try:
-            stored = rows.fetchone()  # one by one, so that a fault is at its event
+            row = rows.fetchone()  # one by one, so that a read error has the place of its event
         except (sa.exc.SQLAlchemyError, sqlite3.Error, UnicodeError, ValueError) as error:
-            chain.broken(f"can't be read ({driver_said(error)})")
+            chain.broken(f"can't be read ({driver_message(error)})")
             return
-        if stored is None or not chain.take(stored):
+        if row is None or not chain.take(row):
             return
 
 
-def _guard_faults(connection: sa.Connection) -> list[str]:
+def _trigger_faults(connection: sa.Connection) -> list[str]:
     """Sentences on triggers that are missing or switched off in PostgreSQL."""
     if not sa.inspect(connection).has_table(EVENTS.name):
         return ["The table of events is missing."]
-    found = connection.exec_driver_sql(
+    rows = connection.exec_driver_sql(
         "SELECT tgname FROM pg_trigger WHERE tgrelid = 'clearance_events'::regclass "
         "AND NOT tgisinternal AND tgenabled IN ('O', 'A')"
     )
-    missing = _POSTGRESQL_TRIGGERS - {row[0] for row in found}
+    missing = _POSTGRESQL_TRIGGERS - {row[0] for row in rows}
     return [f"The trigger {name} is missing or switched off." for name in sorted(missing)]
 
 
 def _checkpoints(
     file: Path | None, keys: Sequence[Ed25519PublicKey]
 ) -> tuple[list[Checkpoint], list[str], list[str]]:
-    """Checkpoints that a trusted key signed, notes, and sentences on what is wrong in the file."""
+    """Checkpoints that a trusted key signed, notes, and sentences on faults of their file."""
     try:
         data = file.read_bytes() if file is not None else b""
     except FileNotFoundError:
@@ -287,34 +290,34 @@ def _checkpoints(
         if keys:
             return [], [], [f"There are no checkpoints in {file or 'any file that was named'}."]
         return [], ["There are no checkpoints (clearance audit checkpoint makes them)."], []
-    _, found, faults = read_lines(data)
+    _, read, faults = read_lines(data)
     faults = [f"{file}: {fault}" for fault in faults]
     if not keys:
-        said = f"The checkpoints in {file} were not verified; give the public key for that."
-        return [], [said], faults
-    wrong = signature_faults(found, keys)
-    return ([] if wrong else found), [], faults + [f"{file}: {fault}" for fault in wrong]
+        note = f"The checkpoints in {file} were not verified; give the public key for that."
+        return [], [note], faults
+    wrong = signature_faults(read, keys)
+    return ([] if wrong else read), [], faults + [f"{file}: {fault}" for fault in wrong]
 
 
-def _held(chain: _Chain, own: Sequence[Checkpoint]) -> tuple[list[tuple[int, str]], int]:
-    """Where the record is not what checkpoints saw (place, sentence), and to where it is."""
+def _compare(chain: _Chain, own: Sequence[Checkpoint]) -> tuple[list[tuple[int, str]], int]:
+    """Differences between record and checkpoints (place, sentence), and the last covered place."""
     missed: list[tuple[int, str]] = []
     covered = 0
     for one in own:
         if one.seq > chain.events:
             if chain.first_bad is None:
-                said = (
+                sentence = (
                     f"Event {chain.events + 1} was removed: the end was cut off. Checkpoint "
                     f"{one.number} of {one.time} saw {one.seq:,} events."
                 )
-                missed.append((chain.events + 1, said))
+                missed.append((chain.events + 1, sentence))
             break
         if chain.hashes.get(one.seq) != one.hash:
-            said = (
+            sentence = (
                 f"Event {one.seq} is not the one that checkpoint {one.number} of {one.time} saw: "
                 f"{_places(covered + 1, one.seq, 'of')} at least one was written anew."
             )
-            missed.append((covered + 1, said))
+            missed.append((covered + 1, sentence))
             break
         covered = max(covered, one.seq)
     return missed, covered

@@ -12,10 +12,10 @@ from pipeline.core.wording.terms import BANDS
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """What is decided on: an asset together with a work.
+    """What a decision is on: an asset together with a work.
 
     Attributes:
-        asset: SHA-256 (hex) of the asset's bytes, or `path:` and its path where they could not be
+        asset: SHA-256 (hex) of the asset's bytes, or `path:` and its path if they could not be
             read. The same bytes at two paths are one item.
         work_id: the work; None for a row without a match.
     """
@@ -45,11 +45,11 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Basis:
-    """The evidence that a decision was made on: what the row said, and the run that said it.
+    """The evidence that a decision was made on: values of the row, and the run they are from.
 
     Attributes:
         strongest: whether `work_id` was the row's strongest work. A decision on another of a row's
-            works says nothing of the row.
+            works does not decide the row.
     """
 
     asset_id: str | None
@@ -65,37 +65,37 @@ class Basis:
 
     @property
     def item(self) -> Item:
-        """What was decided on."""
+        """The item that was decided on."""
         return Item.of(self.asset_id, self.asset_path, self.work_id)
 
     @classmethod
     def of_row(cls, row: Mapping[str, Any], match: Mapping[str, Any] | None = None) -> Self:
-        """What a row of the risk table gives to decide on.
+        """The basis of a decision on a row of the risk table.
 
         Args:
             row: of the risk table, by column, as `to_pylist` gives it.
             match: of matches.parquet, for another work than the row's strongest: work, risk and
-                band are then the match's own, and the row's band where it tells none. So a decision
-                on it stands whatever becomes of the row's other matches.
+                band are then the match's own (the row's band if the match has none), so that a
+                decision on it does not depend on the row's other matches.
         """
-        of = row if match is None else match
+        source = row if match is None else match
         return cls(
             asset_id=row["asset_id"] or None,
             asset_path=row["asset_path"],
-            work_id=of["work_id"] or None,
+            work_id=source["work_id"] or None,
             index_version=int(row["index_version"]),
             index_digest=row["index_digest"],
             config_fingerprint=row["config_fingerprint"],
-            risk=None if of["risk"] is None else float(of["risk"]),
-            band=Band(of.get("band") or row["band"]),
+            risk=None if source["risk"] is None else float(source["risk"]),
+            band=Band(source.get("band") or row["band"]),
             run_id=row["run_id"],
-            strongest=(of["work_id"] or None) == (row["work_id"] or None),
+            strongest=(source["work_id"] or None) == (row["work_id"] or None),
         )
 
     def to_json(self) -> dict[str, Any]:
         """As JSON values; the risk as the shortest text that gives the same number.
 
-        That the work was the row's strongest is left unsaid: only an exception to it is written.
+        `strongest` is written only if it is false.
         """
         value: dict[str, Any] = {
             "asset_id": self.asset_id,
@@ -115,16 +115,16 @@ class Basis:
         """Back from `to_json`.
 
         Raises:
-            KeyError, TypeError, ValueError: if it is not of that form.
+            KeyError, TypeError, ValueError: if a value is missing or of another type.
         """
         risk = None if value["risk"] is None else float(value["risk"])
         if risk is not None and not 0 <= risk <= 1:
             raise ValueError(f"a risk of {risk}")
-        given = {name: value[name] for name in cls.__slots__ if name != "strongest"}
+        fields = {name: value[name] for name in cls.__slots__ if name != "strongest"}
         strongest = value.get("strongest", True)
         if not isinstance(strongest, bool):
             raise TypeError("`strongest` is neither true nor false")
-        return cls(**{**given, "risk": risk, "band": Band(value["band"]), "strongest": strongest})
+        return cls(**{**fields, "risk": risk, "band": Band(value["band"]), "strongest": strongest})
 
 
 def reasons_to_reopen(decided: Basis, now: Basis) -> tuple[str, ...]:

@@ -1,7 +1,8 @@
-"""Signed checkpoints: how long the record was at a time, kept where its keepers can't change it.
+"""Signed checkpoints: the record's length and last hash at a time, to be stored elsewhere.
 
-A chain of hashes shows that nothing in it was changed alone. It does not show that its end was cut
-off, or that all of it was written anew; a signature over its end, kept elsewhere, does.
+A hash chain shows that no event in it was changed. It does not show that its end was cut off, or
+that all of it was rewritten, hashes included. A signature over its last hash does, if it is stored
+where those who can change the record can't change it.
 """
 
 from __future__ import annotations
@@ -34,19 +35,19 @@ except ModuleNotFoundError as error:
         "pip install 'clearance[review]'"
     ) from error
 
-_MEANING = b"clearance checkpoint 1\n"
-"""Stands before what is signed, so that a signature says this and nothing else."""
+_SIGNATURE_CONTEXT = b"clearance checkpoint 1\n"
+"""Prefix of what is signed (domain separation): no signature for another purpose can be reused."""
 
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """What a key's holder says that they saw.
+    """A signed statement of how long the record was and what its last hash was.
 
     Attributes:
-        number: which checkpoint of the file it is, from 1.
-        record: the record's name.
-        seq: place of its last event, and so how many there were.
-        hash: of that event.
+        number: number of the checkpoint in its file, from 1.
+        record: the record's id.
+        seq: place of the last event, which is also the number of events.
+        hash: hash of that event.
         time: when it was signed, UTC.
         key: SHA-256 (hex) of the public key.
         previous: SHA-256 (hex) of the line before it in the file; zeros for the first.
@@ -63,7 +64,7 @@ class Checkpoint:
     signature: str = ""
 
     def statement(self) -> dict[str, Any]:
-        """What is signed, as JSON values."""
+        """The signed values, as JSON values."""
         return {
             "number": self.number,
             "record": self.record,
@@ -84,25 +85,25 @@ class Checkpoint:
         """Back from `line`.
 
         Raises:
-            ValueError: if these are not the very bytes of a checkpoint.
+            ValueError: if these are not exactly the bytes of a checkpoint.
         """
         value = parse_canonical(line)
         try:
-            given = {name: one for name, one in value["statement"].items() if name != "count"}
-            found = cls(**given, signature=value["signature"])
-            whole = found.line() == line and len(bytes.fromhex(found.signature)) == 64
+            fields = {name: one for name, one in value["statement"].items() if name != "count"}
+            checkpoint = cls(**fields, signature=value["signature"])
+            exact = checkpoint.line() == line and len(bytes.fromhex(checkpoint.signature)) == 64
         except (KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"no checkpoint ({error})") from error
-        if not whole:
+        if not exact:
             raise ValueError("no checkpoint")
-        return found
+        return checkpoint
 
 
 def make_key(file: Path) -> Path:
-    """Makes a signing key: `file` with mode 0600, and beside it the public key, `file`.pub.
+    """Makes a signing key: `file` with mode 0600, and next to it the public key, `file`.pub.
 
     Raises:
-        RecordError: if either is there already, or can't be written.
+        RecordError: if either exists already, or can't be written.
     """
     public = public_file(file)
     key = Ed25519PrivateKey.generate()
@@ -128,7 +129,7 @@ def make_key(file: Path) -> Path:
 
 
 def public_file(file: Path) -> Path:
-    """Where the public key of a signing key lies."""
+    """The file of the public key of a signing key."""
     return file.with_name(f"{file.name}.pub")
 
 
@@ -136,7 +137,7 @@ def signing_key(file: Path) -> Ed25519PrivateKey:
     """The signing key in a file.
 
     Raises:
-        RecordError: if it can't be read, is none, or others may read it.
+        RecordError: if it can't be read, is no Ed25519 key, or others may read it.
     """
     try:
         mode, data = file.stat().st_mode, file.read_bytes()
@@ -160,7 +161,7 @@ def public_key(file: Path) -> Ed25519PublicKey:
     """The public key in a file.
 
     Raises:
-        RecordError: if it can't be read or is none.
+        RecordError: if it can't be read or is no Ed25519 key.
     """
     try:
         key = serialization.load_pem_public_key(file.read_bytes())
@@ -182,12 +183,12 @@ def fingerprint(key: Ed25519PublicKey) -> str:
 def add_checkpoint(
     file: Path, record: str, seq: int, head: str, key: Ed25519PrivateKey
 ) -> Checkpoint:
-    """Signs the record's end and adds that to the file; made if it is not there.
+    """Signs the record's end and appends the checkpoint to the file, which is created if missing.
 
     Args:
         file: of checkpoints.
-        record: the record's name.
-        seq, head: place and hash of its last event, just found to be whole.
+        record: the record's id.
+        seq, head: place and hash of its last event; the record was just verified.
         key: to sign with.
 
     Raises:
@@ -199,11 +200,11 @@ def add_checkpoint(
         raise RecordError(f"Checkpoints can't be written to {file} ({error.strerror}).") from error
     with os.fdopen(opened, "r+b", buffering=0) as out:
         fcntl.flock(out, fcntl.LOCK_EX)
-        lines, found, faults = read_lines(out.read() or b"")
+        lines, earlier, faults = read_lines(out.read() or b"")
         if faults:
             raise RecordError(f"{file} is damaged: {faults[0]} Restore it from a copy.")
         unsigned = Checkpoint(
-            len(found) + 1,
+            len(earlier) + 1,
             record,
             seq,
             head,
@@ -211,17 +212,17 @@ def add_checkpoint(
             fingerprint(key.public_key()),
             hashlib.sha256(lines[-1]).hexdigest() if lines else GENESIS_HASH,
         )
-        signed = key.sign(_MEANING + canonical_bytes(unsigned.statement()))
-        done = Checkpoint(**{**_fields(unsigned), "signature": signed.hex()})
-        line = done.line() + b"\n"
+        signed = key.sign(_SIGNATURE_CONTEXT + canonical_bytes(unsigned.statement()))
+        checkpoint = Checkpoint(**{**_fields(unsigned), "signature": signed.hex()})
+        line = checkpoint.line() + b"\n"
         try:
-            whole = out.write(line) == len(line)
+            complete = out.write(line) == len(line)
             os.fsync(out.fileno())
         except OSError as error:
             raise RecordError(f"{file} can't be written ({error.strerror}).") from error
-        if not whole:
-            raise RecordError(f"{file} could be written in part alone; take its last line out.")
-    return done
+        if not complete:
+            raise RecordError(f"{file} could be written only in part; take its last line out.")
+    return checkpoint
 
 
 def _fields(checkpoint: Checkpoint) -> dict[str, Any]:
@@ -229,34 +230,36 @@ def _fields(checkpoint: Checkpoint) -> dict[str, Any]:
 
 
 def read_lines(data: bytes) -> tuple[list[bytes], list[Checkpoint], list[str]]:
-    """The lines of a file of checkpoints, what they say, and sentences on what is wrong with them.
+    """The lines of a file of checkpoints, the checkpoints, and sentences on faults of the file.
 
-    Signatures are not looked at; see `signature_faults`.
+    Signatures are not verified here; see `signature_faults`.
     """
     if not data:
         return [], [], []
     if not data.endswith(b"\n"):
         return [], [], ["The last line is cut off."]
     lines = data[:-1].split(b"\n")
-    found: list[Checkpoint] = []
+    checkpoints: list[Checkpoint] = []
     previous = GENESIS_HASH
     for number, line in enumerate(lines, start=1):
         try:
             one = Checkpoint.of_line(line)
         except ValueError as error:
-            return lines, found, [f"Line {number} was altered: it is {error}."]
+            return lines, checkpoints, [f"Line {number} was altered: it is {error}."]
         if one.number != number or one.previous != previous:
-            return lines, found, [f"Line {number} does not follow from the one before it."]
+            return lines, checkpoints, [f"Line {number} does not follow from the one before it."]
         previous = hashlib.sha256(line).hexdigest()
-        found.append(one)
-    return lines, found, []
+        checkpoints.append(one)
+    return lines, checkpoints, []
 
 
-def signature_faults(found: Sequence[Checkpoint], keys: Sequence[Ed25519PublicKey]) -> list[str]:
+def signature_faults(
+    checkpoints: Sequence[Checkpoint], keys: Sequence[Ed25519PublicKey]
+) -> list[str]:
     """Sentences on checkpoints that none of the keys signed."""
     by_name = {fingerprint(key): key for key in keys}
     faults = []
-    for one in found:
+    for one in checkpoints:
         key = by_name.get(one.key)
         if key is None:
             faults.append(
@@ -265,7 +268,9 @@ def signature_faults(found: Sequence[Checkpoint], keys: Sequence[Ed25519PublicKe
             )
             continue
         try:
-            key.verify(bytes.fromhex(one.signature), _MEANING + canonical_bytes(one.statement()))
+            key.verify(
+                bytes.fromhex(one.signature), _SIGNATURE_CONTEXT + canonical_bytes(one.statement())
+            )
         except InvalidSignature:
             faults.append(f"The signature of checkpoint {one.number} is not that of its key.")
     return faults

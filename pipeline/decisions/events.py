@@ -1,4 +1,4 @@
-"""The frozen events of the record: what people did, and the bytes that stand for it."""
+"""The events of the record: immutable, with the canonical bytes that are hashed."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from pipeline.decisions.canonical_json import canonical_bytes, parse_canonical
 from pipeline.decisions.hash_chain import chain_hash
 
 FORM = 1
-"""The form of an event's body. Another number is refused and not guessed at."""
+"""Format version of an event's body. Another version is refused."""
 
 # Beyond what `visible` escapes: joiners, fillers and variation selectors, of any category, and the
-# braille pattern without a dot.
-_UNSEEN = regex.compile(r"[\p{Default_Ignorable_Code_Point}\u2800]")
+# blank braille pattern.
+_INVISIBLE = regex.compile(r"[\p{Default_Ignorable_Code_Point}\u2800]")
 
 LONGEST_NAME = 200
 LONGEST_TEXT = 20_000
@@ -39,7 +39,7 @@ class Choice(StrEnum):
 
 
 class EventKind(StrEnum):
-    """What an event is."""
+    """Kind of an event."""
 
     OPENED = "opened"
     RULES = "rules"
@@ -51,26 +51,26 @@ class EventKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A record's first event. `record` is its name for good: 32 hex digits."""
+    """The first event of a record. `record` is the record's permanent id: 32 hex digits."""
 
     record: str
 
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What is asked of decisions from here on; an event, so that a change of it is on record.
+    """Rules for decisions from here on; an event, so that a change of rules is recorded too.
 
     Attributes:
-        second_person: bands whose rows two persons decide on, each without the other's word.
-        reason_in: bands whose rows are not decided on without a reason. `false_match` always has
-            one, whatever the band, because it acts on later scans.
+        second_person: bands whose rows two persons decide on, independently of each other.
+        reason_in: bands in which a decision needs a reason. `false_match` needs one in any band,
+            because it acts on later scans.
     """
 
     second_person: tuple[Band, ...] = (Band.ESCALATE,)
     reason_in: tuple[Band, ...] = (Band.ESCALATE, Band.PARTLY_SCREENED, Band.NOT_SCREENED)
 
     def persons(self, band: Band) -> int:
-        """How many persons a row of that band wants."""
+        """How many persons must decide on a row of that band."""
         return 2 if band in self.second_person else 1
 
     def wants_reason(self, choice: Choice, band: Band) -> bool:
@@ -83,11 +83,12 @@ class Decision:
     """What one person decided on an item.
 
     Attributes:
-        basis: what was in front of them.
+        basis: the evidence that they saw.
         choice: the decision.
-        reason, note: their words; a reason says why, a note says anything else.
+        reason: why.
+        note: any other remark.
         assignee: who is to act on it; empty for nobody.
-        persons: how many persons must decide alike, by the rules of that moment.
+        persons: how many persons must make the same decision, by the rules at that time.
     """
 
     basis: Basis
@@ -100,7 +101,7 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class Undo:
-    """A decision taken back: `of` is the id of its event, `reason` says why."""
+    """A decision taken back: `of` is the `event_id` of the decision, `reason` says why."""
 
     item: Item
     of: str
@@ -109,7 +110,7 @@ class Undo:
 
 @dataclass(frozen=True, slots=True)
 class Assignment:
-    """An item given to a person to look at; `assignee` is empty to take it from whoever has it."""
+    """An item assigned to a person; an empty `assignee` removes the assignment."""
 
     item: Item
     assignee: str
@@ -118,7 +119,7 @@ class Assignment:
 
 @dataclass(frozen=True, slots=True)
 class Comment:
-    """Words on an item that decide nothing."""
+    """Comment."""
 
     item: Item
     text: str
@@ -141,14 +142,14 @@ class Event:
     """One event of the record.
 
     Attributes:
-        seq: its place, from 1 without a gap.
-        event_id: its name: 32 hex digits, or what the caller gave so as not to write one twice.
+        seq: its place in the record, from 1 without a gap.
+        event_id: 32 hex digits, or the caller's idempotency key.
         time: when it was written, UTC, ISO 8601 to the microsecond.
-        actor: who did it, as the program was told.
+        actor: who did it; the record does not verify the name.
         payload: what was done.
         previous: hash of the event before; `GENESIS_HASH` for the first.
-        hash: SHA-256 (hex) of the 32 bytes of `previous` and `body`.
-        body: the canonical bytes of everything above but `previous`.
+        hash: `hash_chain.chain_hash` of `previous` and `body`.
+        body: everything above but `previous`, as canonical JSON.
     """
 
     seq: int
@@ -175,38 +176,38 @@ class Event:
 
     @property
     def kind(self) -> EventKind:
-        """What it is."""
+        """Kind of the event."""
         return _KINDS[type(self.payload)]
 
     @property
     def item(self) -> Item | None:
-        """The item that it is about; None for what is about the record itself."""
+        """The item that it is about; None if it is about the record itself."""
         if isinstance(self.payload, Decision):
             return self.payload.basis.item
         return None if isinstance(self.payload, Opened | Rules) else self.payload.item
 
     @classmethod
     def of_body(cls, body: bytes, previous: str) -> Self:
-        """The event that stored bytes stand for.
+        """The event of a stored body.
 
         Raises:
-            ValueError: if they are not the very bytes that such an event is written as.
+            ValueError: if the body is not exactly the bytes that the event is written as.
         """
         value = parse_canonical(body)
         try:
             if value["form"] != FORM:
                 raise ValueError(f"of form {value['form']!r}, which this version does not know")
             payload = payload_of(EventKind(value["kind"]), value["payload"])
-            found = cls(value["seq"], value["id"], value["time"], value["actor"], payload, previous)
+            event = cls(value["seq"], value["id"], value["time"], value["actor"], payload, previous)
         except (KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"not an event ({error})") from error
-        if found.body != body:
+        if event.body != body:
             raise ValueError("holds more than an event of its kind has")
-        return found
+        return event
 
 
 def payload_json(payload: Payload) -> dict[str, Any]:
-    """A payload as JSON values, without fractions."""
+    """A payload as JSON values; canonical JSON has no fractions, so there are none."""
     match payload:
         case Opened():
             return {"record": payload.record}
@@ -233,10 +234,10 @@ def payload_json(payload: Payload) -> dict[str, Any]:
 
 
 def payload_of(kind: EventKind, value: Mapping[str, Any]) -> Payload:
-    """The payload that JSON values stand for.
+    """Back from `payload_json`.
 
     Raises:
-        KeyError, TypeError, ValueError: if they are none of that kind.
+        KeyError, TypeError, ValueError: if it is no payload of that kind.
     """
     match kind:
         case EventKind.OPENED:
@@ -264,26 +265,26 @@ def payload_of(kind: EventKind, value: Mapping[str, Any]) -> Payload:
 
 
 def person_name(name: str, *, what: str = "The name of who does this") -> str:
-    """A person's name as the record keeps it: composed (NFC), without spaces around it.
+    """A person's name as the record stores it: normalised (NFC) and stripped.
 
     Raises:
-        RecordError: if it is empty, too long, or holds characters that can't be seen: with them two
-            names would look like one.
+        RecordError: if it is empty, too long, or has invisible characters: with these, two
+            different names would look the same.
     """
-    kept = unicodedata.normalize("NFC", name).strip()
-    if not kept:
+    normal = unicodedata.normalize("NFC", name).strip()
+    if not normal:
         raise RecordError(f"{what} is missing; the record holds who did what.")
-    if len(kept) > LONGEST_NAME:
+    if len(normal) > LONGEST_NAME:
         raise RecordError(f"{what} has more than {LONGEST_NAME} characters.")
-    if visible(kept) != kept:
-        raise RecordError(f"{what} holds characters that can't be seen: {visible(kept)}")
-    if (unseen := _UNSEEN.search(kept)) is not None:
-        raise RecordError(f"{what} holds a character that can't be seen: U+{ord(unseen[0]):04X}")
-    return kept
+    if visible(normal) != normal:
+        raise RecordError(f"{what} holds characters that can't be seen: {visible(normal)}")
+    if (invisible := _INVISIBLE.search(normal)) is not None:
+        raise RecordError(f"{what} holds a character that can't be seen: U+{ord(invisible[0]):04X}")
+    return normal
 
 
 def parse_bands(names: Sequence[str]) -> tuple[Band, ...]:
-    """The bands that a person names; `none` is no band.
+    """Bands from their names on a command line; `none` for no band.
 
     Raises:
         RecordError: if there is no such band.
@@ -298,29 +299,29 @@ def parse_bands(names: Sequence[str]) -> tuple[Band, ...]:
 
 
 def same_person(one: str, other: str) -> bool:
-    """Whether two names are one person's: letter case and compatible forms aside."""
+    """Whether two names are the same person's, ignoring case and compatibility forms."""
     return folded_name(one) == folded_name(other)
 
 
 def folded_name(name: str) -> str:
-    """The one spelling of all that are one person's name.
+    """A name for comparison: equal for all spellings of one person's name.
 
-    Compatibility caseless matching (Unicode 3.13, D146): what folding a letter's case takes apart
-    and what composing puts together must not make two of one.
+    Compatibility caseless matching (Unicode 3.13, D146). Case folding can undo normalisation and
+    the other way round, so each is applied twice.
     """
     once = unicodedata.normalize("NFKD", unicodedata.normalize("NFD", name).casefold())
     return " ".join(unicodedata.normalize("NFKC", once.casefold()).split())
 
 
 def clean_text(text: str, what: str) -> str:
-    """A reason, note or comment as the record keeps it: line ends as line feeds, no spaces around.
+    """A reason, note or comment as the record stores it: with line feeds, stripped.
 
     Raises:
         RecordError: if it is too long, or holds what can't be stored as text.
     """
-    kept = text.replace("\r\n", "\n").replace("\r", "\n").strip()
-    if len(kept) > LONGEST_TEXT:
+    clean = text.replace("\r\n", "\n").replace("\r", "\n").strip()
+    if len(clean) > LONGEST_TEXT:
         raise RecordError(f"The {what} has more than {LONGEST_TEXT:,} characters.")
-    if "\x00" in kept or any("\ud800" <= c <= "\udfff" for c in kept):
+    if "\x00" in clean or any("\ud800" <= c <= "\udfff" for c in clean):
         raise RecordError(f"The {what} holds a character that can't be stored as text.")
-    return kept
+    return clean

@@ -1,4 +1,4 @@
-"""`clearance audit export`: the whole record as CSV, JSON and HTML, with what verifying found."""
+"""`clearance audit export`: the whole record as CSV, JSON or HTML, with its verification."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ if TYPE_CHECKING:
 
 
 class Format(StrEnum):
-    """What an export is written as."""
+    """Format of an export."""
 
     CSV = "csv"
     JSON = "json"
     HTML = "html"
 
 
-_WHOLE = ("seq", "index_version", "persons")
-_TEXT = (
+_INTEGERS = ("seq", "index_version", "persons")
+_TEXTS = (
     "event_id", "time", "actor", "kind", "asset", "asset_path", "work_id", "decision", "reason",
     "note", "assignee", "text", "of", "band", "risk", "run_id", "index_digest",
     "config_fingerprint", "previous", "hash",
@@ -47,18 +47,21 @@ CSV_COLUMNS = (
 
 
 def write_export(record: Record, verified: Verified, file: Path, form: Format) -> int:
-    """Writes the events that were found whole to a new file; how many.
+    """Writes the intact events to a new file.
 
     Args:
         record: the record.
-        verified: what verifying it found; stands in JSON and HTML.
-        file: where to; nothing is ever overwritten.
-        form: as what.
+        verified: result of verifying it; included in JSON and HTML.
+        file: the new file; nothing is ever overwritten.
+        form: its format.
+
+    Returns:
+        How many events were written.
 
     Raises:
-        RecordError: if the file is there already or can't be written.
+        RecordError: if the file exists already or can't be written.
     """
-    events = list(_whole(record, verified))
+    events = list(_intact(record, verified))
     writers = {Format.CSV: _csv, Format.JSON: _json, Format.HTML: _html}
     try:
         with file.open("xb") as out:
@@ -70,8 +73,7 @@ def write_export(record: Record, verified: Verified, file: Path, form: Format) -
     return len(events)
 
 
-def _whole(record: Record, verified: Verified) -> Iterable[Event]:
-    """The events up to the first that is not what was written."""
+def _intact(record: Record, verified: Verified) -> Iterable[Event]:
     source = record.events()
     for _ in range(verified.events):
         yield next(source)
@@ -79,7 +81,7 @@ def _whole(record: Record, verified: Verified) -> Iterable[Event]:
 
 def row(event: Event) -> dict[str, Any]:
     """An event as one flat row."""
-    found: dict[str, Any] = {
+    cells: dict[str, Any] = {
         "seq": event.seq,
         "event_id": event.event_id,
         "time": event.time,
@@ -89,22 +91,22 @@ def row(event: Event) -> dict[str, Any]:
         "hash": event.hash,
     }
     if event.item is not None:
-        found |= {"asset": event.item.asset, "work_id": event.item.work_id}
+        cells |= {"asset": event.item.asset, "work_id": event.item.work_id}
     values = payload_json(event.payload)
     if isinstance(event.payload, Decision):
         values |= values.pop("basis")
-    names = {*_WHOLE, *_TEXT}
-    found |= {name: value for name, value in values.items() if name in names}
-    if "decision" in found:
-        found["decision"] = str(found["decision"])
+    names = {*_INTEGERS, *_TEXTS}
+    cells |= {name: value for name, value in values.items() if name in names}
+    if "decision" in cells:
+        cells["decision"] = str(cells["decision"])
     if event.item is None:
-        found["text"] = json.dumps(values, sort_keys=True)
-    return found
+        cells["text"] = json.dumps(values, sort_keys=True)
+    return cells
 
 
 def _csv(out: BinaryIO, events: list[Event], _verified: Verified) -> None:
     schema = pa.schema(
-        [(name, pa.int64() if name in _WHOLE else pa.string()) for name in CSV_COLUMNS]
+        [(name, pa.int64() if name in _INTEGERS else pa.string()) for name in CSV_COLUMNS]
     )
     write_csv(pa.Table.from_pylist([row(event) for event in events], schema=schema), out)
 
@@ -127,16 +129,16 @@ def _json(out: BinaryIO, events: list[Event], verified: Verified) -> None:
 
 
 def _html(out: BinaryIO, events: list[Event], verified: Verified) -> None:
-    shown = [{name: _shown(value) for name, value in row(event).items()} for event in events]
-    said = replace(
+    rows = [{name: _cell(value) for name, value in row(event).items()} for event in events]
+    result = replace(
         verified,
         faults=tuple(map(visible, verified.faults)),
         notes=tuple(map(visible, verified.notes)),
     )
-    out.write(_template().render(events=shown, verified=said, exported=now()).encode("utf-8"))
+    out.write(_template().render(events=rows, verified=result, exported=now()).encode("utf-8"))
 
 
-def _shown(value: Any) -> str:
+def _cell(value: Any) -> str:
     return "" if value is None else visible(str(value), keep_newlines=True)
 
 

@@ -1,4 +1,4 @@
-"""What a person asks to be written, as the record keeps it; refused where it can't be."""
+"""Event payloads from what a person entered: texts cleaned, rules checked."""
 
 from __future__ import annotations
 
@@ -27,20 +27,20 @@ def decision(
     """A decision.
 
     Raises:
-        RecordError: if a reason is missing where the rules want one, `false_match` is said of a row
-            without a work or whose bytes could not be read, or words or a name can't be kept.
+        RecordError: if a reason is missing that the rules require, `false_match` is decided on a
+            row without a work or whose bytes could not be read, or a text or name can't be stored.
     """
-    choice, kept = Choice(choice), clean_text(reason, "reason")
+    choice, reason = Choice(choice), clean_text(reason, "reason")
     if choice is Choice.FALSE_MATCH and (basis.work_id is None or basis.asset_id is None):
         raise RecordError(
             "false_match is said of a file and a work together, and this row lacks one of them."
         )
-    if not kept and rules.wants_reason(choice, basis.band):
+    if not reason and rules.wants_reason(choice, basis.band):
         raise RecordError(f"A decision {choice} on a row in band {basis.band} needs a reason.")
     return Decision(
         basis,
         choice,
-        kept,
+        reason,
         clean_text(note, "note"),
         person_name(assignee, what="The assignee") if assignee else "",
         rules.persons(basis.band),
@@ -48,22 +48,22 @@ def decision(
 
 
 def assignment(item: Item, assignee: str, note: str = "") -> Assignment:
-    """An item given to a person; an empty `assignee` takes it from them.
+    """An item assigned to a person; an empty `assignee` removes the assignment.
 
     Raises:
-        RecordError: if the name or the note can't be kept.
+        RecordError: if the name or the note can't be stored.
     """
-    whom = person_name(assignee, what="The assignee") if assignee else ""
-    return Assignment(item, whom, clean_text(note, "note"))
+    assignee = person_name(assignee, what="The assignee") if assignee else ""
+    return Assignment(item, assignee, clean_text(note, "note"))
 
 
 def comment(item: Item, text: str) -> Comment:
-    """Words on an item.
+    """A comment on an item.
 
     Raises:
-        RecordError: if there are none, or they can't be kept.
+        RecordError: if the text is empty or can't be stored.
     """
-    kept = clean_text(text, "comment")
-    if not kept:
+    text = clean_text(text, "comment")
+    if not text:
         raise RecordError("A comment without words was not written.")
-    return Comment(item, kept)
+    return Comment(item, text)

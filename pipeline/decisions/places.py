@@ -1,4 +1,4 @@
-"""Where a record lies: beside results, never in a folder that a scan deletes."""
+"""Where the record is stored: next to the results, never in a folder that a scan deletes."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ RECORD = "record.sqlite"
 CHECKPOINTS = "record.checkpoints.jsonl"
 
 _URL = re.compile(r"[a-z][a-z0-9+]*://")
-_MARKS = (LOCK, STATE)
+_SCAN_FILES = (LOCK, STATE)
 
 
 def is_url(place: str | Path) -> bool:
-    """Whether a record's place is a database's URL and not a path."""
+    """Whether a record's place is the URL of a database and not a path."""
     return isinstance(place, str) and _URL.match(place) is not None
 
 
 def record_file(place: Path) -> Path:
-    """The file of the record that a path means.
+    """The record's file for a path.
 
     Args:
-        place: the record's file itself, a folder of results, or a scan directory. Results in a scan
-            directory's history, which `latest` leads to as well, have their record in the scan
-            directory, since the history is deleted in time.
+        place: the record's file itself, a folder of results, or a scan directory. The record of
+            results in a scan directory's history, where `latest` points too, is in the scan
+            directory, since scans delete old history.
 
     Raises:
-        RecordError: if the file itself would lie in such a history.
+        RecordError: if the file itself is in such a history.
     """
     if place.is_dir():
         return (scan_directory_of(place) or place) / RECORD
@@ -44,10 +44,10 @@ def record_file(place: Path) -> Path:
 
 
 def scan_directory_of(folder: Path) -> Path | None:
-    """The scan directory in whose history a folder lies; None if it lies in none."""
+    """The scan directory whose history contains a folder; None if none does."""
     real = Path(os.path.realpath(folder))
-    for one in (real, *real.parents):
-        above = one.parent
-        if one.name == HISTORY and any((above / mark).exists() for mark in _MARKS):
-            return above
+    for path in (real, *real.parents):
+        scans = path.parent
+        if path.name == HISTORY and any((scans / name).exists() for name in _SCAN_FILES):
+            return scans
     return None

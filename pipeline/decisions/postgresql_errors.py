@@ -1,4 +1,4 @@
-"""What PostgreSQL and its driver say, in words that tell neither a place nor a secret."""
+"""PostgreSQL errors as sentences without addresses or passwords."""
 
 from __future__ import annotations
 
@@ -17,34 +17,34 @@ _BY_STATE = (
     ("53", "its server has no room, memory or connection left"),
     ("P0001", "the record is append-only"),
 )
-"""By the beginning of an SQLSTATE: https://www.postgresql.org/docs/current/errcodes-appendix.html"""
+"""By the prefix of an SQLSTATE: https://www.postgresql.org/docs/current/errcodes-appendix.html"""
 
 
 def server_name(url: URL) -> str:
-    """A database for people: its host and its name; no user, password, folder or option."""
+    """A database for messages: host, port and name; no user, password, socket folder or option."""
     host = url.host or ""
     host = f"[{host}]" if ":" in host else host
     port = f":{url.port}" if url.port is not None else ""
     return f"postgresql://{host}{port}/{url.database or ''}"
 
 
-def server_said(error: BaseException) -> str:
-    """Half a sentence on what the driver's error says.
+def server_message(error: BaseException) -> str:
+    """Half a sentence on an error of the driver.
 
-    Its own words hold addresses, folders of sockets and whatever stands in a URL, so none of them
-    is passed on; of what has a code, the code is.
+    The driver's own message can contain addresses, socket folders and anything in the URL, so it is
+    never passed on; an SQLSTATE is.
     """
     state = getattr(error, "sqlstate", None)
     if isinstance(state, str):
-        for beginning, said in _BY_STATE:
-            if state.startswith(beginning):
-                return said
+        for prefix, sentence in _BY_STATE:
+            if state.startswith(prefix):
+                return sentence
         return f"its server refuses, with SQLSTATE {state}"
-    # Before somebody is let in there are no codes, and the words may be in any language.
-    words = str(error).lower()
-    if "authentication" in words or "password" in words or "pg_hba" in words:
+    # Errors before authentication have no SQLSTATE, and the message may be in any language.
+    message = str(error).lower()
+    if "authentication" in message or "password" in message or "pg_hba" in message:
         return _BY_STATE[0][1]
-    if "database" in words and "does not exist" in words:
+    if "database" in message and "does not exist" in message:
         return _BY_STATE[1][1]
     if type(error).__name__ == "ProgrammingError":
         return "its URL is not one that PostgreSQL understands"

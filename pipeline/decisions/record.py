@@ -1,4 +1,4 @@
-"""The record: events in one chain, appended one after the other and never changed."""
+"""The record of decisions: an append-only log of events in one hash chain."""
 
 from __future__ import annotations
 
@@ -31,37 +31,36 @@ from pipeline.decisions.events import (
 from pipeline.decisions.hash_chain import GENESIS_HASH, AlteredError
 from pipeline.decisions.state import Items, ItemState, item_state
 
-Done = TypeVar("Done")
+Result = TypeVar("Result")
 _EVENT_ID = re.compile(r"[A-Za-z0-9_-]{8,64}")
 
 Check = Callable[[ItemState, Payload], None]
-"""What may refuse an event by raising, given where its item stands and what is to be written."""
+"""May refuse an event by raising, given the state of its item and the payload to be written."""
 
 
 class PassedOverError(Exception):
-    """Raised by a check of `Record.decide_all`: that one is not written, and the others are."""
+    """Raised by a check of `Record.decide_all` to skip one item; the others are written."""
 
 
 class Record:
     """A record of decisions; any number of threads and processes may write to one at once.
 
-    A method that returns an event returns it when it is on the disk: what was returned outlives a
-    crash of the program, of the machine, and of the database's server.
+    A method returns an event only once it is on the disk: it survives a crash of the program, of
+    the machine and of the database server.
 
-    Every method that writes takes `event_id`, a name of 8 to 64 letters, digits, `-` or `_` that
-    the caller makes up: writing the same again under the same name gives the event that is there,
-    so a request that is sent twice is written once.
+    Every method that writes takes `event_id`, an idempotency key of 8 to 64 letters, digits, `-` or
+    `_` that the caller makes up: writing the same again with the same key returns the event that
+    was written before, so a request that is sent twice is written once.
 
-    Those that write on an item take `check` as well. It is asked within the transaction that
-    writes, when no other writer is at it, so that what it finds is what the event is written upon;
-    what it raises is raised, and nothing is written. Of a decision, it is told how the item stands
-    against that decision's basis.
+    Methods that write on an item also take `check`. It is called within the write transaction, with
+    the state on which the event will be written (for a decision, the state compared with that
+    decision's basis). If it raises, nothing is written.
 
-    Every method raises RecordError if the database can't be used or what is read was altered.
+    Every method raises RecordError if the database can't be used or an event was altered.
 
     Attributes:
         database: where it is stored.
-        name: the record's own name, from its first event.
+        name: the record's id, from its first event.
     """
 
     def __init__(self, database: Database, name: str) -> None:
@@ -75,12 +74,12 @@ class Record:
         Args:
             place: a file, a folder of results (its `record.sqlite` is meant), a scan directory, or
                 a URL `postgresql://…`.
-            create: make it if there is none.
-            actor: who makes it.
+            create: create it if there is none.
+            actor: who creates it.
 
         Raises:
-            RecordError: if there is none, it is of something else, or what it needs is not
-                installed.
+            RecordError: if there is none, the database belongs to something else, or a driver is
+                not installed.
         """
         database = Database(place)
         if create:
@@ -88,13 +87,13 @@ class Record:
                 raise RecordError(f"There is no folder {database.file.parent} for a record.")
             with database.writing(create=True) as connection:
                 if not sa.inspect(connection).has_table(EVENTS.name):
-                    database.make(connection)
+                    database.create_table(connection)
                     opened = Opened(secrets.token_hex(16))
                     first = Event(
                         1, secrets.token_hex(16), now(), person_name(actor), opened, GENESIS_HASH
                     )
                     connection.execute(EVENTS.insert(), row_of(first))
-        elif not database.there:
+        elif not database.exists:
             raise RecordError(
                 f"There is no record at {database.name} yet; the first decision makes it."
             )
@@ -122,11 +121,11 @@ class Record:
         event_id: str | None = None,
         check: Check | None = None,
     ) -> Event:
-        """Writes one person's decision; a later one of theirs on the same item takes its place.
+        """Writes one person's decision; it replaces their earlier one on the same item.
 
         Raises:
-            RecordError: if a reason is missing where the rules want one, or `false_match` is said
-                of a row without a work or whose bytes could not be read.
+            RecordError: if a reason is missing that the rules require, or `false_match` is decided
+                on a row without a work or whose bytes could not be read.
         """
 
         def payload(connection: sa.Connection) -> Decision:
@@ -148,14 +147,14 @@ class Record:
         assignee: str = "",
         check: Check | None = None,
     ) -> list[Event]:
-        """Writes one person's decision on many items, all in one transaction: all of them, or none.
+        """Writes one person's decision on many items in one transaction: all of them, or none.
 
         Args:
             actor: who decides.
-            bases: what is decided on, by the `event_id` of each.
+            bases: the basis of each decision, by its `event_id`.
             choice, reason, note, assignee: as in `decide`.
-            check: as everywhere, asked for each; one for which it raises PassedOverError is left
-                out, and whatever else it raises leaves all unwritten.
+            check: called for each; if it raises PassedOverError that item is skipped, and if it
+                raises anything else nothing is written.
 
         Raises:
             RecordError: as in `decide`; nothing is written then.
@@ -165,16 +164,16 @@ class Record:
             _refuse_name(name)
 
         def write(connection: sa.Connection) -> list[Event]:
-            rules, found = self._rules(connection), []
+            rules, events = self._rules(connection), []
             for name, basis in bases.items():
-                given = payloads.decision(
+                payload = payloads.decision(
                     rules, basis, choice, reason=reason, note=note, assignee=assignee
                 )
                 try:
-                    found.append(self._write(connection, who, _always(given), name, check))
+                    events.append(self._write(connection, who, _always(payload), name, check))
                 except PassedOverError:
                     continue
-            return found
+            return events
 
         return self._written(write)
 
@@ -187,30 +186,30 @@ class Record:
         event_id: str | None = None,
         check: Check | None = None,
     ) -> Event:
-        """Takes a decision back, one's own or another's; so a false match counts again.
+        """Takes back one's own or another person's decision; a false match then counts again.
 
         Args:
             actor: who does it.
             of: the `event_id` of the decision.
             reason: why; never empty.
-            event_id, check: as everywhere.
+            event_id, check: as for every method that writes.
 
         Raises:
             RecordError: if there is no such decision, it was taken back already, or it is another
                 person's first decision, which the actor may not see yet.
         """
-        kept = clean_text(reason, "reason")
-        if not kept:
+        reason = clean_text(reason, "reason")
+        if not reason:
             raise RecordError("Taking back a decision needs a reason.")
 
         def payload(connection: sa.Connection) -> Undo:
-            found = connection.execute(sa.select(EVENTS).where(EVENTS.c.event_id == of)).first()
-            decided = self._event(found) if found is not None else None
+            row = connection.execute(sa.select(EVENTS).where(EVENTS.c.event_id == of)).first()
+            decided = self._event(row) if row is not None else None
             if decided is None or decided.item is None or decided.kind is not EventKind.DECISION:
                 raise RecordError(f"There is no decision {of} in the record.")
             state = item_state(decided.item, self._item_events(connection, decided.item))
             if any(one.event_id == event_id for one in state.events):
-                return Undo(decided.item, of, kept)  # sent twice
+                return Undo(decided.item, of, reason)  # sent twice
             if of in state.undone:
                 raise RecordError(f"The decision {of} was taken back already.")
             if decided not in state.shown_to(person_name(actor)):
@@ -218,7 +217,7 @@ class Record:
                     "The first decision on this item can't be taken back by who has yet to give "
                     "the second."
                 )
-            return Undo(decided.item, of, kept)
+            return Undo(decided.item, of, reason)
 
         return self._append(actor, payload, event_id, check)
 
@@ -232,7 +231,7 @@ class Record:
         event_id: str | None = None,
         check: Check | None = None,
     ) -> Event:
-        """Gives an item to a person to look at; an empty `assignee` takes it from them."""
+        """Assigns an item to a person; an empty `assignee` removes the assignment."""
         payload = payloads.assignment(item, assignee, note)
         return self._append(actor, lambda _: payload, event_id, check)
 
@@ -245,24 +244,24 @@ class Record:
         event_id: str | None = None,
         check: Check | None = None,
     ) -> Event:
-        """Writes words on an item.
+        """Writes a comment on an item.
 
         Raises:
-            RecordError: if there are none.
+            RecordError: if the text is empty.
         """
         payload = payloads.comment(item, text)
         return self._append(actor, lambda _: payload, event_id, check)
 
     def set_rules(self, actor: str, rules: Rules, *, event_id: str | None = None) -> Event:
-        """What is asked of decisions from here on; those that were made keep their own."""
-        known = [band for band in Band if band in rules.second_person]
-        wanted = [band for band in Band if band in rules.reason_in]
-        payload = Rules(tuple(known), tuple(wanted))
+        """Sets the rules for later decisions; earlier ones keep the rules of their time."""
+        second_person = [band for band in Band if band in rules.second_person]
+        reason_in = [band for band in Band if band in rules.reason_in]
+        payload = Rules(tuple(second_person), tuple(reason_in))
         return self._append(actor, lambda _: payload, event_id)
 
     @property
     def rules(self) -> Rules:
-        """What is asked of decisions."""
+        """The present rules for decisions."""
         with self.database.reading() as connection:
             return self._rules(connection)
 
@@ -273,15 +272,15 @@ class Record:
             return self._last(connection)
 
     def events(self, after: int = 0, known: str | None = None) -> Iterator[Event]:
-        """Events in their order, those after place `after`; each is checked against its hash.
+        """The events after place `after`, in order, each checked against the hash chain.
 
         Args:
-            after: place of the last event that is known already.
-            known: its hash: it is then looked at again, since another record may have taken this
-                one's place, or an earlier state of it.
+            after: place of the last event that the caller has.
+            known: its hash. It is compared again, since this record may have been replaced by
+                another one or by an earlier state of itself.
 
         Raises:
-            RecordError: at the first that was altered, or where one is missing.
+            RecordError: at the first event that was altered or is missing.
         """
         query = sa.select(EVENTS).where(EVENTS.c.seq > after).order_by(EVENTS.c.seq)
         previous: str | None = GENESIS_HASH if after == 0 else known
@@ -289,12 +288,12 @@ class Record:
             if known is not None:
                 self._refuse_another(connection, after, known)
             place = after
-            found = connection.execute(query.execution_options(yield_per=1000))
-            with closing(found) as rows:
-                for stored in rows:
+            result = connection.execute(query.execution_options(yield_per=1000))
+            with closing(result) as rows:
+                for row in rows:
                     place += 1
                     try:
-                        event = event_of(stored, place, previous)
+                        event = event_of(row, place, previous)
                     except AlteredError as error:
                         raise _altered(place, error) from None
                     previous = event.hash
@@ -310,16 +309,16 @@ class Record:
             )
 
     def items(self) -> Items:
-        """Where every item stands; `Items.take` brings it up to date with later events."""
+        """The states of all items; `Items.take` updates them with later events."""
         return Items(self.events())
 
     def item(self, item: Item, now: Basis | None = None) -> ItemState:
-        """Where one item stands.
+        """The state of one item.
 
         Args:
             item: the item.
-            now: what the row says in the run that is looked at; decisions that were made on
-                something else are reopened.
+            now: the basis of its row in the present run; decisions that do not hold for it are
+                reopened.
         """
         with self.database.reading() as connection:
             return item_state(item, self._item_events(connection, item), now)
@@ -335,7 +334,7 @@ class Record:
             )
             .order_by(EVENTS.c.seq)
         )
-        return [self._event(stored) for stored in connection.execute(query)]
+        return [self._event(row) for row in connection.execute(query)]
 
     def _rules(self, connection: sa.Connection) -> Rules:
         query = (
@@ -374,13 +373,13 @@ class Record:
         _refuse_name(name)
         return self._written(lambda connection: self._write(connection, who, payload, name, check))
 
-    def _written(self, write: Callable[[sa.Connection], Done]) -> Done:
-        """What `write` gives, in a transaction of its own."""
+    def _written(self, write: Callable[[sa.Connection], Result]) -> Result:
+        """Result of `write` in a transaction of its own, retried once if the connection is lost."""
         try:
             with self.database.writing() as connection:
                 return write(connection)
         except RecordError as error:
-            # The server went away, perhaps between writing and saying so. The names settle it.
+            # It may have committed before the connection was lost; event ids make a retry safe.
             broken = isinstance(error.__cause__, sa.exc.DBAPIError)
             if not (broken and error.__cause__.connection_invalidated):  # type: ignore[union-attr]
                 raise
@@ -398,30 +397,30 @@ class Record:
         query = sa.select(EVENTS).where(EVENTS.c.event_id == event_id)
         if (stored := connection.execute(query).first()) is not None:
             return self._same(self._event(stored), actor, payload, connection)
-        last, given = self._last(connection), payload(connection)
-        event = Event(last.seq + 1, event_id, now(), actor, given, last.hash)
+        last, value = self._last(connection), payload(connection)
+        event = Event(last.seq + 1, event_id, now(), actor, value, last.hash)
         if check is not None and event.item is not None:
-            basis = given.basis if isinstance(given, Decision) else None
+            basis = value.basis if isinstance(value, Decision) else None
             state = item_state(event.item, self._item_events(connection, event.item), basis)
-            check(state, given)
+            check(state, value)
         connection.execute(EVENTS.insert(), row_of(event))
         return event
 
     def _same(
         self,
-        there: Event,
+        existing: Event,
         actor: str,
         payload: Callable[[sa.Connection], Payload],
         connection: sa.Connection,
     ) -> Event:
-        """The event that is there under that name, if it is what was to be written."""
-        if there.actor != actor or there.payload != payload(connection):
-            raise RecordError(f"Another event has the name {there.event_id}; make up a new one.")
-        return there
+        """The existing event with that id, if it is what was to be written."""
+        if existing.actor != actor or existing.payload != payload(connection):
+            raise RecordError(f"Another event has the name {existing.event_id}; make up a new one.")
+        return existing
 
 
-def _always(given: Payload) -> Callable[[sa.Connection], Payload]:
-    return lambda _: given
+def _always(payload: Payload) -> Callable[[sa.Connection], Payload]:
+    return lambda _: payload
 
 
 def _refuse_name(name: str) -> None:

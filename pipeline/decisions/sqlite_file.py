@@ -1,8 +1,9 @@
-"""What a SQLite file holds beside the events, compared with what it ought to hold.
+"""Integrity checks of a record's SQLite file: its header, schema and pages.
 
-Not everything in such a file is the record. Bytes that hold nothing of it are left alone by these
-checks: free space within pages and free pages, the counters of the header (bytes 24 to 27 and 92 to
-99), the schema cookie (40 to 43) and the suggested cache (48 to 51).
+`PRAGMA integrity_check` does not look at 32 of the header's 100 bytes (user version, application
+id, the reserved bytes and others), so the header is compared here. Bytes without meaning for the
+record are not checked: free space within pages and free pages, the counters of the header (bytes 24
+to 27 and 92 to 99), the schema cookie (40 to 43) and the suggested cache size (48 to 51).
 """
 
 from __future__ import annotations
@@ -48,25 +49,25 @@ def header_faults(file: Path) -> list[str]:
         "the space for later": not any(expansion),
     }
     return [
-        f"The file's header was altered: {what}." for what, good in expected.items() if not good
+        f"The file's header was altered: {what}." for what, intact in expected.items() if not intact
     ]
 
 
 def content_faults(connection: sa.Connection) -> list[str]:
-    """Sentences on what is wrong with the schema and the pages, as far as they are in use."""
+    """Sentences on what is wrong with the schema and the pages in use."""
     faults = []
     query = "SELECT type, name, tbl_name, sql FROM sqlite_master ORDER BY type, name"
-    found = [tuple(row) for row in connection.exec_driver_sql(query)]
+    schema = [tuple(row) for row in connection.exec_driver_sql(query)]
     with closing(sqlite3.connect(":memory:")) as fresh:
         for statement in SQLITE:
             fresh.execute(statement)
         expected = fresh.execute(query).fetchall()
-    if found != expected:
-        wrong = [row for row in (*found, *expected) if (row in found) != (row in expected)]
+    if schema != expected:
+        wrong = [row for row in (*schema, *expected) if (row in schema) != (row in expected)]
         names = ", ".join(sorted({str(row[1]) for row in wrong})) or "its order"
         faults.append(f"The schema was altered: {names}.")
-    checked = [row[0] for row in connection.exec_driver_sql("PRAGMA integrity_check(3)")]
-    if checked != ["ok"]:
-        said = "; ".join(line for one in checked for line in str(one).splitlines() if line)
-        faults.append(f"The file is damaged: {said}.")
+    messages = [row[0] for row in connection.exec_driver_sql("PRAGMA integrity_check(3)")]
+    if messages != ["ok"]:
+        damage = "; ".join(line for one in messages for line in str(one).splitlines() if line)
+        faults.append(f"The file is damaged: {damage}.")
     return faults

@@ -12,12 +12,12 @@ from pipeline.decisions.events import Assignment, Choice, Decision, Event, Undo,
 
 
 class State(StrEnum):
-    """Where an item stands.
+    """State of an item.
 
-    `open`: nobody has decided. `first_given`: one has, and another is wanted, who does not see it
-    yet. `agreed`: as many as are wanted have decided alike. `contested`: they have not decided
-    alike. `reopened`: what was decided on has changed. `suppressed`: agreed that the match is
-    false, so that later scans may leave it out.
+    `open`: without a decision. `first_given`: one person has decided, and a second is needed, who
+    does not see the first decision yet. `agreed`: all persons needed made the same decision.
+    `contested`: they made different decisions. `reopened`: the evidence has changed since.
+    `suppressed`: agreed that the match is false, so that later scans may leave it out.
     """
 
     OPEN = "open"
@@ -30,7 +30,7 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class DecisionView:
-    """A decision that was not taken back and that its maker did not replace by a later one."""
+    """A person's latest decision on an item, with its event; never one that was taken back."""
 
     event: Event
     decision: Decision
@@ -43,19 +43,19 @@ class DecisionView:
 
 @dataclass(frozen=True, slots=True)
 class ItemState:
-    """Where one item stands.
+    """State of one item, with the decisions and events behind it.
 
     Attributes:
         item: the item.
-        state: as its events, and the row if one was given, make it.
-        choices: what was decided, each once, in the order of time; one if all agree. Of a reopened
-            item, what had been decided.
+        state: its state, given its events and, if known, the row of the present run.
+        choices: what was decided, each once, in the order of time; one if all agree. For a
+            reopened item, what had been decided.
         in_force: the decisions that count, in the order of time.
         reopened: decisions that do not count any more, because what they were made on has changed.
         why: sentences on why those do not count.
-        assignee: whom it was given to last; empty for nobody.
+        assignee: whom it was assigned to last; empty for nobody.
         undone: the `event_id` of each decision that was taken back.
-        events: everything on the item. What a page shows is `shown_to(actor)`.
+        events: all events on the item, including those that some persons may not see yet.
     """
 
     item: Item
@@ -70,11 +70,11 @@ class ItemState:
 
     @property
     def decisions(self) -> tuple[DecisionView, ...]:
-        """The decisions that the state speaks of: those that count, or else the reopened ones."""
+        """The decisions that count, or else the reopened ones."""
         return self.in_force or self.reopened
 
     def sealed_for(self, actor: str) -> bool:
-        """Whether a first decision is there which that person may not see until theirs is given."""
+        """Whether there is a first decision that this person may see only after deciding too."""
         return self.state is State.FIRST_GIVEN and not any(
             same_person(one.actor, actor) for one in self.in_force
         )
@@ -82,8 +82,8 @@ class ItemState:
     def shown_to(self, actor: str) -> tuple[Event, ...]:
         """The events that a person may see.
 
-        While the first decision is sealed, every decision of whoever gave it is left out, with
-        what was taken back, commented or assigned by them. `assignee` stays to be seen.
+        While a first decision is sealed, all events by its maker are left out: their decisions,
+        undos, comments and assignments. `assignee` is still visible.
         """
         if not self.sealed_for(actor):
             return self.events
@@ -96,13 +96,13 @@ class ItemState:
 
 
 def item_state(item: Item, events: Sequence[Event], now: Basis | None = None) -> ItemState:
-    """Where an item stands.
+    """The state of an item.
 
     Args:
         item: the item.
         events: all events on it, in their order.
-        now: what the row says in the run that is looked at. Without it, the newest decision's own
-            basis is what the others are held against.
+        now: the basis of its row in the present run. Without it, the other decisions are compared
+            with the newest decision's basis.
     """
     undone = frozenset(event.payload.of for event in events if isinstance(event.payload, Undo))
     live: list[DecisionView] = []
@@ -116,7 +116,7 @@ def item_state(item: Item, events: Sequence[Event], now: Basis | None = None) ->
             live.append(DecisionView(event, payload))
             if event.event_id not in undone:
                 assignee = payload.assignee or assignee
-    # What a person took back leaves them undecided: nothing that they had replaced comes back.
+    # Taking back a decision leaves that person undecided: the decision it replaced stays replaced.
     live = [one for one in live if one.event.event_id not in undone]
     reference = now if now is not None else (live[-1].decision.basis if live else None)
     good, stale, why = [], [], []
@@ -141,10 +141,10 @@ def item_state(item: Item, events: Sequence[Event], now: Basis | None = None) ->
     )
 
 
-def _beside(was: ItemState, now: Basis) -> bool:
-    """Whether all that was decided was decided on another work than a row's strongest of its time.
+def _only_weaker_works(state: ItemState, now: Basis) -> bool:
+    """Whether all decisions were on a work that was not the strongest of the row at that time.
 
-    In the very run that is looked at, a work that is not the row's can't have been its strongest.
+    A decision from the present run on a work that is not the row's was not on its strongest.
     """
     return all(
         not one.decision.basis.strongest
@@ -153,7 +153,7 @@ def _beside(was: ItemState, now: Basis) -> bool:
             and one.decision.basis.asset_id == now.asset_id
             and one.decision.basis.work_id != now.work_id
         )
-        for one in was.decisions
+        for one in state.decisions
     )
 
 
@@ -170,16 +170,16 @@ def _state(good: Sequence[DecisionView], stale: Sequence[DecisionView]) -> State
 
 @dataclass(frozen=True, slots=True)
 class Suppression:
-    """A pair of asset and work that people agreed is a false match.
+    """A pair of asset and work that was agreed to be a false match.
 
     Attributes:
         asset_id: SHA-256 (hex) of the asset's bytes.
         work_id: the work.
         by: who decided it.
-        since: time of the decision that made it so.
+        since: time of the decision that completed the agreement.
         reason: their reasons.
         event_ids: the decisions; taking one back (`Record.undo`) ends the suppression.
-        basis: what the newest of them was made on.
+        basis: the basis of the newest of them.
     """
 
     asset_id: str
@@ -192,10 +192,10 @@ class Suppression:
 
 
 class Items:
-    """Where every item stands; a mapping from items in all but name.
+    """The states of all items of a record; iterates over the items.
 
     Args:
-        events: of a record, in their order.
+        events: of the record, in their order.
     """
 
     def __init__(self, events: Iterable[Event] = ()) -> None:
@@ -209,7 +209,7 @@ class Items:
 
     @property
     def at(self) -> int:
-        """Place of the last event taken: `record.events(after=items.at)` are those to take next."""
+        """Place of the last event taken; `record.events(after=items.at)` gives the next ones."""
         return self._at
 
     def take(self, event: Event) -> None:
@@ -225,7 +225,7 @@ class Items:
             self._of_asset.setdefault(event.item.asset, {})[event.item] = None
 
     def paths(self, item: Item) -> Sequence[str]:
-        """Where the item's asset lay whenever somebody decided on it."""
+        """Paths of the item's asset at the times of the decisions on it."""
         return tuple(self._paths.get(item, ()))
 
     def __iter__(self) -> Iterator[Item]:
@@ -235,18 +235,19 @@ class Items:
         return len(self._events)
 
     def state(self, item: Item, now: Basis | None = None) -> ItemState:
-        """Where an item stands; `open` if nothing is known of it. Arguments as `item_state`."""
+        """The state of an item; `open` if it has no events. Arguments as `item_state`."""
         return item_state(item, self._events.get(item, ()), now)
 
     def of_row(self, row: Mapping[str, Any]) -> ItemState:
-        """Where a row of the risk table stands.
+        """The state of a row of the risk table.
 
-        If nobody has decided on its asset and work, but somebody has on what stood at the same path
-        before (other bytes, or another work), it is `reopened` and says why; if all that was
-        decided there is that a match was false which the row does not name any more, `suppressed`.
-        What was decided on another work than the strongest of its time says nothing of the row.
-        Of a row whose every match was suppressed when it was written (`suppressed_works`), it is
-        where those decisions stand: `suppressed`, until one of them is taken back.
+        1. Decisions on its own asset and work decide.
+        2. A row whose matches were all suppressed when it was written (`suppressed_works`) is
+           `suppressed`, until one of those decisions is taken back.
+        3. Decisions on what was at the same path before (other bytes, or another work) make it
+           `reopened`, with the reasons; if they only say that a match was false which the row does
+           not have any more, `suppressed`. Decisions on a work that was not the strongest at that
+           time do not decide the row.
         """
         now = Basis.of_row(row)
         own = self.state(now.item, now)
@@ -257,7 +258,7 @@ class Items:
         suppressed, before = None, None
         for item in self._of_path.get(now.asset_path, ()):
             was = self.state(item)
-            if was.state is State.OPEN or item == now.item or _beside(was, now):
+            if was.state is State.OPEN or item == now.item or _only_weaker_works(was, now):
                 continue
             if was.state is State.SUPPRESSED and item.asset == now.item.asset:
                 suppressed = was
@@ -279,10 +280,10 @@ class Items:
         return suppressed if suppressed is not None and now.work_id is None else own
 
     def _of_suppressed(self, asset: str, works: int) -> ItemState | None:
-        """Where the false matches stand that suppressed all of a row's works, so many of them: the
-        newest one, or the newest that does not suppress any more, if one was taken back since.
+        """State of the false matches that suppressed all of a row's works (`works` of them): the
+        newest one, or the newest that does not suppress any more if one was taken back since.
         """
-        spoken = [
+        false_matches = [
             state
             for item in self._of_asset.get(asset, ())
             if item.work_id is not None
@@ -292,22 +293,22 @@ class Items:
                 for event in state.events
             )
         ]
-        spoken.sort(key=lambda state: state.decisions[-1].event.seq)
-        good = [state for state in spoken if state.state is State.SUPPRESSED]
-        other = [state for state in spoken if state.state is not State.SUPPRESSED]
+        false_matches.sort(key=lambda state: state.decisions[-1].event.seq)
+        good = [state for state in false_matches if state.state is State.SUPPRESSED]
+        other = [state for state in false_matches if state.state is not State.SUPPRESSED]
         chosen = good if len(good) >= works else other
         return chosen[-1] if chosen else None
 
     def suppressions(self) -> list[Suppression]:
-        """The false matches that people agreed on and that nobody took back, oldest first."""
-        found = []
+        """The agreed false matches that were not taken back, oldest first."""
+        suppressions = []
         for item in self:
             state = self.state(item)
             if state.state is not State.SUPPRESSED or item.work_id is None:
                 continue
             newest = state.in_force[-1]
             reasons = dict.fromkeys(one.decision.reason for one in state.in_force)
-            found.append(
+            suppressions.append(
                 Suppression(
                     item.asset,
                     item.work_id,
@@ -318,4 +319,4 @@ class Items:
                     newest.decision.basis,
                 )
             )
-        return sorted(found, key=lambda one: one.since)
+        return sorted(suppressions, key=lambda one: one.since)

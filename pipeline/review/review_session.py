@@ -83,7 +83,7 @@ class ReviewSession:
             self._asset_numbers.setdefault(asset_id or f"path:{path}", []).append(number)
             self._path_numbers[path] = number
         self.refresh()
-        if self._database.there:
+        if self._database.exists:
             self._set_rules(self.opened())
 
     def __len__(self) -> int:
@@ -223,7 +223,7 @@ class ReviewSession:
         """
         with self._lock:
             if self.record is None:
-                if not self._database.there:
+                if not self._database.exists:
                     return
                 self.record = Record.open(self._place)
             for event in self.record.events(after=self._items.at, known=self._head):

@@ -139,7 +139,7 @@ def _is_there(place: str | Path) -> bool:
     if is_url(place):
         from pipeline.decisions.database import Database
 
-        return Database(place).there
+        return Database(place).exists
     file = record_file(Path(place))
     if not os.path.lexists(file):
         return False

@@ -196,6 +196,19 @@ def test_every_page_is_in_the_index() -> None:
     assert pages - {"index.md"} <= listed
 
 
+def test_modules_that_contributing_names_exist() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `([\w/]+/)` \|(.*)$", text, re.MULTILINE)
+    assert len(rows) == len(list(ROOT.glob("pipeline/*/__init__.py"))) + 1
+    missing = [
+        f"{package}{name}"
+        for package, cells in rows
+        for name in re.findall(r"`([\w/]+(?:\.py|/))`", cells)
+        if not (ROOT / package / name).exists()
+    ]
+    assert not missing
+
+
 def test_configurations_that_are_named_exist() -> None:
     for page in PAGES:
         for named in re.findall(r"\bconfigs/[\w.-]+\.yaml", page.read_text(encoding="utf-8")):

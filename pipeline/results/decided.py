@@ -28,8 +28,8 @@ COLUMNS = (
 def decisions_for(items: Items, rows: Iterable[Mapping[str, Any]]) -> list[dict[str, str | None]]:
     """For each row of the risk table, `COLUMNS`.
 
-    Of an item whose second decision is yet to be given, what the first was stays out of the
-    columns, with its reason: whoever gives the second may read the table.
+    While an item waits for its second decision, the first one and its reason are left out: the
+    second reviewer may read the table.
 
     Args:
         items: of the record.
@@ -39,24 +39,24 @@ def decisions_for(items: Items, rows: Iterable[Mapping[str, Any]]) -> list[dict[
 
 
 def _columns(state: ItemState) -> dict[str, str | None]:
-    found: dict[str, str | None] = dict.fromkeys(COLUMNS)
-    found["decision_state"] = str(state.state)
+    columns: dict[str, str | None] = dict.fromkeys(COLUMNS)
+    columns["decision_state"] = str(state.state)
     if not state.decisions:
-        return found
-    found["decided_by"] = " / ".join(one.actor for one in state.decisions)
-    found["decided_at"] = state.decisions[-1].event.time
+        return columns
+    columns["decided_by"] = " / ".join(one.actor for one in state.decisions)
+    columns["decided_at"] = state.decisions[-1].event.time
     if state.state is State.FIRST_GIVEN:
-        return found
-    found["decision"] = " / ".join(state.choices)
+        return columns
+    columns["decision"] = " / ".join(state.choices)
     reasons = [
         f"{one.actor}: {one.decision.reason}" for one in state.decisions if one.decision.reason
     ]
     if len(state.decisions) == 1:
         reasons = [state.decisions[0].decision.reason]
-    found["decision_reason"] = " / ".join(filter(None, reasons)) or None
+    columns["decision_reason"] = " / ".join(filter(None, reasons)) or None
     if state.state is State.REOPENED:
-        found["decision_reopened_because"] = " ".join(state.why)
-    return found
+        columns["decision_reopened_because"] = " ".join(state.why)
+    return columns
 
 
 def decided_table(table: pa.Table, items: Items) -> pa.Table:
@@ -73,11 +73,11 @@ def decided_table(table: pa.Table, items: Items) -> pa.Table:
 
 
 def write_decided(out: Path, record: Record) -> pa.Table:
-    """Writes risk_table_decided.parquet and .csv beside a run's results, which stay as they are.
+    """Writes risk_table_decided.parquet and .csv to a run's results, which are not changed.
 
     Args:
         out: the folder of results.
-        record: where decisions on them are.
+        record: the record of decisions.
 
     Returns:
         The table that was written.
@@ -93,9 +93,10 @@ def write_decided(out: Path, record: Record) -> pa.Table:
 
 
 def write_decided_table(files: ResultFiles, risk: pa.Table, items: Items) -> pa.Table:
-    """Writes both files among a run's results; the table that was written.
+    """Writes both files to a run's results and returns the table.
 
-    They are no part of the run, since later decisions replace them: `run.json` holds no digest.
+    They are not part of the run, since later decisions replace them, so run.json does not have
+    their digests.
 
     Raises:
         DropError: if they can't be written.

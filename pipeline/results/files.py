@@ -1,4 +1,4 @@
-"""The files of a run: put in place whole, and read back."""
+"""The result files of a run: replaced together, and read back."""
 
 from __future__ import annotations
 
@@ -42,9 +42,9 @@ _PARTIAL = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class RunInfo:
-    """What the tables and the report say of the run itself.
+    """Facts of a run for its tables and report.
 
-    The first four stand in every row of the risk table, the others in the report.
+    The first four are columns of the risk table, the others are shown in the report.
 
     Attributes:
         run_id: the run's name.

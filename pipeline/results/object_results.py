@@ -1,9 +1,9 @@
-"""The results of a run in object storage: put there whole, and read back.
+"""The results of a run in object storage: written atomically, and read back.
 
-They are made in a temporary folder first. Every file is then sent as an upload in parts, which
-shows nothing until it is completed; only when all have arrived are they completed, `run.json` last.
-So a run that fails leaves the earlier results as they were, and who reads in between finds that
-`run.json` and the tables do not agree, and refuses them.
+They are written to a temporary folder first. Each file is then sent as a multipart upload, which is
+not visible until it is completed. The uploads are completed only when all data has arrived,
+`run.json` last. So a run that fails leaves the earlier results as they were, and a concurrent
+reader sees a mismatch between `run.json` and the tables and refuses them.
 """
 
 from __future__ import annotations

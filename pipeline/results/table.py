@@ -45,7 +45,7 @@ def measures_of(of: str) -> list[Measure]:
 
 
 def contribution_names() -> list[str]:
-    """What may add to a risk: every registered stage, then identity of bytes."""
+    """What may contribute to a risk: every registered stage, then identity of bytes."""
     return [*STAGES, IDENTICAL_FILE]
 
 
@@ -148,7 +148,7 @@ def passage_schema() -> pa.Schema:
 
 _PLACES = ("asset_start", "asset_end", "work_start", "work_end")
 _AGREEING = pa.struct([_column(name, "int", always=True) for name in _PLACES])
-"""A run of words that agree, in characters of both texts."""
+"""A run of agreeing words: character offsets in both texts."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -196,7 +196,7 @@ def tables(
         rows = sorted(rows, key=lambda row: row.asset.asset_path)
     faults: list[str] = []
     schemas = (risk_table_schema(), match_schema(), passage_schema())
-    parts = [_Parts(schema) for schema in schemas]
+    builders = [_TableBuilder(schema) for schema in schemas]
     paths: list[str] = []
     source = iter(rows)
     while chunk := list(islice(source, CHUNK_ROWS)):
@@ -210,12 +210,12 @@ def tables(
                 matches.append(_match_record(row, match, rank, works, cells))
                 passages += _passage_records(row, match, cells)
         if not faults:
-            for part, records in zip(parts, (risk, matches, passages), strict=True):
-                part.add(records)
+            for builder, records in zip(builders, (risk, matches, passages), strict=True):
+                builder.add(records)
     faults = table_faults(paths, discovered) + faults
     if faults:
         raise TableError(faults)
-    return Tables(*(part.whole() for part in parts))
+    return Tables(*(builder.build() for builder in builders))
 
 
 class StoredRows(NamedTuple):
@@ -245,8 +245,8 @@ def _in_schema(records: list[dict[str, object]], schema: pa.Schema) -> list[dict
     return rows
 
 
-class _Parts:
-    """A table that grows, column by column."""
+class _TableBuilder:
+    """A table that grows by records, stored column by column."""
 
     def __init__(self, schema: pa.Schema) -> None:
         self._schema = schema
@@ -257,9 +257,9 @@ class _Parts:
         for chunks, column in zip(self._columns, table.columns, strict=True):
             chunks.extend(column.chunks)
 
-    def whole(self) -> pa.Table:
-        """The table, once: each column in one piece, so that the same rows give the same bytes
-        however they came. What a column was put together from is let go before the next.
+    def build(self) -> pa.Table:
+        """The table; to be called once. Each column becomes one chunk, so that the same rows give
+        the same bytes. The pieces of a column are freed before the next is built.
         """
         columns = []
         for field, chunks in zip(self._schema, self._columns, strict=True):
@@ -285,7 +285,7 @@ def _risk_record(
         "reasons": cells.text("reasons", " ".join(row.reasons)),
         "other_works": max(0, len(row.matches) - row.suppressed - 1),
         "suppressed_works": row.suppressed,
-        # Of bytes that could not be read, nobody knows whether they are a registered file's.
+        # Unknown for bytes that could not be read.
         "identical_file": None
         if asset.asset_id is None
         else any(match.identical_file for match in row.matches),
@@ -434,14 +434,14 @@ def _write_csv(files: ResultFiles, name: str, table: pa.Table) -> None:
 
 
 def urgency(row: RiskRow) -> tuple[int, float, str]:
-    """A key that sorts rows most urgent first: by band, then risk, then path."""
+    """Sort key, most urgent rows first: by band, then risk, then path."""
     return list(Band).index(row.band), -(row.risk or 0.0), row.asset.asset_path
 
 
 def counts(rows: Iterable[RiskRow]) -> dict[str, int]:
-    """How many rows stand in each band, most urgent first; every band is there."""
-    found = Counter(row.band for row in rows)
-    return {band.value: found[band] for band in Band}
+    """How many rows are in each band, most urgent first; every band is a key."""
+    by_band = Counter(row.band for row in rows)
+    return {band.value: by_band[band] for band in Band}
 
 
 def flagged(rows: Sequence[RiskRow]) -> list[RiskRow]:

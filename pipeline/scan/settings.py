@@ -29,7 +29,7 @@ def _drop_name(text: str) -> str:
 
 
 DropName = Annotated[str, AfterValidator(_drop_name)]
-"""What a drop is called in tables: `vendor-a` in `vendor-a/shots/001.png`."""
+"""Name of a drop in tables: `vendor-a` in `vendor-a/shots/001.png`."""
 
 
 def _path(text: str) -> str:
@@ -38,13 +38,13 @@ def _path(text: str) -> str:
     try:
         Path(text).expanduser()
     except RuntimeError:
-        raise ValueError(f"nobody's home folder is known for {text.partition('/')[0]}") from None
+        raise ValueError(f"{text.partition('/')[0]} has no known home folder") from None
     return text
 
 
 def _local(text: str) -> str:
     if re.match(r"[A-Za-z][A-Za-z0-9+.-]+://", text):
-        raise ValueError("it must be a path on this machine; a drop alone may be in s3://")
+        raise ValueError("it must be a path on this machine; only a drop may be in s3://")
     return _path(text)
 
 
@@ -56,10 +56,9 @@ class Settle(Section):
     """When a file that may still be arriving is ready.
 
     Attributes:
-        seconds: a file changed less than this long ago is not judged yet; 0 for never mind.
-        marker: name of a file that says that its folder, and what is below it, is complete; until
-            it is there, nothing in the drop outside a folder that has it is judged. None for no
-            such custom.
+        seconds: a file changed less than this long ago is not screened yet; 0 disables the check.
+        marker: name of a file that marks its folder, and all below it, as complete. Files outside
+            marked folders are not screened yet. None disables the check.
     """
 
     seconds: FiniteFloat = Field(default=60.0, ge=0, le=604_800)
@@ -73,7 +72,7 @@ class Drop(Section):
         path: the folder, relative to the configuration file, or s3://BUCKET/PREFIX.
         settle: when its files are ready.
         may_be_empty: whether the folder may lose all its files at once. If not, a drop that is
-            suddenly empty is taken for one that is not mounted, and its rows stay as they were.
+            suddenly empty is assumed not to be mounted, and its rows stay as they were.
     """
 
     path: AnyPath
@@ -88,14 +87,14 @@ def _some(drops: dict[str, Drop]) -> dict[str, Drop]:
 
 
 RECORD_VARIABLE = "CLEARANCE_RECORD"
-"""The environment variable that may name the record, so that no password stands in a file."""
+"""Environment variable that may name the record, so that no file needs a password."""
 
 ENV = "env:"
-"""What stands before the name of an environment variable that holds a target."""
+"""Prefix of a target that is the name of an environment variable."""
 
 
 def _target(text: str) -> str:
-    # The sentences do not repeat the value: it may hold a password.
+    # The errors do not repeat the value: it may contain a password.
     if text.startswith(ENV):
         if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", text.removeprefix(ENV)):
             raise ValueError(f"after {ENV} stands the name of an environment variable")
@@ -105,15 +104,15 @@ def _target(text: str) -> str:
 
 
 class Notify(Section):
-    """Who is told of a scan's end; counts and a scan's id are sent, never what assets hold.
+    """Notifications at the end of a scan: counts and the scan's id, no content of assets.
 
     Attributes:
-        to: apprise URLs; `env:NAME` takes one from the environment, so that no secret need stand
-            in the file.
+        to: apprise URLs; `env:NAME` takes one from the environment, so that the file needs no
+            secret.
         when: `changes`: if anything changed or there was a problem; `problems`: if a drop could
-            not be read, or anything came that was not screened in full; `always`. A scan that
-            failed is always told of.
-        timeout_seconds: how long a target has to take the message.
+            not be read, or a new or changed file was not screened in full; `always`. A failed scan
+            is always notified.
+        timeout_seconds: timeout of a target.
     """
 
     to: tuple[Annotated[str, AfterValidator(_target)], ...] = ()
@@ -122,21 +121,20 @@ class Notify(Section):
 
 
 class ScanSettings(Section):
-    """A whole configuration of nightly scans.
+    """The configuration of nightly scans.
 
     Attributes:
-        version: of the file's form.
+        version: of the file format.
         index: the reference index, relative to the configuration file.
-        out: the scan directory, which keeps state, tables and history; relative to it too.
-        screening: how assets are judged: a configuration as for `clearance screen`. None for the
-            default one.
+        out: the scan directory, with cache, tables and history; relative to the file too.
+        screening: a configuration as for `clearance screen`; None for the default one.
         drops: by name.
-        keep_days: how long fingerprints of files that are gone, and tables of earlier scans, are
-            kept.
+        keep_days: after how many days tables of earlier scans, and fingerprints of deleted files,
+            are deleted.
         record: of decisions: its file or folder, relative to the configuration file, or a
             postgresql:// URL. None for CLEARANCE_RECORD in the environment, or else the scan
             directory.
-        notify: who is told of a scan's end.
+        notify: notifications at the end of a scan.
     """
 
     version: Literal[1] = 1
@@ -152,52 +150,54 @@ class ScanSettings(Section):
 
     @model_validator(mode="after")
     def _no_drop_twice(self) -> Self:
-        seen: dict[str, str] = {}
+        name_by_path: dict[str, str] = {}
         for name, drop in self.drops.items():
-            if drop.path in seen:
-                raise ValueError(f"the drops {seen[drop.path]} and {name} are the same folder")
-            seen[drop.path] = name
+            if drop.path in name_by_path:
+                raise ValueError(
+                    f"the drops {name_by_path[drop.path]} and {name} are the same folder"
+                )
+            name_by_path[drop.path] = name
         return self
 
     def drop_place(self, name: str) -> Place:
-        """Where a drop lies.
+        """The place of a drop.
 
         Raises:
             DropError: if it is a URL of a kind that is not supported.
         """
-        where = place(self.drops[name].path)
-        return self.place(str(where)) if isinstance(where, Path) else where
+        drop = place(self.drops[name].path)
+        return self.place(str(drop)) if isinstance(drop, Path) else drop
 
     def place(self, path: str) -> Path:
         """A path of the configuration, made absolute from the file's folder."""
         return self._folder / Path(path).expanduser()
 
     def record_place(self) -> str | Path:
-        """Where the record of decisions lies, if there is one."""
+        """The place of the record of decisions, which need not exist."""
         if self.record is not None:
             return self.record if is_url(self.record) else self.place(self.record)
         return os.environ.get(RECORD_VARIABLE) or self.place(self.out)
 
     @property
     def record_from_environment(self) -> bool:
-        """Whether it is the environment that names the record."""
+        """Whether the environment names the record."""
         return self.record is None and bool(os.environ.get(RECORD_VARIABLE))
 
     @property
     def record_is_named(self) -> bool:
-        """Whether a record is named, so that somebody takes it to be there."""
+        """Whether a record is named explicitly, and so is expected to exist."""
         return self.record is not None or self.record_from_environment
 
     def config(self) -> Config:
-        """How assets are judged.
+        """The configuration that assets are screened with.
 
         Raises:
             ConfigError: if that configuration can't be used.
         """
         if self.screening is None:
             return load_config(None)
-        beside = self.place(self.screening)
-        return load_config(beside if beside.exists() else Path(self.screening))
+        own = self.place(self.screening)
+        return load_config(own if own.exists() else Path(self.screening))
 
 
 def load_settings(path: Path) -> ScanSettings:

@@ -33,7 +33,7 @@ DEFAULT_CALIBRATION = "calibration/default.json"
 def configs_folder() -> Path:
     """The folder of the configurations that come with Clearance.
 
-    In an installed package it lies inside `pipeline`, in a source checkout beside it.
+    It is inside the package `pipeline` if that is installed, and next to it in a source checkout.
     """
     package = Path(__file__).resolve().parents[1]
     inside = package / "configs"
@@ -48,7 +48,7 @@ if TYPE_CHECKING:
         def __getattr__(self, name: str) -> StageSettings: ...
 
 else:
-    # Made from the registry, so that a new stage needs no line here.
+    # Built from the registry, so that a new stage needs no line here.
     Stages = create_model(
         "Stages",
         __base__=Section,
@@ -61,17 +61,17 @@ else:
 
 
 class Config(Section):
-    """A whole configuration.
+    """The configuration of a run.
 
     Attributes:
-        version: of the file's form.
+        version: of the file format.
         limits: what is too large to load.
         stages: each stage's search settings, by stage name.
-        calibration: path of the calibration file, relative to the configuration file or, if
-            nothing lies there, to the folder of the configurations that come with Clearance.
+        calibration: path of the calibration file, relative to the configuration file or, if there
+            is no such file, to the folder of the configurations that come with Clearance.
         bands: cuts on calibrated risk.
         report: what the report page shows.
-        object_storage: how places in object storage are read and written.
+        object_storage: retries, timeouts and temporary space for object storage.
     """
 
     version: Literal[1] = 1
@@ -91,9 +91,9 @@ class Config(Section):
 
     @property
     def calibration_path(self) -> Path:
-        """Where the calibration file lies."""
-        beside = (self._folder or configs_folder()) / self.calibration
-        return beside if beside.exists() else configs_folder() / self.calibration
+        """The path of the calibration file."""
+        own = (self._folder or configs_folder()) / self.calibration
+        return own if own.exists() else configs_folder() / self.calibration
 
     @cached_property
     def loaded_calibration(self) -> Calibration:
@@ -109,9 +109,9 @@ class Config(Section):
         return self.model_dump(mode="json")
 
     def fingerprint(self) -> str:
-        """SHA-256 (hex) of the effective values and of what the calibration file says.
+        """SHA-256 (hex) of the effective values and of the content of the calibration file.
 
-        Neither layout, comments and order of keys, nor where the two files lie, change it.
+        Layout, comments, order of keys and paths of the two files do not change it.
 
         Raises:
             ConfigError: if the calibration file can't be used.
@@ -126,17 +126,17 @@ def load_config(path: Path | None = None) -> Config:
     Raises:
         ConfigError: if it or its calibration can't be used; `problems` lists every fault found.
     """
-    source = configs_folder() / "default.yaml" if path is None else _found(path)
+    source = configs_folder() / "default.yaml" if path is None else _resolved(path)
     config = read_config(source, Config)
     config._folder = source.resolve().parent
-    config.loaded_calibration  # noqa: B018  a run must not find out at its end that it is broken
+    config.loaded_calibration  # noqa: B018  so that a broken one stops the run at its start
     return config
 
 
-def _found(path: Path) -> Path:
+def _resolved(path: Path) -> Path:
     """The file `path`, or the one of that name that comes with Clearance: `configs/strict.yaml`
     works outside a checkout as well.
     """
     bundled = configs_folder() / path.name
-    ours = str(path) in (path.name, f"configs/{path.name}") and bundled.is_file()
-    return bundled if ours and not path.exists() else path
+    is_bundled = str(path) in (path.name, f"configs/{path.name}") and bundled.is_file()
+    return bundled if is_bundled and not path.exists() else path

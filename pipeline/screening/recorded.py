@@ -1,4 +1,4 @@
-"""What a run takes from the record of decisions, and what it does where that can't be trusted."""
+"""Decisions that a run applies, and what it does if their record can't be trusted."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ class RecordUse(StrEnum):
 
 @dataclass(frozen=True)
 class Recorded:
-    """What a run took from a record.
+    """What a run read from a record of decisions.
 
     Attributes:
-        use: whether it used it.
-        name: the record's own name; empty if it was not read. Of one that could not be used, this
-            and the next two are what an earlier run saw of it.
-        events: how many it held.
-        head: hash of the last of them.
-        items: where everything stands; nothing if it was not read.
-        suppressions: the false matches that people agreed on; none if it was not read.
-        why: what a reader must know: why it could not be used, or that it is another one than
+        use: whether the record was used.
+        name: the record's own name; empty if it was not read. If it could not be used, this and the
+            next two are those that an earlier run stored.
+        events: how many events it has.
+        head: hash of the last event.
+        items: current decisions by item; empty if it was not read.
+        suppressions: matches that reviewers agreed are false; empty if it was not read.
+        why: a sentence for the reader: why it could not be used, or that it is another record than
             before.
     """
 
@@ -52,7 +52,7 @@ class Recorded:
     why: str = ""
 
     def to_json(self) -> dict[str, Any]:
-        """What run.json says of it."""
+        """The key `record` of run.json."""
         return {
             "state": self.use.value,
             "record": self.name,
@@ -65,17 +65,16 @@ NO_RECORD = Recorded(RecordUse.NONE)
 
 
 class _LostError(RecordError):
-    """Events that an earlier run saw are not there any more."""
+    """Events that an earlier run read are missing."""
 
 
 def read_record(place: str | Path, witness: Mapping[str, Any] | None = None) -> Recorded:
-    """Everything of the record at a place; each event is checked against its hash.
+    """Reads a record of decisions; checks each event against its hash.
 
     Args:
         place: as `Record.open`.
-        witness: what an earlier run said of the record (`Recorded.to_json`): the events that it saw
-            must be there still, so that an end that was cut off, or all of it written anew, is
-            noticed.
+        witness: what an earlier run stored of the record (`Recorded.to_json`): the events that it
+            read must still be there. This detects a record that was truncated or rewritten.
 
     Raises:
         RecordError: if there is none, it can't be read, or it was altered.
@@ -83,41 +82,46 @@ def read_record(place: str | Path, witness: Mapping[str, Any] | None = None) -> 
     from pipeline.decisions.record import Record
 
     record = Record.open(place)
-    seen = witness if witness is not None and witness.get("record") == record.name else {}
-    items, head, met = Items(), "", not seen.get("events")
+    expected = witness if witness is not None and witness.get("record") == record.name else {}
+    items, head, found_last = Items(), "", not expected.get("events")
     for event in record.events():
         items.take(event)
         head = event.hash
-        met = met or (event.seq == seen["events"] and event.hash == seen.get("head"))
-    if not met:
+        found_last = found_last or (
+            event.seq == expected["events"] and event.hash == expected.get("head")
+        )
+    if not found_last:
         raise _LostError(
             f"The record {record.database.name} lacks events that the run before saw in it "
-            f"({seen['events']:,}, the last with hash {seen.get('head')}): its end was cut off, or "
-            "it was written anew. See what clearance audit verify says, and restore it from a copy."
+            f"({expected['events']:,}, the last with hash {expected.get('head')}): its end was cut "
+            "off, or it was written anew. See what clearance audit verify says, and restore it "
+            "from a copy."
         )
-    found = tuple(items.suppressions())
+    suppressions = tuple(items.suppressions())
     other = witness is not None and witness.get("record") not in (None, "", record.name)
     why = f"The record {record.database.name} is another one than the run before read."
-    return Recorded(RecordUse.READ, record.name, items.at, head, items, found, why if other else "")
+    return Recorded(
+        RecordUse.READ, record.name, items.at, head, items, suppressions, why if other else ""
+    )
 
 
 def record_if_sound(place: str | Path, before: Mapping[str, Any] | None) -> Recorded:
-    """As `read_record`, for a run that goes on whatever becomes of the record.
+    """As `read_record`, for a run that goes on even if the record can't be used.
 
-    A record that is not there is none, unless the run before read one. Of one that can't be used
-    nothing is taken: no match is suppressed by what can't be trusted. That events were lost is told
-    once, so that whoever put a record back from a copy need do no more.
+    A missing record counts as none, unless the previous run read one. An unusable record suppresses
+    no match. Lost events are reported once only, so that a record restored from a copy needs no
+    further action.
 
     Args:
         place: as `Record.open`.
-        before: run.json of the run before; None if there was none.
+        before: run.json of the previous run; None if there was none.
     """
-    said = before.get("record") if before is not None else None
+    stored = before.get("record") if before is not None else None
     witness: Mapping[str, Any] = {}
-    if isinstance(said, Mapping) and isinstance(said.get("events"), int):
-        witness = said
+    if isinstance(stored, Mapping) and isinstance(stored.get("events"), int):
+        witness = stored
     try:
-        if not _is_there(place):
+        if not _exists(place):
             if witness.get("record"):
                 raise _LostError("The record that the run before read is not there.")  # noqa: TRY301
             return NO_RECORD
@@ -134,8 +138,8 @@ def record_if_sound(place: str | Path, before: Mapping[str, Any] | None) -> Reco
         )
 
 
-def _is_there(place: str | Path) -> bool:
-    """Whether there is a record, in whatever condition: told without what reading it needs."""
+def _exists(place: str | Path) -> bool:
+    """Whether there is a record, readable or not; needs none of the extras that reading needs."""
     if is_url(place):
         from pipeline.decisions.database import Database
 
@@ -143,7 +147,7 @@ def _is_there(place: str | Path) -> bool:
     file = record_file(Path(place))
     if not os.path.lexists(file):
         return False
-    # An empty file is what a first writer leaves that was killed before it wrote.
+    # A first writer that is killed before it writes leaves an empty file.
     return not file.is_file() or file.stat().st_size > 0
 
 

@@ -1,4 +1,4 @@
-"""Registering protected works: discover, load and fingerprint as for an asset, into the index."""
+"""Register protected works: discover, load and fingerprint them like assets, then store them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pipeline.core.records import Asset, Fault, Fingerprint, StageOutcome
 from pipeline.drops.discover import asset_of
 from pipeline.load.image.images import WORK_PICTURE_EDGE, thumbnail
 from pipeline.load.limits import Limits
-from pipeline.load.loaded import Loaded, LoadedImage
+from pipeline.load.loaded import Loaded, LoadedImage, LoadedScript
 from pipeline.load.workers.pool import load_all
 from pipeline.runtime.progress import Progress, silent
 from pipeline.screening.stage_runner import fingerprint_all, kind_of
@@ -29,14 +29,14 @@ DEFAULT_MODEL = "clearance-mini"
 
 @dataclass(frozen=True)
 class Registration:
-    """What `add_works` did.
+    """The result of `add_works`.
 
     Attributes:
         version: of the index, afterwards.
         works, files: how many the index gained.
-        unchanged: files that the index held already.
+        unchanged: files that were in the index already.
         problems: rows left out (only with `skip_bad`), one sentence each.
-        notes: what the person registering should know of files that were added.
+        notes: sentences on files that were added.
     """
 
     version: int
@@ -87,15 +87,15 @@ def add_works(
 ) -> Registration:
     """Fingerprints every file of `works` and adds them all, or none.
 
-    A row is bad if its file can't be loaded, if no stage could fingerprint it (nothing would ever
-    be found to be a copy of it), or if a stage broke on it. All bad rows are reported together.
+    A row is bad if its file can't be loaded, if no stage could fingerprint it (no copy of it would
+    ever be found), or if a stage failed on it. All bad rows are reported together.
 
     Raises:
         ManifestError: if rows are bad and `skip_bad` is not set; nothing is added.
         SpecMismatchError, ModelError: if the index can't be added to with what is installed.
     """
     index = ReferenceIndex.open(index_path)
-    # First the index: a manifest of thousands need not be read to learn that a model is missing.
+    # The index first: a missing model is reported before a long manifest is read.
     stages = _stages_of(index)
     manifest = read_works(works, skip_bad=True)
     run = _Run(index, stages, manifest, limits or Limits(), progress, skip_bad)
@@ -123,7 +123,7 @@ def _stages_of(index: ReferenceIndex) -> list[Stage]:
 
 
 class _Run:
-    """One registration under way: it yields files to the index and keeps the faults."""
+    """One registration in progress: yields files to the index and collects faults."""
 
     def __init__(
         self,
@@ -156,8 +156,8 @@ class _Run:
             )
 
     def in_order(self) -> list[str]:
-        """The problems by line of the manifest, whenever they were found."""
-        return sorted(self.problems, key=lambda said: int((*_LINE.findall(said), "0")[0]))
+        """The problems in the order of the manifest's lines."""
+        return sorted(self.problems, key=lambda text: int((*_LINE.findall(text), "0")[0]))
 
     def files(self) -> Iterator[RegisteredFile]:
         done = 0
@@ -169,7 +169,7 @@ class _Run:
                     yield file
             done += len(chunk)
             self.progress("Fingerprinting works", done, len(self.manifest.rows))
-        # Raised inside the index's own transaction, which then adds nothing.
+        # Raised inside the transaction of the index, which then adds nothing.
         self.raise_if_bad(self.manifest.source)
 
     def _chunk(
@@ -181,42 +181,42 @@ class _Run:
                 self.problems.append(f"{row.location}: {row.path}: {loaded.detail}")
             else:
                 good.append((row, asset, loaded))
-        prints: list[dict[str, pa.RecordBatch]] = [{} for _ in good]
+        fingerprints: list[dict[str, pa.RecordBatch]] = [{} for _ in good]
         reasons: list[list[str]] = [[] for _ in good]
-        broken: set[int] = set()
+        failed: set[int] = set()
         for stage in self.stages:
             places = [i for i, (_, _, item) in enumerate(good) if kind_of(item) is stage.kind]
-            answers = fingerprint_all(stage, [good[i][2] for i in places])
-            for i, answer in zip(places, answers, strict=True):
-                if isinstance(answer, Fingerprint):
-                    prints[i][stage.name] = answer.rows
+            results = fingerprint_all(stage, [good[i][2] for i in places])
+            for i, result in zip(places, results, strict=True):
+                if isinstance(result, Fingerprint):
+                    fingerprints[i][stage.name] = result.rows
                 else:
-                    reasons[i].append(f"{stage.title}: {answer.detail}")
-                    if isinstance(answer, StageOutcome):
-                        broken.add(i)
-        for i, ((row, asset, loaded), found, why) in enumerate(
-            zip(good, prints, reasons, strict=True)
+                    reasons[i].append(f"{stage.title}: {result.detail}")
+                    if isinstance(result, StageOutcome):
+                        failed.add(i)
+        for i, ((row, asset, loaded), rows, why) in enumerate(
+            zip(good, fingerprints, reasons, strict=True)
         ):
             where = f"{row.location}: {row.path}"
-            if not found:
+            if not rows:
                 self.problems.append(f"{where}: no stage can fingerprint it ({'; '.join(why)})")
                 continue
-            if i in broken:
-                # Unlike an abstention, this says nothing of the work: half of it in the index
-                # would pass for the whole.
+            if i in failed:
+                # Unlike an abstention, a failure says nothing about the work: with only some of its
+                # fingerprints in the index, copies of it could be missed.
                 self.problems.append(f"{where}: not every stage ran ({'; '.join(why)})")
                 continue
             note = "; ".join([*loaded.notes, *why])
             if note:
                 self.notes.append(f"{where}: {note}")
-            yield self._registered(row, asset, loaded, found, note)
+            yield self._registered(row, asset, loaded, rows, note)
 
     def _registered(
         self,
         row: ManifestRow,
         asset: Asset,
         loaded: Loaded,
-        found: dict[str, pa.RecordBatch],
+        rows: dict[str, pa.RecordBatch],
         note: str,
     ) -> RegisteredFile:
         if asset.asset_id is None or asset.size is None:
@@ -226,7 +226,6 @@ class _Run:
             self.unchanged += 1
         else:
             self.added += 1
-        picture = isinstance(loaded, LoadedImage)
         return RegisteredFile(
             row.work,
             WorkFile(
@@ -238,9 +237,9 @@ class _Run:
                 asset.size,
                 note,
             ),
-            found,
+            rows,
             thumbnail(loaded, WORK_PICTURE_EDGE)
             if isinstance(loaded, LoadedImage) and self.keep_content
             else None,
-            None if picture or not self.keep_content else loaded.text,  # type: ignore[union-attr]
+            loaded.text if isinstance(loaded, LoadedScript) and self.keep_content else None,
         )

@@ -17,12 +17,13 @@ from reference_index.store import ReferenceIndex
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What a row keeps of how its asset loaded.
+    """How an asset loaded, without its pixels or text.
 
     Attributes:
         fault: why it did not load; None if it did.
-        format: as in `LoadedImage` and `LoadedScript`; None with a fault, as are the next.
-        notes, complete: as there.
+        format: such as `PNG` or `fountain`; None if it did not load.
+        notes: sentences on what was not decoded as usual.
+        complete: False if a part of the file was not read.
     """
 
     fault: Fault | None
@@ -32,20 +33,20 @@ class Facts:
 
 
 def facts_of(loaded: Loaded | Fault) -> Facts:
-    """The facts of what loading gave."""
+    """The facts of the result of loading."""
     if isinstance(loaded, Fault):
         return Facts(loaded)
     return Facts(None, loaded.format, loaded.notes, loaded.complete)
 
 
 class Rows:
-    """Makes rows.
+    """Builds rows of the risk table.
 
     Args:
-        index: what was searched.
+        index: the index that was searched.
         runners: the stages that searched it.
         config: calibration and bands.
-        suppressions: false matches that people agreed on.
+        suppressions: matches that reviewers agreed are false.
     """
 
     def __init__(
@@ -56,10 +57,10 @@ class Rows:
         suppressions: Sequence[Suppression] = (),
     ) -> None:
         self._works = {work.work_id: work for work in index.works}
-        gathered: dict[str, set[str]] = {}
+        file_ids: dict[str, set[str]] = {}
         for file in index.files:
-            gathered.setdefault(file.work_id, set()).add(file.file_id)
-        self._file_ids = {work_id: frozenset(ids) for work_id, ids in gathered.items()}
+            file_ids.setdefault(file.work_id, set()).add(file.file_id)
+        self._file_ids = {work_id: frozenset(ids) for work_id, ids in file_ids.items()}
         self._runners = runners
         self._stages = {runner.name: runner.stage for runner in runners if runner.stage is not None}
         self._not_counted = {runner.name: runner.settings.not_counted for runner in runners}
@@ -69,7 +70,7 @@ class Rows:
         )
 
     def row(self, asset: Asset, facts: Facts, outcomes: Sequence[StageOutcome]) -> RiskRow:
-        """An asset's row; its outcomes are one of each runner."""
+        """The row of an asset; `outcomes` has one outcome of each runner."""
         row = fuse(
             replace(asset, fault=facts.fault) if facts.fault else asset,
             outcomes,

@@ -1,4 +1,4 @@
-"""The reference index: protected works, their fingerprints, and the searches over them.
+"""The reference index: protected works, their fingerprints, and searches over these.
 
-This package knows nothing of drops, assets or risk; `pipeline` imports it, never the reverse.
+`pipeline` imports this package, never the reverse: there are no drops, assets or risks here.
 """

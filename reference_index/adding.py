@@ -1,4 +1,4 @@
-"""Adding registered files to the tables of an index, in batches, as they come."""
+"""Adding registered files to the tables of an index, in batches."""
 
 from __future__ import annotations
 
@@ -24,19 +24,20 @@ from reference_index.versions import Change
 
 _BATCH_FILES = 256
 _BATCH_BYTES = 64 << 20
+"""A batch is written when it has this many files or bytes, which bounds memory."""
 
 
 @dataclass(frozen=True, slots=True)
 class RegisteredFile:
-    """One file of a work, fingerprinted, ready to be added.
+    """One fingerprinted file of a work.
 
     Attributes:
-        work: the work; equal for every file of it in one `add`.
+        work: the work; equal for all of its files in one `add`.
         file: the file; `file.work_id` is the work's.
         fingerprints: rows by stage, each in the stage's schema, at least one row, no nulls. A
             stage that abstained or does not apply is absent.
         thumbnail: a small JPEG of a picture, or None.
-        text: a script's text, or None. Neither is stored by an index that keeps no content.
+        text: of a script, or None. An index that keeps no content stores neither.
     """
 
     work: Work
@@ -55,15 +56,15 @@ class _Batch:
     bytes: int = 0
 
 
-class Adding:
-    """One `add` under way.
+class Adder:
+    """Writes the files of one `add`.
 
     Args:
         tables: to write to.
         schemas: of the stages' rows.
         keep_content: whether thumbnails and text are stored.
-        works, files: digests of what the index holds already, by work id and by file key.
-            Both are brought up to date as files are taken.
+        works, files: digests of the stored works by work id and of the stored files by file key.
+            Both are updated for every file.
     """
 
     def __init__(
@@ -81,21 +82,22 @@ class Adding:
         self._layout = layout(schemas, keep_content=keep_content)
         self._keep_content = keep_content
         self._stored = set(files)
-        self._given: dict[str, Work] = {}
+        self._details: dict[str, Work] = {}
         self._batch = _Batch()
         self._added = self._replaced = 0
 
-    def take_all(self, given: Iterable[RegisteredFile]) -> Change:
-        """Writes every file that is not there already, and the works' details; what changed.
+    def add_all(self, files: Iterable[RegisteredFile]) -> Change:
+        """Writes every file that is not stored yet, and the works' details; returns what changed.
 
         Raises:
-            ReferenceIndexError: if a file is not of the index's form; whatever `given` raises.
+            ReferenceIndexError: if a file does not fit the index. Exceptions of `files` are passed
+                on.
         """
-        for one in given:
-            self._take(one)
+        for registered in files:
+            self._add(registered)
         self._flush()
         new, updated = [], []
-        for work_id, work in self._given.items():
+        for work_id, work in self._details.items():
             digest = work_digest(work)
             if work_id not in self.works:
                 new.append(work_id)
@@ -112,14 +114,16 @@ class Adding:
             works_updated=tuple(sorted(updated)),
         )
 
-    def _take(self, one: RegisteredFile) -> None:
-        self._check(one)
-        thumbnail = one.thumbnail if self._keep_content else None
-        text = one.text if self._keep_content else None
-        key = file_key(one.file)
+    def _add(self, registered: RegisteredFile) -> None:
+        self._check(registered)
+        thumbnail = registered.thumbnail if self._keep_content else None
+        text = registered.text if self._keep_content else None
+        key = file_key(registered.file)
         content = content_digest(thumbnail, text)
-        stages = {name: self._digest(one.file, name, rows) for name, rows in _sorted(one)}
-        digest = file_digest(one.file, content, stages)
+        stages = {
+            name: self._digest(registered.file, name, rows) for name, rows in _sorted(registered)
+        }
+        digest = file_digest(registered.file, content, stages)
         if self.files.get(key) == digest:
             return
         if key in self._batch.keys:
@@ -132,7 +136,7 @@ class Adding:
         self.files[key] = digest
         self._batch.keys.add(key)
         record = {
-            **{name: getattr(one.file, name) for name in WorkFile.__dataclass_fields__},
+            **{name: getattr(registered.file, name) for name in WorkFile.__dataclass_fields__},
             "file_key": key,
             "digest": digest,
             "stages": json.dumps(stages, sort_keys=True),
@@ -142,32 +146,38 @@ class Adding:
             record |= {"thumbnail": thumbnail, "text": text}
         self._batch.files.append(record)
         self._batch.bytes += len(thumbnail or b"") + len(text or "")
-        for name, rows in _sorted(one):
+        for name, rows in _sorted(registered):
             self._batch.rows.setdefault(name, []).append(self._keyed(name, key, rows))
             self._batch.bytes += rows.nbytes
         if len(self._batch.files) >= _BATCH_FILES or self._batch.bytes >= _BATCH_BYTES:
             self._flush()
 
-    def _check(self, one: RegisteredFile) -> None:
-        name = f"{one.file.path!r} of work {one.work.work_id!r}"
-        if one.file.work_id != one.work.work_id:
+    def _check(self, registered: RegisteredFile) -> None:
+        name = f"{registered.file.path!r} of work {registered.work.work_id!r}"
+        if registered.file.work_id != registered.work.work_id:
             raise ReferenceIndexError(
-                f"The file {name} can't be added: it names the work {one.file.work_id!r}."
+                f"The file {name} can't be added: it names the work {registered.file.work_id!r}."
             )
-        if not one.work.work_id or len(one.file.file_id) != 64:
+        if not registered.work.work_id or len(registered.file.file_id) != 64:
             raise ReferenceIndexError(
                 f"The file {name} can't be added: a work needs an id, and a file its SHA-256."
             )
-        known = self._given.setdefault(one.work.work_id, one.work)
-        if known != one.work:
+        earlier = self._details.setdefault(registered.work.work_id, registered.work)
+        if earlier != registered.work:
             raise ReferenceIndexError(
-                f"The file {name} can't be added: another file of the work was given with other "
-                "details (title, rightsholder, rights or notes)."
+                f"The file {name} can't be added: another file of the work has other details "
+                "(title, rightsholder, rights or notes)."
             )
-        work, file = one.work, one.file
+        work, file = registered.work, registered.file
         texts = (work.work_id, work.title, work.rightsholder, work.rights, file.path, file.format)
         try:
-            for text in (*texts, file.note, *work.notes, *work.notes.values(), one.text or ""):
+            for text in (
+                *texts,
+                file.note,
+                *work.notes,
+                *work.notes.values(),
+                registered.text or "",
+            ):
                 text.encode()
         except UnicodeEncodeError:
             raise ReferenceIndexError(
@@ -177,8 +187,8 @@ class Adding:
     def _digest(self, file: WorkFile, stage: str, rows: pa.RecordBatch) -> str:
         fault = ""
         if stage not in self._schemas:
-            held = ", ".join(self._schemas)
-            fault = f"the index holds no fingerprints by {stage!r} (it holds {held})"
+            stages = ", ".join(self._schemas)
+            fault = f"the index has no fingerprints by {stage!r} (it has {stages})"
         elif schema_digest(rows.schema) != self._schema_digests[stage]:
             fault = f"its {stage} fingerprint is not in the stage's schema"
         elif rows.num_rows == 0:
@@ -186,8 +196,8 @@ class Adding:
         else:
             try:
                 return rows_digest(rows)
-            except ValueError as wrong:
-                fault = f"its {stage} fingerprint is not as it must be: {wrong}"
+            except ValueError as error:
+                fault = f"its {stage} fingerprint is not valid: {error}"
         raise ReferenceIndexError(
             f"The file {file.path!r} of work {file.work_id!r} can't be added: {fault}."
         )
@@ -229,15 +239,15 @@ class Adding:
                 "work_key": work_key(work.work_id),
                 "digest": self.works[work.work_id],
             }
-            for work in (self._given[work_id] for work_id in (*new, *updated))
+            for work in (self._details[work_id] for work_id in (*new, *updated))
         ]
         self._tables.append("works", pa.Table.from_pylist(rows, schema=WORKS))
 
 
 def work_key(work_id: str) -> str:
-    """What a work is found by in its table: hex, so it can stand in any predicate."""
+    """Key of a work in its table: hex digits, which need no escaping in a predicate."""
     return file_key(WorkFile(work_id, "", "", "", "", 0))
 
 
-def _sorted(one: RegisteredFile) -> list[tuple[str, pa.RecordBatch]]:
-    return sorted(one.fingerprints.items())
+def _sorted(registered: RegisteredFile) -> list[tuple[str, pa.RecordBatch]]:
+    return sorted(registered.fingerprints.items())

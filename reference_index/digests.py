@@ -1,7 +1,7 @@
-"""Digests of what an index stores, which do not depend on how or in which order it was stored.
+"""Digests of the data in an index, independent of how and in which order they were stored.
 
-All are SHA-256, in hex. A value is hashed in one canonical form (type, length, then its bytes),
-so a batch, a slice of a larger table and the same rows read back from disk have one digest.
+All are SHA-256, in hex. A value is hashed in one canonical form (type, length, bytes), so a batch,
+a slice of a larger table and the same rows read back from the disk have the same digest.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 
 
 def type_name(kind: pa.DataType) -> str:
-    """A name for `kind` that is our own, so that no release of pyarrow can change it.
+    """A name for an Arrow type that does not depend on the release of pyarrow.
 
     Raises:
-        ValueError: for a type that an index can't store.
+        ValueError: for a type that can't be stored in an index.
     """
     if pa.types.is_boolean(kind):
         return "bool"
@@ -52,15 +52,15 @@ def type_name(kind: pa.DataType) -> str:
 
 
 def schema_digest(schema: pa.Schema) -> str:
-    """Of the names and types of a schema's fields, in order."""
+    """Digest of the names and types of the fields, in order."""
     return json_digest([[field.name, type_name(field.type)] for field in schema])
 
 
 def rows_digest(rows: pa.RecordBatch | pa.Table) -> str:
-    """Of the rows of a stage, in order.
+    """Digest of the rows of a stage, in order.
 
     Raises:
-        ValueError: if a value is null or of a type that an index can't store.
+        ValueError: if a value is null, or of a type that can't be stored in an index.
     """
     digest = hashlib.sha256()
     digest.update(f"rows {rows.num_rows}\n".encode())
@@ -72,8 +72,8 @@ def rows_digest(rows: pa.RecordBatch | pa.Table) -> str:
 
 
 def _feed(digest: _Hash, values: pa.Array) -> None:
-    """Adds an array's values. Arrow's own buffers are not hashed as they stand: their padding,
-    offset and validity bits differ between equal arrays."""
+    """Adds the values of an array. Arrow's buffers can't be hashed directly: padding, offset and
+    validity bits differ between equal arrays."""
     if values.null_count:
         raise ValueError("a null value can't be stored in an index")
     kind = values.type
@@ -111,12 +111,12 @@ def _feed_text(digest: _Hash, values: pa.Array) -> None:
 
 
 def file_key(file: WorkFile) -> str:
-    """What a file is found by in every table: 128 bits of a digest of its identity."""
+    """Key of a file in every table: 128 bits of the digest of work id, path and SHA-256."""
     return json_digest([file.work_id, file.path, file.file_id])[:32]
 
 
 def content_digest(thumbnail: bytes | None, text: str | None) -> str:
-    """Of what is kept of a file's own content; blank if nothing is."""
+    """Digest of the stored thumbnail and text of a file; blank if there is neither."""
     if thumbnail is None and text is None:
         return ""
     digest = hashlib.sha256()
@@ -127,7 +127,7 @@ def content_digest(thumbnail: bytes | None, text: str | None) -> str:
 
 
 def file_digest(file: WorkFile, content: str, stages: Mapping[str, str]) -> str:
-    """Of one file: its record, the digest of its kept content, and of its rows by stage."""
+    """Digest of a file: its record and the digests of its content and of its rows by stage."""
     return json_digest(
         [
             [file.work_id, file.path, file.file_id, file.kind, file.format, file.size, file.note],
@@ -138,7 +138,7 @@ def file_digest(file: WorkFile, content: str, stages: Mapping[str, str]) -> str:
 
 
 def work_digest(work: Work) -> str:
-    """Of a work's details."""
+    """Digest of a work's details."""
     return json_digest([work.work_id, work.title, work.rightsholder, work.rights, dict(work.notes)])
 
 
@@ -148,10 +148,10 @@ def index_digest(
     works: Iterable[str],
     files: Iterable[str],
 ) -> str:
-    """Of a whole index, from the digests of its parts, sorted.
+    """Digest of an index, from the sorted digests of its parts.
 
-    Two indexes have the same digest if they were made with the same fingerprints and hold the
-    same works, whatever the order in which these came in and whatever has gone since.
+    Two indexes have the same digest if they have the same fingerprint specs and hold the same
+    works, regardless of the order in which works were added and of works removed since.
     """
     return json_digest(
         [

@@ -1,4 +1,4 @@
-"""Errors of the whole product start here, because `reference_index` may not import `pipeline`."""
+"""Base classes of all errors; they are here because `reference_index` may not import `pipeline`."""
 
 from __future__ import annotations
 
@@ -6,23 +6,23 @@ from collections.abc import Sequence
 
 
 class ScreeningError(Exception):
-    """Root of every error that Clearance raises on purpose.
+    """Base of every error that Clearance raises on purpose.
 
-    Its message is one sentence for the person at the terminal: what is wrong, where, and how to
-    mend it. The command line prints it and exits with status 2; a traceback means a defect.
+    Its message is one sentence for the user: what is wrong, where, and how to mend it. The command
+    line prints it and exits with status 2; a traceback means a defect.
 
     Tree::
 
         ScreeningError
         ├── ReferenceIndexError         reference_index.errors
         │   ├── IndexNotFoundError      no index at this path, or no such version
-        │   ├── IndexExistsError        `create` where something already is
+        │   ├── IndexExistsError        `create` at a path that exists
         │   ├── IndexLockedError        another process is writing
-        │   ├── IndexCorruptError       stored data do not agree with their digests
+        │   ├── IndexCorruptError       stored data differ from their digests
         │   ├── SpecMismatchError       the code fingerprints differently from the index
         │   └── ManifestError           bad rows in a manifest of works (all of them listed)
         ├── ConfigError                 pipeline.core.errors
-        ├── DecodingError               pipeline.core.errors: no process to decode files in
+        ├── DecodingError               pipeline.core.errors: no worker process can be started
         ├── DropError                   pipeline.core.errors: drop or output folder unusable
         ├── ModelError                  pipeline.core.errors: weights missing, random or altered
         ├── RunError                    pipeline.core.errors: a stored run can't be read
@@ -33,7 +33,7 @@ class ScreeningError(Exception):
 
 
 class ReferenceIndexError(ScreeningError):
-    """Something about a reference index is wrong."""
+    """A reference index can't be used or changed."""
 
 
 class IndexNotFoundError(ReferenceIndexError):
@@ -41,7 +41,7 @@ class IndexNotFoundError(ReferenceIndexError):
 
 
 class IndexExistsError(ReferenceIndexError):
-    """`create` was asked for a path that already holds something."""
+    """An index can't be created at a path that exists already."""
 
 
 class IndexLockedError(ReferenceIndexError):
@@ -49,15 +49,15 @@ class IndexLockedError(ReferenceIndexError):
 
 
 class IndexCorruptError(ReferenceIndexError):
-    """Stored data do not agree with the digests recorded for them."""
+    """Stored data differ from the digests recorded for them."""
 
 
 class SpecMismatchError(ReferenceIndexError):
-    """The installed code or model would fingerprint differently from how the index was made."""
+    """The installed code or model computes other fingerprints than those of the index."""
 
 
 class ManifestError(ReferenceIndexError):
-    """A manifest of works has bad rows. `problems` lists every one, with line numbers."""
+    """A manifest can't be used. `problems` lists every bad row, with line numbers."""
 
     def __init__(self, message: str, problems: Sequence[str] = ()) -> None:
         super().__init__(message)

@@ -1,4 +1,4 @@
-"""The identity of a fingerprint: which algorithm, with which parameters and weights, made it."""
+"""The identity of a fingerprint: its algorithm, parameters and model weights."""
 
 from __future__ import annotations
 
@@ -11,21 +11,20 @@ from reference_index.canonical_json import json_digest
 
 @dataclass(frozen=True, slots=True)
 class FingerprintSpec:
-    """Names every choice that changes a stage's stored values.
+    """Everything that determines the values that a stage stores.
 
     Attributes:
         stage: the stage's name, also the name of its table in the index.
-        algorithm: what computes the values, with the version of the procedure
-            (for example ``"phash64+pdq256/1"``); changed whenever the same input would give
-            other values.
+        algorithm: name and version of the procedure, for example ``"phash64+pdq256/1"``; changed
+            when the same input would give other values.
         parameters: JSON values that the fingerprint depends on (sizes, shingle length, model
             name, MinHash scheme, similarity scale).
-        weights_sha256: hex digest of the model's weights, None for a stage without a model.
-        libraries: versions of the libraries when the index was made; recorded, not compared,
-            because `canary` compares what they do.
-        canary: the golden fingerprint: the stage's fingerprint of a fixed input, in the stage's own
-            text form. Opening an index computes it again, so a library whose results have changed
-            is refused by name.
+        weights_sha256: SHA-256 (hex) of the model's weights, None for a stage without a model.
+        libraries: versions of libraries when the index was created; recorded, not compared,
+            because `canary` compares their results.
+        canary: golden fingerprint: the fingerprint of a fixed input when the index was created, as
+            text. It is computed again whenever the index is opened, and another result is refused,
+            since a library then computes other values than those stored.
     """
 
     stage: str
@@ -45,19 +44,22 @@ class FingerprintSpec:
         return cls(**value)
 
     def digest(self) -> str:
-        """SHA-256 (hex) of what identifies the stored values; `libraries` is left out."""
+        """SHA-256 (hex) of the spec without `libraries` and `canary`."""
         identity = {k: v for k, v in self.to_json().items() if k not in ("libraries", "canary")}
         return json_digest(identity)
 
     def differences(self, other: FingerprintSpec) -> list[str]:
-        """One phrase for each point in which `other` would make other values; empty if none."""
-        found = []
-        for name in ("stage", "algorithm", "weights_sha256"):
-            mine, theirs = getattr(self, name), getattr(other, name)
-            if mine != theirs:
-                found.append(f"{name} is {mine!r} here and {theirs!r} there")
-        for key in sorted({*self.parameters, *other.parameters}):
-            mine, theirs = self.parameters.get(key), other.parameters.get(key)
-            if mine != theirs:
-                found.append(f"{key} is {mine!r} here and {theirs!r} there")
-        return found
+        """One phrase for each difference that changes the values; empty if there is none."""
+        pairs = [
+            (name, getattr(self, name), getattr(other, name))
+            for name in ("stage", "algorithm", "weights_sha256")
+        ]
+        pairs += [
+            (key, self.parameters.get(key), other.parameters.get(key))
+            for key in sorted({*self.parameters, *other.parameters})
+        ]
+        return [
+            f"{name} is {own!r} here and {others!r} there"
+            for name, own, others in pairs
+            if own != others
+        ]

@@ -1,8 +1,8 @@
-"""The stored reference index: versioned Lance tables that one process changes while others read.
+"""The reference index on disk: versioned Lance tables with one writer and any number of readers.
 
-IDX/lock                    held by the writer, see `locks`
+IDX/lock                    locked by the writer, see `locks`
 IDX/tables/works.lance      the works' details
-IDX/tables/files.lance      their files, and, if kept, thumbnails and text
+IDX/tables/files.lance      their files, with thumbnails and text if the index keeps content
 IDX/tables/<stage>.lance    one table of fingerprint rows for each stage
 IDX/versions/000001.json    one record for each version, see `versions`
 IDX/cache/                  arrays that searches are built from, see `array_cache`
@@ -20,26 +20,25 @@ from typing import Any
 import pyarrow as pa
 
 from reference_index import locks, tables, versions
-from reference_index.adding import Adding, RegisteredFile, work_key
+from reference_index.adding import Adder, RegisteredFile, work_key
 from reference_index.digests import file_key, index_digest, schema_digest
 from reference_index.errors import IndexCorruptError, IndexExistsError, ReferenceIndexError
 from reference_index.interface import StageEntries, Work, WorkFile
 from reference_index.spec import FingerprintSpec
-from reference_index.stored_rows import read_stage
 from reference_index.verifying import faults_of
 from reference_index.versions import Change, VersionRecord
 
 __all__ = ["ReferenceIndex", "RegisteredFile", "StoredContent"]
 
-_Changing = Callable[[tables.TableWriter, dict[str, str], dict[str, str]], Change]
-"""What changes the tables, and with them the digests of works and files; what it changed."""
+_ChangeTables = Callable[[tables.TableWriter, dict[str, str], dict[str, str]], Change]
+"""Changes the tables and the digests of works and of files; returns what it changed."""
 
-_OWN_NAMES = frozenset({"cache", "lock", "tables", "versions"})
+_FILES = frozenset({"cache", "lock", "tables", "versions"})
 
 
 @dataclass(frozen=True, slots=True)
 class StoredContent:
-    """What an index keeps of a file's own content: a JPEG, a text, or neither."""
+    """The stored content of a file: a JPEG, a text, or neither."""
 
     thumbnail: bytes | None
     text: str | None
@@ -48,12 +47,12 @@ class StoredContent:
 class ReferenceIndex:
     """One version of a reference index, opened.
 
-    What has been opened stays as it is while other processes add and remove; `add` and `remove`
-    start from the newest version and leave this object at the one that they made. Open it anew
-    in a forked process (see `tables`). Not for use by several threads at once.
+    The opened version does not change while other processes add and remove. `add` and `remove`
+    start from the newest version and move this object to the version that they create. A forked
+    process must open the index again (see `tables`). Not thread-safe.
 
     Attributes:
-        path: the index's folder.
+        path: folder of the index.
     """
 
     def __init__(self, path: Path, record: VersionRecord, *, pinned: bool = False) -> None:
@@ -72,7 +71,7 @@ class ReferenceIndex:
         self._file_digests = dict(zip(self._keys, (digest for _, digest in files), strict=True))
         self._entries: dict[str, StageEntries] = {}
         self._files_table: Any = None
-        if _whole_digest(record, self._work_digests, self._file_digests) != record.digest:
+        if _digest_of(record, self._work_digests, self._file_digests) != record.digest:
             raise IndexCorruptError(
                 f"Version {record.version} of the index {self.path} does not hold the works and "
                 "files that were recorded. Restore the index from a copy."
@@ -80,12 +79,12 @@ class ReferenceIndex:
 
     @staticmethod
     def check_free(path: Path) -> None:
-        """Sees that an index can be made at `path`: nothing is there, or an empty folder, or
+        """Checks that an index can be created at `path`: there is nothing, an empty folder, or
         what an interrupted `create` left.
 
         Raises:
-            IndexExistsError: if something else is there.
-            ReferenceIndexError: if it can't be looked into.
+            IndexExistsError: if there is something else.
+            ReferenceIndexError: if the folder can't be read.
         """
         if not path.exists() and not path.is_symlink():
             return
@@ -99,7 +98,7 @@ class ReferenceIndex:
             raise IndexExistsError(
                 f"{path} is a reference index already; add works to it, or choose another path."
             )
-        if names and not (names <= _OWN_NAMES and locks.is_marked(path)):
+        if names and not (names <= _FILES and locks.is_marked(path)):
             raise IndexExistsError(f"The folder {path} is not empty; choose another path.")
 
     @classmethod
@@ -111,18 +110,18 @@ class ReferenceIndex:
         *,
         keep_content: bool = True,
     ) -> ReferenceIndex:
-        """A new, empty index, at version 1.
+        """Creates an empty index, at version 1.
 
         Args:
             path: must not exist, or be an empty folder.
             specs: one for each stage.
             schemas: of the stages' rows, by stage.
-            keep_content: whether `add` stores the works' thumbnails and text. If not, nothing of
-                them is ever written.
+            keep_content: whether `add` stores the works' thumbnails and text. If not, they are
+                never written.
 
         Raises:
-            IndexExistsError: if something is at `path`.
-            IndexLockedError: if another process is making an index there.
+            IndexExistsError: if there is something at `path`.
+            IndexLockedError: if another process is creating an index there.
             ReferenceIndexError: if the folder can't be written, or a stage can't be stored.
         """
         path = Path(path)
@@ -141,8 +140,7 @@ class ReferenceIndex:
                 shutil.rmtree(path / "tables", ignore_errors=True)
                 (path / "tables").mkdir()
                 (path / "versions").mkdir(exist_ok=True)
-                wanted = tables.layout(schemas, keep_content=keep_content)
-                states = tables.create(path, wanted)
+                states = tables.create(path, tables.layout(schemas, keep_content=keep_content))
                 record = VersionRecord(
                     version=1,
                     made=versions.now(),
@@ -163,11 +161,11 @@ class ReferenceIndex:
 
     @classmethod
     def open(cls, path: Path, version: int | None = None) -> ReferenceIndex:
-        """The newest version of an index, or an earlier one to read.
+        """Opens the newest version of an index, or an earlier one for reading only.
 
         Raises:
             IndexNotFoundError: if there is no index at `path`, or no such version.
-            IndexCorruptError: if what is stored is not what was recorded.
+            IndexCorruptError: if the stored data differ from the recorded digests.
             ReferenceIndexError: if it can't be read, or is of a later release.
         """
         path = Path(path)
@@ -177,17 +175,17 @@ class ReferenceIndex:
 
     @property
     def version(self) -> int:
-        """Counted from 1."""
+        """Number of the version, from 1."""
         return self._record.version
 
     @property
     def digest(self) -> str:
-        """SHA-256 (hex) of all that this version holds, see `digests.index_digest`."""
+        """SHA-256 (hex) of the content of this version, see `digests.index_digest`."""
         return self._record.digest
 
     @property
     def specs(self) -> Mapping[str, FingerprintSpec]:
-        """How the works were fingerprinted, by stage."""
+        """Fingerprint specs, by stage."""
         return self._record.specs
 
     @property
@@ -197,24 +195,24 @@ class ReferenceIndex:
 
     @property
     def keep_content(self) -> bool:
-        """Whether the works' own thumbnails and text are stored."""
+        """Whether thumbnails and text of the works are stored."""
         return self._record.keep_content
 
     @property
     def works(self) -> tuple[Work, ...]:
-        """Every work, sorted by id."""
+        """All works, sorted by id."""
         return self._works
 
     @property
     def files(self) -> tuple[WorkFile, ...]:
-        """Every file, sorted by work id, path and file id."""
+        """All files, sorted by work id, path and file id."""
         return self._files
 
     def work(self, work_id: str) -> Work:
-        """The work of this id.
+        """The work with this id.
 
         Raises:
-            ReferenceIndexError: if there is none; names the nearest id.
+            ReferenceIndexError: if there is none; the message names the nearest id.
         """
         for work in self._works:
             if work.work_id == work_id:
@@ -222,11 +220,13 @@ class ReferenceIndex:
         raise ReferenceIndexError(self._unknown([work_id]))
 
     def entries(self, stage: str) -> StageEntries:
-        """All that a stage has stored: rows by file (in the order of `files`), then as the stage
-        gave them, whatever the order in which files were added. Kept for the next call.
+        """The rows of a stage, by file in the order of `files`, then in the order of the stage.
+
+        The order does not depend on the order in which files were added. Cached after the first
+        call.
 
         Raises:
-            ReferenceIndexError: if the index holds no such stage.
+            ReferenceIndexError: if the index has no such stage.
             IndexCorruptError: if the rows can't be read, or some are missing.
         """
         if stage not in self._record.schemas:
@@ -235,7 +235,7 @@ class ReferenceIndex:
                 f"it holds {', '.join(self._record.schemas)}."
             )
         if stage not in self._entries:
-            rows, position = read_stage(
+            rows, position = tables.read_stage(
                 self.path,
                 stage,
                 self._record.tables[stage],
@@ -247,7 +247,7 @@ class ReferenceIndex:
         return self._entries[stage]
 
     def content(self, file: WorkFile) -> StoredContent:
-        """What is kept of a file; nothing, if the index keeps no content.
+        """The stored content of a file; empty if the index keeps no content.
 
         Raises:
             ReferenceIndexError: if the index has no such file.
@@ -265,69 +265,70 @@ class ReferenceIndex:
                 self.path, "files", self._record.tables["files"]
             )
         with tables.reading(self.path, "files"):
-            found = self._files_table.to_table(
+            [row] = self._files_table.to_table(
                 columns=tables.CONTENT.names, filter=f"file_key = '{key}'"
             ).to_pylist()
-            return StoredContent(found[0]["thumbnail"], found[0]["text"])
+            return StoredContent(row["thumbnail"], row["text"])
 
     def add(self, files: Iterable[RegisteredFile]) -> int:
-        """Adds files of works, all or none; the version afterwards.
+        """Adds files of works, all or none; returns the version afterwards.
 
-        Files are written as they come, and are seen by nobody until the last is there; if
-        `files` raises, or the process ends, the index is as before.
+        Files are written as the iterable yields them, but no reader sees them before the last; if
+        `files` raises, or the process ends, the index is unchanged.
 
-        A file is known by its work's id, its path and its SHA-256. One that is there already
-        with the same values is passed over; with other values (another note, say) it is
-        replaced. The same path with other bytes is another file, and both are kept. A work that
-        is there already takes the title, rightsholder, rights and notes now given; the version's
-        `change` in `history` names it. If nothing changes, no version is made.
+        A file is identified by its work's id, its path and its SHA-256. A file that is stored
+        already with the same values is skipped; with other values (such as another note) it is
+        replaced. The same path with other bytes is another file, and both stay. A work that is
+        stored already gets the new title, rightsholder, rights and notes, and is named in the
+        version's `change` in `history`. If nothing changes, no version is created.
 
         Raises:
             IndexLockedError: if another process is writing.
-            ReferenceIndexError: if a file is not of the index's form, two files give one work
-                other details, an earlier version was opened, or the tables can't be written.
-            IndexCorruptError: if the index is not whole.
+            ReferenceIndexError: if a file does not fit the index, two files have different
+                details for one work, an earlier version was opened, or the tables can't be
+                written.
+            IndexCorruptError: if the index is damaged.
         """
 
         def change(
             writer: tables.TableWriter, known_works: dict[str, str], known_files: dict[str, str]
         ) -> Change:
             schemas = self._record.schemas
-            adding = Adding(writer, schemas, self.keep_content, known_works, known_files)
-            return adding.take_all(files)
+            adder = Adder(writer, schemas, self.keep_content, known_works, known_files)
+            return adder.add_all(files)
 
         return self._write(change)
 
     def remove(self, work_ids: Sequence[str]) -> int:
-        """Takes works and all their files out; the version afterwards. Earlier versions still
-        hold them, and their content, if it is kept.
+        """Removes works and all their files; returns the version afterwards. Earlier versions
+        still have them, with their stored content.
 
         Raises:
             IndexLockedError, IndexCorruptError: as in `add`.
-            ReferenceIndexError: if an id is unknown (nothing is removed then; the nearest known
-                ids are named), or an earlier version was opened.
+            ReferenceIndexError: if an id is unknown (then nothing is removed, and the message
+                names the nearest known ids), or an earlier version was opened.
         """
 
         def change(
             writer: tables.TableWriter, works: dict[str, str], files: dict[str, str]
         ) -> Change:
-            gone = dict.fromkeys(work_ids)
-            unknown = [work_id for work_id in gone if work_id not in works]
+            removed = dict.fromkeys(work_ids)
+            unknown = [work_id for work_id in removed if work_id not in works]
             if unknown:
                 raise ReferenceIndexError(self._unknown(unknown))
-            keys = [file_key(file) for file in self._files if file.work_id in gone]
-            writer.delete("works", "work_key", [work_key(work_id) for work_id in gone])
+            keys = [file_key(file) for file in self._files if file.work_id in removed]
+            writer.delete("works", "work_key", [work_key(work_id) for work_id in removed])
             for name in ("files", *self._record.schemas):
                 writer.delete(name, "file_key", keys)
-            for work_id in gone:
+            for work_id in removed:
                 del works[work_id]
             for key in keys:
                 del files[key]
-            return Change(files_removed=len(keys), works_removed=len(gone))
+            return Change(files_removed=len(keys), works_removed=len(removed))
 
         return self._write(change)
 
-    def _write(self, change: _Changing) -> int:
+    def _write(self, change: _ChangeTables) -> int:
         if self._pinned:
             raise ReferenceIndexError(
                 f"Version {self.version} of the index {self.path} was opened to be read; "
@@ -337,7 +338,7 @@ class ReferenceIndex:
             before = versions.read(self.path)
             if before != self._record:
                 self._load(before)
-            # Copies: if the change does not come to its end, this object stays as it is.
+            # Copies: if the change fails, this object stays as it is.
             works, files = dict(self._work_digests), dict(self._file_digests)
             writer = tables.TableWriter(self.path, before.tables)
             changed = change(writer, works, files)
@@ -358,7 +359,7 @@ class ReferenceIndex:
                 before,
                 version=before.version + 1,
                 made=versions.now(),
-                digest=_whole_digest(before, works, files),
+                digest=_digest_of(before, works, files),
                 tables=writer.finish(),
                 works=len(works),
                 files=len(files),
@@ -381,8 +382,8 @@ class ReferenceIndex:
         return f"The index {self.path} has no {noun} {', '.join(names)}."
 
     def facts(self) -> dict[str, Any]:
-        """What identifies this version, all JSON values: `version`, `digest`, `works` and `files`
-        (how many), `keep_content`, `specs` by stage.
+        """Facts that identify this version, as JSON values: `version`, `digest`, `works` and
+        `files` (their numbers), `keep_content`, `specs` by stage.
         """
         return {
             "version": self.version,
@@ -394,16 +395,16 @@ class ReferenceIndex:
         }
 
     def verify(self) -> list[str]:
-        """Reads everything in this version again and compares it with the recorded digests.
+        """Reads all data of this version and compares them with the recorded digests.
 
         Returns:
-            One sentence for each fault; empty if all is as it was written.
+            One sentence for each fault; empty if there is none.
         """
         return faults_of(self.path, self.version)
 
     def history(self) -> list[dict[str, Any]]:
-        """Every version, oldest first: `version`, `made` (UTC, ISO 8601), `works`, `files`,
-        `digest`, `change` (a sentence), all JSON values.
+        """All versions, oldest first, as JSON values: `version`, `made` (UTC, ISO 8601), `works`,
+        `files`, `digest`, `change` (a sentence).
 
         Raises:
             IndexCorruptError: if a version's record is damaged.
@@ -422,6 +423,6 @@ class ReferenceIndex:
         ]
 
 
-def _whole_digest(record: VersionRecord, works: Mapping[str, str], files: Mapping[str, str]) -> str:
+def _digest_of(record: VersionRecord, works: Mapping[str, str], files: Mapping[str, str]) -> str:
     schemas = {name: schema_digest(schema) for name, schema in record.schemas.items()}
     return index_digest(record.specs, schemas, works.values(), files.values())

@@ -1,15 +1,16 @@
-"""The Lance tables of an index: the only module that touches lancedb and lance.
+"""The Lance tables of an index: the only module that uses lancedb and lance.
 
-A table is read at the version that a version record names, never at its newest, so what a writer
-has put into it meanwhile is not seen. Old versions are never cleaned up: records name them.
+A table is read at the version named by a version record, never at its newest, so that a reader does
+not see the unfinished work of a writer. Old versions are never cleaned up, because records name
+them.
 
-lancedb runs an event loop on a thread of its own. A process forked after a table was opened has
-that thread no longer; open the index in the child instead. Neither library goes to the network
-for a local folder.
+lancedb runs an event loop in a thread, which a forked process does not have: a child process must
+open the index itself. Neither library uses the network for a local folder.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -17,7 +18,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from reference_index.atomic_write import flush_folder
 from reference_index.digests import schema_digest
@@ -27,7 +30,7 @@ from reference_index.spec import FingerprintSpec
 from reference_index.versions import TableState
 
 _SOURCE = re.compile(r",? ?[^\s,()]*\.rs:\d+:\d+")
-"""Places in Lance's own code, which its messages end with."""
+"""Source locations at the end of Lance's messages."""
 
 WORKS = pa.schema(
     [
@@ -55,28 +58,35 @@ FILES = pa.schema(
         ("content", pa.string()),
     ]
 )
-"""`stages` is JSON, the digest of the file's rows by stage; `content` the digest of what is kept
-of the file itself."""
+"""`stages` is JSON, the digest of the file's rows by stage; `content` is the digest of the stored
+thumbnail and text."""
 
 CONTENT = pa.schema([("thumbnail", pa.large_binary()), ("text", pa.large_string())])
-"""Further columns of the files, of an index that keeps content."""
+"""Further columns of `files`, in an index that stores content."""
 
 KEYS = pa.schema([("file_key", pa.string()), ("file_row", pa.int32())])
-"""Columns before a stage's own: the file, and the row's place among the file's rows."""
+"""Columns before those of a stage: the file, and the number of the row among the file's rows."""
 
 FRAGMENTS = 64
-"""A table in more pieces than this is put together at the end of an `add`."""
+"""A table with more fragments than this is compacted at the end of an `add`."""
 
 _PREDICATE_KEYS = 1000
+"""Keys in one SQL predicate."""
 
 
 def check_stages(
     specs: Mapping[str, FingerprintSpec], count: int, schemas: Mapping[str, pa.Schema]
 ) -> dict[str, str]:
-    """The digest of each stage's schema, once it is seen that an index can store it.
+    """The digest of each stage's schema, after checking that an index can store it.
+
+    Args:
+        specs: fingerprint specs by stage.
+        count: number of specs before they were keyed by stage, to notice a repeated stage.
+        schemas: of the stages' rows, by stage.
 
     Raises:
-        ReferenceIndexError: if not, or if specs and schemas are not of the same stages.
+        ReferenceIndexError: if a stage can't be stored, or specs and schemas are not of the same
+            stages.
     """
     if len(specs) != count or set(specs) != set(schemas):
         raise ReferenceIndexError(
@@ -108,14 +118,13 @@ def layout(schemas: Mapping[str, pa.Schema], *, keep_content: bool) -> dict[str,
 
 @contextmanager
 def reading(index: Path, name: str) -> Iterator[None]:
-    """Turns whatever Lance raises while a table is read into an IndexCorruptError."""
+    """Turns any exception of Lance while a table is read into an IndexCorruptError."""
     try:
         yield
     except ReferenceIndexError:
         raise
     except BaseException as fault:
-        # Lance is written in Rust: data that break its assumptions may come out as a panic,
-        # which is no Exception.
+        # Lance is written in Rust: damaged data may cause a panic, which is a BaseException.
         if not isinstance(fault, Exception) and type(fault).__name__ != "PanicException":
             raise
         if isinstance(fault, MemoryError):
@@ -156,8 +165,6 @@ def open_dataset(index: Path, name: str, state: TableState) -> Any:
 
 def read_works(index: Path, state: TableState) -> list[tuple[Work, str]]:
     """Every work and its recorded digest, sorted by work id."""
-    import json
-
     dataset = open_dataset(index, "works", state)
     with reading(index, "works"):
         return sorted(
@@ -189,26 +196,74 @@ def read_files(index: Path, state: TableState) -> list[tuple[WorkFile, str]]:
     return sorted(pairs, key=lambda pair: (pair[0].work_id, pair[0].path, pair[0].file_id))
 
 
+def read_stage(
+    index: Path, stage: str, state: TableState, schema: pa.Schema, keys: Sequence[str]
+) -> tuple[pa.Table, NDArray[np.int64]]:
+    """A stage's rows, by file in the order of `keys`, then in the order of the stage.
+
+    Args:
+        index: folder of the index.
+        stage: name of the stage.
+        state: of its table.
+        schema: of its rows.
+        keys: file keys, in the order of the index's files.
+
+    Returns:
+        The rows in `schema`, one chunk a column; and for each row the position of its file, int64.
+
+    Raises:
+        IndexCorruptError: if the table can't be read, or a row belongs to no file or is repeated.
+    """
+    dataset = open_dataset(index, stage, state)
+    with reading(index, stage):
+        table = dataset.to_table(columns=["file_key", "file_row", *schema.names]).combine_chunks()
+        position = _positions(table.column("file_key"), keys)
+        number = np.asarray(table.column("file_row").to_numpy(), dtype=np.int64)
+        rows = table.select(schema.names)
+        rows = rows.cast(schema) if rows.schema != schema else rows
+    order = np.lexsort((number, position))
+    if not np.array_equal(order, np.arange(len(order))):
+        rows, position, number = rows.take(pa.array(order)), position[order], number[order]
+    first = np.ones(len(position), np.bool_)
+    first[1:] = position[1:] != position[:-1]
+    starts = np.flatnonzero(first)
+    expected = np.arange(len(position)) - np.repeat(starts, np.diff([*starts, len(position)]))
+    if (position < 0).any() or not np.array_equal(number, expected):
+        raise IndexCorruptError(
+            f"The table {stage} of the index {index} holds rows that belong to no file, or lacks "
+            "some. Restore the index from a copy."
+        )
+    return rows, position
+
+
+def _positions(column: Any, keys: Sequence[str]) -> NDArray[np.int64]:
+    """The position in `keys` of each value of `column`; -1 if it is not there."""
+    import pyarrow.compute as pc
+
+    positions = pc.fill_null(pc.index_in(column, value_set=pa.array(keys, pa.string())), -1)
+    return np.asarray(positions.to_numpy(), dtype=np.int64)
+
+
 def create(index: Path, tables: Mapping[str, pa.Schema]) -> dict[str, TableState]:
-    """Makes empty tables; their states."""
+    """Creates empty tables; returns their states."""
     states = {}
     connection = _connect(index)
     for name, schema in tables.items():
         with _changing(index, name):
-            made = connection.create_table(name, schema=schema)
-            states[name] = TableState(int(made.version), 0)
+            table = connection.create_table(name, schema=schema)
+            states[name] = TableState(int(table.version), 0)
     return states
 
 
 class TableWriter:
-    """The tables of an index, to be changed by the holder of the writer's lock.
+    """Changes the tables of an index; only for the holder of the write lock.
 
-    Nothing that it does is seen by anyone until a version record names the tables' new states.
+    Readers see none of the changes until a version record names the tables' new states.
 
     Args:
-        index: the index's folder.
-        states: of every table, by the newest version record; a table that an interrupted writer
-            left ahead of it is put back first.
+        index: folder of the index.
+        states: of every table, from the newest version record. A table with a newer version, from
+            an interrupted writer, is restored to this one first.
     """
 
     def __init__(self, index: Path, states: Mapping[str, TableState]) -> None:
@@ -241,7 +296,7 @@ class TableWriter:
                 self._tables[name].add(rows)
 
     def finish(self) -> dict[str, TableState]:
-        """Puts scattered tables together, brings all to disk, and gives the tables' states."""
+        """Compacts fragmented tables, flushes all to the disk, and returns the tables' states."""
         states = {}
         for name, table in self._tables.items():
             with _changing(self._index, name):
@@ -250,8 +305,8 @@ class TableWriter:
                     dataset.optimize.compact_files()
                     table.checkout_latest()
                 states[name] = TableState(int(table.version), int(table.count_rows()))
-        for place in _data_files(self._index) - self._before:
-            _sync(Path(place))
+        for path in _data_files(self._index) - self._before:
+            _flush(Path(path))
         return states
 
 
@@ -262,8 +317,7 @@ def _connect(index: Path) -> Any:
 
 
 def _dataset(index: Path, name: str, version: int) -> Any:
-    # Reading goes without lancedb, whose import takes as long as opening an index and what needs no
-    # more than that.
+    # Not through lancedb: its import takes about as long as opening an index.
     import lance
 
     folder = index / "tables" / f"{name}.lance"
@@ -273,21 +327,21 @@ def _dataset(index: Path, name: str, version: int) -> Any:
 
 
 def _data_files(index: Path) -> set[str]:
-    """Every file and folder under the tables. Their names are never used again by Lance."""
+    """Every file and folder under the tables. Lance never uses a name again."""
     return {
-        os.path.join(place, name)  # noqa: PTH118 - a Path for each of many files is slow
-        for place, folders, files in os.walk(index / "tables")
+        os.path.join(parent, name)  # noqa: PTH118 - a Path for each of many files is slow
+        for parent, folders, files in os.walk(index / "tables")
         for name in (*folders, *files)
     }
 
 
-def _sync(path: Path) -> None:
+def _flush(path: Path) -> None:
     if path.is_dir():
         flush_folder(path)
         return
     flush_folder(path.parent)
-    with path.open("rb") as opened:
-        os.fsync(opened.fileno())
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
 
 
 def _first_line(fault: BaseException) -> str:

@@ -1,4 +1,4 @@
-"""Comparing all that an index stores with the digests that were recorded for it."""
+"""Verifying an index: everything stored is compared with the recorded digests."""
 
 from __future__ import annotations
 
@@ -22,30 +22,30 @@ from reference_index.digests import (
 )
 from reference_index.errors import ReferenceIndexError
 from reference_index.interface import WorkFile
-from reference_index.stored_rows import read_stage
-from reference_index.tables import CONTENT, open_dataset, read_works, reading
+from reference_index.tables import CONTENT, open_dataset, read_stage, read_works, reading
 from reference_index.versions import VersionRecord
 
 T = TypeVar("T")
 
-_SHOWN = 20
+_LISTED = 20
+"""Faults of one kind that are listed; of the others only the number is given."""
 _FIELDS = tuple(WorkFile.__dataclass_fields__)
 
 
 def faults_of(index: Path, version: int) -> list[str]:
-    """One sentence for each thing that is not as recorded; empty if all is.
+    """One sentence for each difference from the recorded digests; empty if there is none.
 
-    Reads everything in the version anew, one stage at a time, and every version's record.
+    Reads all data of the version, one stage at a time, and the records of all versions.
     """
     faults: list[str] = []
     record: VersionRecord | None = None
     for number in versions.numbers(index):
         try:
-            found = versions.read(index, number)
+            other = versions.read(index, number)
         except ReferenceIndexError as fault:
             faults.append(str(fault))
         else:
-            record = found if number == version else record
+            record = other if number == version else record
     if record is None:
         return faults or [f"The index {index} has no version {version} any more."]
     return faults + _Verification(index, record).run()
@@ -71,7 +71,7 @@ class _Verification:
                 f"The index has {len(files):,} files where {self.record.files:,} were recorded."
             )
         if works is not None:
-            self._whole(works, files)
+            self._check_digest(works, files)
         return self.faults
 
     def _attempt(self, step: Callable[[], T]) -> T | None:
@@ -81,16 +81,16 @@ class _Verification:
             self.faults.append(str(fault))
             return None
 
-    def _say(self, sentences: Sequence[str]) -> None:
-        self.faults += sentences[:_SHOWN]
-        if len(sentences) > _SHOWN:
-            self.faults.append(f"… and {len(sentences) - _SHOWN:,} more of this kind.")
+    def _add(self, sentences: Sequence[str]) -> None:
+        self.faults += sentences[:_LISTED]
+        if len(sentences) > _LISTED:
+            self.faults.append(f"… and {len(sentences) - _LISTED:,} more of this kind.")
 
     def _works(self) -> dict[str, str] | None:
         pairs = self._attempt(lambda: read_works(self.index, self.record.tables["works"]))
         if pairs is None:
             return None
-        self._say(
+        self._add(
             [
                 f"The details of the work {work.work_id!r} are not as recorded."
                 for work, digest in pairs
@@ -104,55 +104,58 @@ class _Verification:
         return {work.work_id: work_digest(work) for work, _ in pairs}
 
     def _files(self) -> list[tuple[WorkFile, str, dict[str, str]]] | None:
-        """Files in order, each with its true digest and its rows' recorded digests by stage."""
+        """Files in order, each with its computed digest and its rows' recorded digests by stage."""
         return self._attempt(self._read_files)
 
     def _read_files(self) -> list[tuple[WorkFile, str, dict[str, str]]]:
-        found, wrong = [], []
+        files, faults = [], []
         dataset = open_dataset(self.index, "files", self.record.tables["files"])
         with reading(self.index, "files"):
             for batch in dataset.to_batches(batch_size=256):
                 for row in batch.to_pylist():
                     file = WorkFile(*(row[name] for name in _FIELDS))
                     name = f"{file.path!r} of the work {file.work_id!r}"
-                    kept = content_digest(*(row.get(part) for part in CONTENT.names))
+                    content = content_digest(*(row.get(part) for part in CONTENT.names))
                     stages = json.loads(row["stages"])
-                    digest = file_digest(file, kept, stages)
-                    if kept != row["content"]:
-                        wrong.append(f"The kept text or thumbnail of {name} is not as recorded.")
+                    digest = file_digest(file, content, stages)
+                    if content != row["content"]:
+                        faults.append(f"The stored text or thumbnail of {name} is not as recorded.")
                     elif digest != row["digest"] or file_key(file) != row["file_key"]:
-                        wrong.append(f"The record of the file {name} is not as recorded.")
-                    found.append((file, digest, stages))
-        self._say(wrong)
-        return sorted(found, key=lambda one: (one[0].work_id, one[0].path, one[0].file_id))
+                        faults.append(f"The record of the file {name} is not as recorded.")
+                    files.append((file, digest, stages))
+        self._add(faults)
+        return sorted(files, key=lambda item: (item[0].work_id, item[0].path, item[0].file_id))
 
     def _stage(
         self, stage: str, keys: list[str], files: list[tuple[WorkFile, str, dict[str, str]]]
     ) -> None:
         state, schema = self.record.tables[stage], self.record.schemas[stage]
-        read = self._attempt(lambda: read_stage(self.index, stage, state, schema, keys))
-        if read is None:
+        stored = self._attempt(lambda: read_stage(self.index, stage, state, schema, keys))
+        if stored is None:
             return
-        rows, position = read
+        rows, position = stored
         bounds = np.searchsorted(position, np.arange(len(keys) + 1))
-        wrong = []
+        faults = []
         for number, (file, _, stages) in enumerate(files):
             start, stop = int(bounds[number]), int(bounds[number + 1])
-            found = rows_digest(rows.slice(start, stop - start)) if stop > start else None
-            if found != stages.get(stage):
-                wrong.append(
+            digest = rows_digest(rows.slice(start, stop - start)) if stop > start else None
+            if digest != stages.get(stage):
+                faults.append(
                     f"The {stage} fingerprint of {file.path!r} of the work {file.work_id!r} "
                     "is not as recorded."
                 )
-        self._say(wrong)
+        self._add(faults)
 
-    def _whole(
+    def _check_digest(
         self, works: dict[str, str], files: list[tuple[WorkFile, str, dict[str, str]]]
     ) -> None:
-        held = {file.work_id for file, _, _ in files}
-        self._say(
-            [f"The work {work_id!r} has no files." for work_id in sorted(set(works) - held)]
-            + [f"The work {work_id!r} has no details." for work_id in sorted(held - set(works))]
+        with_files = {file.work_id for file, _, _ in files}
+        self._add(
+            [f"The work {work_id!r} has no files." for work_id in sorted(set(works) - with_files)]
+            + [
+                f"The work {work_id!r} has no details."
+                for work_id in sorted(with_files - set(works))
+            ]
         )
         schemas = {name: schema_digest(schema) for name, schema in self.record.schemas.items()}
         digest = index_digest(
@@ -161,5 +164,6 @@ class _Verification:
         if digest != self.record.digest and not self.faults:
             self.faults.append(
                 f"Version {self.record.version} has the digest {digest} where "
-                f"{self.record.digest} was recorded: works or files are missing or not its own."
+                f"{self.record.digest} was recorded: works or files are missing, or are not of "
+                "this version."
             )

@@ -1,9 +1,10 @@
-"""The versions of an index: one small file each, written once, naming all that the version holds.
+"""The versions of an index: one small JSON file each, which is written once.
 
-`IDX/versions/000007.json` records the version of every Lance table, so a reader sees exactly what
-one file names. It is written last, to a temporary name, brought to disk, and then linked to its
-own name in one step that fails if the name is taken. A writer that is killed at any moment
-therefore leaves the newest whole version as it was, whatever it had put in the tables.
+`IDX/versions/000007.json` records the version of every Lance table, so a reader sees exactly the
+data that one file names. To make a version, the tables are written first; then its file is written
+under a temporary name, flushed to the disk, and linked to its own name, one atomic step that fails
+if the name exists. A writer that is killed at any moment therefore leaves the newest complete
+version unchanged.
 """
 
 from __future__ import annotations
@@ -25,12 +26,12 @@ from reference_index.errors import IndexCorruptError, IndexNotFoundError, Refere
 from reference_index.spec import FingerprintSpec
 
 FORMAT = 1
-"""Of the index on disk; raised whenever older code could no longer read it rightly."""
+"""Of the index on disk; increased when older code could no longer read it correctly."""
 
 
 @dataclass(frozen=True, slots=True)
 class TableState:
-    """A Lance table as one version of the index sees it: its own version, and its rows."""
+    """A Lance table in one version of the index: the table's own version and number of rows."""
 
     version: int
     rows: int
@@ -38,7 +39,7 @@ class TableState:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What a version changed against the one before it. Counts are of files and works."""
+    """Changes of a version since the previous one: numbers of files and works, and updated ids."""
 
     files_added: int = 0
     files_replaced: int = 0
@@ -49,7 +50,7 @@ class Change:
 
     def sentence(self) -> str:
         """The change for people, such as `added 3 files; added 2 works`."""
-        said = [
+        parts = [
             f"{verb} {count:,} {noun}{'' if count == 1 else 's'}"
             for verb, count, noun in (
                 ("added", self.works_added, "work"),
@@ -63,8 +64,8 @@ class Change:
         if self.works_updated:
             more = len(self.works_updated) - 5
             rest = f" and {more:,} more" if more > 0 else ""
-            said.append(f"new details for {', '.join(self.works_updated[:5])}{rest}")
-        return "; ".join(said) or "created"
+            parts.append(f"new details for {', '.join(self.works_updated[:5])}{rest}")
+        return "; ".join(parts) or "created"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,14 +74,14 @@ class VersionRecord:
 
     Attributes:
         version: counted from 1.
-        made: when, UTC, ISO 8601.
-        digest: of all that it holds, see `digests.index_digest`.
-        keep_content: whether the works' own text and thumbnails are kept.
+        made: time of creation, UTC, ISO 8601.
+        digest: of its content, see `digests.index_digest`.
+        keep_content: whether text and thumbnails of the works are stored.
         specs: fingerprint specs, by stage.
         schemas: schemas of the stages' rows, by stage.
         tables: the state of every Lance table, by name.
         works, files: counts.
-        change: what it changed.
+        change: since the previous version.
     """
 
     version: int
@@ -136,12 +137,12 @@ class VersionRecord:
 
 
 def now() -> str:
-    """This moment, UTC, to the second."""
+    """The current time, UTC, ISO 8601 to the second."""
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def numbers(index: Path) -> list[int]:
-    """The versions that an index has, oldest first; empty if there is no index.
+    """The version numbers of an index, oldest first; empty if there is no index.
 
     Raises:
         ReferenceIndexError: if the folder can't be read.
@@ -162,14 +163,14 @@ def read(index: Path, version: int | None = None) -> VersionRecord:
 
     Raises:
         IndexNotFoundError: if there is no index, or no such version of it.
-        IndexCorruptError: if the record is not as it was written.
+        IndexCorruptError: if the record is damaged.
         ReferenceIndexError: if it can't be read or was written by a later release.
     """
     known = numbers(index)
     if not known:
-        what = "There is no reference index at" if not index.exists() else "No reference index in"
+        start = "There is no reference index at" if not index.exists() else "No reference index in"
         raise IndexNotFoundError(
-            f"{what} {index}; make one with: clearance index create {_quoted(index)}"
+            f"{start} {index}; make one with: clearance index create {_quoted(index)}"
         )
     if version is not None and version not in known:
         span = f"version {known[0]}" if len(known) == 1 else f"versions {known[0]} to {known[-1]}"
@@ -198,30 +199,30 @@ def read(index: Path, version: int | None = None) -> VersionRecord:
 
 
 def write(index: Path, record: VersionRecord) -> None:
-    """Makes `record` the newest version, in one step.
+    """Makes `record` the newest version, in one atomic step.
 
-    The caller holds the writer's lock and has brought the tables to disk.
+    The caller holds the write lock and has flushed the tables to the disk.
 
     Raises:
-        OSError: if it can't be written; then no version was made.
+        OSError: if it can't be written; then there is no new version.
     """
     folder = index / "versions"
     file = _file(index, record.version)
-    for left in folder.glob("*.tmp"):
-        left.unlink()
+    for abandoned in folder.glob("*.tmp"):
+        abandoned.unlink()
     value = record.to_json()
     text = json.dumps({**value, "seal": json_digest(value)}, indent=1, ensure_ascii=False) + "\n"
-    unfinished = file.with_suffix(".tmp")
-    with new_file(unfinished) as out:
+    temporary = file.with_suffix(".tmp")
+    with new_file(temporary) as out:
         out.write(text.encode())
     try:
-        os.link(unfinished, file)
+        os.link(temporary, file)
     except FileExistsError:
         raise
     except OSError:
-        # A file system without hard links; the lock keeps other writers from the same name.
-        unfinished.rename(file)
-    unfinished.unlink(missing_ok=True)
+        # A file system without hard links; the lock keeps other writers away.
+        temporary.rename(file)
+    temporary.unlink(missing_ok=True)
     flush_folder(folder)
 
 

@@ -40,7 +40,7 @@ def files():
             end()
         yield registered(work, place, title="New title")
 if point == "after the last item":
-    adding.Adding._write_works = end
+    adding.Adder._write_works = end
 elif point == "works deleted":
     plain = tables.TableWriter.append
     tables.TableWriter.append = lambda self, name, rows: (

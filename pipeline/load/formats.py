@@ -1,4 +1,7 @@
-"""What a file is, by its content and its name: asked once, the same for works and assets."""
+"""Recognises the format of a file by its content and name, for works and assets alike.
+
+A new suffix is added to `IMAGE_SUFFIXES` or `SCRIPT_SUFFIXES`; see `pipeline.load.script`.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ from pipeline.core.wording.visible import visible
 from pipeline.load.archive import open_archive
 
 HEAD_BYTES = 4096
-"""How much of a file's beginning `recognise` wants to see."""
+"""Length of the beginning of a file that `recognise` needs."""
 
 IMAGE_SUFFIXES = frozenset(
     [
@@ -77,13 +80,13 @@ _BMP_HEADERS = frozenset({12, 16, 40, 52, 56, 64, 108, 124})
 
 
 class Recognised(NamedTuple):
-    """What a file is.
+    """The format of a file.
 
     Attributes:
-        kind: what the stages are chosen by.
-        format: Pillow's name of a picture's format, or `LoadedScript.format` of a script;
-            None if it can't be read.
-        fault: why it can't be read, if that is plain already.
+        kind: selects the stages that apply.
+        format: Pillow's name of an image format, or `LoadedScript.format`; None if the file can't
+            be read.
+        fault: why it can't be read, if that is known already.
     """
 
     kind: Kind
@@ -92,7 +95,7 @@ class Recognised(NamedTuple):
 
 
 def kind_by_name(name: str) -> Kind:
-    """The kind that a name claims, for a file whose content can't be seen."""
+    """The kind by suffix, for a file whose content can't be read."""
     suffix = _suffix(name)
     if suffix in IMAGE_SUFFIXES:
         return Kind.IMAGE
@@ -100,15 +103,15 @@ def kind_by_name(name: str) -> Kind:
 
 
 def recognise(name: str, head: bytes, stream: BinaryIO | None = None) -> Recognised:
-    """What the file `name` is.
+    """The format of a file.
 
-    Content goes before the name: a picture named `.txt` is a picture. Text has no mark of its
-    own, so there the name decides; text named `.png` is a picture that is not one.
+    Content takes precedence over the name: a picture named `.txt` is a picture. Text has no magic
+    number, so there the name decides; text named `.png` is a damaged picture.
 
     Args:
         name: the file's name (its last part).
         head: its first `HEAD_BYTES` bytes, fewer if it is shorter.
-        stream: the open file, to look into an archive for a Word document.
+        stream: the open file; needed to recognise a Word document among ZIP archives.
     """
     suffix = _suffix(name)
     if not head:
@@ -117,7 +120,7 @@ def recognise(name: str, head: bytes, stream: BinaryIO | None = None) -> Recogni
         )
     by_name = SCRIPT_SUFFIXES.get(suffix)
     picture = _picture(head)
-    # "GIF89a, a history" may well be how a text begins.
+    # A text may begin with "GIF89a, a history".
     if picture and not (by_name in PLAIN_TEXT and is_plain_text(head)):
         return Recognised(Kind.IMAGE, picture)
     if script := _marked_script(head, stream):
@@ -133,9 +136,9 @@ def recognise(name: str, head: bytes, stream: BinaryIO | None = None) -> Recogni
         return Recognised(Kind.SCRIPT, by_name)
     if by_name:
         return Recognised(Kind.SCRIPT, by_name)
-    named = f" ({visible(suffix[:16])})" if suffix else ""
+    suffix_shown = f" ({visible(suffix[:16])})" if suffix else ""
     content = f"; by its content it is {foreign}" if foreign else ""
-    detail = f"files of this kind{named} are not screened{content}; {SUPPORTED}"
+    detail = f"files of this kind{suffix_shown} are not screened{content}; {SUPPORTED}"
     return Recognised(Kind.OTHER, None, Fault(Reason.UNSUPPORTED, detail))
 
 
@@ -151,12 +154,12 @@ def is_plain_text(head: bytes) -> bool:
 
 
 def is_word_document(stream: BinaryIO) -> bool:
-    """Whether an archive is a Word document (ECMA-376), by the names in its listing."""
+    """Whether an archive is a Word document (ECMA-376), by the names of its members."""
     return any(MAIN_STORY.fullmatch(name) for name in _archive_names(stream))
 
 
 MAIN_STORY = re.compile(r"word/document\d*\.xml")
-"""Where a .docx keeps its text; some programs number it."""
+"""The part of a .docx that holds the main text; some programs number it."""
 
 
 def _suffix(name: str) -> str:
@@ -198,11 +201,11 @@ def _marked_script(head: bytes, stream: BinaryIO | None) -> str | None:
 
 
 def _archive_names(stream: BinaryIO) -> list[str]:
-    """Names in a ZIP archive; none if it is broken or its listing is unreasonably long."""
+    """Names in a ZIP archive; none if it is damaged or its directory is too large."""
     try:
         with open_archive(stream) as archive:
             return archive.namelist()
-    except Exception:  # a broken archive is no Word document, however zipfile puts it
+    except Exception:  # a damaged archive is no Word document, and zipfile raises many types
         return []
 
 

@@ -1,1 +1,1 @@
-"""Pictures: bytes to pixels, with colours, orientation and frames as a viewer shows them."""
+"""Images: bytes to sRGB pixels, with colours, orientation and frames as a viewer shows them."""

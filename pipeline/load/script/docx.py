@@ -1,7 +1,6 @@
 """Word documents (.docx, ECMA-376): paragraphs and table cells, notes, headers and comments.
 
-The parts that hold text are read from the archive directly, and no others, each within a bound:
-an archive can claim little and unpack to much.
+Only the parts that hold text are read from the archive, with a limit on their unpacked size.
 """
 
 from __future__ import annotations
@@ -34,21 +33,21 @@ _STORY = re.compile(
     r"|commentsExtended|commentsIds|commentsExtensible)\d*\.xml)[^/]+\.xml",
     re.IGNORECASE,
 )
-"""What may hold paragraphs: a part's name is a custom, and its program's to choose."""
+"""Other parts that may hold paragraphs: programs may name the parts as they like."""
 _PICTURE = re.compile(r"word/media/[^/]+", re.IGNORECASE)
 _UNREAD = re.compile(r"word/(?:afchunk[^/]*|(?:diagrams|charts|embeddings)/[^/]+)", re.IGNORECASE)
-"""What may hold text in a form of its own."""
+"""Parts that may hold text in other formats, which is not read."""
 _CHARACTERS = {"tab": "\t", "br": "\n", "cr": "\n", "noBreakHyphen": "\u2011"}
-# A text box stands twice, for new and for old programs; a moved passage too.
-_LEFT_OUT = frozenset({"Fallback", "del", "moveFrom", "instrText", "delText"})
+# A text box is stored twice (Fallback is for old programs), and so is a moved passage.
+_SKIPPED = frozenset({"Fallback", "del", "moveFrom", "instrText", "delText"})
 _OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 
 
 def read_docx(stream: BinaryIO, limits: Limits) -> LoadedScript:
-    """The document's text: the main story, footnotes and endnotes, headers, footers, comments.
+    """The document's text: main story, footnotes and endnotes, headers, footers, comments.
 
-    Tracked insertions are part of it, tracked deletions are not. Pictures, and parts that may hold
-    text in another form, are left out with a note.
+    Tracked insertions are included, tracked deletions are not. Pictures, and parts that may hold
+    text in other formats, are left out with a note.
 
     Raises:
         FileRefusedError: CORRUPT, ENCRYPTED, TOO_LARGE.
@@ -65,12 +64,12 @@ def read_docx(stream: BinaryIO, limits: Limits) -> LoadedScript:
 
 
 class _Parts:
-    """Reads parts of the archive and counts what they unpack to."""
+    """Reads parts of the archive and limits their total unpacked size."""
 
     def __init__(self, archive: zipfile.ZipFile, limits: Limits) -> None:
         self._archive = archive
         self._limit = limits.max_unpacked_bytes
-        self._left = self._limit
+        self._remaining = self._limit
         self.names = sorted(archive.namelist())
 
     def read(self, name: str) -> Element:
@@ -80,17 +79,17 @@ class _Parts:
                 Reason.ENCRYPTED, "the Word document is encrypted; save it without a password"
             )
         with self._archive.open(info) as part:
-            data = part.read(self._left + 1)
-        # What the archive says of the size is not believed, in either direction.
-        if max(len(data), info.file_size) > self._left:
+            data = part.read(self._remaining + 1)
+        # The size stated in the archive may be too small or too large.
+        if max(len(data), info.file_size) > self._remaining:
             raise too_large(
                 "the unpacked document",
-                self._limit - self._left + max(len(data), info.file_size),
+                self._limit - self._remaining + max(len(data), info.file_size),
                 "bytes",
                 self._limit,
                 "max_unpacked_bytes",
             )
-        self._left -= len(data)
+        self._remaining -= len(data)
         return parse_xml(data, f"the Word document's {name.rpartition('/')[2]}")
 
     def matching(self, pattern: re.Pattern[str]) -> list[str]:
@@ -108,7 +107,7 @@ def _story(parts: _Parts) -> LoadedScript:
     in_order = [name for pattern in (_NOTES, *_ASIDE, _STORY) for name in parts.matching(pattern)]
     roots = [parts.read(name) for name in dict.fromkeys([*main, *in_order])]
     notes = []
-    if _holds(roots, "delText"):
+    if _contains(roots, "delText"):
         notes.append("Passages that tracked changes delete were left out.")
     complete = True
     if pictures := len(parts.matching(_PICTURE)):
@@ -116,7 +115,7 @@ def _story(parts: _Parts) -> LoadedScript:
         what = "a picture, which was" if pictures == 1 else f"{pictures:,} pictures, which were"
         save = "it as a file to screen it" if pictures == 1 else "them as files to screen them"
         notes.append(f"It holds {what} not compared; save {save}.")
-    if parts.matching(_UNREAD) or _holds(roots, "altChunk"):
+    if parts.matching(_UNREAD) or _contains(roots, "altChunk"):
         complete = False
         notes.append(
             "It holds charts, diagrams, or other files that are embedded or inserted, which were "
@@ -127,23 +126,23 @@ def _story(parts: _Parts) -> LoadedScript:
     return replace(script, complete=complete)
 
 
-def _holds(roots: list[Element], name: str) -> bool:
+def _contains(roots: list[Element], name: str) -> bool:
     return any(
         next(root.iter(f"{space}{name}"), None) is not None for root in roots for space in _WORD
     )
 
 
 def _symbol(element: Element) -> str:
-    """A character that was put in as a symbol; none of a symbol font's own."""
-    given = next(
+    """The character of a `w:sym` element; empty if it is private to a symbol font."""
+    attribute = next(
         (element.get(f"{space}char") for space in _WORD if element.get(f"{space}char")), ""
     )
     try:
-        code = int(given or "", 16)
+        code = int(attribute or "", 16)
     except ValueError:
         return ""
-    own = code < 0x20 or 0xD800 <= code <= 0xF8FF or code > 0xFFFF
-    return "" if own else chr(code)
+    private = code < 0x20 or 0xD800 <= code <= 0xF8FF or code > 0xFFFF
+    return "" if private else chr(code)
 
 
 def _is_word(element: Element) -> bool:
@@ -151,10 +150,10 @@ def _is_word(element: Element) -> bool:
 
 
 def _paragraphs(element: Element) -> Iterator[str]:
-    """Every paragraph below `element` in order; one inside another (a text box) follows it."""
+    """Every paragraph below `element` in order; a nested one (in a text box) follows its parent."""
     for child in element:
         name = local_name(child)
-        if name in _LEFT_OUT:
+        if name in _SKIPPED:
             continue
         if name == "p" and _is_word(child):
             inner: list[Element] = []
@@ -168,7 +167,7 @@ def _paragraphs(element: Element) -> Iterator[str]:
 def _runs(element: Element, inner: list[Element]) -> Iterator[str]:
     for child in element:
         name = local_name(child)
-        if name in _LEFT_OUT:
+        if name in _SKIPPED:
             continue
         if name == "txbxContent":
             inner.append(child)

@@ -20,7 +20,7 @@ _DOCUMENT = "document.xml"
 def read_fadein(stream: BinaryIO, limits: Limits) -> LoadedScript:
     """The script's text, one paragraph a line; a paragraph's style, in lower case, is its element.
 
-    Title page, notes and lists are no part of it.
+    Without title page, notes and lists.
 
     Raises:
         FileRefusedError: CORRUPT, ENCRYPTED, TOO_LARGE.
@@ -51,7 +51,7 @@ def _document(archive: zipfile.ZipFile, limits: Limits) -> bytes:
         )
     with archive.open(info) as part:
         data = part.read(limits.max_unpacked_bytes + 1)
-    # What the archive says of the size is not believed, in either direction.
+    # The size stated in the archive may be too small or too large.
     if max(len(data), info.file_size) > limits.max_unpacked_bytes:
         raise too_large(
             "the unpacked document",

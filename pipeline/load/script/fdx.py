@@ -18,7 +18,7 @@ from pipeline.load.script.safe_xml import parse_xml
 def read_fdx(stream: BinaryIO, limits: Limits) -> LoadedScript:
     """The script's text; a paragraph's `Type`, in lower case, is its span's element.
 
-    Title page, scene summaries, script notes, headers and watermarks are no part of it.
+    Without title page, scene summaries, script notes, headers and watermarks.
 
     Raises:
         FileRefusedError: CORRUPT, TOO_LARGE.
@@ -26,7 +26,11 @@ def read_fdx(stream: BinaryIO, limits: Limits) -> LoadedScript:
     data = read_at_most(stream, limits.max_unpacked_bytes)
     if len(data) > limits.max_unpacked_bytes:
         raise too_large(
-            "the file", _size(stream), "bytes", limits.max_unpacked_bytes, "max_unpacked_bytes"
+            "the file",
+            stream.seek(0, 2),
+            "bytes",
+            limits.max_unpacked_bytes,
+            "max_unpacked_bytes",
         )
     root = parse_xml(data, "the Final Draft file")
     if root.tag != "FinalDraft":
@@ -50,7 +54,3 @@ def _lines(paragraph: Element) -> Iterator[tuple[str, str]]:
     for dual in paragraph.findall("DualDialogue"):
         for inner in dual.iterfind("Paragraph"):
             yield from _lines(inner)
-
-
-def _size(stream: BinaryIO) -> int:
-    return stream.seek(0, 2)

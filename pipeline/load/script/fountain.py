@@ -1,4 +1,4 @@
-"""Fountain screenplays (fountain.io/syntax): all but the title page and what is struck out."""
+"""Fountain screenplays (fountain.io/syntax): everything but the title page and the boneyard."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _TITLE_KEYS = frozenset(
 
 
 LONGEST_TITLE_PAGE = 1000
-"""Characters; what is longer is no title page, and is compared."""
+"""Characters. A longer block is no title page, and is compared."""
 
 
 def fountain_spans(text: str) -> tuple[Span, ...]:
@@ -28,28 +28,28 @@ def fountain_spans(text: str) -> tuple[Span, ...]:
 
 
 def _spans(text: str) -> Iterator[Span]:
-    place = title_page_end(text)
-    # Found one by one: a pattern would look for the end of every `/*` that has none.
-    while (opened := text.find("/*", place)) >= 0 and (closed := text.find("*/", opened + 2)) >= 0:
-        if text[place:opened].strip():
-            yield Span(place, opened)
-        place = closed + 2
-    if text[place:].strip():
-        yield Span(place, len(text))
+    start = title_page_end(text)
+    # By `find`: a regular expression would search the rest of the text for each unclosed `/*`.
+    while (opened := text.find("/*", start)) >= 0 and (closed := text.find("*/", opened + 2)) >= 0:
+        if text[start:opened].strip():
+            yield Span(start, opened)
+        start = closed + 2
+    if text[start:].strip():
+        yield Span(start, len(text))
 
 
 def has_boneyard(text: str) -> bool:
-    """Whether some of the text stands in the boneyard."""
+    """Whether some of the text is in the boneyard (``/* … */``), and so left out."""
     opened = text.find("/*", title_page_end(text))
     return opened >= 0 and text.find("*/", opened + 2) >= 0
 
 
 def title_page_end(text: str) -> int:
-    """Where the title page ends; 0 if there is none.
+    """The offset at which the title page ends; 0 if there is none.
 
-    It is a block of `Key: value` lines and indented ones at the very start. Its first key must be
-    one that title pages have: scripts also begin with `FADE IN:`. Nor is it longer than
-    `LONGEST_TITLE_PAGE`.
+    It is a block of `Key: value` lines and indented ones at the very start, of at most
+    `LONGEST_TITLE_PAGE` characters. Its first key must be one of title pages, since scripts also
+    begin with `FADE IN:`.
     """
     end = 0
     for line in lines_of(text):

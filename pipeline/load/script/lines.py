@@ -1,4 +1,4 @@
-"""Lines of a text with their places, and stretches of it without tags."""
+"""Lines of a text with their offsets, and its parts without subtitle tags."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ TIMING = re.compile(
     r"\s*(?:\d+:)?\d{1,2}:\d{1,2}(?:[.,]\d{1,3})?[ \t]*-->"
     r"[ \t]*(?:\d+:)?\d{1,2}:\d{1,2}(?:[.,]\d{1,3})?(?:\s.*)?"
 )
-"""The line of a cue's times in SubRip and WebVTT."""
+"""The timing line of a cue in SubRip and WebVTT."""
 
 
 class Line(NamedTuple):
-    """A line: its place in characters, without the line's end, and its text."""
+    """A line: its offsets in characters, without the line end, and its text."""
 
     start: int
     end: int
@@ -28,24 +28,23 @@ class Line(NamedTuple):
 
     @property
     def blank(self) -> bool:
-        """Whether it holds nothing but white space."""
+        """Whether it is empty or white space."""
         return not self.text.strip()
 
 
 def lines_of(text: str, start: int = 0, end: int | None = None) -> Iterator[Line]:
-    r"""Lines of `text[start:end]`, which end in ``\r\n``, ``\r`` or ``\n``; unlike
-    str.splitlines, in nothing else.
+    r"""Lines of `text[start:end]`, split at ``\r\n``, ``\r`` and ``\n`` only, unlike
+    str.splitlines.
     """
     last = len(text) if end is None else end
     for match in _LINE.finditer(text, start, last):
         line = match.group(1)
         if line or match.start() < last:
-            begins = match.start()
-            yield Line(begins, begins + len(line), line)
+            yield Line(match.start(), match.start() + len(line), line)
 
 
 def joined(lines: Iterable[Line | None]) -> Iterator[tuple[int, int]]:
-    """Stretches of lines that follow each other; None parts them."""
+    """Start and end of each run of consecutive lines; None separates runs."""
     start = end = None
     for line in lines:
         if line is None:
@@ -59,12 +58,12 @@ def joined(lines: Iterable[Line | None]) -> Iterator[tuple[int, int]]:
 
 
 def untagged(text: str, start: int, end: int, element: str) -> Iterator[Span]:
-    """The parts of `text[start:end]` between tags, those of white space alone left out."""
-    place = start
+    """The parts of `text[start:end]` between tags, except those of only white space."""
+    position = start
     for tag in _TAG.finditer(text, start, end):
-        yield from _span(text, place, tag.start(), element)
-        place = tag.end()
-    yield from _span(text, place, end, element)
+        yield from _span(text, position, tag.start(), element)
+        position = tag.end()
+    yield from _span(text, position, end, element)
 
 
 def _span(text: str, start: int, end: int, element: str) -> Iterator[Span]:

@@ -1,4 +1,4 @@
-"""PDF: the text layer, page by page, by PDFium in a process of its own."""
+"""PDF: the text layer of every page, by PDFium in a separate process (`pdf_process`)."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from pipeline.load.refusal import FileRefusedError, one_line, too_large
 from pipeline.load.workers.bounds import command
 
 READER_BYTES = 2 * 2**30
-"""The address space that the process which reads one PDF may take."""
+"""Memory limit (RLIMIT_AS) of the process that reads one PDF."""
 READER_SECONDS = 60.0
-"""How long it may take for a small PDF."""
+"""Its time limit for a small PDF."""
 
-_BYTES_A_SECOND = 4 * 2**20  # a large PDF may take longer by its size over this
+_BYTES_A_SECOND = 4 * 2**20  # a large PDF gets one more second for each of these
 _READERS = threading.BoundedSemaphore(2)
-"""Two readers at once, so that hostile files can take no more than twice the bound."""
+"""At most two readers per process at a time, so that hostile files take at most twice the limit."""
 _PROGRAM = "pipeline.load.script.pdf_process"
 _TAIL_BYTES = 4096
 
@@ -34,15 +34,15 @@ _TAIL_BYTES = 4096
 def read_pdf(stream: BinaryIO, limits: Limits) -> LoadedScript:
     """The text of all pages, a line feed between pages, one span a page.
 
-    A word that is parted at the end of a line is joined. The text of notes and of form fields
-    follows that of their page. Pages without any text layer, or scans with hardly any, are
-    counted in a note, and so are pictures; a document without any text is refused, because its
-    pictures of text can't be compared.
+    Words hyphenated at the end of a line are joined. The text of annotations and form fields
+    follows that of their page. A note counts the pages without a text layer, or scans with hardly
+    any, and the pictures. A document without any text is refused, since images of text can't be
+    compared.
 
     Raises:
         FileRefusedError: CORRUPT, ENCRYPTED, NO_TEXT, TOO_LARGE.
     """
-    # PDFium would mend a file that was cut off, with whatever pages are left.
+    # PDFium would repair a file that was cut off and return the remaining pages.
     stream.seek(0)
     if b"%PDF-" not in stream.read(1024):
         raise FileRefusedError(
@@ -64,14 +64,14 @@ def read_pdf(stream: BinaryIO, limits: Limits) -> LoadedScript:
             stream.seek(0)
             shutil.copyfileobj(stream, file)
             file.flush()
-            answer = _run(file, limits, seconds)
+            lines = _run(file, limits, seconds)
     else:
-        answer = _run(stream, limits, seconds)
-    return _story(answer, limits)
+        lines = _run(stream, limits, seconds)
+    return _script(lines, limits)
 
 
 def _run(stream: Any, limits: Limits, seconds: float) -> list[dict[str, Any]]:
-    """The lines that the reader's process answers; the last says that it came to an end."""
+    """The lines of JSON that the process writes. The last one says how it ended."""
     memory_bytes = min(READER_BYTES, limits.max_worker_bytes)
     arguments = {
         "parent": os.getpid(),
@@ -82,9 +82,9 @@ def _run(stream: Any, limits: Limits, seconds: float) -> list[dict[str, Any]]:
     }
     with _READERS:
         try:
-            # In a session of its own: Ctrl-C at the terminal is for this process to answer. A
-            # worker has one already, and its reader stays in it: both can be ended together.
-            done = subprocess.run(
+            # In a new session, so that Ctrl-C at the terminal is handled by this process. A worker
+            # leads a session already, and the reader stays in it: both can be killed together.
+            process = subprocess.run(
                 command(_PROGRAM, arguments),
                 stdin=stream,
                 stdout=subprocess.PIPE,
@@ -94,10 +94,13 @@ def _run(stream: Any, limits: Limits, seconds: float) -> list[dict[str, Any]]:
                 start_new_session=not _leads_a_session(),
             )
         except subprocess.TimeoutExpired as error:
-            raise _harmful(f"took more than {seconds:,.0f} seconds") from error
-    lines = [json.loads(line.decode("utf-8", "surrogatepass")) for line in _lines(done.stdout)]
-    if done.returncode != 0 or not lines or "page" in lines[-1]:
-        raise _harmful(
+            raise _refused(f"took more than {seconds:,.0f} seconds") from error
+    lines = [
+        json.loads(line.decode("utf-8", "surrogatepass"))
+        for line in _complete_lines(process.stdout)
+    ]
+    if process.returncode != 0 or not lines or "page" in lines[-1]:
+        raise _refused(
             f"took more than the {memory_bytes / 2**30:,.2g} GiB of memory that it may "
             "take, or broke the reader"
         )
@@ -108,24 +111,24 @@ def _leads_a_session() -> bool:
     return hasattr(os, "getsid") and os.getsid(0) == os.getpid()
 
 
-def _lines(said: bytes) -> list[bytes]:
-    # The last line of a process that was killed may be half a line.
-    return said.split(b"\n")[:-1]
+def _complete_lines(output: bytes) -> list[bytes]:
+    # The last line of a process that was killed may be incomplete.
+    return output.split(b"\n")[:-1]
 
 
-def _harmful(did: str) -> FileRefusedError:
+def _refused(what: str) -> FileRefusedError:
     return FileRefusedError(
         Reason.TOO_LARGE,
-        f"reading the PDF {did}; it may be damaged or made to do harm; save it anew or print it "
+        f"reading the PDF {what}; it may be damaged or made to do harm; save it anew or print it "
         "to a new PDF",
     )
 
 
-def _story(answer: list[dict[str, Any]], limits: Limits) -> LoadedScript:
-    last = answer[-1]
+def _script(lines: list[dict[str, Any]], limits: Limits) -> LoadedScript:
+    last = lines[-1]
     if "fault" in last:
         raise _refusal(last, limits)
-    pages = [("text", str(line["page"])) for line in answer[:-1]]
+    pages = [("text", str(line["page"])) for line in lines[:-1]]
     count, unread, pictures = last["count"], last["unread"], last["pictures"]
     if all(not text.strip() for _, text in pages):
         detail = (

@@ -24,15 +24,15 @@ from typing import Any, BinaryIO, NamedTuple
 from pipeline.load.workers.bounds import SPARE_SECONDS, exit_with_parent, set_alarm, set_limits
 
 _BAD_PASSWORD = 4  # FPDF_ERR_PASSWORD, fpdfview.h
-_SCAN_SHARE = 0.5  # of a page's area; a page under pictures with fewer words than these is a scan
-_SCAN_WORDS = 20
-_PICTURE_SHARE = 0.1  # smaller pictures are logos and ornaments
-_MAX_DEPTH = 12  # of forms inside forms
-_HUGE = 1e9
-_MARGINS = re.compile(r"\s*(?:\d+[A-Z]?[.)]?\s+)?(.*?)(?:\s+\d+[A-Z]?[.)]?)?\s*")
-_TOP_LINE = 2  # lies in any block of three lines that begins with the page, or below its header
-_GAP = 1.5  # of the height of letters
-_CLOSE = 2.5  # the same, between the middles of two lines
+_SCAN_SHARE = 0.5  # a page with more of its area under pictures and few words is a scan
+_SCAN_WORDS = 20  # fewer than these
+_PICTURE_SHARE = 0.1  # of a page's area; smaller pictures are logos and ornaments
+_MAX_DEPTH = 12  # of nested form XObjects
+_HUGE = 1e9  # instead of infinite coordinates
+_WITHOUT_MARGIN_NUMBERS = re.compile(r"\s*(?:\d+[A-Z]?[.)]?\s+)?(.*?)(?:\s+\d+[A-Z]?[.)]?)?\s*")
+_TOP_LINE = 2  # a block of columns at the top of a page, or below its header, contains this line
+_MIN_GAP = 1.5  # between columns, in heights of a line
+_MAX_LINE_DISTANCE = 2.5  # between the middles of two lines, in heights of a line
 
 Box = tuple[float, float, float, float]
 """Left, right, bottom, top."""
@@ -42,12 +42,12 @@ _IDENTITY: Matrix = (1.0, 0.0, 0.0, 1.0, 0.0, 0.0)
 
 
 class Page(NamedTuple):
-    """What a page holds.
+    """The content of a page.
 
     Attributes:
-        text: its text layer, then the text of its notes and form fields.
-        unread: whether something is drawn on it that is likely to be writing, but not as text.
-        pictures: how many pictures of some size stand beside its text.
+        text: its text layer, then the text of its annotations and form fields.
+        unread: whether it has drawings or images that are likely to be text, but no text layer.
+        pictures: number of larger pictures on a page with text.
     """
 
     text: str
@@ -126,53 +126,53 @@ def _read(stream: BinaryIO, out: BinaryIO, max_pages: int, max_characters: int) 
 
 
 def _may_have_columns(raw: Any, layer: Any, text: str) -> bool:
-    """Whether a page is worth reading word by word.
+    """Whether to look for columns word by word, which is slow.
 
-    A cheap look: at the rectangles of lines that may be two cues, and of one near the top, where
-    columns of the page before may go on.
+    A quick test on the rectangles of lines that may be two cues, and of a line near the top, where
+    columns of the page before may continue.
     """
-    said = text.split("\r\n")
-    starts = itertools.accumulate((len(line) + 2 for line in said), initial=0)
-    lines = list(zip(starts, said, strict=False))
+    line_texts = text.split("\r\n")
+    starts = itertools.accumulate((len(line) + 2 for line in line_texts), initial=0)
+    lines = list(zip(starts, line_texts, strict=False))
     if len(lines) > _TOP_LINE and _two_sided(raw, layer, lines[_TOP_LINE]):
-        beside = lines[_TOP_LINE - 1 : _TOP_LINE + 2 : 2]
-        if any(_two_sided(raw, layer, line) for line in beside):
+        neighbours = lines[_TOP_LINE - 1 : _TOP_LINE + 2 : 2]
+        if any(_two_sided(raw, layer, line) for line in neighbours):
             return True
-    led_before = False
+    cue_before = False
     for number, line in enumerate(lines):
-        led = _led(line[1])
-        if led and (led_before or " " in line[1].strip()):
+        cue = _begins_as_cue(line[1])
+        if cue and (cue_before or " " in line[1].strip()):
             apart = _two_sided(raw, layer, line)
-            if led_before and not apart:
-                # PDFium makes two lines of what stands very far apart.
+            if cue_before and not apart:
+                # PDFium makes two lines of text that is very far apart.
                 above = lines[number - 1]
                 apart = _apart([*_boxes(raw, layer, *above), *_boxes(raw, layer, *line)])
-            if apart and _followed(raw, layer, lines, number):
+            if apart and _has_line_close(raw, layer, lines, number):
                 return True
-        led_before = led
+        cue_before = cue
     return False
 
 
-def _led(words: str) -> bool:
-    """Whether a line begins as a cue does.
+def _begins_as_cue(text: str) -> bool:
+    """Whether a line begins in capitals.
 
-    PDFium makes one line of two cues and what is said below them where that is very short.
+    PDFium makes one line of two cues and the speeches below them where these are very short.
     """
-    first = words.split(maxsplit=1)[0] if words.strip() else ""
-    return words.partition("(")[0].isupper() or (len(first) > 1 and first.isupper())
+    first = text.split(maxsplit=1)[0] if text.strip() else ""
+    return text.partition("(")[0].isupper() or (len(first) > 1 and first.isupper())
 
 
 def _two_sided(raw: Any, layer: Any, line: tuple[int, str]) -> bool:
-    """Whether a wide gap parts a line."""
+    """Whether a line has a wide gap."""
     boxes = _boxes(raw, layer, *line)
     return _apart(boxes) if len(boxes) > 1 else _spread(raw, layer, *line, boxes)
 
 
 def _boxes(raw: Any, layer: Any, start: int, words: str) -> list[Box]:
-    """The rectangles around a line's pieces, without numbers in its margins."""
-    found = _MARGINS.fullmatch(words)
-    if found is not None:
-        start, words = start + found.start(1), found.group(1)
+    """PDFium's rectangles of a line, without numbers in its margins."""
+    match = _WITHOUT_MARGIN_NUMBERS.fullmatch(words)
+    if match is not None:
+        start, words = start + match.start(1), match.group(1)
     sides = [ctypes.c_double() for _ in range(4)]
     boxes = []
     for number in range(raw.FPDFText_CountRects(layer, start, len(words))):
@@ -183,12 +183,12 @@ def _boxes(raw: Any, layer: Any, start: int, words: str) -> list[Box]:
 
 
 def _apart(boxes: list[Box]) -> bool:
-    """Whether two of the rectangles stand beside each other with a wide gap."""
+    """Whether two of the rectangles are at one height with a wide gap between them."""
     ordered = sorted(boxes)
     for number, one in enumerate(ordered):
         level = (two for two in ordered[number + 1 :] if min(one[3], two[3]) > max(one[2], two[2]))
         other = next(level, None)
-        if other is not None and other[0] - one[1] > _GAP * max(
+        if other is not None and other[0] - one[1] > _MIN_GAP * max(
             one[3] - one[2], other[3] - other[2]
         ):
             return True
@@ -196,35 +196,37 @@ def _apart(boxes: list[Box]) -> bool:
 
 
 def _spread(raw: Any, layer: Any, start: int, words: str, boxes: list[Box]) -> bool:
-    """Whether a line in one piece is wider than its letters.
+    """Whether a line in one rectangle is wider than its letters.
 
-    PDFium leaves one space of many, by which a typewriter's columns are parted.
+    PDFium reduces the many spaces between the columns of typewriter text to one.
     """
     words = words.rstrip()
-    at = start + words.find(words.lstrip("0123456789. ")[:2])
-    here, there, y = (ctypes.c_double() for _ in range(3))
-    raw.FPDFText_GetCharOrigin(layer, at, here, y)
-    raw.FPDFText_GetCharOrigin(layer, at + 1, there, y)
-    step = there.value - here.value
-    return step > 0 and any(
-        right - left > (len(words.lstrip()) + 1.5) * step for left, right, _, _ in boxes
+    index = start + words.find(words.lstrip("0123456789. ")[:2])
+    first_x, second_x, y = (ctypes.c_double() for _ in range(3))
+    raw.FPDFText_GetCharOrigin(layer, index, first_x, y)
+    raw.FPDFText_GetCharOrigin(layer, index + 1, second_x, y)
+    letter = second_x.value - first_x.value
+    return letter > 0 and any(
+        right - left > (len(words.lstrip()) + 1.5) * letter for left, right, _, _ in boxes
     )
 
 
-def _followed(raw: Any, layer: Any, lines: list[tuple[int, str]], number: int) -> bool:
-    """Whether a line has one close above or below it, or is made of two."""
-    here = _boxes(raw, layer, *lines[number])
-    if not here:
+def _has_line_close(raw: Any, layer: Any, lines: list[tuple[int, str]], number: int) -> bool:
+    """Whether there is a line directly above or below, or the line is made of two."""
+    boxes = _boxes(raw, layer, *lines[number])
+    if not boxes:
         return False
-    _, _, bottom, top = here[0]
-    near = here[1:]
+    _, _, bottom, top = boxes[0]
+    others = boxes[1:]
     for other in (number + 1, number - 1):
         if 0 <= other < len(lines):
-            near += _boxes(raw, layer, *lines[other])[:1]
-    # What stands in the same line is less than half a letter higher or lower.
+            others += _boxes(raw, layer, *lines[other])[:1]
+    # Text of the same line is less than half a letter higher or lower.
     return any(
-        (top - bottom) / 2 < abs(high + low - top - bottom) / 2 < _CLOSE * (top - bottom)
-        for _, _, low, high in near
+        (top - bottom) / 2
+        < abs(high + low - top - bottom) / 2
+        < _MAX_LINE_DISTANCE * (top - bottom)
+        for _, _, low, high in others
     )
 
 
@@ -241,35 +243,35 @@ def _page(document: Any, number: int) -> Page:
                 from pipeline.load.script.pdf_columns import in_columns
 
                 text = in_columns(raw, layer.raw, text)
-            # Line ends come as \r\n, and U+FFFE stands where a hyphen parted a word.
+            # PDFium returns \r\n for line ends, and U+FFFE where a hyphen split a word.
             text = text.replace("\r\n", "\n").replace("\ufffe", "")
         finally:
             layer.close()
-        drawn = raw.FPDFPage_CountObjects(page.raw) > 0
+        has_drawing = raw.FPDFPage_CountObjects(page.raw) > 0
         box = page.get_bbox()
         shares = [_share(corners, box) for corners in _pictures(raw, page.raw)]
-        written: list[str] = []
+        annotation_texts: list[str] = []
         for annotation in _annotations(raw, page.raw):
-            said, stamp = _of_annotation(raw, annotation)
-            if said.strip():
-                written.append(said)
+            annotation_text, stamp = _of_annotation(raw, annotation)
+            if annotation_text.strip():
+                annotation_texts.append(annotation_text)
             if stamp is not None:
-                drawn = True
+                has_drawing = True
                 shares.append(_share(stamp, box))
     finally:
         page.close()
-    text = "\n".join([part for part in (text, *written) if part]).replace("\0", "")
+    text = "\n".join([part for part in (text, *annotation_texts) if part]).replace("\0", "")
     covered = sum(shares)
-    few = len(text.split()) < _SCAN_WORDS
-    if not text.strip() or (few and covered > _SCAN_SHARE):
-        return Page(text, drawn, 0)
-    # A picture may be cut into strips.
+    few_words = len(text.split()) < _SCAN_WORDS
+    if not text.strip() or (few_words and covered > _SCAN_SHARE):
+        return Page(text, has_drawing, 0)
+    # A picture may be stored in strips.
     large = sum(share > _PICTURE_SHARE for share in shares)
     return Page(text, False, large or int(covered > _PICTURE_SHARE))
 
 
 def _pictures(raw: Any, page: Any) -> Iterator[list[tuple[float, float]]]:
-    """The corners of every picture on a page, those inside forms too."""
+    """The corners of every picture on a page, including those inside form XObjects."""
     tops = (raw.FPDFPage_GetObject(page, at) for at in range(raw.FPDFPage_CountObjects(page)))
     stack: list[tuple[Iterator[Any], Matrix]] = [(tops, _IDENTITY)]
     while stack:
@@ -293,10 +295,10 @@ def _inside(raw: Any, form: Any) -> Iterator[Any]:
 
 
 def _matrix(raw: Any, thing: Any) -> Matrix:
-    found = raw.FS_MATRIX()
-    if not raw.FPDFPageObj_GetMatrix(thing, found):
+    matrix = raw.FS_MATRIX()
+    if not raw.FPDFPageObj_GetMatrix(thing, matrix):
         return _IDENTITY
-    return (found.a, found.b, found.c, found.d, found.e, found.f)
+    return (matrix.a, matrix.b, matrix.c, matrix.d, matrix.e, matrix.f)
 
 
 def _product(first: Matrix, then: Matrix) -> Matrix:
@@ -316,14 +318,14 @@ def _corners(
 
 
 def _share(corners: list[tuple[float, float]], box: tuple[float, float, float, float]) -> float:
-    """How much of the page's area the upright box around `corners` covers, 0 to 1."""
+    """The share of the page's area under the bounding box of `corners`, 0 to 1."""
     left, bottom, right, top = box
     xs = [x if math.isfinite(x) else _HUGE for x, _ in corners]
     ys = [y if math.isfinite(y) else _HUGE for _, y in corners]
     width = min(right, max(xs)) - max(left, min(xs))
     height = min(top, max(ys)) - max(bottom, min(ys))
-    whole = (right - left) * (top - bottom)
-    return width * height / whole if width > 0 and height > 0 and whole > 0 else 0.0
+    area = (right - left) * (top - bottom)
+    return width * height / area if width > 0 and height > 0 and area > 0 else 0.0
 
 
 def _annotations(raw: Any, page: Any) -> Iterator[Any]:
@@ -337,7 +339,7 @@ def _annotations(raw: Any, page: Any) -> Iterator[Any]:
 
 
 def _of_annotation(raw: Any, annotation: Any) -> tuple[str, list[tuple[float, float]] | None]:
-    """What is written in an annotation, and its corners if it is a stamp, which is a picture."""
+    """The text of an annotation, and its corners if it is a stamp, which is a picture."""
     kind = raw.FPDFAnnot_GetSubtype(annotation)
     if kind in (raw.FPDF_ANNOT_FREETEXT, raw.FPDF_ANNOT_TEXT):
         return _value(raw, annotation, b"Contents"), None
@@ -352,12 +354,12 @@ def _of_annotation(raw: Any, annotation: Any) -> tuple[str, list[tuple[float, fl
 
 
 def _value(raw: Any, annotation: Any, key: bytes) -> str:
-    # A name is the state of a box to tick, not something written.
+    # A name is the state of a check box, not text.
     kinds = (raw.FPDF_OBJECT_STRING, raw.FPDF_OBJECT_STREAM, raw.FPDF_OBJECT_REFERENCE)
     if raw.FPDFAnnot_GetValueType(annotation, key) not in kinds:
         return ""
     size = raw.FPDFAnnot_GetStringValue(annotation, key, None, 0)
-    if size <= 2:  # only the zero at the end
+    if size <= 2:  # only the terminating zero
         return ""
     buffer = (raw.FPDF_WCHAR * ((size + 1) // 2))()
     raw.FPDFAnnot_GetStringValue(annotation, key, buffer, size)

@@ -1,6 +1,6 @@
-"""XML that can't harm: no document types, so no entities that grow or reach for other files.
+"""Parses untrusted XML: refuses document types (entity expansion, external entities).
 
-Nor more elements than memory holds: a document of bare tags takes far more room than its bytes.
+The number of tags is limited too: a document of empty tags needs far more memory than its bytes.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pipeline.core.errors import Reason
 from pipeline.load.refusal import FileRefusedError, one_line
 
 MAX_MARKS = 10_000_000
-"""Tags and attributes of one document, at about 100 bytes of memory each once parsed."""
+"""Tags and attributes of one document; each takes about 100 bytes of memory when parsed."""
 
 
 def parse_xml(data: bytes, what: str) -> Element:
@@ -22,13 +22,13 @@ def parse_xml(data: bytes, what: str) -> Element:
 
     Args:
         data: the whole document.
-        what: its name in messages.
+        what: its name in messages, such as "the Final Draft file".
 
     Raises:
         FileRefusedError: CORRUPT if it is not well formed, or declares a document type; TOO_LARGE
-            if it has more tags and attributes than are held.
+            if it has more than `MAX_MARKS` tags and attributes.
     """
-    # Counted by the characters that they can't do without, which bounds them from above.
+    # An upper bound: every tag has a `<`, every attribute a `=`.
     marks = data.count(b"<") + data.count(b"=")
     if marks > MAX_MARKS:
         raise FileRefusedError(

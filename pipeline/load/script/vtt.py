@@ -1,4 +1,4 @@
-"""WebVTT subtitles: what is said, without header, notes, styles, cue names, times and tags."""
+"""WebVTT subtitles (.vtt): the spoken lines, without notes, styles, cue names, times and tags."""
 
 from __future__ import annotations
 
@@ -13,11 +13,10 @@ _NOT_SPOKEN = re.compile(r"(?:WEBVTT|NOTE|STYLE|REGION)(?:\s.*)?")
 
 
 def vtt_spans(text: str) -> tuple[Span, ...]:
-    """The lines of every cue (W3C WebVTT, section 4): what follows a block's line of times.
+    """The lines of every cue (W3C WebVTT, section 4): those after the timing line of a block.
 
-    A line of times always starts a cue, as it does for players, even one that stands right below
-    the header or a note. A block without a line of times that is no header, note, style or region
-    is content too.
+    A timing line always starts a cue, as in players, even directly below the header or a note. A
+    block without a timing line is content unless it is a header, note, style or region.
     """
     spans: list[Span] = []
     for blank, group in groupby(lines_of(text), key=lambda line: line.blank):
@@ -25,8 +24,8 @@ def vtt_spans(text: str) -> tuple[Span, ...]:
         if blank:
             continue
         if _NOT_SPOKEN.fullmatch(block[0].text):
-            times = (place for place, line in enumerate(block) if TIMING.fullmatch(line.text))
-            block = block[next(times, len(block)) :]
+            timings = (number for number, line in enumerate(block) if TIMING.fullmatch(line.text))
+            block = block[next(timings, len(block)) :]
         for start, end in joined(_content(block)):
             spans += untagged(text, start, end, "dialogue")
     return tuple(spans)
@@ -34,6 +33,6 @@ def vtt_spans(text: str) -> tuple[Span, ...]:
 
 def _content(block: list[Line]) -> Iterator[Line | None]:
     named = len(block) > 1 and TIMING.fullmatch(block[1].text) is not None
-    for place, line in enumerate(block):
-        left_out = TIMING.fullmatch(line.text) or (named and place == 0)
-        yield None if left_out else line
+    for number, line in enumerate(block):
+        omitted = TIMING.fullmatch(line.text) or (named and number == 0)
+        yield None if omitted else line

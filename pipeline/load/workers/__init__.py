@@ -1,1 +1,6 @@
-"""Loading in processes of their own, bounded in time and memory."""
+"""Loading in worker processes with limits on memory and time.
+
+`pool` loads assets in workers, `worker` is one worker seen from the parent, `worker_process` the
+program that it runs, `messages` what passes between them, `bounds` the limits, `prefetch` loads
+ahead of the consumer.
+"""

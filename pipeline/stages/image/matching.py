@@ -21,8 +21,8 @@ from pipeline.stages.image.geometric_verification import (
 from pipeline.stages.image.pixel_agreement import (
     Overlap,
     overlap,
-    refined,
-    repeats,
+    refined_transform,
+    repetition,
     whole_transform,
 )
 from pipeline.stages.image.sift import View
@@ -300,7 +300,7 @@ class Comparison:
         mine, theirs = self.picture.reduced, work.reduced
         seen = overlap(mine, theirs, transform, negative=negative, patterns=False)
         if DOUBTFUL[0] < seen.agreement < DOUBTFUL[1]:
-            moved = refined(mine, theirs, transform, negative=negative)
+            moved = refined_transform(mine, theirs, transform, negative=negative)
             again = overlap(mine, theirs, moved, negative=negative, patterns=False)
             if again.agreement > seen.agreement:
                 seen, transform = again, moved
@@ -311,7 +311,7 @@ class Comparison:
             if lone < LEAST_LONE and strength < UNREPEATED:
                 other = 1.0
             elif strength < UNREPEATED:
-                other = repeats(mine, theirs, transform, negative=negative)
+                other = repetition(mine, theirs, transform, negative=negative)
         return Found(self.picture.frame, row, inliers, strength, seen, other, transform, negative)
 
     def _as_whole(self, work: Picture, row: int) -> Iterator[Found]:

@@ -1,4 +1,4 @@
-"""What two pictures show alike under a transform, and where they lie when features do not say."""
+"""Pixel agreement under a transform, refining a transform, and comparing pictures as wholes."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.stages.image.pixel_agreement import (
-    NOTHING,
+    NO_OVERLAP,
     SIDE,
     overlap,
     reduced,
-    refined,
-    repeats,
+    refined_transform,
+    repetition,
     whole_transform,
 )
 from training.synthetic import picture
@@ -57,9 +57,9 @@ def test_the_reduced_picture(large):
 
 def test_a_picture_agrees_with_itself(large, photo):
     for one in (*large, photo):
-        found = overlap(reduced(one), reduced(one), IDENTITY, negative=False)
-        assert found.agreement > 0.95
-        shares(found, (1.0, 1.0), 0.03)
+        result = overlap(reduced(one), reduced(one), IDENTITY, negative=False)
+        assert result.agreement > 0.95
+        shares(result, (1.0, 1.0), 0.03)
 
 
 def test_unrelated_pictures_do_not_agree(large, photo):
@@ -67,12 +67,12 @@ def test_unrelated_pictures_do_not_agree(large, photo):
     for a, one in enumerate(pictures):
         for b, other in enumerate(pictures):
             if a != b:
-                found = overlap(one, other, IDENTITY, negative=False)
-                assert found.agreement < 0.3
-                assert max(found.asset_share, found.work_share) < 0.3
+                result = overlap(one, other, IDENTITY, negative=False)
+                assert result.agreement < 0.3
+                assert max(result.asset_share, result.work_share) < 0.3
 
 
-def test_a_negative_agrees_as_a_negative_alone(photo):
+def test_a_negative_agrees_only_as_a_negative(photo):
     work = reduced(photo)
     assert overlap(255 - work, work, IDENTITY, negative=True).agreement > 0.95
     assert overlap(255 - work, work, IDENTITY, negative=False).agreement < 0.1
@@ -81,9 +81,9 @@ def test_a_negative_agrees_as_a_negative_alone(photo):
 
 def test_brightness_and_contrast_do_not_matter(photo):
     faded = np.clip(90 + 0.5 * photo, 0, 255).astype(np.uint8)
-    found = overlap(reduced(faded), reduced(photo), IDENTITY, negative=False)
-    assert found.agreement > 0.9
-    shares(found, (1.0, 1.0), 0.05)
+    result = overlap(reduced(faded), reduced(photo), IDENTITY, negative=False)
+    assert result.agreement > 0.9
+    shares(result, (1.0, 1.0), 0.05)
 
 
 @pytest.mark.parametrize(
@@ -93,10 +93,10 @@ def test_shares_of_a_crop(photo, box):
     x, y, width, height = box
     left, top, wide, tall = (round(512 * one) for one in box)
     asset = photo[top : top + tall, left : left + wide]
-    carry = np.linalg.inv(scaled(x, y, width, height))
-    found = overlap(reduced(asset), reduced(photo), carry, negative=False)
-    assert found.agreement > 0.85
-    shares(found, (1.0, width * height), 0.09)
+    transform = np.linalg.inv(scaled(x, y, width, height))
+    result = overlap(reduced(asset), reduced(photo), transform, negative=False)
+    assert result.agreement > 0.85
+    shares(result, (1.0, width * height), 0.09)
 
 
 @pytest.mark.parametrize(
@@ -108,20 +108,20 @@ def test_shares_of_an_inset(photo, large, box):
     asset[top : top + tall, left : left + wide] = cv2.resize(
         photo, (wide, tall), interpolation=cv2.INTER_AREA
     )
-    found = overlap(reduced(asset), reduced(photo), scaled(*box), negative=False)
-    assert found.agreement > 0.85
-    shares(found, (box[2] * box[3], 1.0), 0.07)
+    result = overlap(reduced(asset), reduced(photo), scaled(*box), negative=False)
+    assert result.agreement > 0.85
+    shares(result, (box[2] * box[3], 1.0), 0.07)
 
 
 @pytest.mark.parametrize("part", [0.25, 0.5, 0.75])
 def test_what_is_painted_over_does_not_count_to_the_shares(photo, large, part):
     asset = photo.copy()
     asset[: round(512 * part)] = large[1][: round(512 * part)]
-    found = overlap(reduced(asset), reduced(photo), IDENTITY, negative=False)
-    shares(found, (1 - part, 1 - part), 0.12)
+    result = overlap(reduced(asset), reduced(photo), IDENTITY, negative=False)
+    shares(result, (1 - part, 1 - part), 0.12)
     plain = overlap(reduced(asset), reduced(photo), IDENTITY, negative=False, patterns=False)
     assert plain.agreement < 1 - 0.6 * part
-    assert found.agreement < 1 - 0.25 * part
+    assert result.agreement < 1 - 0.25 * part
 
 
 def test_a_shared_mark_leaves_a_contradiction_and_a_copy_none(photo, large):
@@ -141,27 +141,27 @@ def test_a_shared_mark_leaves_a_contradiction_and_a_copy_none(photo, large):
 
 
 def test_a_turned_picture_agrees_under_its_turn(photo):
-    turned = np.ascontiguousarray(np.rot90(photo))  # to the left: (x, y) goes to (y, 1 - x)
-    carry = np.array([[0, 1, 0], [-1, 0, 1], [0, 0, 1]], float)
-    found = overlap(reduced(turned), reduced(photo), carry, negative=False)
-    assert found.agreement > 0.95
-    shares(found, (1.0, 1.0), 0.03)
-    assert overlap(reduced(turned), reduced(photo), IDENTITY, negative=False).agreement < 0.3
+    rotated = np.ascontiguousarray(np.rot90(photo))  # to the left: (x, y) goes to (y, 1 - x)
+    transform = np.array([[0, 1, 0], [-1, 0, 1], [0, 0, 1]], float)
+    result = overlap(reduced(rotated), reduced(photo), transform, negative=False)
+    assert result.agreement > 0.95
+    shares(result, (1.0, 1.0), 0.03)
+    assert overlap(reduced(rotated), reduced(photo), IDENTITY, negative=False).agreement < 0.3
 
 
 def test_blank_pictures_have_nothing_to_compare():
     white = np.full((SIDE, SIDE), 255, np.uint8)
-    found = overlap(white, white, IDENTITY, negative=False)
-    assert found == NOTHING
+    result = overlap(white, white, IDENTITY, negative=False)
+    assert result == NO_OVERLAP
 
 
 def test_a_blank_asset_does_not_show_the_work(photo):
-    found = overlap(np.full((SIDE, SIDE), 90, np.uint8), reduced(photo), IDENTITY, negative=False)
-    assert found.agreement < 0.05
-    assert found.asset_share < 0.05
+    result = overlap(np.full((SIDE, SIDE), 90, np.uint8), reduced(photo), IDENTITY, negative=False)
+    assert result.agreement < 0.05
+    assert result.asset_share < 0.05
 
 
-NOTHING_TO_SEE = {
+DEGENERATE = {
     "zeros": np.zeros((3, 3)),
     "singular": np.array([[1, 1, 0], [1, 1, 0], [0, 0, 1]], float),
     "a line": np.array([[1, 0, 0], [0, 0, 0.5], [0, 0, 1]], float),
@@ -176,15 +176,17 @@ NOTHING_TO_SEE = {
 
 
 @pytest.mark.parametrize("negative", [False, True])
-@pytest.mark.parametrize("name", list(NOTHING_TO_SEE))
+@pytest.mark.parametrize("name", list(DEGENERATE))
 def test_a_degenerate_transform_shows_nothing(photo, name, negative):
     work = reduced(photo)
-    carry = NOTHING_TO_SEE[name]
-    assert overlap(work, work, carry, negative=negative) == NOTHING
+    transform = DEGENERATE[name]
+    assert overlap(work, work, transform, negative=negative) == NO_OVERLAP
     if name not in ("singular", "a line"):
         # Nothing is made better or worse of it, and nothing is raised.
-        np.testing.assert_array_equal(refined(work, work, carry, negative=negative), carry)
-        assert repeats(work, work, carry, negative=negative) == 0.0
+        np.testing.assert_array_equal(
+            refined_transform(work, work, transform, negative=negative), transform
+        )
+        assert repetition(work, work, transform, negative=negative) == 0.0
 
 
 numbers = st.floats(-3, 3, allow_nan=False) | st.sampled_from([0.0, 1.0, -1.0, 1e-9])
@@ -194,25 +196,25 @@ numbers = st.floats(-3, 3, allow_nan=False) | st.sampled_from([0.0, 1.0, -1.0, 1
 @given(st.lists(numbers, min_size=9, max_size=9), st.booleans())
 def test_any_nine_numbers_give_an_overlap_in_bounds(nine, negative):
     one, other = reduced(grey(PLAIN)), reduced(grey(PLAIN[::-1]))
-    carry = np.array(nine).reshape(3, 3)
-    found = overlap(one, other, carry, negative=negative)
-    values = (found.agreement, found.contradiction, found.asset_share, found.work_share)
+    transform = np.array(nine).reshape(3, 3)
+    result = overlap(one, other, transform, negative=negative)
+    values = (result.agreement, result.contradiction, result.asset_share, result.work_share)
     assert all(0.0 <= value <= 1.0 for value in values)
 
 
 PLAIN = picture(5, 160)
 
 
-# Moved to where the pictures agree
+# Refining
 
 
-def corners(carry):
-    at = np.array([[0, 0, 1], [1, 0, 1], [1, 1, 1], [0, 1, 1]]) @ carry.T
+def corners(transform):
+    at = np.array([[0, 0, 1], [1, 0, 1], [1, 1, 1], [0, 1, 1]]) @ transform.T
     return at[:, :2] / at[:, 2:]
 
 
-def farthest(carry, wanted):
-    return np.hypot(*(corners(carry) - corners(wanted)).T).max()
+def largest_corner_error(transform, wanted):
+    return np.hypot(*(corners(transform) - corners(wanted)).T).max()
 
 
 @pytest.mark.parametrize("shift", [(0.03, 0.0), (-0.02, 0.02), (0.0, -0.03)])
@@ -222,8 +224,8 @@ def test_a_transform_that_is_off_is_moved_back(photo, shift, negative):
     asset = 255 - work if negative else work
     off = IDENTITY.copy()
     off[:2, 2] = shift
-    moved = refined(asset, work, off, negative=negative)
-    assert farthest(moved, IDENTITY) < 0.01
+    moved = refined_transform(asset, work, off, negative=negative)
+    assert largest_corner_error(moved, IDENTITY) < 0.01
     before = overlap(asset, work, off, negative=negative).agreement
     assert overlap(asset, work, moved, negative=negative).agreement > max(before, 0.9)
 
@@ -236,20 +238,25 @@ def test_a_scale_that_is_off_is_mended(photo, large, stretch):
     asset[top : top + tall, left : left + wide] = cv2.resize(photo, (wide, tall))
     true = np.array([[wide, 0, left], [0, tall, top], [0, 0, 512]]) / 512
     off = true @ np.diag([stretch, 1.0, 1.0])
-    moved = refined(reduced(asset), reduced(photo), off, negative=False)
-    assert farthest(off, true) > 0.017
-    assert farthest(moved, true) < 0.01
+    moved = refined_transform(reduced(asset), reduced(photo), off, negative=False)
+    assert largest_corner_error(off, true) > 0.017
+    assert largest_corner_error(moved, true) < 0.01
 
 
 def test_a_transform_that_is_right_stays(photo):
     work = reduced(photo)
-    assert farthest(refined(work, work, IDENTITY, negative=False), IDENTITY) < 0.002
+    assert (
+        largest_corner_error(refined_transform(work, work, IDENTITY, negative=False), IDENTITY)
+        < 0.002
+    )
 
 
 def test_blank_pictures_are_not_moved(photo):
     white = np.full((SIDE, SIDE), 255, np.uint8)
     for one, other in ((white, reduced(photo)), (reduced(photo), white), (white, white)):
-        np.testing.assert_array_equal(refined(one, other, IDENTITY, negative=False), IDENTITY)
+        np.testing.assert_array_equal(
+            refined_transform(one, other, IDENTITY, negative=False), IDENTITY
+        )
 
 
 # Pictures as wholes
@@ -258,11 +265,11 @@ FORMS = {
     "as it is": lambda a: a,
     "mirrored": np.fliplr,
     "upside down": np.flipud,
-    "turned left": np.rot90,
-    "turned round": lambda a: np.rot90(a, 2),
-    "turned right": lambda a: np.rot90(a, -1),
+    "rotated left": np.rot90,
+    "rotated round": lambda a: np.rot90(a, 2),
+    "rotated right": lambda a: np.rot90(a, -1),
     "transposed": np.transpose,
-    "transposed and turned": lambda a: np.rot90(np.transpose(a), 2),
+    "transposed and rotated": lambda a: np.rot90(np.transpose(a), 2),
 }
 
 
@@ -271,18 +278,18 @@ FORMS = {
 def test_a_whole_picture_is_found_in_each_of_its_forms(photo, form, negative):
     blurred = cv2.GaussianBlur(photo, (0, 0), 6)
     asset = np.ascontiguousarray(FORMS[form](255 - blurred if negative else blurred))
-    found = whole_transform(reduced(asset), reduced(photo))
-    assert found is not None
-    carry, as_negative = found
+    result = whole_transform(reduced(asset), reduced(photo))
+    assert result is not None
+    transform, as_negative = result
     assert as_negative is negative
-    seen = overlap(reduced(asset), reduced(photo), carry, negative=negative)
-    assert seen.agreement > 0.6
-    shares(seen, (1.0, 1.0), 0.35)
-    # The transform is that of the form: it takes a marked corner to where the form takes it.
+    result_under_it = overlap(reduced(asset), reduced(photo), transform, negative=negative)
+    assert result_under_it.agreement > 0.6
+    shares(result_under_it, (1.0, 1.0), 0.35)
+    # The transform is that of the form: it maps a marked corner as the form does.
     mark = np.zeros((SIDE, SIDE), np.uint8)
     mark[10, 30] = 255
     y, x = np.argwhere(FORMS[form](mark))[0]
-    at = carry @ [(30 + 0.5) / SIDE, (10 + 0.5) / SIDE, 1.0]
+    at = transform @ [(30 + 0.5) / SIDE, (10 + 0.5) / SIDE, 1.0]
     assert at[:2] / at[2] == pytest.approx([(x + 0.5) / SIDE, (y + 0.5) / SIDE], abs=0.01)
 
 
@@ -290,12 +297,12 @@ def test_unrelated_pictures_agree_in_no_form(large, photo):
     pictures = [reduced(one) for one in (*large, photo)]
     for a, one in enumerate(pictures):
         for b, other in enumerate(pictures):
-            found = whole_transform(one, other)
+            result = whole_transform(one, other)
             if a == b:
-                np.testing.assert_array_equal(found[0], IDENTITY)
-            elif found is not None:
-                carry, negative = found
-                assert overlap(one, other, carry, negative=negative).agreement < 0.45
+                np.testing.assert_array_equal(result[0], IDENTITY)
+            elif result is not None:
+                transform, negative = result
+                assert overlap(one, other, transform, negative=negative).agreement < 0.45
 
 
 def test_a_blank_picture_is_like_none(photo):
@@ -318,7 +325,7 @@ def checkerboard(cell, tone=200):
 def test_a_pattern_repeats(cell, negative):
     one, other = reduced(checkerboard(cell)), reduced(checkerboard(cell, 120))
     one = 255 - one if negative else one
-    assert repeats(one, other, IDENTITY, negative=negative) > 0.9
+    assert repetition(one, other, IDENTITY, negative=negative) > 0.9
 
 
 @pytest.mark.parametrize("cell", [6, 10, 14])
@@ -332,9 +339,9 @@ def test_a_shared_pattern_counts_for_little(photo, large, cell):
         page[128:384, 128:384] = cv2.resize(one, (256, 256), interpolation=cv2.INTER_AREA)
         pages.append(reduced(page))
     plain = overlap(*pages, IDENTITY, negative=False, patterns=False)
-    found = overlap(*pages, IDENTITY, negative=False)
-    assert found.agreement < plain.agreement - 0.1
-    assert found.contradiction > plain.contradiction + 0.05
+    result = overlap(*pages, IDENTITY, negative=False)
+    assert result.agreement < plain.agreement - 0.1
+    assert result.contradiction > plain.contradiction + 0.05
     copy = overlap(pages[0], pages[0], IDENTITY, negative=False)
     assert copy.agreement > 0.99
     assert copy.contradiction == 0
@@ -342,10 +349,10 @@ def test_a_shared_pattern_counts_for_little(photo, large, cell):
 
 def test_a_picture_does_not_repeat(photo, large):
     for one in (photo, *large):
-        assert repeats(reduced(one), reduced(one), IDENTITY, negative=False) < 0.6
+        assert repetition(reduced(one), reduced(one), IDENTITY, negative=False) < 0.6
 
 
 def test_nothing_to_see_does_not_repeat(photo):
     white = np.full((SIDE, SIDE), 255, np.uint8)
-    assert repeats(reduced(photo), white, IDENTITY, negative=False) == 0.0
-    assert repeats(white, white, IDENTITY, negative=False) == 0.0
+    assert repetition(reduced(photo), white, IDENTITY, negative=False) == 0.0
+    assert repetition(white, white, IDENTITY, negative=False) == 0.0

@@ -8,7 +8,13 @@ import cv2
 import numpy as np
 import pytest
 
-from pipeline.stages.image.pixel_agreement import NOTHING, overlap, reduced, refined, repeats
+from pipeline.stages.image.pixel_agreement import (
+    NO_OVERLAP,
+    overlap,
+    reduced,
+    refined_transform,
+    repetition,
+)
 from training.synthetic import picture
 
 WORK = reduced(picture(5, 160)[..., 1])
@@ -30,23 +36,25 @@ DEGENERATE = {
 
 @pytest.mark.parametrize("name", list(DEGENERATE))
 def test_a_degenerate_transform_is_no_overlap_soon(name):
-    carry = DEGENERATE[name]
+    transform = DEGENERATE[name]
     start = time.perf_counter()
-    assert overlap(WORK, WORK, carry, negative=False) == NOTHING
-    np.testing.assert_array_equal(refined(WORK, WORK, carry, negative=False), carry)
-    assert repeats(WORK, WORK, carry, negative=False) == 0.0
+    assert overlap(WORK, WORK, transform, negative=False) == NO_OVERLAP
+    np.testing.assert_array_equal(
+        refined_transform(WORK, WORK, transform, negative=False), transform
+    )
+    assert repetition(WORK, WORK, transform, negative=False) == 0.0
     assert time.perf_counter() - start < 1.0
 
 
 @pytest.mark.parametrize("seed", range(40))
 def test_any_transform_is_compared_without_a_fault(seed):
     rng = np.random.default_rng(seed)
-    carry = rng.uniform(-3, 3, (3, 3)) * 10.0 ** rng.integers(-3, 2, (3, 3))
+    transform = rng.uniform(-3, 3, (3, 3)) * 10.0 ** rng.integers(-3, 2, (3, 3))
     start = time.perf_counter()
     for negative in (False, True):
-        overlap(WORK, WORK, carry, negative=negative)
-        refined(WORK, WORK, carry, negative=negative)
-        repeats(WORK, WORK, carry, negative=negative)
+        overlap(WORK, WORK, transform, negative=negative)
+        refined_transform(WORK, WORK, transform, negative=negative)
+        repetition(WORK, WORK, transform, negative=negative)
     assert time.perf_counter() - start < 1.0
 
 
@@ -68,7 +76,7 @@ def test_a_transform_is_moved_a_little_and_never_collapses(photos, frame):
     collapsed = {}
     for name, one in pictures.items():
         for other, work in pictures.items():
-            moved = refined(one, work, np.eye(3), negative=False)
+            moved = refined_transform(one, work, np.eye(3), negative=False)
             corners = np.array([[0, 0, 1], [1, 0, 1], [1, 1, 1], [0, 1, 1]]) @ moved.T
             area = cv2.contourArea((corners[:, :2] / corners[:, 2:]).astype(np.float32))
             if not 0.5 < area < 2:

@@ -22,7 +22,7 @@ from pipeline.screening.stage_runner import StageRunner, fingerprint_all
 from pipeline.stages.image.codebook import codebook
 from pipeline.stages.image.feature_rows import pictures
 from pipeline.stages.image.matching import Comparison
-from pipeline.stages.image.vlad import CODE_BYTES, aggregates
+from pipeline.stages.image.vlad import CODE_BYTES, vlad_codebook
 
 Scores = NDArray[np.float64]
 """(queries, works), higher is nearer; NaN where one of the two has no fingerprint."""
@@ -145,13 +145,13 @@ def aggregated(
     windows, with the coded ones of works, each less its nearest others: the largest.
     """
     rows, query_of, stored, work_of = _rows(runner, prints, works)
-    book = aggregates()
+    book = vlad_codebook()
     coded = book.decode(
         np.frombuffer(b"".join(stored["aggregate"].to_pylist()), np.uint8).reshape(-1, CODE_BYTES)
     )
     best = np.full(shape, np.nan)
     for query, picture in zip(query_of.tolist(), pictures(rows), strict=True):
-        vectors = Comparison(picture, codebook()).aggregated(book)[1]
+        vectors = Comparison(picture, codebook()).vlad_vectors(book)[1]
         each = np.arange(len(vectors))
         likeness = best_of_rows(vectors, each, coded, work_of, (len(vectors), shape[1]))
         best[query] = np.fmax(best[query], np.fmax.reduce(less_neighbours(likeness)))

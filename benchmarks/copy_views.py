@@ -14,6 +14,7 @@ import csv
 import json
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from unittest.mock import patch
 
@@ -30,7 +31,7 @@ from pipeline.load.loaded import LoadedImage
 from pipeline.screening.config import Config
 from pipeline.screening.stage_runner import StageRunner, fingerprint_all, open_runners
 from pipeline.stages import Stage
-from pipeline.stages.image import matching as comparison
+from pipeline.stages.image import matching
 from pipeline.stages.image.sift import View
 from reference_index.store import ReferenceIndex
 
@@ -77,15 +78,18 @@ EXTRA: dict[str, Callable[[Picture], list[Picture]]] = {
 def left_out(
     runner: StageRunner, prints: Sequence[Fingerprint | None], truth: Sequence[str]
 ) -> Iterator[tuple[str, int, float]]:
-    """(views that nominate, copies found, ms an asset), by features' own nominations alone."""
+    """(views searched, copies found, ms an asset), without candidates of other stages."""
     if runner.stage is None or runner.entries is None:
         raise SystemExit("The index can't be searched by local_features; run benchmarks.copies.")
     asked = [(one, work) for one, work in zip(prints, truth, strict=True) if one is not None]
-    every = dict(comparison.ASKED)
+    every = matching.CANDIDATES
     sets = [("all three", every)]
-    sets += [(f"without {view.value}", {**every, view.name: NONE}) for view in View]
-    for name, shares in sets:
-        with patch.object(comparison, "ASKED", shares):
+    sets += [
+        (f"without {view.value}", replace(every, **{f"{view.name.lower()}_share": NONE}))
+        for view in View
+    ]
+    for name, candidates in sets:
+        with patch.object(matching, "CANDIDATES", candidates):
             began = time.perf_counter()
             found = runner.stage.search([one for one, _ in asked], runner.entries, runner.settings)
             taken = time.perf_counter() - began

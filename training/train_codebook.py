@@ -23,15 +23,15 @@ from numpy.typing import NDArray
 from safetensors.numpy import save_file
 
 from pipeline.load.detail import to_grey
-from pipeline.stages.image import vlad as aggregate
-from pipeline.stages.image.codebook import PARTS, WORDS
+from pipeline.stages.image import vlad
+from pipeline.stages.image.codebook import CODEWORDS, SUB_QUANTIZERS
 from pipeline.stages.image.feature_schema import FEWEST
 from pipeline.stages.image.sift import DIMS, extract
-from pipeline.stages.image.vlad import Aggregates, residuals
+from pipeline.stages.image.vlad import VladCodebook, residuals
 from training.synthetic import picture
 
 FIRST_SEED = 1_500_000_000
-A_PICTURE = 100
+DESCRIPTORS_A_PICTURE = 100
 
 
 def _descriptors(seed: int) -> NDArray[np.float16]:
@@ -41,9 +41,9 @@ def _descriptors(seed: int) -> NDArray[np.float16]:
 
 
 def _some(pictures: Sequence[NDArray[np.float16]]) -> NDArray[np.float32]:
-    """Up to `A_PICTURE` descriptors of each picture."""
+    """Up to `DESCRIPTORS_A_PICTURE` descriptors of each picture."""
     orders = (
-        np.random.default_rng(place).permutation(len(one))[:A_PICTURE]
+        np.random.default_rng(place).permutation(len(one))[:DESCRIPTORS_A_PICTURE]
         for place, one in enumerate(pictures)
     )
     chosen = [one[order] for one, order in zip(pictures, orders, strict=True)]
@@ -59,12 +59,14 @@ def centroids(points: NDArray[np.float32], count: int, rounds: int) -> NDArray[n
     return np.asarray(found.centroids, np.float32)
 
 
-def codebook(points: NDArray[np.float32], count: int) -> dict[str, NDArray[np.float16]]:
+def codebook_arrays(points: NDArray[np.float32], count: int) -> dict[str, NDArray[np.float16]]:
     """Coarse cells of descriptors (n, 128), and words of what they leave."""
     cells = centroids(points, count, 20).astype(np.float16)
     _, nearest = faiss.knn(points, cells.astype(np.float32), 1)
-    rest = (points - cells.astype(np.float32)[nearest[:, 0]]).reshape(-1, PARTS, DIMS // PARTS)
-    words = np.stack([centroids(rest[:, part], WORDS, 20) for part in range(PARTS)])
+    rest = (points - cells.astype(np.float32)[nearest[:, 0]]).reshape(
+        -1, SUB_QUANTIZERS, DIMS // SUB_QUANTIZERS
+    )
+    words = np.stack([centroids(rest[:, part], CODEWORDS, 20) for part in range(SUB_QUANTIZERS)])
     return {"cells": cells, "words": words.astype(np.float16)}
 
 
@@ -74,28 +76,28 @@ def principal_axes(points: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.ascontiguousarray(axes, np.float32)
 
 
-def aggregates(
+def vlad_arrays(
     pictures: Sequence[NDArray[np.float16]], points: NDArray[np.float32]
 ) -> dict[str, NDArray[np.float16]]:
-    """All of `Aggregates`, from the descriptors of pictures and some of these, `points`."""
+    """All of `VladCodebook`, from the descriptors of pictures and some of these, `points`."""
     mean = points.mean(axis=0)
-    axes = principal_axes(points - mean)[:, : aggregate.REDUCED]
-    found = centroids((points - mean) @ axes, aggregate.CENTROIDS, 20)
+    axes = principal_axes(points - mean)[:, : vlad.REDUCED]
+    found = centroids((points - mean) @ axes, vlad.CENTROIDS, 20)
     # Rounded before anything is built on them.
     mean, axes, found = (one.astype(np.float16).astype(np.float32) for one in (mean, axes, found))
     nearest, rest = residuals(points, mean, axes, found)
     turns = np.stack([principal_axes(rest[nearest == place]) for place in range(len(found))])
     turns = turns.astype(np.float16).astype(np.float32)
-    book = Aggregates(mean, axes, found, turns, np.empty((0, 0, 0), np.float32), "")
+    book = VladCodebook(mean, axes, found, turns, np.empty((0, 0, 0), np.float32), "")
     vectors = np.concatenate(
         [
-            book.vectors(one.astype(np.float32), np.ones((1, len(one)), np.bool_))
+            book.aggregate(one.astype(np.float32), np.ones((1, len(one)), np.bool_))
             for one in pictures
             if len(one) >= FEWEST
         ]
-    ).reshape(-1, aggregate.PARTS, aggregate.SIZE // aggregate.PARTS)
+    ).reshape(-1, vlad.SUB_QUANTIZERS, vlad.SIZE // vlad.SUB_QUANTIZERS)
     words = np.stack(
-        [centroids(vectors[:, part], aggregate.WORDS, 12) for part in range(aggregate.PARTS)]
+        [centroids(vectors[:, part], vlad.CODEWORDS, 12) for part in range(vlad.SUB_QUANTIZERS)]
     )
     whole = {"mean": mean, "axes": axes, "centroids": found, "turns": turns, "words": words}
     return {name: one.astype(np.float16) for name, one in whole.items()}
@@ -113,9 +115,9 @@ def main() -> None:
         pictures = processes.map(_descriptors, seeds, chunksize=16)
     points = _some(pictures)
     if given.out:
-        save_file(codebook(points, given.cells), given.out)
+        save_file(codebook_arrays(points, given.cells), given.out)
     if given.aggregates:
-        save_file(aggregates(pictures, points), given.aggregates)
+        save_file(vlad_arrays(pictures, points), given.aggregates)
     print(f"{len(points):,} descriptors of {given.pictures:,} pictures")
 
 

@@ -1,19 +1,19 @@
-"""Local features: parts of a picture that lie in another, found by SIFT and verified.
+"""Local features: finds a picture, or part of it, inside another by SIFT features.
 
-Candidates come from the other stages and from a search over the features themselves or, where there
-are too many of them, over their aggregate in each picture. Each is then
-compared with the asset directly: one transform must carry many features of the work to those of
-the asset, and under it the two pictures must show the same.
+Candidates come from the other stages and from a search over the features or, where there are too
+many of them, over one VLAD vector for each picture. Each candidate is then compared with the asset:
+one transform must map features of the work onto features of the asset (geometric verification), and
+under it the pixels of the two pictures must agree.
 """
 
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager
+from contextlib import contextmanager
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import pyarrow as pa
 from pydantic import Field
@@ -37,31 +37,29 @@ if TYPE_CHECKING:
     from threadpoolctl import ThreadpoolController
 
     from pipeline.stages.image.feature_rows import Picture
-    from pipeline.stages.image.matching import Found, Stored
+    from pipeline.stages.image.matching import StoredFeatures, VerifiedOverlap
 
-MOST_REPEATED = 0.9
-"""Where another place agrees nearly as well, few features that agree say only that both show the
-same pattern, such as a checkerboard."""
+MOST_REPETITION = 0.9
+"""Where the pictures agree nearly as well at another shift, a few inliers only say that both show
+the same pattern, such as a checkerboard."""
 AGGREGATED = "aggregated features"
-"""How `overlap_found_by` names the search over aggregates."""
-
-
+"""The search over VLAD vectors in the column `overlap_found_by`."""
 FAINT = 2.0
-"""Strength of an overlap below which its sentence does not state it as a fact: the calibration
-gives such strengths no weight."""
+"""Weighted inlier score below which an overlap's sentence does not state it as a fact: the
+calibration gives such scores no weight."""
 
 
 class LocalFeaturesSettings(StageSettings):
     """How candidates are found and what makes a match.
 
     Attributes:
-        candidates: pairs of a view and a stored picture that the search nominates
+        candidates: pairs of a view and a stored picture that the search generates
             for each frame of an asset.
-        search_up_to: stored pictures up to which features themselves are searched; beyond it,
-            one aggregated vector for each picture is.
-        min_agreement: least agreement of the two pictures within the overlap.
-        min_strength: least strength of the features that agree.
-        min_whole_agreement: least agreement of two pictures as wholes, without features.
+        search_up_to: stored pictures up to which all features are searched; beyond it, one VLAD
+            vector for each picture is.
+        min_agreement: least pixel agreement of the two pictures within the overlap.
+        min_strength: least weighted inlier score.
+        min_whole_agreement: least pixel agreement of two pictures as wholes, without features.
     """
 
     candidates: int = Field(default=8, ge=1, le=100)
@@ -70,17 +68,18 @@ class LocalFeaturesSettings(StageSettings):
     min_strength: float = Field(default=0.6, ge=0.0)
     min_whole_agreement: float = Field(default=0.6, ge=0.0, le=1.0)
 
-    def accept(self, found: Found) -> bool:
+    def accept(self, verified: VerifiedOverlap) -> bool:
         """Whether an overlap is evidence."""
-        if found.repeats > MOST_REPEATED:
+        if verified.repetition > MOST_REPETITION:
             return False
-        if not found.inliers:
-            return found.overlap.agreement >= self.min_whole_agreement
-        return found.overlap.agreement >= self.min_agreement and found.strength >= self.min_strength
+        agreement = verified.overlap.agreement
+        if not verified.inliers:
+            return agreement >= self.min_whole_agreement
+        return agreement >= self.min_agreement and verified.weighted_inliers >= self.min_strength
 
 
 class LocalFeatures(Stage):
-    """Parts of a picture in another, with the transform between them."""
+    """Finds parts of a picture in another, with the transform between them."""
 
     name: ClassVar[str] = "local_features"
     title: ClassVar[str] = "local features"
@@ -145,26 +144,26 @@ class LocalFeatures(Stage):
     )  # fmt: skip
 
     def __init__(self) -> None:
-        from pipeline.stages.image import sift as features
+        from pipeline.stages.image import sift
         from pipeline.stages.image.codebook import codebook
-        from pipeline.stages.image.vlad import aggregates
+        from pipeline.stages.image.vlad import vlad_codebook
 
-        self._book, self._aggregates = codebook(), aggregates()
+        self._codebook, self._vlad_codebook = codebook(), vlad_codebook()
         self._spec = FingerprintSpec(
             stage=self.name,
             algorithm="sift-rootsift/3",
             parameters={
                 "working_edge": WORKING_EDGE,
                 "largest_edge": LARGEST_EDGE,
-                "most_found": features.MOST_FOUND,
-                "most_features": features.MOST_FEATURES,
-                "layers": features.LAYERS,
-                "parts_a_side": features.PARTS_A_SIDE,
-                "contrast": features.CONTRAST,
-                "edge": features.EDGE,
+                "most_found": sift.MOST_DETECTED,
+                "most_features": sift.MOST_FEATURES,
+                "layers": sift.LAYERS,
+                "parts_a_side": sift.GRID_SIDE,
+                "contrast": sift.CONTRAST,
+                "edge": sift.EDGE,
                 "fewest": FEWEST,
-                "codebook": self._book.sha256,
-                "aggregates": self._aggregates.sha256,
+                "codebook": self._codebook.sha256,
+                "aggregates": self._vlad_codebook.sha256,
             },
             libraries=library_versions("opencv-python-headless", "faiss-cpu"),
             canary=self._golden_fingerprint(),
@@ -192,27 +191,27 @@ class LocalFeatures(Stage):
             if not isinstance(image, LoadedImage):
                 raise TypeError(f"{self.name} judges pictures, not {type(image).__name__}")
             images.append(image)
-        # OpenCV lets go of the interpreter lock.
-        with _one_thread_each(), ThreadPoolExecutor(stage_threads(), initializer=_alone) as pool:
-            return list(pool.map(self._one, images))
+        # OpenCV releases the interpreter lock.
+        with _image_threads() as pool:
+            return list(pool.map(self._fingerprint_one, images))
 
-    def _one(self, image: LoadedImage) -> Fingerprint | Abstention:
+    def _fingerprint_one(self, image: LoadedImage) -> Fingerprint | Abstention:
         from pipeline.stages.image.feature_rows import read_frame
 
         rows: list[tuple[Any, ...]] = []
         most = 0
-        for place, grey in enumerate(image.grey):
-            if image.detailed[place]:
-                number = image.number(place)
-                count, row = read_frame(grey, number, self._book, self._aggregates)
+        for index, grey in enumerate(image.grey):
+            if image.detailed[index]:
+                number = image.number(index)
+                count, row = read_frame(grey, number, self._codebook, self._vlad_codebook)
                 most = max(most, count)
                 rows += [row] if row is not None else []
         facts = {"feature_count": most}
         if not rows:
-            why = f"too few local features to compare ({most}; at least {FEWEST} are needed)"
+            reason = f"too few local features to compare ({most}; at least {FEWEST} are needed)"
             if not any(image.detailed):
-                why = "too little detail to compare"
-            return Abstention(Reason.TOO_LITTLE_DETAIL, why, facts)
+                reason = "too little detail to compare"
+            return Abstention(Reason.TOO_LITTLE_DETAIL, reason, facts)
         arrays = [
             pa.array(values, field.type)
             for values, field in zip(zip(*rows, strict=True), self.schema, strict=True)
@@ -222,7 +221,7 @@ class LocalFeatures(Stage):
     def search(
         self, fingerprints: Sequence[Fingerprint], entries: StageEntries, settings: StageSettings
     ) -> list[list[Evidence]]:
-        """As in `Stage.search`, with the candidates of this stage's own search alone."""
+        """As in `Stage.search`, with candidates from this stage's own search only."""
         return self.search_with_candidates(
             fingerprints, entries, settings, [{} for _ in fingerprints]
         )
@@ -238,22 +237,22 @@ class LocalFeatures(Stage):
         if not isinstance(settings, LocalFeaturesSettings):
             raise TypeError("local_features needs LocalFeaturesSettings")
         from pipeline.stages.image.feature_rows import pictures
-        from pipeline.stages.image.matching import Stored
+        from pipeline.stages.image.matching import StoredFeatures
 
         queries = [pictures(one.rows) for one in fingerprints]
         if not queries or not len(entries):
             return [[] for _ in queries]
         if len(entries) <= settings.search_up_to:
-            stored = entries.cached("local_features", lambda: Stored(entries, self._book))
+            stored = entries.cached(
+                "local_features", lambda: StoredFeatures(entries, self._codebook)
+            )
         else:
             stored = entries.cached(
-                "local_features_aggregated", lambda: Stored(entries, self._book, self._aggregates)
+                "local_features_aggregated",
+                lambda: StoredFeatures(entries, self._codebook, self._vlad_codebook),
             )
         pairs = zip(queries, candidates, strict=True)
-        with (
-            _one_thread_each(),
-            ThreadPoolExecutor(stage_threads(), initializer=_alone) as pool,
-        ):
+        with _image_threads() as pool:
             return list(
                 pool.map(lambda pair: self._evidence(pair[0], stored, settings, pair[1]), pairs)
             )
@@ -261,34 +260,36 @@ class LocalFeatures(Stage):
     def _evidence(
         self,
         frames: Sequence[Picture],
-        stored: Stored,
+        stored: StoredFeatures,
         settings: LocalFeaturesSettings,
-        named: Mapping[int, tuple[str, ...]],
+        other_candidates: Mapping[int, tuple[str, ...]],
     ) -> list[Evidence]:
         """The best verified overlap with each work."""
         from pipeline.stages.image.matching import Comparison
 
-        best: dict[str, Found] = {}
+        best: dict[str, VerifiedOverlap] = {}
         found_by: dict[str, set[str]] = {}
-        looked_for = stored.aggregates is None
-        way = self.title if looked_for else AGGREGATED
-        others = stored.rows_of(named)
+        features_searched = stored.vlad_codebook is None
+        own_title = self.title if features_searched else AGGREGATED
+        other_rows = stored.rows_of(other_candidates)
         for frame in frames:
-            compared = Comparison(frame, self._book)
-            nominated = compared.nominated(stored, settings.candidates)
-            for row, view in [*nominated, *((row, None) for row in others)]:
+            comparison = Comparison(frame, self._codebook)
+            own_candidates = comparison.generate_candidates(stored, settings.candidates)
+            for row, view in [*own_candidates, *((row, None) for row in other_rows)]:
                 work_id = stored.file(row).work_id
-                ways = others[row] if view is None else (way,)
-                found_by.setdefault(work_id, set()).update(ways)
-                if view is not None and row in others and not looked_for:
-                    continue  # It is compared in every view below.
-                for found in compared.verified(stored, row, view, looked_for=looked_for):
-                    if settings.accept(found) and (
-                        work_id not in best or found.rank < best[work_id].rank
+                titles = other_rows[row] if view is None else (own_title,)
+                found_by.setdefault(work_id, set()).update(titles)
+                if view is not None and row in other_rows and not features_searched:
+                    continue  # As a candidate of another stage it is compared in every view.
+                for verified in comparison.verified_overlaps(
+                    stored, row, view, features_searched=features_searched
+                ):
+                    if settings.accept(verified) and (
+                        work_id not in best or verified.rank < best[work_id].rank
                     ):
-                        best[work_id] = found
+                        best[work_id] = verified
         ranked = sorted(best.items(), key=lambda item: (item[1].rank[0], item[0]))
-        return [_as_evidence(found, stored, found_by[work]) for work, found in ranked]
+        return [_as_evidence(verified, stored, found_by[work]) for work, verified in ranked]
 
     def sentence(self, evidence: Evidence) -> str:
         """As in `Stage.sentence`."""
@@ -316,54 +317,56 @@ class LocalFeatures(Stage):
         )
 
 
-def _one_thread_each() -> AbstractContextManager[Any]:
-    """Matrix products, and OpenCV, keep to the thread that asks for them: the assets are what is
-    shared out, and work as small as this takes longer when it is shared out as well.
+@contextmanager
+def _image_threads() -> Iterator[ThreadPoolExecutor]:
+    """A pool of threads that work on an image each. OpenCV, BLAS and FAISS run single-threaded in
+    them: an image is too little work to split further, and idle threads of FAISS would spin.
     """
     import cv2
 
     cv2.setNumThreads(1)
-    return cast("AbstractContextManager[Any]", _pools().limit(limits=1, user_api="blas"))
+    with (
+        _thread_pools().limit(limits=1, user_api="blas"),
+        ThreadPoolExecutor(stage_threads(), initializer=_single_threaded_faiss) as pool,
+    ):
+        yield pool
 
 
 @lru_cache(maxsize=1)
-def _pools() -> ThreadpoolController:
-    """The thread pools of this process: to look for them takes longer than to bound them."""
+def _thread_pools() -> ThreadpoolController:
+    """The native thread pools of this process; cached, since finding them is slow."""
     import faiss  # noqa: F401 - its pool is among them
     from threadpoolctl import ThreadpoolController
 
     return ThreadpoolController()
 
 
-def _alone() -> None:
-    """FAISS in this thread keeps to it: the assets are what is shared out, and its other threads
-    would spin while they wait for work.
-    """
+def _single_threaded_faiss() -> None:
+    """For the calling thread only."""
     import faiss
 
     faiss.omp_set_num_threads(1)
 
 
-def _as_evidence(found: Found, stored: Stored, ways: set[str]) -> Evidence:
-    file = stored.file(found.row)
-    transform = found.transform / found.transform[2, 2]
+def _as_evidence(verified: VerifiedOverlap, stored: StoredFeatures, titles: set[str]) -> Evidence:
+    file = stored.file(verified.row)
+    overlap = verified.overlap
+    transform = verified.transform / verified.transform[2, 2]
     return Evidence(
         work_id=file.work_id,
         work_file=file.path,
         work_file_id=file.file_id,
         measures={
-            "overlap_inliers": found.inliers,
-            "overlap_strength": round(found.strength, 3),
-            "overlap_agreement": round(found.overlap.agreement, 4),
-            "overlap_contradiction": round(found.overlap.contradiction, 4),
-            "overlap_asset_share": round(found.overlap.asset_share, 4),
-            "overlap_work_share": round(found.overlap.work_share, 4),
-            "overlap_larger_share": round(
-                max(found.overlap.asset_share, found.overlap.work_share), 4
-            ),
+            "overlap_inliers": verified.inliers,
+            "overlap_strength": round(verified.weighted_inliers, 3),
+            "overlap_agreement": round(overlap.agreement, 4),
+            "overlap_contradiction": round(overlap.contradiction, 4),
+            "overlap_asset_share": round(overlap.asset_share, 4),
+            "overlap_work_share": round(overlap.work_share, 4),
+            "overlap_larger_share": round(max(overlap.asset_share, overlap.work_share), 4),
             "overlap_transform": " ".join(f"{value:.5g}" for value in transform.ravel()),
-            "overlap_negative": found.negative,
-            "overlap_frame": found.frame,
-            "overlap_found_by": ", ".join(sorted(ways)),
+            "overlap_negative": verified.negative,
+            "overlap_frame": verified.frame,
+            "overlap_found_by": ", ".join(sorted(titles)),
         },
     )

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from pipeline.load.detail import to_grey
-from pipeline.stages.image.codebook import CODE_BYTES, PARTS, codebook
+from pipeline.stages.image.codebook import CODE_BYTES, SUB_QUANTIZERS, codebook
 from pipeline.stages.image.sift import DIMS, extract
 from reference_index.ivf_pq import IVFPQIndex
 from training.synthetic import picture
@@ -26,7 +26,7 @@ def descriptors_of(frame):
 def stored(book):
     """Cells and codes of ten pictures' features."""
     found = np.concatenate([descriptors_of(picture(seed, 240)) for seed in range(60, 70)])
-    cells = book.nearest_cells(found)[0][:, 0]
+    cells = book.nearest_centroids(found)[0][:, 0]
     return cells, book.encode(found, cells)
 
 
@@ -42,7 +42,7 @@ def queries():
 
 
 def searched(book, cells, codes):
-    return IVFPQIndex(book.cells, book.words, cells, codes)
+    return IVFPQIndex(book.centroids, book.codewords, cells, codes)
 
 
 def oracle(book, cells, codes, queries):
@@ -54,7 +54,7 @@ def oracle(book, cells, codes, queries):
 
 def test_it_nominates_what_the_oracle_finds_nearest(book, stored, queries):
     plain = oracle(book, *stored, queries)
-    cells, distances = book.nearest_cells(queries, 3)
+    cells, distances = book.nearest_centroids(queries, 3)
     near, entries = searched(book, *stored).nearest(queries, 8, cells, distances)
     assert near.shape == entries.shape == (len(queries), 8)
     assert (near.dtype, entries.dtype) == (np.float32, np.int64)
@@ -71,7 +71,7 @@ def test_it_nominates_what_the_oracle_finds_nearest(book, stored, queries):
 
 def test_distances_are_those_of_the_oracle_but_for_rounding(book, stored, queries):
     plain = oracle(book, *stored, queries)
-    cells, distances = book.nearest_cells(queries, 3)
+    cells, distances = book.nearest_centroids(queries, 3)
     near, entries = searched(book, *stored).nearest(queries, 4, cells, distances)
     found = entries >= 0
     true = np.take_along_axis(plain, np.maximum(entries, 0), 1)
@@ -82,7 +82,7 @@ def test_distances_are_those_of_the_oracle_but_for_rounding(book, stored, querie
 def test_every_cell_looked_into_leaves_only_the_rounding(book, stored, queries):
     some = queries[::8]
     plain = oracle(book, *stored, some)
-    cells, distances = book.nearest_cells(some, len(book.cells))
+    cells, distances = book.nearest_centroids(some, len(book.centroids))
     _, entries = searched(book, *stored).nearest(some, 1, cells, distances)
     lost = plain[np.arange(len(some)), entries[:, 0]] - plain.min(axis=1)
     assert lost.max() < 0.05
@@ -90,7 +90,7 @@ def test_every_cell_looked_into_leaves_only_the_rounding(book, stored, queries):
 
 
 def test_only_the_cells_that_are_named_are_looked_into(book, stored, queries):
-    cells, distances = book.nearest_cells(queries, 3)
+    cells, distances = book.nearest_centroids(queries, 3)
     _, entries = searched(book, *stored).nearest(queries, 8, cells, distances)
     for named, row in zip(cells, entries, strict=True):
         assert set(stored[0][row[row >= 0]]) <= set(named)
@@ -99,7 +99,7 @@ def test_only_the_cells_that_are_named_are_looked_into(book, stored, queries):
 def test_the_order_of_what_is_stored_does_not_matter(book, stored, queries):
     cells, codes = stored
     order = np.random.default_rng(1).permutation(len(cells))
-    asked = book.nearest_cells(queries, 3)
+    asked = book.nearest_centroids(queries, 3)
     one, _ = searched(book, cells, codes).nearest(queries, 8, *asked)
     other, entries = searched(book, cells[order], codes[order]).nearest(queries, 8, *asked)
     np.testing.assert_array_equal(one, other)
@@ -109,7 +109,7 @@ def test_the_order_of_what_is_stored_does_not_matter(book, stored, queries):
 def test_an_empty_index(book, queries):
     nothing = searched(book, np.zeros(0, np.int64), np.zeros((0, CODE_BYTES), np.uint8))
     assert len(nothing) == 0
-    near, entries = nothing.nearest(queries, 5, *book.nearest_cells(queries, 3))
+    near, entries = nothing.nearest(queries, 5, *book.nearest_centroids(queries, 3))
     assert near.shape == entries.shape == (len(queries), 5)
     assert np.isposinf(near).all()
     assert (entries == -1).all()
@@ -117,7 +117,7 @@ def test_an_empty_index(book, queries):
 
 def test_no_queries(book, stored):
     none = np.zeros((0, DIMS), np.float32)
-    near, entries = searched(book, *stored).nearest(none, 5, *book.nearest_cells(none, 3))
+    near, entries = searched(book, *stored).nearest(none, 5, *book.nearest_centroids(none, 3))
     assert near.shape == entries.shape == (0, 5)
 
 
@@ -126,12 +126,12 @@ def test_one_entry_and_what_is_missing_is_padded(book, stored):
     one = searched(book, cells, codes)
     assert len(one) == 1
     query = book.decode(codes, cells)
-    near, entries = one.nearest(query, 4, *book.nearest_cells(query, 3))
+    near, entries = one.nearest(query, 4, *book.nearest_centroids(query, 3))
     assert entries.tolist() == [[0, -1, -1, -1]]
     assert near[0, 0] < 0.05
     assert np.isposinf(near[0, 1:]).all()
     # Asked only in a cell in which it does not lie.
-    elsewhere = (cells + 1) % len(book.cells)
+    elsewhere = (cells + 1) % len(book.centroids)
     near, entries = one.nearest(query, 2, elsewhere[:, None], np.ones((1, 1), np.float32))
     assert entries.tolist() == [[-1, -1]]
     assert np.isposinf(near).all()
@@ -140,7 +140,9 @@ def test_one_entry_and_what_is_missing_is_padded(book, stored):
 def test_equal_vectors_are_all_found(book, stored):
     cells, codes = np.repeat(stored[0][:1], 6), np.repeat(stored[1][:1], 6, axis=0)
     query = book.decode(codes[:1], cells[:1])
-    near, entries = searched(book, cells, codes).nearest(query, 6, *book.nearest_cells(query, 1))
+    near, entries = searched(book, cells, codes).nearest(
+        query, 6, *book.nearest_centroids(query, 1)
+    )
     assert sorted(entries[0]) == list(range(6))
     assert len(set(near[0].tolist())) == 1
 
@@ -164,8 +166,8 @@ def test_what_does_not_fit_together_is_refused(book, cells, codes):
 def test_words_of_another_form_are_refused(book):
     with pytest.raises(ValueError, match="do not fit together"):
         IVFPQIndex(
-            book.cells,
-            book.words[: PARTS // 2],
+            book.centroids,
+            book.codewords[: SUB_QUANTIZERS // 2],
             np.zeros(1, np.int64),
             np.zeros((1, CODE_BYTES), np.uint8),
         )

@@ -17,8 +17,8 @@ from pipeline.core.errors import Reason
 from pipeline.core.records import Abstention, Evidence, Fingerprint
 from pipeline.report.overlap import Placement, placement
 from pipeline.stages.image.feature_schema import FEWEST
-from pipeline.stages.image.matching import UNREPEATED
-from pipeline.stages.local_features import MOST_REPEATED, LocalFeatures, LocalFeaturesSettings
+from pipeline.stages.image.matching import OVERLAPS
+from pipeline.stages.local_features import MOST_REPETITION, LocalFeatures, LocalFeaturesSettings
 from reference_index.errors import SpecMismatchError
 from training.synthetic import picture
 
@@ -251,16 +251,18 @@ def test_settings_hold_at_the_bound_and_not_below(stage, works, stored):
 def test_bounds_are_inclusive(inliers, strength, agreement, accepted):
     settings = LocalFeaturesSettings(min_agreement=0.4, min_strength=2.0, min_whole_agreement=0.7)
     overlap = SimpleNamespace(agreement=agreement, contradiction=0.0)
-    found = SimpleNamespace(inliers=inliers, strength=strength, overlap=overlap, repeats=0.0)
+    found = SimpleNamespace(
+        inliers=inliers, weighted_inliers=strength, overlap=overlap, repetition=0.0
+    )
     assert bool(settings.accept(found)) is accepted
 
 
 @pytest.mark.parametrize(
-    ("repeats", "accepted"), [(MOST_REPEATED, True), (np.nextafter(MOST_REPEATED, 1), False)]
+    ("repetition", "accepted"), [(MOST_REPETITION, True), (np.nextafter(MOST_REPETITION, 1), False)]
 )
-def test_a_pattern_is_no_evidence(repeats, accepted):
+def test_a_pattern_is_no_evidence(repetition, accepted):
     overlap = SimpleNamespace(agreement=0.9, contradiction=0.0)
-    found = SimpleNamespace(inliers=5, strength=2.0, overlap=overlap, repeats=repeats)
+    found = SimpleNamespace(inliers=5, weighted_inliers=2.0, overlap=overlap, repetition=repetition)
     assert bool(LocalFeaturesSettings().accept(found)) is accepted
 
 
@@ -271,7 +273,7 @@ def test_a_pattern_with_many_features_is_evidence_still(stage, photos):
     page[74:374, 74:374] = inner
     prints = stage.fingerprint([image(page), image(page[:, 20:])])
     (evidence,) = stage.search(prints[1:], entries(stage, prints[:1]), LocalFeaturesSettings())
-    assert evidence[0].measures["overlap_strength"] > UNREPEATED
+    assert evidence[0].measures["overlap_strength"] > OVERLAPS.pattern_score
 
 
 @pytest.mark.parametrize(

@@ -9,20 +9,28 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from pipeline.stages.image import vlad as aggregate
+from pipeline.stages.image import vlad
 from pipeline.stages.image.codebook import CODE_BYTES, Codebook, packed, unpacked
 from pipeline.stages.image.feature_schema import FEWEST, SCHEMA
 from pipeline.stages.image.pixel_agreement import SIDE, reduced
 from pipeline.stages.image.sift import DIMS, Features, extract
-from pipeline.stages.image.vlad import Aggregates
+from pipeline.stages.image.vlad import VladCodebook
 
-_PLACE = np.dtype([("x", "<u2"), ("y", "<u2"), ("size", "<f2"), ("angle", "<f2")])
+_KEYPOINT = np.dtype([("x", "<u2"), ("y", "<u2"), ("size", "<f2"), ("angle", "<f2")])
 _STEPS = 65535
+"""Of x and y, from 0 to 1: all of uint16."""
 
 
 @dataclass(frozen=True)
 class Picture:
-    """A row: one frame's features as they are compared."""
+    """A stored row, decoded: one frame's features.
+
+    Attributes:
+        frame: number of the frame in its file.
+        features: its keypoints.
+        descriptors: float32 (n, 128) RootSIFT, as precise as they are stored.
+        reduced: uint8 (128, 128), the thumbnail.
+    """
 
     frame: int
     features: Features
@@ -31,34 +39,34 @@ class Picture:
 
 
 def read_frame(
-    grey: NDArray[np.uint8], number: int, book: Codebook, aggregates: Aggregates
+    grey: NDArray[np.uint8], number: int, codebook: Codebook, vlad_codebook: VladCodebook
 ) -> tuple[int, tuple[Any, ...] | None]:
     """How many features a frame has, and its row in `SCHEMA`, None if they are too few.
 
     Args:
         grey: uint8 (height, width), as made by `pipeline.load.detail`.
         number: of the frame in its file.
-        book: what descriptors are compressed with.
-        aggregates: what they are aggregated with.
+        codebook: of the descriptors.
+        vlad_codebook: of the VLAD vector.
     """
     features, descriptors = extract(grey)
     if len(features) < FEWEST:
         return len(features), None
-    cells = book.nearest_cells(descriptors)[0][:, 0]
+    cells = codebook.nearest_centroids(descriptors)[0][:, 0]
     everything = np.ones((1, len(features)), np.bool_)
-    places = np.empty(len(features), _PLACE)
+    keypoints = np.empty(len(features), _KEYPOINT)
     steps = np.rint(features.points * _STEPS).clip(0, _STEPS)
-    places["x"], places["y"] = steps[:, 0], steps[:, 1]
-    places["size"], places["angle"] = features.sizes, features.angles
+    keypoints["x"], keypoints["y"] = steps[:, 0], steps[:, 1]
+    keypoints["size"], keypoints["angle"] = features.sizes, features.angles
     return len(features), (
         number,
         features.aspect,
-        places.tobytes(),
+        keypoints.tobytes(),
         cells.astype("<u2").tobytes(),
-        book.encode(descriptors, cells).tobytes(),
+        codebook.encode(descriptors, cells).tobytes(),
         packed(descriptors).tobytes(),
         reduced(grey).tobytes(),
-        aggregates.encode(aggregates.vectors(descriptors, everything)).tobytes(),
+        vlad_codebook.encode(vlad_codebook.aggregate(descriptors, everything)).tobytes(),
     )
 
 
@@ -73,33 +81,34 @@ def check_form(rows: pa.RecordBatch | pa.Table) -> None:
 
 
 def pictures(rows: pa.RecordBatch | pa.Table) -> list[Picture]:
-    """Rows as they are compared.
+    """Decodes stored rows.
 
     Raises:
         ValueError: if they are not of this stage's form.
     """
     check_form(rows)
-    read = []
+    decoded = []
     for row in rows.to_pylist():
         places = row["places"]
-        count = len(places) // _PLACE.itemsize
+        count = len(places) // _KEYPOINT.itemsize
         if (
             count < FEWEST
-            or len(places) != count * _PLACE.itemsize
+            or len(places) != count * _KEYPOINT.itemsize
             or len(row["cells"]) != 2 * count
             or len(row["codes"]) != CODE_BYTES * count
             or len(row["descriptors"]) != DIMS // 2 * count
             or len(row["reduced"]) != SIDE * SIDE
-            or len(row["aggregate"]) != aggregate.CODE_BYTES
+            or len(row["aggregate"]) != vlad.CODE_BYTES
             or not 0 < row["aspect"] < np.inf
         ):
             raise ValueError("a local_features row is not of this stage's form")
-        where = np.frombuffer(places, _PLACE)
-        points = np.column_stack([where["x"], where["y"]]).astype(np.float32) / np.float32(_STEPS)
-        sizes, angles = where["size"].astype(np.float32), where["angle"].astype(np.float32)
+        keypoints = np.frombuffer(places, _KEYPOINT)
+        points = np.column_stack([keypoints["x"], keypoints["y"]]).astype(np.float32)
+        points /= np.float32(_STEPS)
+        sizes, angles = (keypoints[name].astype(np.float32) for name in ("size", "angle"))
         if not (np.isfinite(angles).all() and (sizes > 0).all() and np.isfinite(sizes).all()):
             raise ValueError("a local_features row has a feature without size or direction")
-        read.append(
+        decoded.append(
             Picture(
                 row["frame"],
                 Features(points, sizes, angles, row["aspect"]),
@@ -107,4 +116,4 @@ def pictures(rows: pa.RecordBatch | pa.Table) -> list[Picture]:
                 np.frombuffer(row["reduced"], np.uint8).reshape(SIDE, SIDE),
             )
         )
-    return read
+    return decoded

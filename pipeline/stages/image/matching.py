@@ -1,4 +1,25 @@
-"""Comparing a frame of an asset with stored pictures by their local features."""
+"""Compares a frame of an asset with stored pictures by their local features.
+
+Two steps, of which the first is cheap and the second exact:
+
+1. Candidate generation (`Comparison.generate_candidates`) picks a few stored rows, and the view of
+   the asset (as it is, mirrored, negative) in which each may be a copy. Up to 20,000 stored
+   pictures it searches all features and counts votes; beyond, it searches one VLAD vector for each
+   picture.
+2. Verification (`Comparison.verified_overlaps`) matches the descriptors of the pair, fits one
+   transform (`geometric_verification`) and compares the pixels under it (`pixel_agreement`).
+
+Worked example of a vote: the asset has 300 features, all of which are searched in the view as it is
+(of the mirrored view the first 150, of the negative 75). A descriptor's eight nearest stored ones
+have squared distances 0.10, 0.70, …, 0.80. The first is nearer than the last by the share
+1 - 0.10 / 0.80 = 0.875, and gives its picture 0.875⁴ = 0.586 votes; the second gives
+(1 - 0.70 / 0.80)⁴ = 0.0002. A picture with 20 such features has about 12 votes; one that shares
+nothing has hardly any.
+
+Worked example of VLAD: vectors float32 (12, 8192), the frame in three views and up to nine windows;
+their inner products with all stored codes. The nearest has 0.31 and the eight nearest other works
+have 0.12 on average: it stands out by 0.19, far above `least_margin`.
+"""
 
 from __future__ import annotations
 
@@ -12,11 +33,11 @@ from pipeline.stages.image.codebook import Codebook
 from pipeline.stages.image.feature_rows import Picture, check_form, pictures
 from pipeline.stages.image.feature_schema import FEWEST
 from pipeline.stages.image.geometric_verification import (
-    Agreement,
     Matches,
-    agreement,
+    VerifiedTransform,
     homography,
-    matched,
+    match_descriptors,
+    verify,
 )
 from pipeline.stages.image.pixel_agreement import (
     Overlap,
@@ -26,53 +47,92 @@ from pipeline.stages.image.pixel_agreement import (
     whole_transform,
 )
 from pipeline.stages.image.sift import View
-from pipeline.stages.image.vlad import CODE_BYTES, Aggregates
+from pipeline.stages.image.vlad import CODE_BYTES, VladCodebook
 from reference_index.interface import StageEntries, WorkFile
 from reference_index.ivf_pq import IVFPQIndex
 from reference_index.pq import PQIndex
 
-PROBES, NEIGHBOURS = 2, 8
-LEAST_VOTE = 0.06
-"""Votes below which a stored picture is not worth a comparison: hardly any copy has less, and of
-the candidates that an unrelated picture brings most do."""
-ASKED = {"AS_IT_IS": 1.0, "MIRRORED": 0.5, "NEGATIVE": 0.25}
-"""Share of a picture's features, the strongest, that nominate candidates in each view: rarer views
-get less of the time. All are compared once there is a candidate."""
-SHARPNESS = 4
-"""A vote is the share by which a neighbour is nearer than the last of the neighbours, to this
-power: one match that stands out says more than many that do not."""
-WINDOW, WINDOWS_AT = 0.5, (0.0, 0.25, 0.5)
-"""Windows of an asset, as shares of its sides and the places where they start along each: a work
-set into a larger picture fills one of them and not the whole."""
-OTHERS = 8
-"""Nearest other works whose mean likeness is taken off each likeness."""
-LEAST_STANDING_OUT = 0.008
-"""How much a likeness must stand out to be worth a comparison: among the nearest eight, every copy
-did, and nearly half of the works beside it did not."""
-UNREPEATED = 16.0
-"""Strength of features that is more than repeated patterns, such as checkerboards, gave."""
-LEAST_LONE = 0.85
-"""Features that agree and are not alone in the work, see `geometry.Agreement`: those of copies had
-0.92 and more, those of rows of dots 0.8 and less."""
-ALIKE = 0.9
-"""Agreement from which, if nothing is contradicted, it need not be asked what it consists of."""
-DOUBTFUL = (0.1, 0.8)
-"""Agreements between which the place of an overlap is worth refining."""
+
+@dataclass(frozen=True)
+class CandidateSettings:
+    """Constants of candidate generation.
+
+    Attributes:
+        probes: nearest coarse centroids whose inverted lists are searched for a descriptor.
+        neighbours: nearest stored descriptors of each.
+        vote_power: a vote is the share by which a neighbour is nearer than the last one, to this
+            power: one match that stands out says more than many that do not.
+        least_votes: votes below which a stored picture is no candidate: hardly any copy has less,
+            and most candidates for an unrelated picture do.
+        as_it_is_share, mirrored_share, negative_share: share of a picture's features, the
+            strongest, that are searched in each view: rarer views get less of the time.
+            Verification uses all.
+        window: edge of the asset's windows, as a share of its sides: a work that is set into a
+            larger picture fills a window and not the whole.
+        window_starts: where windows start along each side.
+        background_works: nearest other works whose mean similarity is subtracted from each.
+        least_margin: by how much a similarity must then stand out for a candidate: of the nearest
+            eight, every copy did, and nearly half of the other works did not.
+    """
+
+    probes: int = 2
+    neighbours: int = 8
+    vote_power: int = 4
+    least_votes: float = 0.06
+    as_it_is_share: float = 1.0
+    mirrored_share: float = 0.5
+    negative_share: float = 0.25
+    window: float = 0.5
+    window_starts: tuple[float, ...] = (0.0, 0.25, 0.5)
+    background_works: int = 8
+    least_margin: float = 0.008
+
+    def share(self, view: View) -> float:
+        """Share of a picture's features that are searched in a view."""
+        return {
+            View.AS_IT_IS: self.as_it_is_share,
+            View.MIRRORED: self.mirrored_share,
+            View.NEGATIVE: self.negative_share,
+        }[view]
 
 
 @dataclass(frozen=True)
-class Found:
+class OverlapSettings:
+    """Which checks an overlap still needs.
+
+    Attributes:
+        refine_from, refine_to: agreements between which its transform is worth refining.
+        certain: agreement from which, if nothing contradicts it, patterns need not be looked for.
+        pattern_score: weighted inlier score that is more than repeated patterns, such as
+            checkerboards, gave.
+        least_distinctiveness: mean distinctiveness of the inliers (`VerifiedTransform`) below which
+            they are one repeated mark: copies had 0.92 and more, rows of dots 0.8 and less.
+    """
+
+    refine_from: float = 0.1
+    refine_to: float = 0.8
+    certain: float = 0.9
+    pattern_score: float = 16.0
+    least_distinctiveness: float = 0.85
+
+
+CANDIDATES = CandidateSettings()
+OVERLAPS = OverlapSettings()
+
+
+@dataclass(frozen=True)
+class VerifiedOverlap:
     """An overlap of a frame with a stored row.
 
     Attributes:
         frame: number of the frame in its file.
         row: the stored row.
-        inliers, strength: features that agree on the transform, and what they speak for it
-            together; 0 where the two were compared as wholes.
-        overlap: what the two pictures show alike under the transform.
-        repeats: share of the agreement that another place has too, see `likeness.repeats`; 1
-            where the features are one mark met again and again, such as a row of dots; 0 where
-            they are strong enough for a repeated pattern too.
+        inliers, weighted_inliers: how many features agree on the transform, and the sum of their
+            weights; 0 where the two were compared as wholes.
+        overlap: how far the pixels agree under the transform.
+        repetition: share of the agreement that another shift has too, see
+            `pixel_agreement.repetition`; 1 where the inliers are one repeated mark, such as a row
+            of dots; 0 where their score is too high for any repeated pattern.
         transform: float64 (3, 3), from shares of the work's width and height to the asset's.
         negative: whether the asset shows the work's negative.
     """
@@ -80,39 +140,38 @@ class Found:
     frame: int
     row: int
     inliers: int
-    strength: float
+    weighted_inliers: float
     overlap: Overlap
-    repeats: float
+    repetition: float
     transform: NDArray[np.float64]
     negative: bool
 
     @property
     def rank(self) -> tuple[float, int, int]:
-        """The least is the best."""
-        # What features agree on, and a little for pictures that agree without any.
-        return (-(self.strength + 1.0) * self.overlap.agreement, self.row, self.frame)
+        """Sort key: the best overlap has the least."""
+        # Plus 1, so that pictures that agree without any features count a little.
+        return (-(self.weighted_inliers + 1.0) * self.overlap.agreement, self.row, self.frame)
 
 
-class Stored:
-    """The stored rows, read as they are needed, and a search that nominates some of them.
+class StoredFeatures:
+    """The stored rows, decoded as they are needed, and the search for candidates among them.
 
     Args:
         entries: the stage's stored rows.
-        book: what descriptors are compressed with.
-        aggregates: if the pictures' aggregated features are searched, what these are made with;
-            None if every feature is.
+        codebook: of the stored descriptors.
+        vlad_codebook: of the stored VLAD vectors, if these are searched; None if every feature is.
     """
 
     def __init__(
-        self, entries: StageEntries, book: Codebook, aggregates: Aggregates | None = None
+        self, entries: StageEntries, codebook: Codebook, vlad_codebook: VladCodebook | None = None
     ) -> None:
         self.entries = entries
-        self.aggregates = aggregates
+        self.vlad_codebook = vlad_codebook
         check_form(entries.rows)
-        if aggregates is None:
-            self.row_of, self.vectors = _features(entries, book)
+        if vlad_codebook is None:
+            self.row_of_feature, self.features = _features(entries, codebook)
         else:
-            self.whole = _wholes(entries, aggregates)
+            self.vlad_codes = _vlad_codes(entries, vlad_codebook)
         order = np.argsort(entries.file_of_row, kind="stable")
         files, starts = np.unique(entries.file_of_row[order], return_index=True)
         self._rows = dict(zip(files.tolist(), np.split(order, starts[1:]), strict=True))
@@ -121,206 +180,235 @@ class Stored:
         return len(self.entries)
 
     def file(self, row: int) -> WorkFile:
-        """The file that a row is of."""
+        """The file of a row."""
         return self.entries.files[int(self.entries.file_of_row[row])]
 
     def picture(self, row: int) -> Picture:
-        """A row as it is compared."""
+        """A row, decoded."""
         return pictures(self.entries.rows.slice(row, 1))[0]
 
-    def rows_of(self, named: Mapping[int, tuple[str, ...]]) -> dict[int, tuple[str, ...]]:
-        """Rows of files, with the ways that nominated them."""
+    def rows_of(self, candidates: Mapping[int, tuple[str, ...]]) -> dict[int, tuple[str, ...]]:
+        """Rows of the candidate files, with the titles of the stages that found these."""
         return {
-            int(row): ways
-            for position, ways in named.items()
+            int(row): titles
+            for position, titles in candidates.items()
             for row in self._rows.get(position, ())
         }
 
 
-def _features(entries: StageEntries, book: Codebook) -> tuple[NDArray[np.int64], IVFPQIndex]:
-    """The row of each stored feature, and the search over them."""
+def _features(entries: StageEntries, codebook: Codebook) -> tuple[NDArray[np.int64], IVFPQIndex]:
+    """The row of each stored feature, int64 (n,), and the search over all n."""
     cells, codes = (entries.rows.column(name).to_pylist() for name in ("cells", "codes"))
     counts = [len(one) // 2 for one in cells]
     return np.repeat(np.arange(len(counts)), counts), IVFPQIndex(
-        book.cells,
-        book.words,
+        codebook.centroids,
+        codebook.codewords,
         np.frombuffer(b"".join(cells), "<u2").astype(np.int64),
         np.frombuffer(b"".join(codes), np.uint8).reshape(sum(counts), -1),
     )
 
 
-def _wholes(entries: StageEntries, aggregates: Aggregates) -> PQIndex:
+def _vlad_codes(entries: StageEntries, codebook: VladCodebook) -> PQIndex:
     codes = b"".join(entries.rows.column("aggregate").to_pylist())
     stored = np.frombuffer(codes, np.uint8)
     if len(stored) != CODE_BYTES * len(entries):
         raise ValueError("a local_features row has an aggregate of another length")
-    return PQIndex(aggregates.words, stored.reshape(len(entries), CODE_BYTES))
+    return PQIndex(codebook.codewords, stored.reshape(len(entries), CODE_BYTES))
 
 
 @dataclass(frozen=True)
-class _InView:
-    """Descriptors of an asset in a view, float32 (n, 128), their nearest cells, int64 (n, probes),
-    and the squared distances to them, float32 (n, probes): the first is how far off an unrelated
-    descriptor would be.
+class _Descriptors:
+    """Descriptors of an asset in a view, float32 (n, 128), their nearest coarse centroids, int64
+    (n, probes), and the squared distances to them, float32 (n, probes). The first distance serves
+    as that of an unrelated descriptor.
     """
 
-    descriptors: NDArray[np.float32]
+    values: NDArray[np.float32]
     cells: NDArray[np.int64]
     distances: NDArray[np.float32]
 
 
 class Comparison:
-    """One frame of an asset, compared with stored pictures."""
+    """One frame of an asset, to be compared with stored pictures."""
 
-    def __init__(self, picture: Picture, book: Codebook) -> None:
+    def __init__(self, picture: Picture, codebook: Codebook) -> None:
         self.picture = picture
-        self._book = book
-        self._in_view: dict[tuple[View, int], _InView] = {}
+        self._codebook = codebook
+        self._cache: dict[tuple[View, int], _Descriptors] = {}
 
-    def nominated(self, stored: Stored, most: int) -> list[tuple[int, View]]:
-        """Up to `most` stored rows, and the views in which they are likest: by votes of the
-        features or, where these are not searched, by their aggregate.
+    def generate_candidates(self, stored: StoredFeatures, most: int) -> list[tuple[int, View]]:
+        """Up to `most` stored rows and the views in which they are most similar, best first: by
+        votes of the features or, where these are not searched, by VLAD.
         """
-        if stored.aggregates is None:
-            return self._voted(stored, most)
-        return self._likest(stored, stored.aggregates, most)
+        if stored.vlad_codebook is None:
+            return self._candidates_by_votes(stored, most)
+        return self._candidates_by_vlad(stored, stored.vlad_codebook, most)
 
-    def _likest(self, stored: Stored, aggregates: Aggregates, most: int) -> list[tuple[int, View]]:
-        """By how much the likeness stands out among those with other works; in each view, and in
-        each window of the picture as it is.
+    def _candidates_by_vlad(
+        self, stored: StoredFeatures, codebook: VladCodebook, most: int
+    ) -> list[tuple[int, View]]:
+        """By how much the similarity exceeds those of other works; in each view, and in each
+        window of the picture as it is.
         """
-        views, vectors = self.aggregated(aggregates)
-        products, rows = stored.whole.nearest(vectors, most + OTHERS)
+        views, vectors = self.vlad_vectors(codebook)
+        background = CANDIDATES.background_works
+        products, rows = stored.vlad_codes.nearest(vectors, most + background)
         best: dict[tuple[int, View], float] = {}
-        for view, near, which in zip(views, products.tolist(), rows.tolist(), strict=True):
-            likest: dict[str, float] = {}
-            hits = [(row, value) for row, value in zip(which, near, strict=True) if row >= 0]
+        for view, similarities, hit_rows in zip(
+            views, products.tolist(), rows.tolist(), strict=True
+        ):
+            nearest_of_work: dict[str, float] = {}
+            hits = [
+                (row, value) for row, value in zip(hit_rows, similarities, strict=True) if row >= 0
+            ]
             for row, value in hits:
-                likest.setdefault(stored.file(row).work_id, value)
+                nearest_of_work.setdefault(stored.file(row).work_id, value)
             for row, value in hits[:most]:
                 own = stored.file(row).work_id
-                others = [other for work, other in likest.items() if work != own][:OTHERS]
-                score = value - (sum(others) / len(others) if others else 0.0)
-                if score >= LEAST_STANDING_OUT:
-                    best[row, view] = max(score, best.get((row, view), score))
+                others = [other for work, other in nearest_of_work.items() if work != own]
+                others = others[:background]
+                margin = value - (sum(others) / len(others) if others else 0.0)
+                if margin >= CANDIDATES.least_margin:
+                    best[row, view] = max(margin, best.get((row, view), margin))
         ranked = sorted(best, key=lambda one: (-best[one], one[0], one[1].name))
         return ranked[:most]
 
-    def aggregated(self, aggregates: Aggregates) -> tuple[list[View], NDArray[np.float32]]:
-        """Aggregates of the picture in each view, then of its windows as it is, float32 (n, 8192),
-        and the view of each.
+    def vlad_vectors(self, codebook: VladCodebook) -> tuple[list[View], NDArray[np.float32]]:
+        """VLAD vectors of the picture and of its windows as it is, then of the picture in the other
+        views.
+
+        Returns:
+            The view of each, and float32 (n, 8192).
         """
         descriptors = self.picture.descriptors
-        places = self.picture.features.points
-        parts: list[NDArray[np.bool_]] = [np.ones(len(descriptors), np.bool_)]
-        for top in WINDOWS_AT:
-            for left in WINDOWS_AT:
-                at = places - np.array([left, top], np.float32)
-                inside = np.asarray(((at >= 0) & (at <= WINDOW)).all(axis=1), np.bool_)
+        points = self.picture.features.points
+        regions: list[NDArray[np.bool_]] = [np.ones(len(descriptors), np.bool_)]
+        for top in CANDIDATES.window_starts:
+            for left in CANDIDATES.window_starts:
+                offset = points - np.array([left, top], np.float32)
+                inside = np.asarray(
+                    ((offset >= 0) & (offset <= CANDIDATES.window)).all(axis=1), np.bool_
+                )
                 if FEWEST <= inside.sum() < len(descriptors):
-                    parts.append(inside)
-        found = [aggregates.vectors(descriptors, np.stack(parts))]
-        turned = [View.MIRRORED, View.NEGATIVE]
-        for view in turned:
-            found.append(aggregates.vectors(descriptors[:, view.order], np.stack(parts[:1])))
-        return [View.AS_IT_IS] * len(parts) + turned, np.concatenate(found)
+                    regions.append(inside)
+        vectors = [codebook.aggregate(descriptors, np.stack(regions))]
+        other_views = [View.MIRRORED, View.NEGATIVE]
+        for view in other_views:
+            vectors.append(codebook.aggregate(descriptors[:, view.order], np.stack(regions[:1])))
+        return [View.AS_IT_IS] * len(regions) + other_views, np.concatenate(vectors)
 
-    def _voted(self, stored: Stored, most: int) -> list[tuple[int, View]]:
+    def _candidates_by_votes(self, stored: StoredFeatures, most: int) -> list[tuple[int, View]]:
         views = list(View)
         votes = np.stack([self._votes(stored, view) for view in views])
-        # Where fewer features are asked, as much says more; by the root of it, as chance goes.
-        shares = np.array([ASKED[view.name] for view in views])[:, None]
-        scores = np.where(votes >= LEAST_VOTE, votes / np.sqrt(shares), 0.0).reshape(-1)
+        # Fewer features are searched in some views: the same votes say more there. Chance gives
+        # votes in proportion to the root of their number.
+        shares = np.array([CANDIDATES.share(view) for view in views])[:, None]
+        enough = votes >= CANDIDATES.least_votes
+        scores = np.where(enough, votes / np.sqrt(shares), 0.0).reshape(-1)
         count = min(most, len(scores))
-        # By score, then row: partition alone would leave ties to chance.
+        # By score, then row: with partition only, the order of ties would be undefined.
         least = np.partition(scores, -count)[-count]
         likely = np.flatnonzero((scores >= least) & (scores > 0))
         likely = likely[np.argsort(-scores[likely], kind="stable")][:count]
-        return [(int(at % len(stored)), views[int(at // len(stored))]) for at in likely]
+        return [(int(index % len(stored)), views[int(index // len(stored))]) for index in likely]
 
-    def _votes(self, stored: Stored, view: View) -> NDArray[np.float64]:
-        asked = self.seen(view, ASKED[view.name])
-        near, which = stored.vectors.nearest(
-            asked.descriptors, NEIGHBOURS, asked.cells, asked.distances
+    def _votes(self, stored: StoredFeatures, view: View) -> NDArray[np.float64]:
+        """Votes for each stored row, (rows,)."""
+        queries = self._in_view(view, CANDIDATES.share(view))
+        near, features = stored.features.nearest(
+            queries.values, CANDIDATES.neighbours, queries.cells, queries.distances
         )
-        found = which >= 0
-        # Where fewer neighbours than asked for were found, as far as an unrelated one would be.
-        last = np.where(found.all(axis=1), near[:, -1], asked.distances[:, 0])[:, None]
-        weight = np.where(found, 1.0 - near / np.maximum(last, 1e-6), 0.0).clip(0.0, 1.0)
-        sums = np.bincount(stored.row_of[which[found]], weight[found] ** SHARPNESS, len(stored))
+        valid = features >= 0
+        # With fewer neighbours than asked for, the last counts as an unrelated descriptor.
+        last = np.where(valid.all(axis=1), near[:, -1], queries.distances[:, 0])[:, None]
+        weight = np.where(valid, 1.0 - near / np.maximum(last, 1e-6), 0.0).clip(0.0, 1.0)
+        sums = np.bincount(
+            stored.row_of_feature[features[valid]],
+            weight[valid] ** CANDIDATES.vote_power,
+            len(stored),
+        )
         return np.asarray(sums, np.float64)
 
-    def seen(self, view: View, share: float = 1.0) -> _InView:
-        """The first of the picture's descriptors, a share of them, in a view."""
+    def _in_view(self, view: View, share: float = 1.0) -> _Descriptors:
+        """The first descriptors of the picture, `share` of them, in a view."""
         count = int(share * len(self.picture.descriptors))
-        if (view, count) not in self._in_view:
-            descriptors = np.ascontiguousarray(self.picture.descriptors[:count, view.order])
-            self._in_view[view, count] = _InView(
-                descriptors, *self._book.nearest_cells(descriptors, PROBES)
+        if (view, count) not in self._cache:
+            values = np.ascontiguousarray(self.picture.descriptors[:count, view.order])
+            self._cache[view, count] = _Descriptors(
+                values, *self._codebook.nearest_centroids(values, CANDIDATES.probes)
             )
-        return self._in_view[view, count]
+        return self._cache[view, count]
 
-    def verified(
-        self, stored: Stored, row: int, view: View | None, *, looked_for: bool
-    ) -> Iterator[Found]:
-        """Overlaps with a stored picture.
+    def verified_overlaps(
+        self, stored: StoredFeatures, row: int, view: View | None, *, features_searched: bool
+    ) -> Iterator[VerifiedOverlap]:
+        """Overlaps with a stored picture, none of them checked against a run's settings yet.
 
         Args:
             stored: the stored rows.
             row: which of them.
-            view: the view in which this stage nominated it; None if another stage did. Then it is
-                compared as a whole, and, unless the search over features looked for it already
-                (`looked_for`), by its features in every view.
+            view: the view in which it is a candidate of this stage; None for a candidate of another
+                stage. Then it is compared as a whole, and, unless the search over features has
+                already had its chance to find it (`features_searched`), by its features in every
+                view.
+            features_searched: whether this stage's candidates come from all stored features.
         """
         work = stored.picture(row)
-        views = () if view is None and looked_for else View if view is None else (view,)
+        views = () if view is None and features_searched else View if view is None else (view,)
         for one in views:
-            fit = agreement(self.picture.features, work.features, self._matches(work, one), one)
-            if fit is None:
+            verified = verify(self.picture.features, work.features, self._matches(work, one), one)
+            if verified is None:
                 continue
             transform = homography(
-                fit.transform, self.picture.features.aspect, work.features.aspect, one
+                verified.transform, self.picture.features.aspect, work.features.aspect, one
             )
-            yield self._found(work, row, fit, transform, negative=one is View.NEGATIVE)
+            yield self._overlap(work, row, verified, transform, negative=one is View.NEGATIVE)
         if view is None:
-            yield from self._as_whole(work, row)
+            yield from self._whole_overlap(work, row)
 
-    def _found(
+    def _overlap(
         self,
         work: Picture,
         row: int,
-        fit: Agreement | None,
+        verified: VerifiedTransform | None,
         transform: NDArray[np.float64],
         *,
         negative: bool,
-    ) -> Found:
-        inliers, strength, lone = (
-            (0, 0.0, 1.0) if fit is None else (len(fit.asset), fit.strength, fit.lone)
+    ) -> VerifiedOverlap:
+        inliers, score, distinctiveness = 0, 0.0, 1.0
+        if verified is not None:
+            inliers, score = len(verified.asset), verified.weighted_inliers
+            distinctiveness = verified.distinctiveness
+        asset_pixels, work_pixels = self.picture.reduced, work.reduced
+        agreed = overlap(asset_pixels, work_pixels, transform, negative=negative, patterns=False)
+        if OVERLAPS.refine_from < agreed.agreement < OVERLAPS.refine_to:
+            moved = refined_transform(asset_pixels, work_pixels, transform, negative=negative)
+            moved_agreed = overlap(
+                asset_pixels, work_pixels, moved, negative=negative, patterns=False
+            )
+            if moved_agreed.agreement > agreed.agreement:
+                agreed, transform = moved_agreed, moved
+        repeated = 0.0
+        if agreed.agreement > OVERLAPS.refine_from:
+            if agreed.agreement < OVERLAPS.certain or agreed.contradiction > 0:
+                agreed = overlap(asset_pixels, work_pixels, transform, negative=negative)
+            if score < OVERLAPS.pattern_score:
+                repeated = (
+                    1.0
+                    if distinctiveness < OVERLAPS.least_distinctiveness
+                    else repetition(asset_pixels, work_pixels, transform, negative=negative)
+                )
+        return VerifiedOverlap(
+            self.picture.frame, row, inliers, score, agreed, repeated, transform, negative
         )
-        mine, theirs = self.picture.reduced, work.reduced
-        seen = overlap(mine, theirs, transform, negative=negative, patterns=False)
-        if DOUBTFUL[0] < seen.agreement < DOUBTFUL[1]:
-            moved = refined_transform(mine, theirs, transform, negative=negative)
-            again = overlap(mine, theirs, moved, negative=negative, patterns=False)
-            if again.agreement > seen.agreement:
-                seen, transform = again, moved
-        other = 0.0
-        if seen.agreement > DOUBTFUL[0]:
-            if seen.agreement < ALIKE or seen.contradiction > 0:
-                seen = overlap(mine, theirs, transform, negative=negative)
-            if lone < LEAST_LONE and strength < UNREPEATED:
-                other = 1.0
-            elif strength < UNREPEATED:
-                other = repetition(mine, theirs, transform, negative=negative)
-        return Found(self.picture.frame, row, inliers, strength, seen, other, transform, negative)
 
-    def _as_whole(self, work: Picture, row: int) -> Iterator[Found]:
+    def _whole_overlap(self, work: Picture, row: int) -> Iterator[VerifiedOverlap]:
         """Pictures too blurred or repainted for features may still agree as wholes."""
         likely = whole_transform(self.picture.reduced, work.reduced)
         if likely is not None:
             transform, negative = likely
-            yield self._found(work, row, None, transform, negative=negative)
+            yield self._overlap(work, row, None, transform, negative=negative)
 
     def _matches(self, work: Picture, view: View) -> Matches:
-        mine = self.seen(view)
-        return matched(mine.descriptors, mine.distances[:, 0], work.descriptors)
+        asset = self._in_view(view)
+        return match_descriptors(asset.values, asset.distances[:, 0], work.descriptors)

@@ -15,24 +15,28 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-MOST_FOUND, MOST_FEATURES = 400, 360
-"""Features that are described, the strongest of the picture, and those of them that are kept."""
+MOST_DETECTED, MOST_FEATURES = 400, 360
+"""Features that OpenCV describes, those of the highest response, and how many of them are
+stored."""
 LAYERS = 2
-"""Of each octave of the pyramid."""
-PARTS_A_SIDE = 8
-"""Parts of a picture, along each side, that have their turns of its features."""
+"""Layers of each octave of the scale space: Lowe has 3; fewer cost less time."""
+GRID_SIDE = 8
+"""Cells of a picture, along each side, that share out the stored features among them."""
 CONTRAST = 0.01
-"""SIFT's contrast threshold: low, since copies may be faded; the strongest are kept anyway."""
+"""SIFT's contrast threshold (OpenCV's default: 0.04): low, since copies may be faded; only the
+strongest are stored anyway."""
 EDGE = 12.0
+"""SIFT's edge threshold (Lowe: 10): the largest ratio of principal curvatures."""
 DIMS = 128
+"""Numbers of a descriptor: 4 × 4 cells of 8 directions."""
 CELLS, DIRECTIONS = 4, 8
 
 
 class View(Enum):
-    """What an asset is taken for: as it is, mirrored, or a negative of what it shows.
+    """A variant of the asset that is compared: as it is, mirrored, or its (photographic) negative.
 
-    Mirroring or negating a picture permutes the numbers of a SIFT descriptor, so that these views
-    cost no second look at the pixels. Turned pictures need none: SIFT follows a turn.
+    Mirroring or negating a picture permutes the numbers of a SIFT descriptor, so features need not
+    be extracted again. Rotation needs no view: SIFT is invariant to it.
     """
 
     AS_IT_IS = "as it is"
@@ -43,22 +47,22 @@ class View(Enum):
     def order(self) -> NDArray[np.intp]:
         """Permutation (128,) of a descriptor's numbers into those of the view.
 
-        OpenCV lays a descriptor out as rows × columns × directions, in the keypoint's own frame.
-        Mirroring exchanges the sides of the keypoint's direction, and the directions on them.
-        In a negative every gradient points the other way, the keypoint's own direction too: the
-        frame is turned by 180° and directions relative to it stay.
+        OpenCV stores a descriptor as rows × columns × directions, relative to the keypoint's
+        direction. Mirroring exchanges the two sides of that direction, and the directions on them.
+        In a negative every gradient is reversed, the keypoint's direction too: the frame is rotated
+        by 180° and directions relative to it stay.
         """
-        places = np.arange(DIMS).reshape(CELLS, CELLS, DIRECTIONS)
+        indexes = np.arange(DIMS).reshape(CELLS, CELLS, DIRECTIONS)
         if self is View.MIRRORED:
-            places = places[::-1][:, :, -np.arange(DIRECTIONS) % DIRECTIONS]
+            indexes = indexes[::-1][:, :, -np.arange(DIRECTIONS) % DIRECTIONS]
         elif self is View.NEGATIVE:
-            places = places[::-1, ::-1]
-        return places.reshape(-1)
+            indexes = indexes[::-1, ::-1]
+        return indexes.reshape(-1)
 
 
 @dataclass(frozen=True)
 class Features:
-    """Local features of one picture, the strongest of its parts first.
+    """Local features of one picture, the strongest of each grid cell first.
 
     Attributes:
         points: float32 (n, 2), x and y as shares of the picture's width and height.
@@ -75,12 +79,12 @@ class Features:
     def __len__(self) -> int:
         return len(self.points)
 
-    def places(self) -> NDArray[np.float64]:
+    def positions(self) -> NDArray[np.float64]:
         """Points (n, 2) on a scale on which the longer side is 1, so that angles are true."""
         return self.points.astype(np.float64) * extent(self.aspect)
 
-    def seen_as(self, view: View) -> Features:
-        """The features that the picture's other view would have, in the same order."""
+    def in_view(self, view: View) -> Features:
+        """The features that the mirrored or negated picture would have, in the same order."""
         if view is View.MIRRORED:
             points = self.points.copy()
             points[:, 0] = 1 - points[:, 0]
@@ -106,23 +110,26 @@ def extract(grey: NDArray[np.uint8]) -> tuple[Features, NDArray[np.float32]]:
     """
     height, width = grey.shape
     sift = cv2.SIFT.create(
-        nfeatures=MOST_FOUND, nOctaveLayers=LAYERS, contrastThreshold=CONTRAST, edgeThreshold=EDGE
+        nfeatures=MOST_DETECTED,
+        nOctaveLayers=LAYERS,
+        contrastThreshold=CONTRAST,
+        edgeThreshold=EDGE,
     )
-    # Together: apart, each would make the pyramid of blurred pictures anew.
-    found, every = sift.detectAndCompute(grey, None)
-    if every is None or not len(found):
+    # In one call: detect() and compute() would each build the scale space.
+    keypoints, raw = sift.detectAndCompute(grey, None)
+    if raw is None or not len(keypoints):
         nothing = np.zeros(0, np.float32)
         return (
             Features(nothing.reshape(0, 2), nothing, nothing, width / height),
             np.zeros((0, DIMS), np.float32),
         )
-    order = _spread_out(found, width, height)
-    kept, raw = [found[place] for place in order], every[order]
-    points = np.array([k.pt for k in kept], np.float32)
+    order = _spread_out(keypoints, width, height)
+    keypoints, raw = [keypoints[index] for index in order], raw[order]
+    points = np.array([k.pt for k in keypoints], np.float32)
     features = Features(
         ((points + 0.5) / (width, height)).astype(np.float32),
-        np.array([k.size for k in kept], np.float32) / np.float32(max(height, width)),
-        (np.array([k.angle for k in kept]) * (np.pi / 180)).astype(np.float32),
+        np.array([k.size for k in keypoints], np.float32) / np.float32(max(height, width)),
+        (np.array([k.angle for k in keypoints]) * (np.pi / 180)).astype(np.float32),
         width / height,
     )
     sums = raw.sum(axis=1, keepdims=True)
@@ -130,28 +137,27 @@ def extract(grey: NDArray[np.uint8]) -> tuple[Features, NDArray[np.float32]]:
     return features, descriptors
 
 
-def _spread_out(found: Sequence[cv2.KeyPoint], width: int, height: int) -> NDArray[np.intp]:
-    """Places of the features that are kept, best first: the strongest of each part of the picture,
-    then the second of each, and so on. A plain picture set into a rich one has its share, and the
-    first few are as spread out as all.
+def _spread_out(keypoints: Sequence[cv2.KeyPoint], width: int, height: int) -> NDArray[np.intp]:
+    """Indexes of the features that are stored, best first: the strongest of each cell of an 8 × 8
+    grid, then the second of each, and so on. So a plain picture that is set into a detailed one has
+    features too, and the first few are as spread out as all.
     """
-    places = np.array([k.pt for k in found])
-    sizes = np.array([(k.size, k.angle) for k in found])
+    points = np.array([k.pt for k in keypoints])
+    sizes = np.array([(k.size, k.angle) for k in keypoints])
+    # By response; ties by position, size and direction, since OpenCV's order may vary.
     strongest = np.lexsort(
         (
             sizes[:, 1],
             sizes[:, 0],
-            places[:, 1],
-            places[:, 0],
-            np.array([-k.response for k in found]),
+            points[:, 1],
+            points[:, 0],
+            np.array([-k.response for k in keypoints]),
         )
     )
-    grid = np.minimum(
-        (places[strongest] * PARTS_A_SIDE / (width, height)).astype(int), PARTS_A_SIDE - 1
-    )
-    part = grid[:, 0] * PARTS_A_SIDE + grid[:, 1]
-    by_part = np.argsort(part, kind="stable")
-    starts = np.searchsorted(part[by_part], part[by_part])
-    turn = np.empty(len(found), np.int64)
-    turn[by_part] = np.arange(len(found)) - starts
-    return strongest[np.argsort(turn, kind="stable")][:MOST_FEATURES]
+    grid = np.minimum((points[strongest] * GRID_SIDE / (width, height)).astype(int), GRID_SIDE - 1)
+    cell = grid[:, 0] * GRID_SIDE + grid[:, 1]
+    by_cell = np.argsort(cell, kind="stable")
+    starts = np.searchsorted(cell[by_cell], cell[by_cell])
+    rank_in_cell = np.empty(len(keypoints), np.int64)
+    rank_in_cell[by_cell] = np.arange(len(keypoints)) - starts
+    return strongest[np.argsort(rank_in_cell, kind="stable")][:MOST_FEATURES]

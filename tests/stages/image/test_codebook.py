@@ -13,11 +13,11 @@ from pipeline.core.errors import ModelError
 from pipeline.load.detail import to_grey
 from pipeline.stages.image.codebook import (
     CODE_BYTES,
+    CODEWORDS,
     FILE,
-    HALF_STEPS,
-    PARTS,
-    STRONGEST,
-    WORDS,
+    LARGEST,
+    STEPS,
+    SUB_QUANTIZERS,
     codebook,
     packaged_arrays,
     packed,
@@ -44,10 +44,10 @@ def squares(difference):
 
 
 def test_the_codebook_has_its_form(book):
-    assert book.cells.shape[1] == DIMS
-    assert book.words.shape == (PARTS, WORDS, DIMS // PARTS)
-    assert np.isfinite(book.cells).all()
-    assert np.isfinite(book.words).all()
+    assert book.centroids.shape[1] == DIMS
+    assert book.codewords.shape == (SUB_QUANTIZERS, CODEWORDS, DIMS // SUB_QUANTIZERS)
+    assert np.isfinite(book.centroids).all()
+    assert np.isfinite(book.codewords).all()
     assert book.sha256 == hashlib.sha256(FILE.read_bytes()).hexdigest()
 
 
@@ -59,9 +59,9 @@ def test_the_spec_names_the_codebook(book):
 
 def test_nearest_cells_are_those_of_the_plain_comparison(book, descriptors):
     some = descriptors[::10]
-    plain = np.square(some[:, None] - book.cells[None]).sum(axis=2)
+    plain = np.square(some[:, None] - book.centroids[None]).sum(axis=2)
     order = np.argsort(plain, axis=1, kind="stable")[:, :4]
-    cells, distances = book.nearest_cells(some, 4)
+    cells, distances = book.nearest_centroids(some, 4)
     np.testing.assert_allclose(distances, np.take_along_axis(plain, order, 1), atol=1e-4)
     assert (cells == order).mean() > 0.99  # but for near ties
     assert cells.dtype == np.int64
@@ -69,13 +69,13 @@ def test_nearest_cells_are_those_of_the_plain_comparison(book, descriptors):
 
 
 def test_the_first_of_many_cells_is_the_one_that_is_nearest_alone(book, descriptors):
-    one, _ = book.nearest_cells(descriptors)
-    many, _ = book.nearest_cells(descriptors, 3)
+    one, _ = book.nearest_centroids(descriptors)
+    many, _ = book.nearest_centroids(descriptors, 3)
     np.testing.assert_array_equal(one[:, 0], many[:, 0])
 
 
 def test_a_code_leaves_much_less_than_its_cell_does(book, descriptors):
-    cells, distances = book.nearest_cells(descriptors)
+    cells, distances = book.nearest_centroids(descriptors)
     codes = book.encode(descriptors, cells[:, 0])
     assert codes.shape == (len(descriptors), CODE_BYTES)
     assert codes.dtype == np.uint8
@@ -90,20 +90,24 @@ def test_a_code_leaves_much_less_than_its_cell_does(book, descriptors):
 def test_words_are_the_nearest_and_the_first_of_a_pair_is_in_the_lower_half(book, descriptors):
     """The plain form of a product quantizer."""
     some = descriptors[:50]
-    cells = book.nearest_cells(some)[0][:, 0]
-    rest = (some - book.cells[cells]).reshape(len(some), PARTS, 1, DIMS // PARTS)
-    plain = np.square(rest - book.words[None]).sum(axis=3)
+    cells = book.nearest_centroids(some)[0][:, 0]
+    rest = (some - book.centroids[cells]).reshape(
+        len(some), SUB_QUANTIZERS, 1, DIMS // SUB_QUANTIZERS
+    )
+    plain = np.square(rest - book.codewords[None]).sum(axis=3)
     codes = book.encode(some, cells)
-    words = np.stack([codes & 15, codes >> 4], axis=2).reshape(len(some), PARTS)
+    words = np.stack([codes & 15, codes >> 4], axis=2).reshape(len(some), SUB_QUANTIZERS)
     chosen = np.take_along_axis(plain, words[..., None].astype(np.int64), 2)[..., 0]
     np.testing.assert_allclose(chosen, plain.min(axis=2), atol=1e-6)
-    back = book.cells[cells] + book.words[np.arange(PARTS), words].reshape(len(some), DIMS)
+    back = book.centroids[cells] + book.codewords[np.arange(SUB_QUANTIZERS), words].reshape(
+        len(some), DIMS
+    )
     np.testing.assert_allclose(book.decode(codes, cells), back, atol=1e-6)
 
 
 def test_none_is_encoded_as_none(book):
     nothing = np.zeros((0, DIMS), np.float32)
-    cells, distances = book.nearest_cells(nothing, 3)
+    cells, distances = book.nearest_centroids(nothing, 3)
     assert cells.shape == distances.shape == (0, 3)
     codes = book.encode(nothing, cells[:, 0])
     assert codes.shape == (0, CODE_BYTES)
@@ -112,26 +116,26 @@ def test_none_is_encoded_as_none(book):
     assert unpacked(packed(nothing)).shape == (0, DIMS)
 
 
-@given(st.integers(0, 2**31), st.integers(1, 20), st.floats(0.01, STRONGEST))
+@given(st.integers(0, 2**31), st.integers(1, 20), st.floats(0.01, LARGEST))
 def test_what_is_packed_comes_back_within_half_a_step(seed, count, largest):
     values = np.random.default_rng(seed).uniform(0, largest, (count, DIMS)).astype(np.float32)
     pairs = packed(values)
     assert pairs.shape == (count, DIMS // 2)
     assert pairs.dtype == np.uint8
     back = unpacked(pairs)
-    assert np.abs(back - values).max() <= 0.5 * STRONGEST / HALF_STEPS + 1e-6
+    assert np.abs(back - values).max() <= 0.5 * LARGEST / STEPS + 1e-6
     np.testing.assert_array_equal(packed(back), pairs)
 
 
 def test_the_first_of_two_numbers_is_in_the_lower_half():
     values = np.zeros((1, DIMS), np.float32)
-    values[0, 0], values[0, 3] = STRONGEST, STRONGEST / HALF_STEPS
+    values[0, 0], values[0, 3] = LARGEST, LARGEST / STEPS
     assert packed(values)[0, :3].tolist() == [15, 16, 0]
 
 
 def test_what_is_larger_than_the_largest_step_is_kept_as_that():
     values = np.full((1, DIMS), 0.99, np.float32)
-    np.testing.assert_allclose(unpacked(packed(values)), STRONGEST, rtol=1e-6)
+    np.testing.assert_allclose(unpacked(packed(values)), LARGEST, rtol=1e-6)
 
 
 def test_packing_keeps_descriptors_apart(descriptors):
@@ -151,7 +155,7 @@ def test_drawn_pictures_are_coded_as_well_as_photographs(book, descriptors):
     drawn = extract(to_grey(picture(77, 300)))[1]
     errors = []
     for some in (drawn, descriptors):
-        cells = book.nearest_cells(some)[0][:, 0]
+        cells = book.nearest_centroids(some)[0][:, 0]
         errors.append(squares(book.decode(book.encode(some, cells), cells) - some).mean())
     assert errors[1] < 2 * errors[0]
 

@@ -7,13 +7,13 @@ import pyarrow as pa
 import pytest
 
 from pipeline.load.detail import to_grey
-from pipeline.stages.image import vlad as aggregate
+from pipeline.stages.image import vlad
 from pipeline.stages.image.codebook import CODE_BYTES, codebook
 from pipeline.stages.image.feature_rows import check_form, pictures, read_frame
 from pipeline.stages.image.feature_schema import FEWEST, SCHEMA
 from pipeline.stages.image.pixel_agreement import SIDE, reduced
 from pipeline.stages.image.sift import DIMS, extract
-from pipeline.stages.image.vlad import aggregates
+from pipeline.stages.image.vlad import vlad_codebook
 from training.synthetic import picture
 
 FRAME = picture(3, 200)
@@ -29,7 +29,7 @@ def table(*rows):
 
 @pytest.fixture(scope="module")
 def row():
-    count, row = read_frame(to_grey(FRAME), 4, codebook(), aggregates())
+    count, row = read_frame(to_grey(FRAME), 4, codebook(), vlad_codebook())
     assert count >= FEWEST
     return row
 
@@ -52,16 +52,16 @@ def test_a_row_gives_the_picture_back(row):
 def test_what_a_picture_takes_to_store(row):
     count = pictures(table(row))[0].features
     sizes = sum(len(value) for value in row if isinstance(value, bytes))
-    assert sizes == len(count) * A_FEATURE + aggregate.CODE_BYTES + SIDE * SIDE
+    assert sizes == len(count) * A_FEATURE + vlad.CODE_BYTES + SIDE * SIDE
 
 
 def test_the_same_frame_gives_the_same_row(row):
-    assert read_frame(to_grey(FRAME.copy()), 4, codebook(), aggregates())[1] == row
+    assert read_frame(to_grey(FRAME.copy()), 4, codebook(), vlad_codebook())[1] == row
 
 
 @pytest.mark.parametrize("frame", [np.full((40, 40, 3), 200, np.uint8), FRAME[:6, :6]])
 def test_too_few_features_are_counted_and_not_stored(frame):
-    count, row = read_frame(to_grey(np.ascontiguousarray(frame)), 0, codebook(), aggregates())
+    count, row = read_frame(to_grey(np.ascontiguousarray(frame)), 0, codebook(), vlad_codebook())
     assert count < FEWEST
     assert row is None
 

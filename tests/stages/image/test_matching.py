@@ -1,4 +1,4 @@
-"""Nominating stored pictures by their features, and what becomes of a candidate."""
+"""Candidate generation from stored features, and verification of candidates."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from pipeline.load.detail import to_grey
 from pipeline.stages.image.codebook import codebook
 from pipeline.stages.image.feature_rows import pictures, read_frame
 from pipeline.stages.image.feature_schema import SCHEMA
-from pipeline.stages.image.matching import Comparison, Stored
+from pipeline.stages.image.matching import Comparison, StoredFeatures
 from pipeline.stages.image.sift import View
-from pipeline.stages.image.vlad import aggregates
+from pipeline.stages.image.vlad import vlad_codebook
 from reference_index.interface import StageEntries, WorkFile
 from training.synthetic import picture
 
@@ -22,7 +22,7 @@ SEEDS = (3, 60, 77, 63, 64)
 
 def table(frames):
     rows = [
-        read_frame(to_grey(np.ascontiguousarray(one)), n, codebook(), aggregates())[1]
+        read_frame(to_grey(np.ascontiguousarray(one)), n, codebook(), vlad_codebook())[1]
         for n, one in enumerate(frames)
     ]
     assert all(row is not None for row in rows)
@@ -42,7 +42,7 @@ def stored(frames):
         WorkFile(f"work-{n}", f"file-{n}", f"{n:064x}", "image", "x", 1) for n in range(4)
     )
     position = np.array([0, 1, 2, 3, 3])
-    return Stored(StageEntries(table(frames).combine_chunks(), position, files), codebook())
+    return StoredFeatures(StageEntries(table(frames).combine_chunks(), position, files), codebook())
 
 
 def compared(frame):
@@ -57,28 +57,28 @@ def edited(frame, view):
 
 @pytest.mark.parametrize("view", list(View))
 @pytest.mark.parametrize("row", range(len(SEEDS)))
-def test_a_copy_is_nominated_first_and_in_its_view(frames, stored, view, row):
-    named = compared(edited(frames[row], view)).nominated(stored, 4)
+def test_a_copy_is_the_first_candidate_and_in_its_view(frames, stored, view, row):
+    named = compared(edited(frames[row], view)).generate_candidates(stored, 4)
     assert named[0] == (row, view)
     assert len(named) <= 4
     assert len(set(named)) == len(named)
 
 
-def test_no_more_are_nominated_than_asked_for(frames, stored):
+def test_at_most_the_limit_of_candidates_is_generated(frames, stored):
     one = compared(frames[0])
     for most in (1, 3, 15, 100):
-        named = one.nominated(stored, most)
+        named = one.generate_candidates(stored, most)
         assert 1 <= len(named) <= most
-        assert named == one.nominated(stored, 100)[: len(named)]
+        assert named == one.generate_candidates(stored, 100)[: len(named)]
 
 
 @pytest.mark.parametrize("view", list(View))
 def test_a_candidate_of_the_search_is_verified_in_its_view(frames, stored, view):
     asset = edited(frames[0], view)
-    [found] = compared(asset).verified(stored, 0, view, looked_for=True)
+    [found] = compared(asset).verified_overlaps(stored, 0, view, features_searched=True)
     assert (found.row, found.frame, found.negative) == (0, 0, view is View.NEGATIVE)
     assert found.inliers > 40
-    assert found.strength > 20
+    assert found.weighted_inliers > 20
     assert found.overlap.agreement > 0.85
     assert found.overlap.contradiction < 0.05
     wanted = np.array([[-1.0, 0, 1], [0, 1, 0], [0, 0, 1]])
@@ -90,7 +90,11 @@ def test_a_candidate_of_the_search_is_verified_in_its_view(frames, stored, view)
 def test_a_candidate_of_another_stage_is_looked_at_in_every_view_if_nothing_searched(
     frames, stored, view
 ):
-    found = list(compared(edited(frames[0], view)).verified(stored, 0, None, looked_for=False))
+    found = list(
+        compared(edited(frames[0], view)).verified_overlaps(
+            stored, 0, None, features_searched=False
+        )
+    )
     best = min(found, key=lambda one: one.rank)
     assert best.inliers > 40
     assert best.negative is (view is View.NEGATIVE)
@@ -100,9 +104,9 @@ def test_a_candidate_of_another_stage_is_compared_as_a_whole_if_features_were_se
     frames, stored
 ):
     blurred = cv2.GaussianBlur(frames[0], (0, 0), 4)
-    found = list(compared(blurred).verified(stored, 0, None, looked_for=True))
+    found = list(compared(blurred).verified_overlaps(stored, 0, None, features_searched=True))
     assert [one.inliers for one in found] == [0]
-    assert found[0].strength == 0.0
+    assert found[0].weighted_inliers == 0.0
     assert found[0].overlap.agreement > 0.6
     np.testing.assert_allclose(found[0].transform, np.eye(3), atol=0.05)
 
@@ -110,19 +114,21 @@ def test_a_candidate_of_another_stage_is_compared_as_a_whole_if_features_were_se
 def test_unrelated_pictures_leave_nothing_that_counts(frames, stored):
     for row in (1, 2, 3):
         for view in (None, *View):
-            for found in compared(frames[0]).verified(stored, row, view, looked_for=False):
-                assert found.strength < 3
+            for found in compared(frames[0]).verified_overlaps(
+                stored, row, view, features_searched=False
+            ):
+                assert found.weighted_inliers < 3
                 assert found.overlap.agreement < 0.5
 
 
 def test_what_features_agree_on_comes_before_what_agrees_as_a_whole(frames, stored):
     one = compared(frames[0])
-    whole = list(one.verified(stored, 0, None, looked_for=True))
-    [inner] = one.verified(stored, 0, View.AS_IT_IS, looked_for=True)
+    whole = list(one.verified_overlaps(stored, 0, None, features_searched=True))
+    [inner] = one.verified_overlaps(stored, 0, View.AS_IT_IS, features_searched=True)
     assert min([*whole, inner], key=lambda found: found.rank) is inner
 
 
-def test_rows_of_the_files_that_were_nominated(stored):
+def test_rows_of_candidate_files(stored):
     assert len(stored) == 5
     assert stored.rows_of({3: ("a",), 0: ("b", "c")}) == {3: ("a",), 4: ("a",), 0: ("b", "c")}
     assert stored.rows_of({}) == {}
@@ -136,4 +142,4 @@ def test_stored_rows_of_another_form_are_refused(stored):
     rows = stored.entries.rows.drop_columns(["reduced"])
     bad = StageEntries(rows, stored.entries.file_of_row, stored.entries.files)
     with pytest.raises(ValueError, match="not of the form"):
-        Stored(bad, codebook())
+        StoredFeatures(bad, codebook())

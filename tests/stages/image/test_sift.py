@@ -31,9 +31,9 @@ def turn_between(one, other):
 def test_a_view_is_what_the_pixels_of_that_view_would_give(view, seed):
     frame = picture(seed, 256)
     assumed, descriptors = features_of(frame)
-    assumed, descriptors = assumed.seen_as(view), descriptors[:, view.order]
+    assumed, descriptors = assumed.in_view(view), descriptors[:, view.order]
     found, there = features_of(SEEN[view](frame))
-    gap = np.hypot(*(assumed.places()[:, None] - found.places()[None]).transpose(2, 0, 1))
+    gap = np.hypot(*(assumed.positions()[:, None] - found.positions()[None]).transpose(2, 0, 1))
     same = (
         (gap < 0.004)
         & (np.abs(np.log(assumed.sizes[:, None] / found.sizes)) < 0.05)
@@ -59,7 +59,7 @@ def test_the_order_of_a_view_is_a_permutation_and_its_own_inverse(view):
 def test_a_view_seen_twice_is_the_picture_again():
     features, _ = features_of(picture(3, 200))
     for view in View:
-        again = features.seen_as(view).seen_as(view)
+        again = features.in_view(view).in_view(view)
         np.testing.assert_allclose(again.points, features.points, atol=1e-6)
         assert turn_between(again.angles, features.angles).max() < 1e-5
         np.testing.assert_array_equal(again.sizes, features.sizes)
@@ -79,9 +79,9 @@ def test_a_blank_picture_has_none(frame):
     features, descriptors = features_of(frame)
     assert len(features) == 0
     assert features.points.shape == (0, 2)
-    assert features.places().shape == (0, 2)
+    assert features.positions().shape == (0, 2)
     assert descriptors.shape == (0, DIMS)
-    assert all(len(features.seen_as(view)) == 0 for view in View)
+    assert all(len(features.in_view(view)) == 0 for view in View)
 
 
 @pytest.mark.parametrize(
@@ -110,14 +110,14 @@ def test_the_same_picture_gives_the_same_bytes_and_the_strongest_first():
     assert first.tobytes() == second.tobytes()
     assert len(one) > 100
     # A picture with half of it flattened keeps its strong features; weak ones follow.
-    np.testing.assert_array_equal(one.points, one.seen_as(View.NEGATIVE).points)
+    np.testing.assert_array_equal(one.points, one.in_view(View.NEGATIVE).points)
 
 
 def test_features_of_a_smaller_copy_lie_at_the_same_shares():
     frame = picture(3, 1000)
     large, _ = features_of(frame)
     small, _ = features_of(frame[::2, ::2])
-    gap = np.hypot(*(large.places()[:, None] - small.places()[None]).transpose(2, 0, 1))
+    gap = np.hypot(*(large.positions()[:, None] - small.positions()[None]).transpose(2, 0, 1))
     assert (gap.min(axis=1) < 0.006).mean() > 0.6
 
 
@@ -138,4 +138,4 @@ def test_the_longer_side_is_one(aspect, wanted):
     assert tuple(extent(aspect)) == wanted
     nothing = np.zeros(1, np.float32)
     whole = Features(np.ones((1, 2), np.float32), nothing, nothing, aspect)
-    assert tuple(whole.places()[0]) == wanted
+    assert tuple(whole.positions()[0]) == wanted

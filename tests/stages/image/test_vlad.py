@@ -9,14 +9,14 @@ import pytest
 
 from pipeline.load.detail import to_grey
 from pipeline.stages.image.sift import View, extract
-from pipeline.stages.image.vlad import CODE_BYTES, FILE, SIZE, aggregates
+from pipeline.stages.image.vlad import CODE_BYTES, FILE, SIZE, vlad_codebook
 from reference_index.brute_force import PQBruteForce
 from training.synthetic import picture
 
 
 @pytest.fixture(scope="module")
 def book():
-    return aggregates()
+    return vlad_codebook()
 
 
 @pytest.fixture(scope="module")
@@ -30,15 +30,15 @@ def seen():
 
 
 def whole(book, descriptors):
-    return book.vectors(descriptors, np.ones((1, len(descriptors)), np.bool_))[0]
+    return book.aggregate(descriptors, np.ones((1, len(descriptors)), np.bool_))[0]
 
 
 def test_what_comes_with_the_package(book):
     assert hashlib.sha256(FILE.read_bytes()).hexdigest() == book.sha256
     assert FILE.stat().st_size < 3_000_000
-    # Axes and turns keep lengths, as far as half precision goes.
+    # Axes and rotations keep lengths, as far as half precision goes.
     assert book.axes.T @ book.axes == pytest.approx(np.eye(64), abs=5e-3)
-    assert book.turns.transpose(0, 2, 1) @ book.turns == pytest.approx(
+    assert book.rotations.transpose(0, 2, 1) @ book.rotations == pytest.approx(
         np.broadcast_to(np.eye(64), (128, 64, 64)), abs=5e-3
     )
 
@@ -51,7 +51,7 @@ def test_it_is_the_sum_of_directions_from_each_centroid(book, seen):
         reduced = (one - book.mean) @ book.axes
         place = int(np.square(book.centroids - reduced).sum(axis=1).argmin())
         rest = reduced - book.centroids[place]
-        sums[place] += rest / np.linalg.norm(rest) @ book.turns[place]
+        sums[place] += rest / np.linalg.norm(rest) @ book.rotations[place]
     roots = np.sign(sums) * np.sqrt(np.abs(sums))
     roots /= np.maximum(np.linalg.norm(roots, axis=1, keepdims=True), 1e-6)
     wanted = roots.ravel() / np.linalg.norm(roots)
@@ -63,13 +63,13 @@ def test_parts_are_those_of_their_descriptors_alone(book, seen):
     _, descriptors = seen
     parts = np.zeros((3, len(descriptors)), np.bool_)
     parts[0, :40], parts[1] = True, True
-    found = book.vectors(descriptors, parts)
+    found = book.aggregate(descriptors, parts)
     assert found.shape == (3, SIZE)
     assert found.dtype == np.float32
     assert np.linalg.norm(found, axis=1) == pytest.approx([1, 1, 0], abs=1e-5)
     assert found[0] @ whole(book, descriptors[:40]) > 0.9999
     assert found[1] @ whole(book, descriptors) > 0.9999
-    assert not book.vectors(descriptors[:0], np.zeros((2, 0), np.bool_)).any()
+    assert not book.aggregate(descriptors[:0], np.zeros((2, 0), np.bool_)).any()
 
 
 def test_views_differ_and_a_view_of_the_view_is_the_picture(book, seen):
@@ -91,9 +91,9 @@ def test_a_code_is_the_nearest_words(book, seen):
     words = np.empty((2, 2 * CODE_BYTES), np.int64)
     words[:, ::2], words[:, 1::2] = codes & 15, codes >> 4
     for part in (0, 1, 700, 2047):
-        off = np.square(book.words[part] - vector.reshape(-1, 4)[part]).sum(axis=1)
+        off = np.square(book.codewords[part] - vector.reshape(-1, 4)[part]).sum(axis=1)
         assert off[words[0, part]] == pytest.approx(off.min(), abs=1e-6)
-    products, _ = PQBruteForce(book.words, codes).nearest(vector[None], 2)
+    products, _ = PQBruteForce(book.codewords, codes).nearest(vector[None], 2)
     decoded = book.decode(codes)[0]
     assert vector @ decoded / np.linalg.norm(decoded) > 0.7
     assert products[0, 0] == pytest.approx(vector @ decoded, abs=1e-4)

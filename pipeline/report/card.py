@@ -8,16 +8,11 @@ from dataclasses import dataclass
 
 from pipeline.core.records import RiskRow
 from pipeline.load.image.images import THUMBNAIL_EDGE
+from pipeline.report.build_row_view import risk_row_view, with_excerpts
 from pipeline.report.content import Content
 from pipeline.report.overlap import STAGE, overlap_of
 from pipeline.report.overlay import jpeg, overlay_of_kept, small_jpeg
-from pipeline.report.row_view import (
-    MatchView,
-    PassageView,
-    RowView,
-    risk_row_view,
-    with_excerpts,
-)
+from pipeline.report.row_view import MatchView, PassageView, RowView
 from pipeline.results.files import RunInfo
 from reference_index.interface import Work
 

@@ -9,72 +9,36 @@ Columns of the stored tables are kept as they are (`row`). All other text is fit
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from math import log
-from typing import Any, Protocol
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
 
-from pipeline.core.records import Band, Measure, Outcome, RiskRow, Value
-from pipeline.core.wording.sentences import sentences
+from pipeline.core.records import Measure, Outcome, Value
 from pipeline.core.wording.terms import (
-    BANDS,
-    OUTCOMES,
-    capitalized,
     count,
-    passage_location,
     percent,
     risk_in_words,
-    risk_number,
     value_in_words,
 )
 from pipeline.core.wording.visible import visible
-from pipeline.report.excerpts import Excerpt, Run, excerpt_pair, stored_runs
+from pipeline.report.excerpts import Excerpt, Run, stored_runs
 from pipeline.report.overlap import (
     MEASURES,
     STAGE,
     Overlap,
     Placement,
     Undrawable,
-    overlap_of,
-    overlap_sentence,
-    placement,
 )
-from pipeline.results.files import RunInfo, StoredRun
-from pipeline.results.lookup import rows_of
-from pipeline.results.table import stored_rows
-from pipeline.risk.fuse import IDENTICAL_FILE, WaterfallStep, explain_contributions
-from pipeline.stages import STAGES, stage_title
+from pipeline.report.waterfall import Waterfall, waterfall
+from pipeline.risk.fuse import IDENTICAL_FILE, WaterfallStep
+from pipeline.stages import STAGES
 from reference_index.interface import Work
-
-MAX_EXCERPTS = 8
-"""Passages of a match that have excerpts, those with most words first."""
 
 _IN_SENTENCE = ("overlap_transform", "overlap_found_by")
 """Measures that no figure shows, because the overlap's sentence puts them in words."""
 
-_STEP_TITLES = {
-    "prior": "Before any evidence",
-    IDENTICAL_FILE: "Identical file",
-    "total": "Together",
-}
-
-_TICKS = (0.5, 0.01, 0.99, 0.1, 0.9)
-"""Risks to mark on the waterfall's axis; of two that are too close, the first is marked."""
-
-_LEAST_TICK_DISTANCE = 17.0
-"""Least distance of two ticks in per cent of the axis: the width of a label on the page."""
-
-_CONTRIBUTION, _OUTCOME, _WORK_FILE = "contribution_", "outcome_", "work_file_"
-
-
-class Texts(Protocol):
-    """The texts of a script and of the works that it was compared with; None if one is not kept."""
-
-    def asset(self) -> str | None:
-        """The script's text."""
-
-    def work(self, work_id: str, work_file: str) -> str | None:
-        """The text of a file of a work."""
+WORK_FILE = "work_file_"
+"""Prefix of the columns that name a stage's file of the work."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,35 +77,6 @@ class OutcomeView:
     def applies(self) -> bool:
         """Whether the stage is one for assets of this kind."""
         return self.outcome != Outcome.NOT_APPLICABLE
-
-
-@dataclass(frozen=True, slots=True)
-class Bar:
-    """One bar of a waterfall; `left` and `width` in per cent of the axis.
-
-    `name` is `prior`, `total` or what the bar's evidence is from; `added` is empty for the first
-    two.
-    """
-
-    name: str
-    title: str
-    added: str
-    after: str
-    left: float
-    width: float
-
-
-@dataclass(frozen=True, slots=True)
-class Waterfall:
-    """What each stage added to a risk, in log-odds.
-
-    Attributes:
-        bars: first the prior, then a bar for each stage, at last their sum.
-        ticks: risks marked on the axis, and where, in per cent of it.
-    """
-
-    bars: tuple[Bar, ...]
-    ticks: tuple[tuple[str, float], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +133,6 @@ class MatchView:
         rank: 1 for the strongest.
         work: the work.
         risk: of the match.
-        risk_words: what it means.
         suppressed: whether people agreed that the match is false.
         identical_file, likeness_only: as in `pipeline.core.records.Match`.
         contributions: what each stage added, in log-odds, by its name.
@@ -215,7 +149,6 @@ class MatchView:
     rank: int
     work: Work
     risk: float
-    risk_words: str
     suppressed: bool
     identical_file: bool
     likeness_only: bool
@@ -227,6 +160,11 @@ class MatchView:
     overlap_sentence: str
     work_files: Mapping[str, str]
     passages: tuple[PassageView, ...]
+
+    @property
+    def risk_words(self) -> str:
+        """What the risk means."""
+        return _risk_words(self.risk, self.contributions)
 
     @property
     def work_file(self) -> str:
@@ -347,220 +285,13 @@ class RowView:
         return tuple(figures[name] for name in names if name in figures)
 
 
-def stored_view(
-    stored: StoredRun,
-    row: Mapping[str, Any],
-    *,
-    matches: Sequence[Mapping[str, Any]] | None = None,
-) -> RowView:
-    """The view of a row of a stored run, without excerpts.
-
-    Args:
-        stored: the run.
-        row: of its risk table.
-        matches: some rows of matches.parquet for the asset; all of them if None.
-    """
-    of_asset = {"asset_path": row["asset_path"]}
-    if matches is None:
-        matches = rows_of(stored.match_rows, **of_asset)
-    return _view(
-        row,
-        matches,
-        rows_of(stored.passage_rows, **of_asset),
-        _prior(stored.run, row["kind"]),
-    )
-
-
-def risk_row_view(row: RiskRow, run: RunInfo, works: Mapping[str, Work]) -> RowView:
-    """The view of a row before it is stored, without excerpts: from what the tables will hold.
-
-    Args:
-        row: the row.
-        run: the run.
-        works: every work of the index, by its id.
-    """
-    view = _view(*stored_rows(row, run, works), run.prior.get(row.asset.kind))
-    return replace(view, reasons=tuple(visible(reason) for reason in row.reasons))
-
-
 def work_file(match: Mapping[str, Any]) -> str | None:
     """Of a row of matches.parquet, the file of the work to show: the one whose overlap was
     verified, or the first.
     """
-    columns = [f"{_WORK_FILE}{STAGE}", *(name for name in match if name.startswith(_WORK_FILE))]
+    columns = [f"{WORK_FILE}{STAGE}", *(name for name in match if name.startswith(WORK_FILE))]
     files = (match.get(name) for name in columns)
     return next((str(file) for file in files if file is not None), None)
-
-
-def with_excerpts(match: MatchView, texts: Texts) -> MatchView:
-    """The match with excerpts of the `MAX_EXCERPTS` passages that have most words."""
-    longest = match.longest_passages[:MAX_EXCERPTS]
-    return replace(
-        match,
-        passages=tuple(
-            _with_excerpts(passage, texts) if passage in longest else passage
-            for passage in match.passages
-        ),
-    )
-
-
-def _with_excerpts(passage: PassageView, texts: Texts) -> PassageView:
-    asset, work = excerpt_pair(
-        texts.asset(),
-        passage.asset_span,
-        texts.work(passage.row["work_id"], passage.row["work_file"]),
-        passage.work_span,
-        passage.agreeing,
-    )
-    return replace(passage, asset=asset, work=work)
-
-
-def waterfall(steps: Sequence[WaterfallStep]) -> Waterfall:
-    """The bars of some steps on an axis of log-odds.
-
-    The first bar and the last start at the axis's left end, the others where the one before ends.
-    The axis goes on by 1 before the smallest log-odds and by 0.5 after the largest; it is at least
-    5.5 long, so that small steps look small.
-    """
-    ends = [step.log_odds for step in steps]
-    low, high = min(ends) - 1.0, max(*ends, min(ends) + 4.0) + 0.5
-
-    def place(log_odds: float) -> float:
-        return round((log_odds - low) * 100.0 / (high - low), 2)
-
-    bars = []
-    before = low
-    for step in steps:
-        is_sum = step.name in ("prior", "total")
-        left, right = sorted((place(low if is_sum else before), place(step.log_odds)))
-        bars.append(
-            Bar(
-                name=step.name,
-                title=_STEP_TITLES.get(step.name) or capitalized(stage_title(step.name)),
-                added="" if is_sum else f"{step.added:+.2f}",
-                after=risk_number(step.risk),
-                left=left,
-                width=round(max(right - left, 0.4), 2),
-            )
-        )
-        before = step.log_odds
-    ticks: dict[float, float] = {}
-    for risk in _TICKS:
-        log_odds = log(risk / (1 - risk))
-        at = place(log_odds)
-        near = any(abs(at - other) < _LEAST_TICK_DISTANCE for other in ticks.values())
-        if low < log_odds < high and not near:
-            ticks[risk] = at
-    return Waterfall(tuple(bars), tuple((f"{risk:g}", at) for risk, at in sorted(ticks.items())))
-
-
-def _view(
-    row: Mapping[str, Any],
-    matches: Sequence[Mapping[str, Any]],
-    passages: Sequence[Mapping[str, Any]],
-    prior: float | None,
-) -> RowView:
-    stages = _stages(row)
-    measures = {m.name: m for stage in STAGES.values() for m in stage.measures}
-    of_work: dict[str, list[Mapping[str, Any]]] = {}
-    for passage in passages:
-        of_work.setdefault(passage["work_id"], []).append(passage)
-    names = (match.get(name) for match in matches for name in ("title", "rightsholder", "rights"))
-    return RowView(
-        row=row,
-        path=visible(row["asset_path"]),
-        band=row["band"],
-        band_title=BANDS[Band(row["band"])] if row["band"] in list(Band) else visible(row["band"]),
-        reasons=tuple(visible(one) for one in sentences(row.get("reasons") or "", names)),
-        prior=prior,
-        outcomes=tuple(_outcome(row, name, measures) for name in stages),
-        matches=tuple(
-            _match(match, of_work.get(match["work_id"], ()), stages, prior, measures)
-            for match in matches
-        ),
-    )
-
-
-def _stages(row: Mapping[str, Any]) -> list[str]:
-    """The stages of the run, which need not be those installed now."""
-    names = [c.removeprefix(_CONTRIBUTION) for c in row if c.startswith(_CONTRIBUTION)]
-    return [name for name in names if f"{_OUTCOME}{name}" in row]
-
-
-def _prior(run: Mapping[str, Any], kind: str) -> float | None:
-    calibration = run.get("calibration")
-    priors = calibration.get("prior") if isinstance(calibration, dict) else None
-    prior = priors.get(kind) if isinstance(priors, dict) else None
-    return float(prior) if isinstance(prior, int | float) else None
-
-
-def _outcome(row: Mapping[str, Any], name: str, measures: Mapping[str, Measure]) -> OutcomeView:
-    outcome = row[f"{_OUTCOME}{name}"]
-    own = [m.name for m in STAGES[name].measures if m.of == "asset"] if name in STAGES else []
-    return OutcomeView(
-        name=name,
-        title=capitalized(visible(stage_title(name))),
-        outcome=outcome,
-        words=OUTCOMES[Outcome(outcome)] if outcome in list(Outcome) else visible(outcome),
-        detail=visible(row.get(f"{_OUTCOME}detail_{name}") or ""),
-        figures=_figures(row, own, measures),
-    )
-
-
-def _figures(
-    row: Mapping[str, Any], names: Iterable[str], measures: Mapping[str, Measure]
-) -> tuple[Figure, ...]:
-    return tuple(
-        Figure(measures.get(name) or Measure(name, "str", "match", "", name), row[name])
-        for name in names
-        if row.get(name) is not None
-    )
-
-
-def _match(
-    row: Mapping[str, Any],
-    passages: Sequence[Mapping[str, Any]],
-    stages: Sequence[str],
-    prior: float | None,
-    measures: Mapping[str, Measure],
-) -> MatchView:
-    contributions = {
-        column.removeprefix(_CONTRIBUTION): value
-        for column, value in row.items()
-        if column.startswith(_CONTRIBUTION) and value is not None
-    }
-    # Columns between the risk and the contributions are the measures, also those of stages that
-    # are not installed now.
-    columns = list(row)
-    first = next(n for n, column in enumerate(columns) if column.startswith(_CONTRIBUTION))
-    overlap = overlap_of(row)
-    return MatchView(
-        row=row,
-        rank=row["rank"],
-        work=Work(
-            visible(row["work_id"]),
-            visible(row["title"]),
-            visible(row["rightsholder"]),
-            visible(row["rights"]),
-        ),
-        risk=row["risk"],
-        risk_words=_risk_words(row["risk"], contributions),
-        suppressed=bool(row.get("suppressed")),  # a run of an earlier release has no such column
-        identical_file=row["identical_file"],
-        likeness_only=row["likeness_only"],
-        contributions=contributions,
-        steps=explain_contributions(prior, contributions) if prior is not None else (),
-        figures=_figures(row, columns[columns.index("risk") + 1 : first], measures),
-        overlap=overlap,
-        placed=placement(overlap.transform) if overlap is not None else None,
-        overlap_sentence=overlap_sentence(overlap) if overlap is not None else "",
-        work_files={
-            name: visible(row[f"{_WORK_FILE}{name}"])
-            for name in stages
-            if row.get(f"{_WORK_FILE}{name}") is not None
-        },
-        passages=tuple(_passage(passage) for passage in passages),
-    )
 
 
 def _risk_words(risk: float | None, contributions: Mapping[str, float]) -> str:
@@ -568,20 +299,4 @@ def _risk_words(risk: float | None, contributions: Mapping[str, float]) -> str:
         risk,
         identical=IDENTICAL_FILE in contributions,
         counted=any(contributions.values()),
-    )
-
-
-def _passage(row: Mapping[str, Any]) -> PassageView:
-    # A run of an earlier release lacks the columns that are read with `get`.
-    return PassageView(
-        row=row,
-        words=row["words"],
-        identity=percent(row["identity"]),
-        longest=row.get("longest") or 0,
-        moved=(row.get("chains") or 1) > 1,
-        work_file=visible(row["work_file"]),
-        asset_span=(row["asset_start"], row["asset_end"]),
-        work_span=(row["work_start"], row["work_end"]),
-        asset_place=passage_location(row.get("asset_page"), row.get("asset_scene")),
-        work_place=passage_location(row.get("work_page"), row.get("work_scene")),
     )

@@ -24,7 +24,7 @@ from pipeline.report.card import card
 from pipeline.report.content import Content, ContentCollector, overlay_frames
 from pipeline.report.excerpts import MAX_CHARACTERS, excerpt_pair
 from pipeline.report.page import ReportLimits, report_html, write_report
-from pipeline.report.row_view import waterfall
+from pipeline.report.waterfall import waterfall
 from pipeline.results.files import ResultFiles
 from pipeline.risk.fuse import explain_contributions
 from pipeline.stages import Measure

@@ -11,9 +11,10 @@ from row_samples import PRIOR, RUN, WORKS, flagged_row, some_rows
 
 from pipeline.cli.terminal.explain import print_passage, print_row
 from pipeline.core.records import Band, Kind, Passage
+from pipeline.report.build_row_view import risk_row_view, stored_view
 from pipeline.report.explain import explanation, with_texts
 from pipeline.report.notebook import ShownRow
-from pipeline.report.row_view import risk_row_view, stored_view, work_file
+from pipeline.report.row_view import work_file
 from pipeline.results.files import StoredRun
 from pipeline.results.table import tables
 

@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.core.records import Kind
+from pipeline.report.build_row_view import stored_view
 from pipeline.report.overlap import Placement
-from pipeline.report.row_view import MatchView, PassageView, RowView, stored_view
+from pipeline.report.row_view import MatchView, PassageView, RowView
 from pipeline.report.stored_texts import StoredTexts
 from pipeline.results.files import StoredRun
 from pipeline.review.item.pictures import Pictures, Sides

@@ -99,6 +99,22 @@ def checked_signatures(signatures: NDArray[Any], like: NDArray[Any] | None = Non
     return np.ascontiguousarray(signatures)
 
 
+def checked_codes(codewords: NDArray[np.float32], codes: NDArray[np.uint8]) -> tuple[int, int]:
+    """Number of sub-quantizers and dimension of each, of product-quantized vectors.
+
+    Args:
+        codewords: (sub_quantizers, 16, width).
+        codes: (n, sub_quantizers / 2).
+
+    Raises:
+        ValueError: if the shapes do not fit together.
+    """
+    parts, count, width = codewords.shape
+    if count != 16 or parts % 2 or codes.ndim != 2 or codes.shape[1] != parts // 2:
+        raise ValueError("codewords and codes do not fit together")
+    return parts, width
+
+
 def empty_signatures(signatures: NDArray[Any]) -> NDArray[np.bool_]:
     """Which rows are signatures of the empty set, bool (n,).
 
@@ -200,9 +216,7 @@ class PQBruteForce:
     """
 
     def __init__(self, codewords: NDArray[np.float32], codes: NDArray[np.uint8]) -> None:
-        parts, count, width = codewords.shape
-        if count != 16 or parts % 2 or codes.ndim != 2 or codes.shape[1] != parts // 2:
-            raise ValueError("codewords and codes do not fit together")
+        parts, width = checked_codes(codewords, codes)
         codeword_of = np.empty((len(codes), parts), np.int64)
         codeword_of[:, ::2], codeword_of[:, 1::2] = codes & 15, codes >> 4
         self._vectors = codewords.astype(np.float64)[np.arange(parts), codeword_of].reshape(

@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from reference_index.brute_force import checked_codes
+
 
 class PQIndex:
     """The entries with the largest inner product with a query.
@@ -32,9 +34,7 @@ class PQIndex:
     def __init__(self, codewords: NDArray[np.float32], codes: NDArray[np.uint8]) -> None:
         import faiss
 
-        parts, count, width = codewords.shape
-        if count != 16 or parts % 2 or codes.ndim != 2 or codes.shape[1] != parts // 2:
-            raise ValueError("codewords and codes do not fit together")
+        parts, width = checked_codes(codewords, codes)
         self._count, self._dim = len(codes), parts * width
         # An attribute, because FAISS holds only a pointer to it.
         self._coarse = faiss.IndexFlatIP(self._dim)

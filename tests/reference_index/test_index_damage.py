@@ -122,9 +122,9 @@ def data_files(path: Path, table: str) -> list[Path]:
 
 @pytest.fixture
 def index(tmp_path):
-    made = make_index(tmp_path / "index")
-    made.add(FIRST)
-    return made
+    index = make_index(tmp_path / "index")
+    index.add(FIRST)
+    return index
 
 
 @pytest.mark.parametrize("table", ["works", "files", *SCHEMAS])
@@ -215,7 +215,7 @@ def test_a_file_that_is_cut_short_is_told_without_the_librarys_own_code(index):
     file.write_bytes(file.read_bytes()[:10])
     with pytest.raises(ReferenceIndexError) as fault:
         ReferenceIndex.open(index.path)
-    said = str(fault.value)
-    assert "files" in said
-    assert ".rs:" not in said
-    assert said.endswith(".")
+    message = str(fault.value)
+    assert "files" in message
+    assert ".rs:" not in message
+    assert message.endswith(".")

@@ -13,12 +13,12 @@ from reference_index.hamming import HammingIndex
 from reference_index.interface import CosineSearch, HammingSearch, Hits
 
 
-def equal(found: Hits, wanted: Hits, tolerance: float = 0.0) -> None:
-    np.testing.assert_array_equal(found.query, wanted.query)
-    np.testing.assert_array_equal(found.entry, wanted.entry)
-    np.testing.assert_allclose(found.score, wanted.score, rtol=0, atol=tolerance)
-    assert [part.dtype for part in found] == [np.int64, np.int64, np.float32]
-    assert [part.dtype for part in wanted] == [np.int64, np.int64, np.float32]
+def equal(hits: Hits, expected: Hits, tolerance: float = 0.0) -> None:
+    np.testing.assert_array_equal(hits.query, expected.query)
+    np.testing.assert_array_equal(hits.entry, expected.entry)
+    np.testing.assert_allclose(hits.score, expected.score, rtol=0, atol=tolerance)
+    assert [part.dtype for part in hits] == [np.int64, np.int64, np.float32]
+    assert [part.dtype for part in expected] == [np.int64, np.int64, np.float32]
 
 
 def bits_of(seed: int, count: int, distinct: int, width: int) -> np.ndarray:
@@ -37,9 +37,9 @@ def bits_of(seed: int, count: int, distinct: int, width: int) -> np.ndarray:
     st.integers(1, 6),
     st.integers(-1, 300),
 )
-def test_hamming_equals_the_oracle(seed, stored, asked, width, distinct, radius):
+def test_hamming_equals_the_oracle(seed, stored, query_count, width, distinct, radius):
     bits = bits_of(seed, stored, distinct, width)
-    queries = bits_of(seed + 1, asked, distinct, width)
+    queries = bits_of(seed + 1, query_count, distinct, width)
     fast: HammingSearch = HammingIndex(bits)
     plain: HammingSearch = HammingBruteForce(bits)
     equal(fast.within(queries, radius), plain.within(queries, radius))
@@ -88,9 +88,9 @@ def vectors_of(seed: int, count: int, distinct: int, dim: int) -> np.ndarray:
     st.integers(1, 60),
     st.integers(0, 70),
 )
-def test_cosine_equals_the_oracle(seed, stored, asked, dim, distinct, k):
+def test_cosine_equals_the_oracle(seed, stored, query_count, dim, distinct, k):
     vectors = vectors_of(seed, stored, distinct, dim)
-    queries = vectors_of(seed if seed % 2 else seed + 1, asked, distinct, dim)
+    queries = vectors_of(seed if seed % 2 else seed + 1, query_count, distinct, dim)
     fast: CosineSearch = CosineIndex(vectors)
     plain: CosineSearch = CosineBruteForce(vectors)
     equal(fast.nearest(queries, k), plain.nearest(queries, k), 1e-5)
@@ -99,20 +99,20 @@ def test_cosine_equals_the_oracle(seed, stored, asked, dim, distinct, k):
 @settings(max_examples=20)
 @given(st.integers(1, 50), st.integers(50, 200))
 def test_cosine_ties_go_to_the_first_entries(k, stored):
-    """More equal entries than are asked for, so that FAISS alone would choose among them."""
+    """More tied entries than requested, among which FAISS would choose arbitrarily."""
     vectors = vectors_of(7, 1, 1, 16).repeat(stored, axis=0)
-    found = CosineIndex(vectors).nearest(vectors[:2], k)
-    assert found.entry.tolist() == [*range(k), *range(k)]
-    equal(found, CosineBruteForce(vectors).nearest(vectors[:2], k), 1e-5)
+    hits = CosineIndex(vectors).nearest(vectors[:2], k)
+    assert hits.entry.tolist() == [*range(k), *range(k)]
+    equal(hits, CosineBruteForce(vectors).nearest(vectors[:2], k), 1e-5)
 
 
 def test_cosine_of_zero_vectors_is_zero_and_in_order():
     zeros = np.zeros((40, 8), np.float32)
     query = vectors_of(3, 1, 1, 8)
-    found = CosineIndex(zeros).nearest(query, 3)
-    assert found.entry.tolist() == [0, 1, 2]
-    assert found.score.tolist() == [0, 0, 0]
-    equal(found, CosineBruteForce(zeros).nearest(query, 3))
+    hits = CosineIndex(zeros).nearest(query, 3)
+    assert hits.entry.tolist() == [0, 1, 2]
+    assert hits.score.tolist() == [0, 0, 0]
+    equal(hits, CosineBruteForce(zeros).nearest(query, 3))
 
 
 @pytest.mark.parametrize("search", [CosineIndex, CosineBruteForce])
@@ -130,5 +130,5 @@ def test_cosine_refuses_other_forms(search):
 
 def test_half_precision_vectors_are_widened():
     vectors = vectors_of(1, 9, 9, 8).astype(np.float16)
-    found = CosineIndex(vectors).nearest(vectors[:1].astype(np.float32), 1)
-    assert found.entry.tolist() == [0]
+    hits = CosineIndex(vectors).nearest(vectors[:1].astype(np.float32), 1)
+    assert hits.entry.tolist() == [0]

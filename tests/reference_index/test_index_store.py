@@ -58,13 +58,13 @@ def test_round_trip(path):
             assert entries is opened.entries(stage)
             for one in SOME:
                 place = opened.files.index(one.file)
-                mine = entries.rows.filter(pa.array(entries.file_of_row == place))
+                stored = entries.rows.filter(pa.array(entries.file_of_row == place))
                 given_rows = one.fingerprints.get(stage)
-                assert mine.to_pylist() == (given_rows.to_pylist() if given_rows else [])
+                assert stored.to_pylist() == (given_rows.to_pylist() if given_rows else [])
             assert np.all(np.diff(entries.file_of_row) >= 0)
         for one in SOME:
-            kept = opened.content(one.file)
-            assert (kept.thumbnail, kept.text) == (one.thumbnail, one.text)
+            content = opened.content(one.file)
+            assert (content.thumbnail, content.text) == (one.thumbnail, one.text)
         assert opened.verify() == []
         assert dict(opened.specs) == {spec.stage: spec for spec in SPECS}
         assert opened.work("a").title == "Title of a"
@@ -96,18 +96,18 @@ def test_added_then_removed_leaves_all_as_before(tmp_path, first, second, query)
     index = make_index(tmp_path / f"{len(list(tmp_path.iterdir()))}")
     index.add([registered(*one) for one in sorted(first)])
 
-    def found():
+    def search():
         bits = index.entries("bits").rows.column("hash").combine_chunks()
         packed = np.frombuffer(b"".join(bits.to_pylist()), np.uint8).reshape(-1, 8)
-        asked = np.random.default_rng(query).integers(0, 256, (3, 8), dtype=np.uint8)
-        return [part.tolist() for part in HammingIndex(packed).within(asked, 30)]
+        queries = np.random.default_rng(query).integers(0, 256, (3, 8), dtype=np.uint8)
+        return [part.tolist() for part in HammingIndex(packed).within(queries, 30)]
 
-    before, hits = contents(index), found()
+    before, hits = contents(index), search()
     index.add([registered(*one) for one in sorted(second)])
     assert index.digest != before["digest"]
     index.remove(sorted({work_id for work_id, _ in second}))
     assert contents(index) == before == contents(ReferenceIndex.open(index.path))
-    assert found() == hits
+    assert search() == hits
     assert index.verify() == []
 
 
@@ -277,8 +277,8 @@ def test_without_kept_content_no_trace_of_it_is_written(path):
     index.add(files)
     index.add([registered("b", 3, text=passage)])
     index.remove(["b"])
-    kept = index.content(files[0].file)
-    assert (kept.text, kept.thumbnail) == (None, None)
+    content = index.content(files[0].file)
+    assert (content.text, content.thumbnail) == (None, None)
     assert index.verify() == []
     everything = [file.read_bytes() for file in path.rglob("*") if file.is_file()]
     assert len(everything) > 10

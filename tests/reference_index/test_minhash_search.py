@@ -31,8 +31,8 @@ def restricted(plain: Hits, stored, queries, bands, rows) -> Hits:
     return Hits(*(part[agree] for part in plain))
 
 
-def same(found: Hits, wanted: Hits) -> None:
-    for one, other in zip(found, wanted, strict=True):
+def same(hits: Hits, expected: Hits) -> None:
+    for one, other in zip(hits, expected, strict=True):
         assert one.dtype == other.dtype
         np.testing.assert_array_equal(one, other)
 
@@ -47,15 +47,15 @@ def same(found: Hits, wanted: Hits) -> None:
     st.sampled_from([np.uint32, np.uint64]),
 )
 def test_equals_the_oracle_among_pairs_that_share_a_band(
-    seed, stored, asked, values, banding, threshold, dtype
+    seed, stored, query_count, values, banding, threshold, dtype
 ):
     bands, rows = banding
     entries = signatures_of(seed, stored, values, dtype)
-    queries = signatures_of(seed + 1, asked, values, dtype)
+    queries = signatures_of(seed + 1, query_count, values, dtype)
     fast: JaccardSearch = MinHashIndex(entries, bands=bands, rows=rows)
     plain: JaccardSearch = JaccardBruteForce(entries)
-    wanted = restricted(plain.above(queries, threshold), entries, queries, bands, rows)
-    same(fast.above(queries, threshold), wanted)
+    expected = restricted(plain.above(queries, threshold), entries, queries, bands, rows)
+    same(fast.above(queries, threshold), expected)
 
 
 @settings(max_examples=20)
@@ -85,11 +85,11 @@ def test_candidates_are_those_of_datasketch(seed, banding):
     for number, sketch in enumerate(sketches):
         lsh.insert(number, sketch)
     signatures = np.stack([sketch.hashvalues for sketch in sketches])
-    found = MinHashIndex(signatures, bands=bands, rows=rows).above(signatures, 0.0)
+    hits = MinHashIndex(signatures, bands=bands, rows=rows).above(signatures, 0.0)
     for number, sketch in enumerate(sketches):
-        mine = found.query == number
-        assert set(found.entry[mine]) == set(lsh.query(sketch))
-        for entry, score in zip(found.entry[mine], found.score[mine], strict=True):
+        of_query = hits.query == number
+        assert set(hits.entry[of_query]) == set(lsh.query(sketch))
+        for entry, score in zip(hits.entry[of_query], hits.score[of_query], strict=True):
             assert score == np.float32(sketch.jaccard(sketches[entry]))
 
 
@@ -122,16 +122,16 @@ def test_two_bands_of_one_hash_are_not_taken_for_equal(monkeypatch):
         MinHashIndex, "_band_hashes", lambda self, rows, band: np.zeros(len(rows), np.uint32)
     )
     entries, queries = signatures_of(1, 30, 3), signatures_of(2, 5, 3)
-    wanted = restricted(JaccardBruteForce(entries).above(queries, 0.0), entries, queries, 6, 2)
-    same(MinHashIndex(entries, bands=6, rows=2).above(queries, 0.0), wanted)
+    expected = restricted(JaccardBruteForce(entries).above(queries, 0.0), entries, queries, 6, 2)
+    same(MinHashIndex(entries, bands=6, rows=2).above(queries, 0.0), expected)
 
 
 def test_a_crowd_of_equal_entries_is_found_whole():
     entries = np.ones((5000, PERMUTATIONS), np.uint32)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(minhash, "_PAIR_BUDGET", 1000)
-        found = MinHashIndex(entries, bands=6, rows=2).above(entries[:2], 1.0)
-    assert found.entry.tolist() == [*range(5000)] * 2
+        hits = MinHashIndex(entries, bands=6, rows=2).above(entries[:2], 1.0)
+    assert hits.entry.tolist() == [*range(5000)] * 2
 
 
 def test_refuses_other_forms():

@@ -10,66 +10,65 @@ few = st.lists(st.integers(0, 6), max_size=60)
 
 
 @given(few, st.integers(1, 12))
-def test_winnowing_keeps_what_the_definition_keeps(values, window):
+def test_winnowing_equals_its_definition(values, window):
     hashes = np.array(values, np.uint64)
     assert winnow(hashes, window).tolist() == winnow_brute_force(hashes, window).tolist()
 
 
 @given(st.lists(st.integers(0, 2**64 - 1), min_size=1, max_size=80), st.integers(1, 9))
-def test_every_window_has_a_kept_gram(values, window):
-    kept = set(winnow(np.array(values, np.uint64), window).tolist())
+def test_every_window_has_a_selected_gram(values, window):
+    selected = set(winnow(np.array(values, np.uint64), window).tolist())
     for start in range(len(values) - window + 1):
-        assert kept & set(range(start, start + window))
+        assert selected & set(range(start, start + window))
 
 
-def plainly(keys, places, asked, most, together):
-    """The definition of `hits`, place by place."""
-    found = {}
-    for key, place in sorted(zip(keys, places, strict=True)):
-        found.setdefault(key, []).append(place)
-    count = [len(found.get(key, ())) for key in asked]
-    kept = set()
-    width = min(together, len(asked))
-    for start in range(len(asked) - width + 1):
-        here = [n for n in range(start, start + width) if count[n]]
-        if here:
-            kept.add(max(here, key=lambda n: (-count[n], n)))
+def hits_brute_force(keys, positions, query, max_postings, window):
+    """The definition of `hits`, key by key."""
+    postings = {}
+    for key, position in sorted(zip(keys, positions, strict=True)):
+        postings.setdefault(key, []).append(position)
+    count = [len(postings.get(key, ())) for key in query]
+    rarest = set()
+    width = min(window, len(query))
+    for start in range(len(query) - width + 1):
+        occurring = [n for n in range(start, start + width) if count[n]]
+        if occurring:
+            rarest.add(max(occurring, key=lambda n: (-count[n], n)))
     return [
-        (n, place)
-        for n, key in enumerate(asked)
-        if count[n] and (count[n] <= most or n in kept)
-        for place in found[key][:most]
+        (n, position)
+        for n, key in enumerate(query)
+        if count[n] and (count[n] <= max_postings or n in rarest)
+        for position in postings[key][:max_postings]
     ]
 
 
 @given(few, st.lists(st.integers(0, 8), max_size=30), st.integers(1, 5), st.integers(1, 6))
-def test_hits_equal_the_plain_search(stored, asked, most, together):
+def test_hits_equal_the_oracle(stored, query, max_postings, window):
     keys = np.array(stored, np.uint32)
-    places = np.random.default_rng(1).permutation(len(stored))
-    postings = Postings.build(keys, places)
-    hits = postings.hits(
-        *postings.ranges(np.array(asked, np.uint32)), max_postings=most, window=together
-    )
-    expected = plainly(stored, places.tolist(), asked, most, together)
+    positions = np.random.default_rng(1).permutation(len(stored))
+    postings = Postings.build(keys, positions)
+    ranges = postings.ranges(np.array(query, np.uint32))
+    hits = postings.hits(*ranges, max_postings=max_postings, window=window)
+    expected = hits_brute_force(stored, positions.tolist(), query, max_postings, window)
     assert list(zip(hits.query.tolist(), hits.position.tolist(), strict=True)) == expected
 
 
-@pytest.mark.parametrize(("count", "found"), [(3, 3), (4, 4), (5, 0)])
-def test_a_frequent_key_at_below_and_above_the_bound(count, found):
+@pytest.mark.parametrize(("count", "hits_of_key"), [(3, 3), (4, 4), (5, 0)])
+def test_a_frequent_key_at_below_and_above_the_bound(count, hits_of_key):
     """With a rarer key in every window, a key beyond the bound is skipped."""
     keys = np.array([7] * count + [9, 9], np.uint32)
     postings = Postings.build(keys, np.arange(len(keys)))
     hits = postings.hits(*postings.ranges(np.array([9, 7, 9], np.uint32)), max_postings=4, window=2)
-    assert (hits.query == 1).sum() == found
+    assert (hits.query == 1).sum() == hits_of_key
 
 
-def test_a_frequent_key_alone_in_its_stretch_is_looked_at_in_part():
+def test_of_a_frequent_key_that_is_the_only_one_in_its_window_some_postings_are_used():
     postings = Postings.build(np.full(50, 3, np.uint32), np.arange(50))
     hits = postings.hits(*postings.ranges(np.array([1, 3, 1], np.uint32)), max_postings=4, window=2)
     assert hits.position.tolist() == [0, 1, 2, 3]
 
 
-def test_an_empty_index_and_an_empty_question():
+def test_an_empty_index_and_an_empty_query():
     none = Postings.build(np.empty(0, np.uint32), np.empty(0, np.int64))
     ranges = none.ranges(np.array([1, 2], np.uint32))
     assert len(none.hits(*ranges, max_postings=3, window=2).query) == 0

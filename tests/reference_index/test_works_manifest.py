@@ -88,12 +88,12 @@ def test_every_bad_row_is_reported_at_once_with_its_line(place):
         + b"\nw7,S\xe9ven,Ann,protected,b.png\n"
         + b"w8,Eight,Ann,protected,b.png\n",
     )
-    found = problems(path)
-    assert [problem.split(":")[0] for problem in found] == [
+    messages = problems(path)
+    assert [problem.split(":")[0] for problem in messages] == [
         f"line {line} of works.csv" for line in (3, 4, 5, 7, 8, 9, 10, 11)
     ]
     for problem, words in zip(
-        found,
+        messages,
         [
             "work_id is missing",
             "title is missing; rights is missing; the file 'missing.png' (relative to works.csv) ",
@@ -109,9 +109,9 @@ def test_every_bad_row_is_reported_at_once_with_its_line(place):
         assert words in problem
     with pytest.raises(ManifestError, match=r"^8 of 10 rows of works\.csv can't be used; nothing"):
         read_manifest(path)
-    kept = read_manifest(path, skip_bad=True)
-    assert [row.work.work_id for row in kept.rows] == ["w1", "w8"]
-    assert list(kept.problems) == found
+    good = read_manifest(path, skip_bad=True)
+    assert [row.work.work_id for row in good.rows] == ["w1", "w8"]
+    assert list(good.problems) == messages
 
 
 def test_every_bad_line_of_jsonl(place):
@@ -127,15 +127,15 @@ def test_every_bad_line_of_jsonl(place):
         b'{"work_id": "\xff", "title": "T", "rightsholder": "R", "rights": "o", "path": "b.png"}',
         b'{"work_id": "\\ud800", "title": "T", "rightsholder": "R", "rights": "o", "path": "b"}',
     ]
-    found = problems(manifest(place, b"\n".join(lines), "works.JSONL"))
-    assert [int(problem.split()[1]) for problem in found] == [2, 3, 4, 5, 6, 7, 8, 9]
+    messages = problems(manifest(place, b"\n".join(lines), "works.JSONL"))
+    assert [int(problem.split()[1]) for problem in messages] == [2, 3, 4, 5, 6, 7, 8, 9]
     for problem, words in zip(
-        found,
+        messages,
         ["JSON", "object", "number", "twice", "nested", "path is missing", "UTF-8", "UTF-8"],
         strict=True,
     ):
         assert words in problem
-    for problem in found:
+    for problem in messages:
         problem.encode()
 
 
@@ -215,9 +215,9 @@ def test_csv_rows_come_back_with_the_line_they_begin_on(rows):
         writer.writerow(row)
         if any(cell.strip() for cell in row):
             wanted.append((line, {"x": row[0], "y": row[1]}))
-    header, found = read_csv(text.getvalue())
+    header, raw_rows = read_csv(text.getvalue())
     assert header == ["x", "y"]
-    assert [(row.line, row.values) for row in found] == wanted
+    assert [(row.line, row.values) for row in raw_rows] == wanted
 
 
 def test_folder_as_works(tmp_path):

@@ -1,4 +1,4 @@
-"""Reasons, kept as one text, taken apart into the sentences that they were."""
+"""Reasons that are stored as one text are split into their sentences."""
 
 from __future__ import annotations
 
@@ -14,14 +14,16 @@ OTHER = "1 other work has evidence as well: “Stop. Here” (W-2)."
 FACTOR = "The embeddings (clearance-mini) have a cosine similarity of 0.65, seldom above 0.14."
 
 
-def test_each_sentence_is_one_and_stops_in_names_end_none():
-    said = (LEAD, FACTOR, SEEN, OTHER)
-    assert sentences(" ".join(said), ("Poems. Vol. 2", "W. H. Auden Inc. Ltd", None, "")) == said
+def test_full_stops_in_names_end_no_sentence():
+    reasons = (LEAD, FACTOR, SEEN, OTHER)
+    assert (
+        sentences(" ".join(reasons), ("Poems. Vol. 2", "W. H. Auden Inc. Ltd", None, "")) == reasons
+    )
 
 
-def test_an_initial_ends_no_sentence_even_of_a_name_that_is_not_known():
-    said = ("Ann B. Clark said on 2026-01-02 that the match is false.", OTHER)
-    assert sentences(" ".join(said)) == said
+def test_an_initial_of_an_unknown_name_ends_no_sentence():
+    reasons = ("Ann B. Clark said on 2026-01-02 that the match is false.", OTHER)
+    assert sentences(" ".join(reasons)) == reasons
 
 
 @given(st.text(), st.lists(st.text()))
@@ -30,7 +32,7 @@ def test_nothing_is_lost(text, names):
 
 
 @pytest.mark.parametrize(
-    ("said", "line"),
+    ("reasons", "line"),
     [
         ((LEAD, SEEN), SEEN),
         ((LEAD,), LEAD.removeprefix("Escalate: e").join(("E", ""))),
@@ -43,5 +45,5 @@ def test_nothing_is_lost(text, names):
         ((), ""),
     ],
 )
-def test_the_queues_line_begins_with_what_no_other_column_says(said, line):
-    assert reasons_in_one_line(" ".join(said), ("W. H. Auden Inc. Ltd",)) == line
+def test_one_line_without_band_and_work(reasons, line):
+    assert reasons_in_one_line(" ".join(reasons), ("W. H. Auden Inc. Ltd",)) == line

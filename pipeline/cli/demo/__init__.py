@@ -1,7 +1,7 @@
-"""The demo: real works registered, a real drop screened, the result held against the truth.
+"""The demo: registers works, screens a drop, and compares the result with the ground truth.
 
-`run_demo` is the whole of it. `material` makes the works and the drop, `edits` the pictures in
-it, and `verdicts` compares what a run said with what the demo knows of its own files.
+`run_demo` runs all of it. `material` writes the works and the drop, `edits` makes its pictures, and
+`verdicts` compares the rows of the run with the truth.
 """
 
 from pipeline.cli.demo.run import run_demo

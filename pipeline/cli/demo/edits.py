@@ -1,4 +1,4 @@
-"""The edits by which the demo makes its drop, each a plain function of a picture.
+"""Edits that make the pictures of the demo's drop, each a function of a picture.
 
 Pictures are RGB `PIL.Image.Image`s; nothing is random.
 """
@@ -11,62 +11,62 @@ from collections.abc import Sequence
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 
-def cropped(image: Image.Image, share: float) -> Image.Image:
-    """The part of the picture that is left when `share` of each side is kept, off centre."""
+def crop(image: Image.Image, share: float) -> Image.Image:
+    """An off-centre part of the picture, with `share` of each side."""
     width, height = round(image.width * share), round(image.height * share)
     left, top = (image.width - width) * 2 // 5, (image.height - height) // 5
     return image.crop((left, top, left + width, top + height))
 
 
-def mirrored(image: Image.Image) -> Image.Image:
-    """Left and right exchanged."""
+def mirror(image: Image.Image) -> Image.Image:
+    """The picture mirrored left to right."""
     return ImageOps.mirror(image)
 
 
-def turned(image: Image.Image) -> Image.Image:
-    """Turned anticlockwise by 90 degrees."""
+def rotate(image: Image.Image) -> Image.Image:
+    """The picture rotated anticlockwise by 90 degrees."""
     return image.transpose(Image.Transpose.ROTATE_90)
 
 
-def scaled(image: Image.Image, share: float) -> Image.Image:
+def scale(image: Image.Image, share: float) -> Image.Image:
     """Both sides multiplied by `share`."""
     size = (round(image.width * share), round(image.height * share))
     return image.resize(size, Image.Resampling.LANCZOS)
 
 
-def recoloured(image: Image.Image) -> Image.Image:
-    """Every colour moved a third of the way round the colour circle, and brightened a little."""
+def recolour(image: Image.Image) -> Image.Image:
+    """Hues shifted by a third of the colour circle, and brightened a little."""
     red, green, blue = image.split()
     moved = Image.merge("RGB", (blue, red, green))
     return moved.point([min(255, round(255 * (level / 255) ** 0.85)) for level in range(256)] * 3)
 
 
-def with_banner(image: Image.Image, text: str) -> Image.Image:
+def add_banner(image: Image.Image, text: str) -> Image.Image:
     """A solid banner over the lowest fifth, with `text` on it."""
-    made = image.copy()
-    draw = ImageDraw.Draw(made)
+    edited = image.copy()
+    draw = ImageDraw.Draw(edited)
     top = round(image.height * 0.8)
     draw.rectangle((0, top, image.width, image.height), fill=(176, 24, 32))
     font = ImageFont.load_default(size=round(image.height * 0.12))
     middle = (image.width / 2, (top + image.height) / 2)
     draw.text(middle, text, font=font, fill=(255, 255, 255), anchor="mm")
-    return made
+    return edited
 
 
 def inset(image: Image.Image, behind: Image.Image, share: float) -> Image.Image:
     """`image` at `share` of the width of `behind`, pasted on it with a white edge."""
-    made = behind.copy()
+    edited = behind.copy()
     width = round(behind.width * share)
     small = image.resize(
         (width, round(image.height * width / image.width)), Image.Resampling.LANCZOS
     )
     framed = ImageOps.expand(small, border=6, fill=(250, 250, 246))
-    made.paste(framed, ((behind.width - framed.width) // 3, (behind.height - framed.height) // 2))
-    return made
+    edited.paste(framed, ((behind.width - framed.width) // 3, (behind.height - framed.height) // 2))
+    return edited
 
 
 def white(size: tuple[int, int]) -> Image.Image:
-    """A picture with nothing in it."""
+    """A blank white picture of (width, height)."""
     return Image.new("RGB", size, (255, 255, 255))
 
 
@@ -94,8 +94,8 @@ def animation(images: Sequence[Image.Image], size: tuple[int, int]) -> bytes:
     return stream.getvalue()
 
 
-def cut_off(content: bytes) -> bytes:
-    """The first half of a file, as a transfer that broke leaves it."""
+def truncate(content: bytes) -> bytes:
+    """The first half of a file, as an interrupted transfer leaves it."""
     return content[: len(content) // 2]
 
 

@@ -1,4 +1,4 @@
-"""The demo's material: a manifest of works, and a drop of which the truth is known.
+"""The demo's material: a manifest of works, and a drop with its ground truth.
 
 The photographs in `photographs/` are those of scikit-image 0.26, byte for byte; nothing is
 downloaded. The screenplays were written for this demo. The same version of Pillow gives the same
@@ -26,7 +26,7 @@ class Photograph:
 
     Attributes:
         file: its name in `photographs/`, as in scikit-image.
-        shows: what is to be seen.
+        shows: its subject.
         credit: photographer and source, as scikit-image's documentation gives them.
         terms: on which it may be used, from the same documentation.
     """
@@ -121,7 +121,7 @@ WORKS = (
 
 
 class Truth(StrEnum):
-    """What is known of a file of the drop, because the demo made it."""
+    """The ground truth of a file of the drop."""
 
     COPY = "copy"
     UNRELATED = "unrelated"
@@ -175,33 +175,33 @@ def _copied_pictures() -> Iterator[Planted]:
         "portrait_cropped.jpg",
         "the portrait, cropped to 70 % of each side",
         "PIC-001",
-        lambda: edits.jpeg(edits.cropped(photograph("astronaut"), 0.7), 90),
+        lambda: edits.jpeg(edits.crop(photograph("astronaut"), 0.7), 90),
     )
     yield copy(
         "portrait_combined.jpg",
         "the portrait cropped, mirrored, recoloured and compressed",
         "PIC-001",
         lambda: edits.jpeg(
-            edits.recoloured(edits.mirrored(edits.cropped(photograph("astronaut"), 0.8))), 60
+            edits.recolour(edits.mirror(edits.crop(photograph("astronaut"), 0.8))), 60
         ),
     )
     yield copy(
         "cat_mirrored.png",
         "the cat, mirrored",
         "PIC-002",
-        lambda: edits.png(edits.mirrored(photograph("chelsea"))),
+        lambda: edits.png(edits.mirror(photograph("chelsea"))),
     )
     yield copy(
         "cat_rotated.jpg",
         "the cat, turned by 90 degrees",
         "PIC-002",
-        lambda: edits.jpeg(edits.turned(photograph("chelsea")), 90),
+        lambda: edits.jpeg(edits.rotate(photograph("chelsea")), 90),
     )
     yield copy(
         "coffee_banner.jpg",
         "the coffee cup under a banner with text",
         "PIC-003",
-        lambda: edits.jpeg(edits.with_banner(photograph("coffee"), "OPENING SOON"), 85),
+        lambda: edits.jpeg(edits.add_banner(photograph("coffee"), "OPENING SOON"), 85),
     )
     yield copy(
         "wall_with_poster.png",
@@ -213,13 +213,13 @@ def _copied_pictures() -> Iterator[Planted]:
         "launch_recoloured.jpg",
         "the launch in other colours",
         "PIC-004",
-        lambda: edits.jpeg(edits.recoloured(photograph("rocket")), 85),
+        lambda: edits.jpeg(edits.recolour(photograph("rocket")), 85),
     )
     yield copy(
         "stars_small.jpg",
         "the deep field at half size, JPEG quality 30",
         "PIC-005",
-        lambda: edits.jpeg(edits.scaled(photograph("hubble_deep_field"), 0.5), 30),
+        lambda: edits.jpeg(edits.scale(photograph("hubble_deep_field"), 0.5), 30),
     )
     yield copy(
         "slides.webp",
@@ -271,7 +271,7 @@ def _unjudgeable() -> Iterator[Planted]:
     yield hard(
         "pictures/transfer_cut_off.jpg",
         "a JPEG of which the second half is missing",
-        lambda: edits.cut_off(edits.jpeg(photograph("retina"), 85)),
+        lambda: edits.truncate(edits.jpeg(photograph("retina"), 85)),
     )
     yield hard("pictures/blank.png", "a white picture", lambda: edits.png(edits.white((640, 360))))
     yield hard(

@@ -1,4 +1,4 @@
-"""What a run said of the demo's drop, held against what the demo knows of it."""
+"""Verdicts on the demo's run: each row of the risk table compared with the ground truth."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ FLAGGED = frozenset({Band.ESCALATE.value, Band.REVIEW.value})
 NOT_JUDGED = frozenset({Band.NOT_SCREENED.value, Band.PARTLY_SCREENED.value})
 
 
-class Said(StrEnum):
-    """How a row stands to the truth; the value is the word that the demo prints."""
+class VerdictKind(StrEnum):
+    """How a row compares with the truth; the value is the word that the demo prints."""
 
     FOUND = "found"
     FAINT = "faint"
@@ -29,13 +29,13 @@ class Said(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """One file of the drop: the truth, the row's words, and how they agree."""
+    """One file of the drop: the truth, the row's values, and how they compare."""
 
     planted: Planted
     band: str
     risk: float | None
     work_id: str | None
-    said: Said
+    kind: VerdictKind
 
     def to_json(self) -> dict[str, Any]:
         """The verdict as plain JSON values."""
@@ -47,25 +47,25 @@ class Verdict:
             "band": self.band,
             "risk": self.risk,
             "work_id": self.work_id,
-            "verdict": self.said.value,
+            "verdict": self.kind.value,
         }
 
 
-def judge(planted: Planted, band: str, work_id: str | None) -> Said:
-    """How one row agrees with the truth about its file."""
+def judge(planted: Planted, band: str, work_id: str | None) -> VerdictKind:
+    """How one row compares with the truth about its file."""
     if planted.truth is Truth.UNJUDGEABLE:
-        return Said.NOT_JUDGED if band in NOT_JUDGED else Said.MISJUDGED
+        return VerdictKind.NOT_JUDGED if band in NOT_JUDGED else VerdictKind.MISJUDGED
     if planted.truth is Truth.UNRELATED:
         if band in FLAGGED:
-            return Said.FALSE_ALARM
+            return VerdictKind.FALSE_ALARM
         if band in NOT_JUDGED:
-            return Said.NOT_JUDGED
-        return Said.FAINT if band == Band.INFO.value else Said.NOTHING
+            return VerdictKind.NOT_JUDGED
+        return VerdictKind.FAINT if band == Band.INFO.value else VerdictKind.NOTHING
     if band in FLAGGED:
-        return Said.FOUND if work_id == planted.work_id else Said.OTHER_WORK
+        return VerdictKind.FOUND if work_id == planted.work_id else VerdictKind.OTHER_WORK
     if band == Band.INFO.value and work_id == planted.work_id:
-        return Said.FAINT
-    return Said.MISSED
+        return VerdictKind.FAINT
+    return VerdictKind.MISSED
 
 
 def verdicts(
@@ -78,50 +78,51 @@ def verdicts(
     """
     if set(rows) != {file.asset_path for file in planted}:
         raise ValueError("the risk table does not hold exactly the files of the drop")
-    found = []
+    result = []
     for file in planted:
         row = rows[file.asset_path]
-        said = judge(file, row["band"], row["work_id"])
-        found.append(Verdict(file, row["band"], row["risk"], row["work_id"], said))
-    return tuple(found)
+        kind = judge(file, row["band"], row["work_id"])
+        result.append(Verdict(file, row["band"], row["risk"], row["work_id"], kind))
+    return tuple(result)
 
 
-def conclusions(found: Sequence[Verdict]) -> list[str]:
-    """Plain sentences: what was found, what was not, what was flagged wrongly, what was left."""
-    copies = [v for v in found if v.planted.truth is Truth.COPY]
-    others = [v for v in found if v.planted.truth is Truth.UNRELATED]
-    hard = [v for v in found if v.planted.truth is Truth.UNJUDGEABLE]
-    hits = [v for v in copies if v.said is Said.FOUND]
+def conclusions(all_verdicts: Sequence[Verdict]) -> list[str]:
+    """Sentences on copies found and missed, false alarms, and files that can't be judged."""
+    copies = [v for v in all_verdicts if v.planted.truth is Truth.COPY]
+    unrelated = [v for v in all_verdicts if v.planted.truth is Truth.UNRELATED]
+    unjudgeable = [v for v in all_verdicts if v.planted.truth is Truth.UNJUDGEABLE]
+    hits = [v for v in copies if v.kind is VerdictKind.FOUND]
     sentences = [f"Found: {len(hits)} of {len(copies)} copies, each with the work it was made of."]
     sentences += [
         f"Not found: {v.planted.asset_path} ({v.planted.what}){_instead(v)}."
         for v in copies
-        if v.said is not Said.FOUND
+        if v.kind is not VerdictKind.FOUND
     ]
-    alarms = [v for v in others if v.said is Said.FALSE_ALARM]
+    alarms = [v for v in unrelated if v.kind is VerdictKind.FALSE_ALARM]
     sentences.append(
-        f"Unrelated files: {len(others)}, of which {len(alarms)} flagged although nothing in them "
-        "was copied."
+        f"Unrelated files: {len(unrelated)}, of which {len(alarms)} flagged although nothing in "
+        "them was copied."
     )
     sentences += [
         f"Flagged wrongly: {v.planted.asset_path} ({v.planted.what}), {v.band} on {v.work_id}."
         for v in alarms
     ]
-    told = [v for v in hard if v.said is Said.NOT_JUDGED]
+    not_judged = [v for v in unjudgeable if v.kind is VerdictKind.NOT_JUDGED]
     sentences.append(
-        f"Files that nobody could judge: {len(hard)}, of which {len(told)} say so in their row."
+        f"Files that can't be judged: {len(unjudgeable)}, of which {len(not_judged)} have a row "
+        "that says so."
     )
     sentences += [
-        f"Judged although it can't be: {v.planted.asset_path} ({v.planted.what}), {v.band}."
-        for v in hard
-        if v.said is Said.MISJUDGED
+        f"Judged although it can't be judged: {v.planted.asset_path} ({v.planted.what}), {v.band}."
+        for v in unjudgeable
+        if v.kind is VerdictKind.MISJUDGED
     ]
     return sentences
 
 
 def _instead(verdict: Verdict) -> str:
-    if verdict.said is Said.FAINT:
-        return ": only a faint likeness was noted, in the band info"
-    if verdict.said is Said.OTHER_WORK:
-        return f": flagged, but {verdict.work_id} was named in place of {verdict.planted.work_id}"
-    return f": its row stands in the band {verdict.band}"
+    if verdict.kind is VerdictKind.FAINT:
+        return ": only weak evidence was found, in the band info"
+    if verdict.kind is VerdictKind.OTHER_WORK:
+        return f": flagged, but for {verdict.work_id} instead of {verdict.planted.work_id}"
+    return f": its row is in the band {verdict.band}"

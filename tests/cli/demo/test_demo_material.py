@@ -149,10 +149,10 @@ def test_the_note_has_too_few_words_and_the_cut_jpeg_is_broken(tmp_path: Path) -
 
 def test_edits_do_what_they_are_called() -> None:
     cat = photograph("chelsea")
-    assert edits.mirrored(edits.mirrored(cat)) == cat
-    assert edits.turned(cat).size == (cat.height, cat.width)
-    assert edits.cropped(cat, 0.7).size == (round(cat.width * 0.7), round(cat.height * 0.7))
-    banner = edits.with_banner(cat, "TEXT")
+    assert edits.mirror(edits.mirror(cat)) == cat
+    assert edits.rotate(cat).size == (cat.height, cat.width)
+    assert edits.crop(cat, 0.7).size == (round(cat.width * 0.7), round(cat.height * 0.7))
+    banner = edits.add_banner(cat, "TEXT")
     assert banner.crop((0, 0, cat.width, cat.height // 2)) == cat.crop(
         (0, 0, cat.width, cat.height // 2)
     )
@@ -163,7 +163,7 @@ def test_a_folder_that_the_demo_did_not_make_is_left_alone(tmp_path: Path) -> No
     mine = tmp_path / "works" / "contract.txt"
     mine.parent.mkdir()
     mine.write_text("keep me")
-    with pytest.raises(DropError, match="did not make"):
+    with pytest.raises(DropError, match="did not write"):
         _prepare(tmp_path)
     assert mine.read_text() == "keep me"
 

@@ -1,4 +1,4 @@
-"""`clearance demo`, whole: every file a row, and its words agree with the risk table."""
+"""`clearance demo` from start to end: every file a row, and its verdicts agree with the table."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ def test_the_demo_runs_and_tells_the_truth(tmp_path: Path) -> None:
 
     from pipeline.cli.demo import run_demo
 
-    said = io.StringIO()
-    result = run_demo(tmp_path / "demo", Console(file=said, width=200))
+    output = io.StringIO()
+    result = run_demo(tmp_path / "demo", Console(file=output, width=200))
     table = pq.read_table(tmp_path / "demo" / "out" / "risk_table.parquet")
     rows = {row["asset_path"]: row for row in table.to_pylist()}
     assert len(rows) == len(result["files"]) == sum(result["counts"].values())
@@ -29,7 +29,7 @@ def test_the_demo_runs_and_tells_the_truth(tmp_path: Path) -> None:
     for file in result["files"]:
         if file["truth"] == "unjudgeable":
             assert file["verdict"] == "not judged", file
-    text = said.getvalue()
+    text = output.getvalue()
     assert f"Found: {result['found']} of {result['copies']} copies" in text
     assert "report.html" in text
     assert Path(result["report"]).is_file()

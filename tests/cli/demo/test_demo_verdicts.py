@@ -1,11 +1,11 @@
-"""The demo's last word must be honest: each way in which a row can be wrong is told as such."""
+"""The demo's conclusions name each way in which a row can be wrong."""
 
 from __future__ import annotations
 
 import pytest
 
 from pipeline.cli.demo.material import Planted, Truth
-from pipeline.cli.demo.verdicts import Said, conclusions, judge, verdicts
+from pipeline.cli.demo.verdicts import VerdictKind, conclusions, judge, verdicts
 
 
 def file(truth: Truth, path: str = "a.png") -> Planted:
@@ -13,28 +13,28 @@ def file(truth: Truth, path: str = "a.png") -> Planted:
 
 
 @pytest.mark.parametrize(
-    ("truth", "band", "work_id", "said"),
+    ("truth", "band", "work_id", "kind"),
     [
-        (Truth.COPY, "escalate", "W1", Said.FOUND),
-        (Truth.COPY, "review", "W1", Said.FOUND),
-        (Truth.COPY, "review", "W2", Said.OTHER_WORK),
-        (Truth.COPY, "info", "W1", Said.FAINT),
-        (Truth.COPY, "info", "W2", Said.MISSED),
-        (Truth.COPY, "no_match", None, Said.MISSED),
-        (Truth.COPY, "not_screened", None, Said.MISSED),
-        (Truth.UNRELATED, "no_match", None, Said.NOTHING),
-        (Truth.UNRELATED, "info", "W1", Said.FAINT),
-        (Truth.UNRELATED, "review", "W1", Said.FALSE_ALARM),
-        (Truth.UNRELATED, "escalate", "W1", Said.FALSE_ALARM),
-        (Truth.UNRELATED, "partly_screened", None, Said.NOT_JUDGED),
-        (Truth.UNJUDGEABLE, "not_screened", None, Said.NOT_JUDGED),
-        (Truth.UNJUDGEABLE, "partly_screened", None, Said.NOT_JUDGED),
-        (Truth.UNJUDGEABLE, "no_match", None, Said.MISJUDGED),
-        (Truth.UNJUDGEABLE, "review", "W1", Said.MISJUDGED),
+        (Truth.COPY, "escalate", "W1", VerdictKind.FOUND),
+        (Truth.COPY, "review", "W1", VerdictKind.FOUND),
+        (Truth.COPY, "review", "W2", VerdictKind.OTHER_WORK),
+        (Truth.COPY, "info", "W1", VerdictKind.FAINT),
+        (Truth.COPY, "info", "W2", VerdictKind.MISSED),
+        (Truth.COPY, "no_match", None, VerdictKind.MISSED),
+        (Truth.COPY, "not_screened", None, VerdictKind.MISSED),
+        (Truth.UNRELATED, "no_match", None, VerdictKind.NOTHING),
+        (Truth.UNRELATED, "info", "W1", VerdictKind.FAINT),
+        (Truth.UNRELATED, "review", "W1", VerdictKind.FALSE_ALARM),
+        (Truth.UNRELATED, "escalate", "W1", VerdictKind.FALSE_ALARM),
+        (Truth.UNRELATED, "partly_screened", None, VerdictKind.NOT_JUDGED),
+        (Truth.UNJUDGEABLE, "not_screened", None, VerdictKind.NOT_JUDGED),
+        (Truth.UNJUDGEABLE, "partly_screened", None, VerdictKind.NOT_JUDGED),
+        (Truth.UNJUDGEABLE, "no_match", None, VerdictKind.MISJUDGED),
+        (Truth.UNJUDGEABLE, "review", "W1", VerdictKind.MISJUDGED),
     ],
 )
-def test_judge(truth: Truth, band: str, work_id: str | None, said: Said) -> None:
-    assert judge(file(truth), band, work_id) is said
+def test_judge(truth: Truth, band: str, work_id: str | None, kind: VerdictKind) -> None:
+    assert judge(file(truth), band, work_id) is kind
 
 
 def row(band: str, work_id: str | None = None, risk: float | None = None) -> dict[str, object]:
@@ -63,11 +63,11 @@ def test_conclusions_name_every_miss_and_false_alarm() -> None:
     sentences = conclusions(verdicts(planted, rows))
     text = "\n".join(sentences)
     assert "Found: 1 of 3 copies" in text
-    assert "Not found: lost.png (a thing): its row stands in the band no_match." in text
-    assert "wrong.png (a thing): flagged, but W2 was named in place of W1." in text
+    assert "Not found: lost.png (a thing): its row is in the band no_match." in text
+    assert "wrong.png (a thing): flagged, but for W2 instead of W1." in text
     assert "Unrelated files: 2, of which 1 flagged" in text
     assert "Flagged wrongly: alarm.png" in text
-    assert "could judge: 2, of which 1 say so" in text
+    assert "can't be judged: 2, of which 1 have a row that says so" in text
     assert "misjudged.png" in text
     assert "quiet.png" not in text
 

@@ -68,13 +68,13 @@ def windows(scripts: Mapping[str, str], works: Mapping[str, str]) -> list[Pair]:
         for start, end, sketch in _windows(text):
             stored[name, start, end] = sketch
             lsh.insert((name, start, end), sketch)
-    found = []
+    pairs = []
     for script, text in scripts.items():
         for start, end, sketch in _windows(text):
             for key in sorted(lsh.query(sketch)):
                 if sketch.jaccard(stored[key]) >= WINDOW_THRESHOLD:
-                    found.append(Pair(script, start, end, *key))
-    return found
+                    pairs.append(Pair(script, start, end, *key))
+    return pairs
 
 
 def merged(pairs: Sequence[Pair]) -> list[Pair]:
@@ -82,14 +82,14 @@ def merged(pairs: Sequence[Pair]) -> list[Pair]:
     by_texts: dict[tuple[str, str], list[Pair]] = {}
     for pair in pairs:
         by_texts.setdefault((pair.script, pair.work), []).append(pair)
-    found = []
+    merged_pairs = []
     for group in by_texts.values():
-        whole: list[Pair] = []
+        disjoint: list[Pair] = []
         for pair in sorted(group, key=lambda one: (one.start, one.work_start)):
             one = pair
             # What the larger one now meets may be several.
-            while near := [other for other in whole if one.overlaps(other)]:
-                whole = [other for other in whole if other not in near]
+            while near := [other for other in disjoint if one.overlaps(other)]:
+                disjoint = [other for other in disjoint if other not in near]
                 several = [one, *near]
                 one = Pair(
                     one.script,
@@ -99,9 +99,9 @@ def merged(pairs: Sequence[Pair]) -> list[Pair]:
                     min(p.work_start for p in several),
                     max(p.work_end for p in several),
                 )
-            whole.append(one)
-        found += whole
-    return found
+            disjoint.append(one)
+        merged_pairs += disjoint
+    return merged_pairs
 
 
 def baselines(scripts: Mapping[str, str], works: Mapping[str, str]) -> dict[str, list[Pair]]:

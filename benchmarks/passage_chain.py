@@ -28,22 +28,22 @@ class Chain:
     """The words of some texts, and which may follow which.
 
     Attributes:
-        words: every different word, with the marks that stand at it.
+        words: every different word, with its punctuation.
     """
 
     def __init__(self, texts: Sequence[str]) -> None:
-        said = [word for text in texts for word in _spoken(text)]
-        if not said:
+        words = [word for text in texts for word in _spoken(text)]
+        if not words:
             raise ValueError("the texts have no words")
         self.words, ids, counts = np.unique(
-            np.array(said, dtype=object).astype(str), return_inverse=True, return_counts=True
+            np.array(words, dtype=object).astype(str), return_inverse=True, return_counts=True
         )
-        self._said: NDArray[np.int64] = ids.astype(np.int64)
+        self._ids: NDArray[np.int64] = ids.astype(np.int64)
         self._rare = counts <= RARE
-        self._after_one = _Places(self._said)
-        pairs = np.roll(self._said, 1) * len(self.words) + self._said
+        self._after_one = _Places(self._ids)
+        pairs = np.roll(self._ids, 1) * len(self.words) + self._ids
         self._after_two = _Places(np.unique(pairs, return_inverse=True)[1].astype(np.int64))
-        rng = np.random.default_rng(len(said))
+        rng = np.random.default_rng(len(words))
         letters = np.array(list("aeiourstlnmdkgbp"))
         self._endings = [
             "".join(rng.choice(letters, int(rng.integers(2, 5)))) for _ in range(ENDINGS)
@@ -52,28 +52,28 @@ class Chain:
     def scripts(self, count: int, words: int, seed: int) -> list[str]:
         """`count` scripts of `words` words each."""
         rng = np.random.default_rng(seed)
-        said, size = self._said, len(self._said)
+        ids, size = self._ids, len(self._ids)
         place = rng.integers(size, size=count)
         drawn = np.empty((words, count), np.int64)
         for step in range(words):
-            drawn[step] = said[place]
-            alike = np.where(
+            drawn[step] = ids[place]
+            equal = np.where(
                 rng.random(count) < TWO_WORDS,
                 self._after_two.another(place, rng),
                 self._after_one.another(place, rng),
             )
-            place = (alike + 1) % size
+            place = (equal + 1) % size
         return [self._written(drawn[:, k], np.random.default_rng([seed, k])) for k in range(count)]
 
     def _written(self, drawn: NDArray[np.int64], rng: np.random.Generator) -> str:
         """Words as speeches of several lines with their cues."""
-        said = self.words[drawn].tolist()
+        words = self.words[drawn].tolist()
         rare = np.flatnonzero(self._rare[drawn])
         # Few endings often and many seldom, as words themselves are.
         endings = (ENDINGS * rng.random(len(rare)) ** 3).astype(np.int64)
         for place, ending in zip(rare.tolist(), endings.tolist(), strict=True):
-            said[place] = said[place].rstrip(_MARKS) + self._endings[ending]
-        lines = [" ".join(said[k : k + LINE_WORDS]) for k in range(0, len(said), LINE_WORDS)]
+            words[place] = words[place].rstrip(_MARKS) + self._endings[ending]
+        lines = [" ".join(words[k : k + LINE_WORDS]) for k in range(0, len(words), LINE_WORDS)]
         cast = rng.permutation(NAMES)[:8].tolist()
         speeches = []
         at = 0
@@ -87,7 +87,7 @@ class Chain:
 
 
 class _Places:
-    """Places by what stands there."""
+    """Positions by the value there."""
 
     def __init__(self, kinds: NDArray[np.int64]) -> None:
         self._kinds = kinds
@@ -96,11 +96,11 @@ class _Places:
         self._first = np.cumsum(self._count) - self._count
 
     def another(self, place: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
-        """For each place, any place at which the same stands."""
+        """For each place, a random place with the same value."""
         kind = self._kinds[place]
         nth = (rng.random(len(place)) * self._count[kind]).astype(np.int64)
-        found: NDArray[np.int64] = self._order[self._first[kind] + nth]
-        return found
+        positions: NDArray[np.int64] = self._order[self._first[kind] + nth]
+        return positions
 
 
 def _spoken(text: str) -> list[str]:

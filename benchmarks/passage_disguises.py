@@ -1,7 +1,7 @@
 """Disguises of the passage benchmark: what is done to a lifted passage so that it is not found.
 
 A `Tracked` text knows, character by character, which planted piece it belongs to and where in the
-work it was taken from, so that truth survives whatever a disguise does. Every disguise takes the
+work it was taken from, so that the truth is kept through every disguise. Every disguise takes the
 tracked passage and a numpy Generator; the same arguments give the same characters. Disguises of the
 layout are in `passage_layout`, of the file's format in `passage_formats`.
 """
@@ -55,7 +55,7 @@ class Tracked:
     Attributes:
         text: the characters.
         origin: for each, its place in the work it was lifted from, `HOST` if it is new.
-        piece: for each, the planted piece that it stands in, `HOST` outside of all.
+        piece: for each, the planted piece that it belongs to, `HOST` outside of all.
     """
 
     text: str
@@ -135,7 +135,7 @@ class Tracked:
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What a disguise may draw on.
+    """Material for disguises.
 
     Attributes:
         cast: names of the work's cast, as its cues have them, and what each is renamed to.
@@ -319,10 +319,10 @@ def reordered(passage: Tracked, rng: np.random.Generator, _around: Surroundings)
             break
     first = passage.piece[0]
     gap = Tracked.host("\n\n")
-    made: list[Tracked] = []
+    joined: list[Tracked] = []
     for place in order:
-        made += [gap, parts[place].as_piece(first + place)]
-    return Tracked.joined(made[1:])
+        joined += [gap, parts[place].as_piece(first + place)]
+    return Tracked.joined(joined[1:])
 
 
 def _parts(passage: Tracked, parted_by: str) -> list[Tracked]:

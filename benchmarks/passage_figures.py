@@ -83,15 +83,15 @@ def fates_of(cases: Sequence[Case], answer: Screened) -> list[Fate]:
         by_script.setdefault(finding.pair.script, []).append(finding)
     fates = []
     for case in cases:
-        mine = by_script.get(case.file, [])
-        meeting = [f for f in mine if any(f.pair.overlaps(pair) for pair in case.pairs)]
-        told = "; ".join(sorted({f.obfuscation for f in meeting if f.obfuscation}))
+        findings = by_script.get(case.file, [])
+        meeting = [f for f in findings if any(f.pair.overlaps(pair) for pair in case.pairs)]
+        obfuscation = "; ".join(sorted({f.obfuscation for f in meeting if f.obfuscation}))
         fates.append(
             Fate(
                 case,
-                *shares_covered(case, (f.pair for f in mine)),
+                *shares_covered(case, (f.pair for f in findings)),
                 tuple(f.pair for f in meeting),
-                told or (answer.obfuscation.get(case.file, "") if meeting else ""),
+                obfuscation or (answer.obfuscation.get(case.file, "") if meeting else ""),
                 answer.bands.get(case.file, ""),
             )
         )
@@ -102,9 +102,9 @@ def _part(
     cases: Sequence[Case], reports: Sequence[Pair], chosen: Callable[[str, int], bool]
 ) -> tuple[list[Case], list[Pair]]:
     """The cases of some scripts, and all that was reported in those scripts."""
-    kept = [case for case in cases if chosen(case.script.way, case.script.length)]
-    files = {case.file for case in kept}
-    return kept, [pair for pair in reports if pair.script in files]
+    part = [case for case in cases if chosen(case.script.way, case.script.length)]
+    files = {case.file for case in part}
+    return part, [pair for pair in reports if pair.script in files]
 
 
 def line_of(cases: Sequence[Case], reports: Sequence[Pair]) -> dict[str, Any]:
@@ -113,12 +113,14 @@ def line_of(cases: Sequence[Case], reports: Sequence[Pair]) -> dict[str, Any]:
     by_script: dict[str, list[Pair]] = {}
     for pair in reports:
         by_script.setdefault(pair.script, []).append(pair)
-    found = sum(shares_covered(case, by_script.get(case.file, ()))[0] >= COVERED for case in cases)
+    passages_found = sum(
+        shares_covered(case, by_script.get(case.file, ()))[0] >= COVERED for case in cases
+    )
     return asdict(score) | {
         "plagdet": score.score,
         "micro_plagdet": score.micro_score,
         "passages": len(cases),
-        "found": found,
+        "found": passages_found,
     }
 
 
@@ -179,19 +181,19 @@ def bands_of(clean: Screened) -> dict[str, int]:
 def bands_by_length(fates: Sequence[Fate]) -> dict[str, dict[str, int]]:
     """Scripts with passages by band, for each length of their passages."""
     scripts = {fate.case.file: (fate.case.script.length, fate.band) for fate in fates}
-    found: dict[str, dict[str, int]] = {}
+    by_length: dict[str, dict[str, int]] = {}
     for length, band in sorted(scripts.values()):
-        counts = found.setdefault(str(length), {})
+        counts = by_length.setdefault(str(length), {})
         counts[band] = counts.get(band, 0) + 1
-    return found
+    return by_length
 
 
 def obfuscation_lines(fates: Sequence[Fate]) -> dict[str, dict[str, int]]:
     """By way: passages, those found, and those whose disguised characters were reported."""
-    told: dict[str, dict[str, int]] = {}
+    by_way: dict[str, dict[str, int]] = {}
     for fate in fates:
-        one = told.setdefault(fate.case.script.way, {"passages": 0, "found": 0, "reported": 0})
+        one = by_way.setdefault(fate.case.script.way, {"passages": 0, "found": 0, "reported": 0})
         one["passages"] += 1
         one["found"] += fate.found
         one["reported"] += bool(fate.obfuscation)
-    return {way: told[way] for way in WAYS if way in told}
+    return {way: by_way[way] for way in WAYS if way in by_way}

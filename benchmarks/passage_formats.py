@@ -31,14 +31,14 @@ _PASSED_OVER = re.compile(r"[\s\u00ad\u2010-\u2015-]")
 
 def paragraphs_of(text: str) -> list[tuple[str, str]]:
     """(element, line) of each line: a cue is `Character`, its lines `Dialogue`, others `Action`."""
-    found = []
+    paragraphs = []
     for block in _BLOCK.finditer(text):
         cue = cue_length(block.group())
         lines = block.group().split("\n")
         for place, line in enumerate(lines):
             element = "Action" if not cue else "Dialogue" if place else "Character"
-            found.append((element, line))
-    return found
+            paragraphs.append((element, line))
+    return paragraphs
 
 
 def as_fountain(script: Tracked) -> Tracked:
@@ -112,14 +112,14 @@ def _wrapped(line: str, width: int) -> list[str]:
 
 
 def _page(rows: Sequence[tuple[int, str]], number: int) -> bytes:
-    said = [b"BT /F1 12 Tf", b"1 0 0 1 500 760 Tm (%d.) Tj" % number]
+    operators = [b"BT /F1 12 Tf", b"1 0 0 1 500 760 Tm (%d.) Tj" % number]
     for place, (indent, line) in enumerate(rows):
         if line:
             coded = line.encode("cp1252")
             for special in (b"\\", b"(", b")"):
                 coded = coded.replace(special, b"\\" + special)
-            said.append(b"1 0 0 1 %d %d Tm (%s) Tj" % (indent, 730 - 12 * place, coded))
-    return b"\n".join([*said, b"ET"])
+            operators.append(b"1 0 0 1 %d %d Tm (%s) Tj" % (indent, 730 - 12 * place, coded))
+    return b"\n".join([*operators, b"ET"])
 
 
 def _pdf(pages: Sequence[bytes]) -> bytes:
@@ -190,14 +190,14 @@ def _printable(script: Tracked) -> Tracked:
 
 
 def _located(script: Tracked, piece: int, decoded: str) -> tuple[int, int]:
-    """Where a piece stands in another setting of the same characters.
+    """Start and end of a piece in another layout of the same characters.
 
-    Hyphens are passed over with the spaces: readers of some formats join what a line's end parted.
+    Hyphens are ignored like spaces: readers of some formats join words hyphenated at a line's end.
     """
     start, end = script.place_of(piece)
     sought = _PASSED_OVER.sub("", script.text[start:end])
-    kept = [place for place, letter in enumerate(decoded) if not _PASSED_OVER.fullmatch(letter)]
-    letters = "".join(decoded[place] for place in kept)
+    places = [place for place, letter in enumerate(decoded) if not _PASSED_OVER.fullmatch(letter)]
+    letters = "".join(decoded[place] for place in places)
     # Where it should be about: furniture that the format adds is short.
     before = len(_PASSED_OVER.sub("", script.text[:start]))
     opening, ending = sought[:ENDS_SOUGHT], sought[-ENDS_SOUGHT:]
@@ -205,11 +205,11 @@ def _located(script: Tracked, piece: int, decoded: str) -> tuple[int, int]:
     last = _nearest(letters, ending, before + len(sought) - len(ending))
     if first is None or last is None or first[0] >= last[1]:
         raise ValueError(f"a passage is not in the text decoded from {script.text[:40]!r}")
-    return kept[first[0]], kept[last[1] - 1] + 1
+    return places[first[0]], places[last[1] - 1] + 1
 
 
 def _nearest(text: str, sought: str, place: int) -> tuple[int, int] | None:
-    """Where `sought` stands nearest to `place`, with or without a page's number in it."""
+    """The occurrence of `sought` nearest to `place`, with or without a page's number in it."""
     pattern = r"(?:\d+\.)?".join(re.escape(letter) for letter in sought)
-    found = [match.span() for match in re.finditer(pattern, text)]
-    return min(found, key=lambda one: abs(one[0] - place), default=None)
+    spans = [match.span() for match in re.finditer(pattern, text)]
+    return min(spans, key=lambda one: abs(one[0] - place), default=None)

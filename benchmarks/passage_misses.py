@@ -76,9 +76,9 @@ def write_false(
     parts = []
     total = 0
     for drop in drops:
-        found = false_reports(cases, [finding.pair for finding in drop.findings])
-        total += len(found)
-        for one in found:
+        false = false_reports(cases, [finding.pair for finding in drop.findings])
+        total += len(false)
+        for one in false:
             parts += [
                 f"## {_where(one)}",
                 "In the script:",
@@ -96,9 +96,9 @@ def _where(pair: Pair) -> str:
 
 
 def _quoted(text: str, start: int, end: int) -> str:
-    """The stretch as a block of code, its middle left out if it is long, and what stands around."""
-    said = text[start:end]
-    if len(said) > EXCERPT:
-        said = f"{said[: EXCERPT // 2]}\n[…]\n{said[-EXCERPT // 2 :]}"
+    """The stretch as a block of code, its middle left out if it is long, and the text around it."""
+    quoted = text[start:end]
+    if len(quoted) > EXCERPT:
+        quoted = f"{quoted[: EXCERPT // 2]}\n[…]\n{quoted[-EXCERPT // 2 :]}"
     before, after = text[max(0, start - AROUND) : start], text[end : end + AROUND]
-    return f"```text\n{before}⟦{said}⟧{after}\n```"
+    return f"```text\n{before}⟦{quoted}⟧{after}\n```"

@@ -1,4 +1,4 @@
-"""Pairs of texts that history made: editions of one play, and plays on one story by other hands."""
+"""Real pairs of texts: editions of one play, and plays on one story by other hands."""
 
 from __future__ import annotations
 
@@ -38,29 +38,29 @@ def pairs_of(file: Path | None, apart: Sequence[Sequence[Path]]) -> list[Natural
 
     Args:
         file: a list of objects with `query`, `reference` (paths from the file's folder) and
-            `label` (`same_work` or `other_work`); those of pictures are passed over.
+            `label` (`same_work` or `other_work`); those of pictures are skipped.
         apart: (query, reference) of each pair of different works.
     """
-    found = []
+    pairs = []
     if file is not None:
         for one in json.loads(file.read_text(encoding="utf-8")):
             if one["label"] not in ("same_work", "other_work"):
                 raise SystemExit(f"{file}: {one['label']!r} is no label of a pair.")
             query, reference = (file.parent / one[side] for side in ("query", "reference"))
             if read_text(reference) is not None:
-                found.append(NaturalPair(query, reference, one["label"]))
-    found += [NaturalPair(query, reference, "other_work") for query, reference in apart]
-    for pair in found:
+                pairs.append(NaturalPair(query, reference, one["label"]))
+    pairs += [NaturalPair(query, reference, "other_work") for query, reference in apart]
+    for pair in pairs:
         for path in (pair.query, pair.reference):
             if not path.is_file():
                 raise SystemExit(f"There is no file {path}, which a natural pair names.")
-    return found
+    return pairs
 
 
 def natural(pairs: Sequence[NaturalPair], out: Path, config: Config) -> list[dict[str, Any]]:
     """The band of every pair, all references in one index, all queries in one drop.
 
-    Each line has the pair's names and label, `band` (of the pair alone), `row_band` (of the
+    Each line has the pair's names and label, `band` (of the pair only), `row_band` (of the
     query's row), `risk`, and the shares of both texts that are in reported passages.
     """
     works = _copied([pair.reference for pair in pairs], out / "works")
@@ -70,7 +70,9 @@ def natural(pairs: Sequence[NaturalPair], out: Path, config: Config) -> list[dic
     lines = []
     for pair in pairs:
         query, work = drop[pair.query], works[pair.reference]
-        mine = [f.pair for f in answer.findings if (f.pair.script, f.pair.work) == (query, work)]
+        reported = [
+            f.pair for f in answer.findings if (f.pair.script, f.pair.work) == (query, work)
+        ]
         risk = answer.risks.get((query, work))
         text = read_text(pair.reference)
         assert text is not None
@@ -82,9 +84,10 @@ def natural(pairs: Sequence[NaturalPair], out: Path, config: Config) -> list[dic
                 "band": ABSENT if risk is None else _band(risk, config),
                 "row_band": answer.bands[query],
                 "risk": risk,
-                "passages": len(mine),
-                "query_share": covered((p.start, p.end) for p in mine) / len(answer.texts[query]),
-                "reference_share": covered((p.work_start, p.work_end) for p in mine)
+                "passages": len(reported),
+                "query_share": covered((p.start, p.end) for p in reported)
+                / len(answer.texts[query]),
+                "reference_share": covered((p.work_start, p.work_end) for p in reported)
                 / len(text.text),
             }
         )

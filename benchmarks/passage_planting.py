@@ -1,7 +1,7 @@
-"""Scripts of the passage benchmark: hosts of strangers' texts with lifted passages in them.
+"""Scripts of the passage benchmark: hosts from distractors, with lifted passages in them.
 
-Each script carries passages of one length under one disguise, so that what is reported in it counts
-for that length and that disguise, the false with the true. No host shares by nature what a passage
+Each script carries passages of one length under one disguise, so that true and false
+reports in it count for that length and that disguise. No host shares by nature what a passage
 could be: a host, or a passage, that holds a run of `NATURAL_RUN` words of a registered work is
 drawn again.
 """
@@ -144,7 +144,7 @@ class Planter:
 
     @cached_property
     def _runs(self) -> Counter[int]:
-        """How often each run of `NATURAL_RUN` words stands in the registered works."""
+        """How often each run of `NATURAL_RUN` words occurs in the registered works."""
         counts: Counter[int] = Counter()
         for work in self.side.works:
             counts.update(run_hashes(work.text, NATURAL_RUN))
@@ -152,7 +152,7 @@ class Planter:
 
     @cached_property
     def _around(self) -> dict[str, Surroundings]:
-        texts = (*self.side.works, *self.side.strangers)
+        texts = (*self.side.works, *self.side.distractors)
         return {
             work.key: surroundings_of(
                 work, texts, np.random.default_rng(drawn(self.seed, "cast", work.key))
@@ -162,29 +162,29 @@ class Planter:
 
     def scripts(self, ways: Sequence[str], lengths: Sequence[int], each: int) -> list[Script]:
         """A script with `each` passages for every way and length that go together."""
-        made = [
+        scripts = [
             self._script(way, length, each)
             for way in ways
             for length in lengths
             if length >= WAYS[way].least
         ]
-        made.sort(key=lambda script: drawn(self.seed, "order", f"{script.way} {script.length}"))
-        return [replace(script, name=f"s{place:04d}") for place, script in enumerate(made)]
+        scripts.sort(key=lambda script: drawn(self.seed, "order", f"{script.way} {script.length}"))
+        return [replace(script, name=f"s{place:04d}") for place, script in enumerate(scripts)]
 
     def clean(self, count: int) -> list[Script]:
-        """Scripts of strangers alone."""
-        made = []
+        """Scripts of distractors only."""
+        scripts = []
         for place in range(count):
             rng = np.random.default_rng(drawn(self.seed, "clean", str(place)))
             host, blocks = self._host(rng)
             text = host.text[blocks[0].start : blocks[-1].end] + "\n"
-            made.append(Script(f"c{place:04d}", "clean", 0, Tracked.host(text), (), host))
-        return made
+            scripts.append(Script(f"c{place:04d}", "clean", 0, Tracked.host(text), (), host))
+        return scripts
 
     def _host(self, rng: np.random.Generator) -> tuple[Text, Sequence[Block]]:
-        """Blocks of a stranger that follow each other, with the words of a host."""
+        """Consecutive blocks of a distractor with the number of words of a host."""
         for _ in range(ATTEMPTS):
-            text = self.side.strangers[int(rng.integers(len(self.side.strangers)))]
+            text = self.side.distractors[int(rng.integers(len(self.side.distractors)))]
             ends = [int(np.searchsorted(text.words[:, 0], block.end)) for block in text.blocks]
             wanted = min(self.host_words, ends[-1])
             fits = sum(end <= ends[-1] - wanted for end in ends)
@@ -197,7 +197,7 @@ class Planter:
                 return text, blocks
             self.refused["hosts"] += 1
         raise SystemExit(
-            "No stretch of the strangers' texts is free of what registered works say; name folders "
+            "Every stretch of the distractors shares text with registered works; name folders "
             "with other texts."
         )
 
@@ -250,7 +250,7 @@ class Planter:
         if len(ends) < count:
             ends = [block.end for block in blocks[:-1]]
         if len(ends) < SPREAD * count:
-            # A poem: few blocks, or one alone.
+            # A poem: few blocks, or only one.
             ends = [
                 block.start + line.start()
                 for block in blocks
@@ -273,20 +273,20 @@ class Planter:
         for attempt in range(ATTEMPTS):
             work = self.side.works[int(rng.integers(len(self.side.works)))]
             block = work.blocks[int(rng.integers(len(work.blocks)))]
-            found = _stretch(work, block, length, rng, within=length <= LINES_AT_MOST)
-            if found is None:
+            span = _stretch(work, block, length, rng, within=length <= LINES_AT_MOST)
+            if span is None:
                 continue
-            text = work.text[found[0] : found[1]]
+            text = work.text[span[0] : span[1]]
             if any(self._runs[run] > 1 for run in run_hashes(text, NATURAL_RUN)):
                 self.refused["passages"] += 1
                 continue
-            spare = work, *found
+            spare = work, *span
             named = any(name in text for name in self._around[work.key].proper)
             if named or not needs_name or attempt > ATTEMPTS // 2:
                 return spare
         if spare is None:
             raise SystemExit(
-                f"The registered works have no passage of {length} words that stands in them once; "
+                f"The registered works have no passage of {length} words that occurs in them once; "
                 "name folders with longer texts, or leave out that length."
             )
         return spare

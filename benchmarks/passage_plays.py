@@ -56,7 +56,7 @@ def _blocks(element: Any) -> Iterator[str]:
 
 
 def _lines(speech: Any) -> Iterator[str]:
-    """A speech's lines; a direction inside it stands in brackets."""
+    """A speech's lines; a direction inside it is in brackets."""
     for child in speech:
         name = _name(child)
         if name == "speaker" or name in _LEFT_OUT:
@@ -86,7 +86,7 @@ def _name(element: Any) -> str:
     return str(element.tag).removeprefix(TEI)
 
 
-def main(given: Sequence[str] | None = None) -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Writes a text for each play."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -94,7 +94,7 @@ def main(given: Sequence[str] | None = None) -> None:
     parser.add_argument("--tei", type=Path, required=True, metavar="DIR")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR")
     parser.add_argument("--count", type=int, default=30, help="plays taken (default 30)")
-    options = parser.parse_args(given)
+    options = parser.parse_args(arguments)
     files = sorted(options.tei.glob("*.xml"))
     options.out.mkdir(parents=True, exist_ok=True)
     for file in files[:: max(1, len(files) // max(1, options.count))][: options.count]:

@@ -136,8 +136,8 @@ def _clean_bands(results: Mapping[str, Any]) -> str:
     bands = dict(results["clean_bands"])
     flagged = bands.pop("flagged")
     total = sum(bands.values())
-    said = ", ".join(f"{count} `{band}`" for band, count in bands.items())
-    return f"Of {total} clean scripts {flagged} are flagged above `info` ({said})."
+    by_band = ", ".join(f"{count} `{band}`" for band, count in bands.items())
+    return f"Of {total} clean scripts {flagged} are flagged above `info` ({by_band})."
 
 
 def natural_in_markdown(lines: Sequence[Mapping[str, Any]]) -> str:
@@ -145,7 +145,7 @@ def natural_in_markdown(lines: Sequence[Mapping[str, Any]]) -> str:
     return "\n\n".join(
         [
             "### Natural pairs",
-            "Band of the pair alone; the shares are of each text's characters.",
+            "Band of the pair only; the shares are of each text's characters.",
             markdown(
                 ["screened", "registered", "same work", "band", "risk", "passages",
                  "share of the screened", "share of the registered"],

@@ -28,7 +28,7 @@ from pipeline.screening.screen import screen
 
 FLAGGED = ("escalate", "review")
 OBFUSCATION = ("obfuscat", "disguise")
-"""A column whose name has one of these in it says that characters were disguised."""
+"""A column whose name has one of these in it reports obfuscated characters."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Case:
         script: in which it was planted.
         file: the script's name in the drop.
         planted: what was lifted.
-        pairs: a stretch of the script beside one of the work for each of its pieces.
+        pairs: a stretch of the script and one of the work for each of its pieces.
     """
 
     script: Script
@@ -55,7 +55,7 @@ class Finding:
     Attributes:
         pair: the two stretches.
         words, identity: as reported.
-        obfuscation: what the row says of disguised characters, "" for nothing.
+        obfuscation: what the row reports of obfuscated characters, "" for nothing.
     """
 
     pair: Pair
@@ -72,7 +72,7 @@ class Screened:
         findings: every reported passage.
         bands: of each file's row.
         risks: of each file and work with evidence.
-        obfuscation: what the file's row, or its match with a work, says of disguised characters.
+        obfuscation: as in `Finding`, of the file's row or its match with a work.
         tells_obfuscation: whether any table has a column for it.
         texts: what Clearance decoded, by file.
     """
@@ -161,7 +161,7 @@ def screened(drop: Path, index: Path, out: Path, config: Config) -> Screened:
             (str(row["asset_path"]), str(row["work_id"])): float(row["risk"])
             for row in run.matches.to_dict("records")
         },
-        obfuscation=_told(run),
+        obfuscation=_obfuscation(run),
         tells_obfuscation=any(
             _columns(frame.columns) for frame in (run.table, run.matches, run.passages)
         ),
@@ -172,7 +172,7 @@ def screened(drop: Path, index: Path, out: Path, config: Config) -> Screened:
 def findings_of(run: StoredRun) -> list[Finding]:
     """The rows of passages.parquet; rows of no characters are left out."""
     columns = _columns(run.passages.columns)
-    found = []
+    findings = []
     for row in run.passages.to_dict("records"):
         pair = Pair(
             str(row["asset_path"]),
@@ -183,34 +183,34 @@ def findings_of(run: StoredRun) -> list[Finding]:
             int(row["work_end"]),
         )
         if pair.start < pair.end and pair.work_start < pair.work_end:
-            told = "; ".join(filter(None, (said(row[column]) for column in columns)))
-            found.append(Finding(pair, int(row["words"]), float(row["identity"]), told))
-    return found
+            obfuscation = "; ".join(filter(None, (cell_text(row[column]) for column in columns)))
+            findings.append(Finding(pair, int(row["words"]), float(row["identity"]), obfuscation))
+    return findings
 
 
 def _columns(names: Iterable[Any]) -> list[str]:
     return [str(name) for name in names if any(part in str(name) for part in OBFUSCATION)]
 
 
-def said(value: Any) -> str:
-    """What a cell says; "" if it is missing, nought or empty."""
+def cell_text(value: Any) -> str:
+    """A cell as text; "" if it is missing, 0 or empty."""
     import pandas as pd
 
     if isinstance(value, np.ndarray | list | tuple):
-        return ", ".join(filter(None, map(said, value)))
+        return ", ".join(filter(None, map(cell_text, value)))
     if isinstance(value, Mapping):
-        parts = {str(name): said(one) for name, one in value.items()}
+        parts = {str(name): cell_text(one) for name, one in value.items()}
         return ", ".join(f"{name}: {one}" for name, one in parts.items() if one)
     if pd.isna(value) or value in ("", 0, "[]", "{}"):
         return ""
     return str(value)
 
 
-def _told(run: StoredRun) -> dict[str, str]:
-    told: dict[str, str] = {}
+def _obfuscation(run: StoredRun) -> dict[str, str]:
+    by_path: dict[str, str] = {}
     for frame in (run.table, run.matches):
         for column in _columns(frame.columns):
             for path, value in zip(frame["asset_path"], frame[column], strict=True):
-                if what := said(value):
-                    told.setdefault(str(path), what)
-    return told
+                if obfuscation := cell_text(value):
+                    by_path.setdefault(str(path), obfuscation)
+    return by_path

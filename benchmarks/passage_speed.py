@@ -113,33 +113,36 @@ def _write_scripts(chain: Chain, folder: Path, seed: int) -> None:
 
 
 def _apart(
-    work: Callable[..., dict[str, Any]], given: tuple[Any, ...], memory: float
+    work: Callable[..., dict[str, Any]], arguments: tuple[Any, ...], memory: float
 ) -> tuple[str, dict[str, Any]]:
-    """What `work` gives in a process of its own; or why it gave nothing."""
+    """The result of `work` in a process of its own, or why it has none."""
     context = get_context("spawn")
-    mine, theirs = context.Pipe(duplex=False)
-    process = context.Process(target=_bounded, args=(theirs, memory, work, given))
+    receiver, sender = context.Pipe(duplex=False)
+    process = context.Process(target=_bounded, args=(sender, memory, work, arguments))
     process.start()
-    theirs.close()
+    sender.close()
     try:
-        answer: tuple[str, dict[str, Any]] = mine.recv()
+        result: tuple[str, dict[str, Any]] = receiver.recv()
     except EOFError:
         process.join()
-        answer = f"more than {memory:g} GiB of memory, or ended ({process.exitcode})", {}
+        result = f"more than {memory:g} GiB of memory, or ended ({process.exitcode})", {}
     process.join()
-    return answer
+    return result
 
 
 def _bounded(
-    answer: Connection, memory: float, work: Callable[..., dict[str, Any]], given: tuple[Any, ...]
+    sender: Connection,
+    memory: float,
+    work: Callable[..., dict[str, Any]],
+    arguments: tuple[Any, ...],
 ) -> None:
     most = int(memory * 2**30)
     # Not the address space: mapped files, which take no memory for themselves, count to that.
     resource.setrlimit(resource.RLIMIT_DATA, (most, most))
     try:
-        answer.send(("", work(*given)))
+        sender.send(("", work(*arguments)))
     except MemoryError:
-        answer.send((f"more than {memory:g} GiB of memory", {}))
+        sender.send((f"more than {memory:g} GiB of memory", {}))
 
 
 def _add(index: Path, works: Path) -> dict[str, Any]:
@@ -162,7 +165,7 @@ def _measured(index_path: Path, folder: Path, rounds: int) -> dict[str, Any]:
         if runner.kind is Kind.SCRIPT and runner.stage is not None
     ]
     prints = [_prints(runner, scripts) for runner in runners]
-    found = sum(
+    matched = sum(
         bool(outcome.evidence)
         for runner, its in zip(runners, prints, strict=True)
         for outcome in _search(runner, its)
@@ -192,7 +195,7 @@ def _measured(index_path: Path, folder: Path, rounds: int) -> dict[str, Any]:
         "lowest": min(ratios),
         "highest": max(ratios),
         "open_seconds": opened,
-        "matched": found,
+        "matched": matched,
         "peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
     }
 

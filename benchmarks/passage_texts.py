@@ -62,7 +62,7 @@ class Text:
     """One text.
 
     Attributes:
-        file: where it lies.
+        file: its path.
         text: its characters as Clearance decodes them.
     """
 
@@ -77,8 +77,8 @@ class Text:
     @cached_property
     def words(self) -> NDArray[np.int64]:
         """int64 (words, 2): start and end of each word."""
-        found = [match.span() for match in _WORD.finditer(self.text)]
-        return np.array(found, np.int64).reshape(-1, 2)
+        spans = [match.span() for match in _WORD.finditer(self.text)]
+        return np.array(spans, np.int64).reshape(-1, 2)
 
     @cached_property
     def blocks(self) -> tuple[Block, ...]:
@@ -90,7 +90,7 @@ class Text:
 
     @cached_property
     def runs(self) -> frozenset[int]:
-        """Hashes of its runs of `RUN_WORDS` words, letters alone and in small letters."""
+        """Hashes of its runs of `RUN_WORDS` words, letters only, in lower case."""
         return frozenset(run_hashes(self.text, RUN_WORDS))
 
 
@@ -158,13 +158,13 @@ def read_text(file: Path) -> Text | None:
 
 def text_files(folders: Iterable[Path]) -> list[Path]:
     """Every file of plain text below `folders`, by its suffix, in order of path."""
-    found: list[Path] = []
+    paths: list[Path] = []
     for folder in folders:
         if not folder.is_dir():
             raise SystemExit(f"There is no folder {folder}; name one that holds texts.")
         files = (file for file in folder.rglob("*") if file.suffix.lower() in SUFFIXES)
-        found += sorted(file for file in files if file.is_file())
-    return found
+        paths += sorted(file for file in files if file.is_file())
+    return paths
 
 
 def pool_of(folders: Iterable[Path]) -> Pool:
@@ -209,7 +209,7 @@ def grouped(texts: Sequence[Text]) -> tuple[tuple[Text, ...], ...]:
 
 
 def drawn(seed: int, purpose: str, key: str) -> int:
-    """A number of 64 bits that depends on these three alone."""
+    """A number of 64 bits that depends only on these three."""
     return int.from_bytes(hashlib.sha256(f"{seed} {purpose} {key}".encode()).digest()[:8], "big")
 
 
@@ -224,15 +224,15 @@ class Side:
 
     Attributes:
         works: to be registered, the longest edition of each.
-        strangers: never registered; hosts and clean scripts are cut from them.
+        distractors: never registered; hosts and clean scripts are cut from them.
     """
 
     works: tuple[Text, ...]
-    strangers: tuple[Text, ...]
+    distractors: tuple[Text, ...]
 
 
 def split_of(key: str, seed: int) -> Split:
-    """The side that a work is on, whatever other works there are."""
+    """The side that a work is on, regardless of other works."""
     return "test" if drawn(seed, "split", key) % 2 else "calibration"
 
 

@@ -131,7 +131,7 @@ def _in_words(
     return (
         f"{pool.read} texts could be used{f' ({left_out} left out)' if left_out else ''}, of "
         f"{len(pool.works)} works. {where}, seed {options.seed}: {len(side.works)} registered "
-        f"({words:,} words), {len(side.strangers)} strangers; {passages} passages of "
+        f"({words:,} words), {len(side.distractors)} distractors; {passages} passages of "
         f"{options.lengths[0]:,} to {options.lengths[-1]:,} words planted in {scripts} scripts of "
         f"about {options.host_words:,} words besides, {options.clean} clean scripts."
         + (f" Drawn again for what registered works share by nature: {again}." if again else "")

@@ -31,7 +31,7 @@ from benchmarks.passage_planting import WAYS, Planted, Planter, Script
 from benchmarks.passage_plays import blocks_of
 from benchmarks.passage_plays import main as write_plays
 from benchmarks.passage_report import speed_in_markdown
-from benchmarks.passage_screening import Case, Finding, Screened, findings_of, said
+from benchmarks.passage_screening import Case, Finding, Screened, cell_text, findings_of
 from benchmarks.passage_speed import write_curve
 from benchmarks.passage_texts import Side, Text, cue_length, pool_of, run_hashes, side_of, split_of
 from benchmarks.passages import main
@@ -58,11 +58,11 @@ def play(seed: int, words: int = WORDS) -> str:
     while count < words:
         lines = []
         for _ in range(rng.randint(1, 7)):
-            said = rng.choices(vocabulary, weights, k=rng.randint(5, 9))
+            line = rng.choices(vocabulary, weights, k=rng.randint(5, 9))
             if rng.random() < 0.3:
-                said[0] = rng.choice(cast)
-            lines.append(" ".join(said).capitalize() + rng.choice(",.;!?"))
-            count += len(said)
+                line[0] = rng.choice(cast)
+            lines.append(" ".join(line).capitalize() + rng.choice(",.;!?"))
+            count += len(line)
         blocks.append("\n".join([rng.choice(cast).upper(), *lines]))
     return "\n\n".join(blocks) + "\n"
 
@@ -121,14 +121,14 @@ def test_a_folder_that_is_not_there_is_refused(tmp_path):
 def test_the_sides_share_no_work_and_a_works_side_does_not_depend_on_others(pool):
     sides = {split: side_of(pool, split, 2, 0.6) for split in ("test", "calibration")}
     keys = {
-        split: {text.key for text in (*one.works, *one.strangers)} for split, one in sides.items()
+        split: {text.key for text in (*one.works, *one.distractors)} for split, one in sides.items()
     }
     assert not keys["test"] & keys["calibration"]
     assert len(keys["test"] | keys["calibration"]) == 14
     for split, side in sides.items():
-        assert not {text.key for text in side.works} & {text.key for text in side.strangers}
-        assert len(side.strangers) >= 2
-        for text in (*side.works, *side.strangers):
+        assert not {text.key for text in side.works} & {text.key for text in side.distractors}
+        assert len(side.distractors) >= 2
+        for text in (*side.works, *side.distractors):
             if text.file.parent.name != "edition":
                 assert split_of(text.key, 2) == split
 
@@ -232,9 +232,9 @@ def test_verbatim_truth_is_the_very_text_on_both_sides(scripts, tmp_path):
             for one in script.planted:
                 (piece,) = one.pieces
                 start, end = places[piece]
-                said = decoded[start:end]
+                planted = decoded[start:end]
                 assert ("\r\n" in decoded) == ("CRLF" in script.way)
-                assert said.replace("\r", "") == one.work.text[one.start : one.end]
+                assert planted.replace("\r", "") == one.work.text[one.start : one.end]
                 assert script.tracked.source_of(piece) == (one.start, one.end)
 
 
@@ -249,12 +249,12 @@ def test_truth_is_found_again_in_other_formats(scripts, tmp_path, suffix):
             (piece,) = one.pieces
             start, end = places[piece]
             lifted = [b.split() for b in _lifted_bodies(one)]
-            said = decoded[start:end].split()
-            assert all(word in said for words in lifted for word in words)
+            decoded_words = decoded[start:end].split()
+            assert all(word in decoded_words for words in lifted for word in words)
             if suffix != ".srt":
-                assert said[0] == one.work.text[one.start : one.end].split()[0]
-            assert said[-1] == lifted[-1][-1]
-            assert len(said) < 3 * script.length + 30
+                assert decoded_words[0] == one.work.text[one.start : one.end].split()[0]
+            assert decoded_words[-1] == lifted[-1][-1]
+            assert len(decoded_words) < 3 * script.length + 30
 
 
 def test_a_passage_is_found_with_the_number_of_a_page_among_its_first_letters(tmp_path):
@@ -267,18 +267,18 @@ def test_a_passage_is_found_with_the_number_of_a_page_among_its_first_letters(tm
         script = Script(f"s{pad}", "as .pdf", 15, padded, (Planted(work, 0, 9, (0,)),), work)
         file, places = write_script(script, tmp_path)
         decoded = load(asset_of(file, file.name), Limits()).text
-        said = decoded[slice(*places[0])].split()
-        assert said[0] == "Am"
-        assert said[-1] == "whole?"
-        if any(word[:-1].isdecimal() for word in said[:4]):
+        decoded_words = decoded[slice(*places[0])].split()
+        assert decoded_words[0] == "Am"
+        assert decoded_words[-1] == "whole?"
+        if any(word[:-1].isdecimal() for word in decoded_words[:4]):
             return
     pytest.fail("no page ended there")
 
 
 def test_subtitles_leave_out_cues_and_keep_lines():
     text = "ANNA\nOne line,\nand two,\nand three.\n\nShe goes.\n"
-    said = as_srt(Tracked.host(text)).text
-    assert said == (
+    subtitles = as_srt(Tracked.host(text)).text
+    assert subtitles == (
         "1\n00:00:03,000 --> 00:00:03,900\nOne line,\nand two,\n\n"
         "2\n00:00:06,000 --> 00:00:06,900\nand three.\n\n"
         "3\n00:00:09,000 --> 00:00:09,900\nShe goes.\n"
@@ -293,19 +293,19 @@ def test_a_seed_draws_the_same_scripts_and_another_others(planter, side, scripts
     assert other[0].tracked != mine[0].tracked
 
 
-def test_hosts_come_from_strangers_and_share_no_long_run_with_works(planter, scripts, side):
-    strangers = {text.key for text in side.strangers}
+def test_hosts_come_from_distractors_and_share_no_long_run_with_works(planter, scripts, side):
+    distractors = {text.key for text in side.distractors}
     runs = {run for work in side.works for run in run_hashes(work.text, 12)}
     for script in (*scripts, *planter.clean(4)):
-        assert script.host.key in strangers
+        assert script.host.key in distractors
     for script in planter.clean(4):
         assert not runs & set(run_hashes(script.tracked.text, 12))
 
 
 def test_a_host_that_says_what_a_work_says_is_drawn_again(side):
-    quoting = Text(side.strangers[0].file, side.works[0].text)
+    quoting = Text(side.distractors[0].file, side.works[0].text)
     planter = Planter(Side(side.works, (quoting,)), 1, host_words=700)
-    with pytest.raises(SystemExit, match="free of what"):
+    with pytest.raises(SystemExit, match="shares text with registered works"):
         planter.clean(1)
     assert planter.refused["hosts"] > 0
 
@@ -419,7 +419,7 @@ def test_fates_and_lines():
     ],
 )
 def test_what_a_cell_says_of_disguised_characters(cell, what):
-    assert said(cell) == what
+    assert cell_text(cell) == what
 
 
 def test_reports_are_read_from_a_run_with_and_without_such_a_column():
@@ -438,9 +438,9 @@ def test_reports_are_read_from_a_run_with_and_without_such_a_column():
 def test_windows_find_what_is_verbatim_and_merge_into_one():
     words = play(1).split()
     script, work = " ".join(words[:400]), " ".join(words[100:800])
-    found = windows({"s": script}, {"w": work})
-    assert len(found) > 4
-    (one,) = merged(found)
+    pairs = windows({"s": script}, {"w": work})
+    assert len(pairs) > 4
+    (one,) = merged(pairs)
     assert one.start < len(" ".join(words[:100]))
     assert one.end == len(script)
     assert merged([]) == []
@@ -456,8 +456,8 @@ def test_a_chain_draws_the_same_scripts_of_a_seed():
     one, two = chain.scripts(2, 500, 5), chain.scripts(2, 500, 5)
     assert one == two
     assert one[0] != one[1]
-    said = Text(None, one[0])  # type: ignore[arg-type]
-    assert sum(len(one[0][b.body : b.end].split()) for b in said.blocks) == 500
+    text = Text(None, one[0])  # type: ignore[arg-type]
+    assert sum(len(one[0][b.body : b.end].split()) for b in text.blocks) == 500
     with pytest.raises(ValueError, match="no words"):
         Chain([""])
 
@@ -469,8 +469,8 @@ def test_natural_pairs_are_read_and_pictures_passed_over(folder, tmp_path):
         {"query": "picture.png", "reference": "picture.png", "label": "same_work"},
     ]
     file.write_text(json.dumps(pairs))
-    found = pairs_of(file, [(folder / "02.txt", folder / "04.txt")])
-    assert [pair.label for pair in found] == ["same_work", "other_work"]
+    natural_pairs = pairs_of(file, [(folder / "02.txt", folder / "04.txt")])
+    assert [pair.label for pair in natural_pairs] == ["same_work", "other_work"]
     with pytest.raises(SystemExit, match="no file"):
         pairs_of(None, [(folder / "02.txt", tmp_path / "none.txt")])
     file.write_text(json.dumps([pairs[0] | {"label": "twin"}]))

@@ -1,13 +1,11 @@
-"""Makes the calibration: labelled pairs, a fit on one half of the works, its reliability on the
-other, and the JSON file that a configuration names.
+"""Makes the calibration that ships: fitted to one half of the works, measured on the other.
 
     python -m benchmarks.calibrate --images NAME=DIR ... --texts NAME=DIR \\
         --out configs/calibration/default.json --seed 1
 
-NAME says in the file what the pictures or texts are (by default, the folder's name). The demo's
-photographs and generated pictures are always used. With `--only script` (or `image`) the
-other kind's model and what the file says of it stay as they are in the file that is there. What is
-made how: docs/risk.md.
+NAME is recorded in the file (by default the folder's name). The demo's photographs and generated
+pictures are always used. With `--only script` (or `image`) the model and data of the other kind are
+taken from the existing file. How the pairs are made: docs/risk.md.
 """
 
 from __future__ import annotations
@@ -29,29 +27,29 @@ from pipeline.risk.calibration import Calibration, KindModel, risk_of
 from pipeline.stages import STAGES, Stage
 
 
-def calibrated(sides: tuple[Side, Side], stages: Sequence[Stage]) -> KindModel:
+def fit_kind(sides: tuple[Side, Side], stages: Sequence[Stage]) -> KindModel:
     """The model for one kind: fitted on the first side, measured on the second.
 
-    The figures are of the evidence that a run with the default settings has.
+    It is measured on the evidence that a run with default settings finds.
     """
     usual = {stage.name: stage.Settings() for stage in stages}
     fitted_on = side_pairs(sides[0], stages, widen_settings(usual))
     return fit_model(fitted_on, side_pairs(sides[1], stages, usual))
 
 
-def made_stages(kind: Kind) -> list[Stage]:
-    """The registered stages of one kind; one whose model can't be had is left out, and said."""
-    made = []
+def create_stages(kind: Kind) -> list[Stage]:
+    """The registered stages of one kind; one whose model is missing is left out with a message."""
+    stages = []
     for name, stage in STAGES.items():
         if stage.kind is kind:
             try:
-                made.append(stage.create(model="clearance-mini"))
+                stages.append(stage.create(model="clearance-mini"))
             except ModelError as error:
                 print(f"left out {name}: {error}")
-    return made
+    return stages
 
 
-def named(argument: str) -> tuple[str, Path]:
+def named_folder(argument: str) -> tuple[str, Path]:
     name, _, folder = argument.rpartition("=")
     path = Path(folder)
     if not path.is_dir():
@@ -72,26 +70,26 @@ def show(kind: Kind, model: KindModel) -> None:
     )
     for row in held.table:
         print(
-            f"  risk {row.low:.1f}-{row.high:.1f}: {row.pairs:5,} pairs, said {row.mean_risk:.3f}, "
-            f"were copies {row.copies:.3f}"
+            f"  risk {row.low:.1f}-{row.high:.1f}: {row.pairs:5,} pairs, "
+            f"mean risk {row.mean_risk:.3f}, share of copies {row.copies:.3f}"
         )
     for term in model.terms:
         curve = "  ".join(f"{k:g}:{v:.2f}" for k, v in zip(term.knots, term.values, strict=True))
         print(f"  {term.measure}: {curve}")
 
 
-def pictures(given: argparse.Namespace) -> tuple[tuple[Side, Side], dict[str, JsonValue]]:
-    """The two sides for pictures, and what the file says of them."""
+def pictures(options: argparse.Namespace) -> tuple[tuple[Side, Side], dict[str, JsonValue]]:
+    """The two sides for pictures, and their description for the file."""
     one, other, real = picture_sides(
-        [PHOTOGRAPHS_FOLDER, *(folder for _, folder in given.images)],
-        given.generated,
-        np.random.default_rng([given.seed, 1]),
+        [PHOTOGRAPHS_FOLDER, *(folder for _, folder in options.images)],
+        options.generated,
+        np.random.default_rng([options.seed, 1]),
     )
     about: dict[str, JsonValue] = {
         "pictures": [
             "the demo's photographs",
-            *(name for name, _ in given.images),
-            f"{given.generated} generated pictures (training.synthetic)",
+            *(name for name, _ in options.images),
+            f"{options.generated} generated pictures (training.synthetic)",
         ],
         "real_picture_groups": real,
     }
@@ -100,39 +98,41 @@ def pictures(given: argparse.Namespace) -> tuple[tuple[Side, Side], dict[str, Js
 
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
-    parser.add_argument("--images", nargs="*", type=named, default=[], metavar="[NAME=]DIR")
-    parser.add_argument("--texts", nargs="+", type=named, required=True, metavar="[NAME=]DIR")
+    parser.add_argument("--images", nargs="*", type=named_folder, default=[], metavar="[NAME=]DIR")
+    parser.add_argument(
+        "--texts", nargs="+", type=named_folder, required=True, metavar="[NAME=]DIR"
+    )
     parser.add_argument("--generated", type=int, default=160, help="generated pictures")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument(
         "--only", choices=["image", "script"], help="fit this kind, keep the other of --out"
     )
-    given = parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
     began = time.monotonic()
 
-    wanted = [Kind.IMAGE, Kind.SCRIPT] if given.only is None else [Kind(given.only)]
+    fit_kinds = [Kind.IMAGE, Kind.SCRIPT] if options.only is None else [Kind(options.only)]
     sides: dict[Kind, tuple[Side, Side]] = {}
-    said: dict[str, JsonValue] = {}
-    if Kind.IMAGE in wanted:
-        sides[Kind.IMAGE], about = pictures(given)
-        said |= about
-    if Kind.SCRIPT in wanted:
+    sources: dict[str, JsonValue] = {}
+    if Kind.IMAGE in fit_kinds:
+        sides[Kind.IMAGE], about = pictures(options)
+        sources |= about
+    if Kind.SCRIPT in fit_kinds:
         *texts, files = text_sides(
-            [folder for _, folder in given.texts], np.random.default_rng([given.seed, 2])
+            [folder for _, folder in options.texts], np.random.default_rng([options.seed, 2])
         )
         sides[Kind.SCRIPT] = (texts[0], texts[1])
-        said |= {"texts": [name for name, _ in given.texts], "text_files": files}
-    stages = {kind: made_stages(kind) for kind in wanted}
-    kinds = {kind: calibrated(sides[kind], stages[kind]) for kind in stages}
+        sources |= {"texts": [name for name, _ in options.texts], "text_files": files}
+    stages = {kind: create_stages(kind) for kind in fit_kinds}
+    kinds = {kind: fit_kind(sides[kind], stages[kind]) for kind in stages}
     weights = {
         stage.name: stage.spec.weights_sha256
-        for made in stages.values()
-        for stage in made
+        for of_kind in stages.values()
+        for stage in of_kind
         if stage.spec.weights_sha256 is not None
     }
-    before = Calibration.load(given.out) if given.only is not None else None
-    shown = dict(kinds)
+    before = Calibration.load(options.out) if options.only is not None else None
+    fitted = dict(kinds)
     data: dict[str, JsonValue] = {} if before is None else dict(before.data)
     works, assets = (dict(data.get(name) or {}) for name in ("works", "assets"))  # type: ignore[call-overload]
     for kind, two in sides.items():
@@ -147,8 +147,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         data={
             **data,
             "made_by": "benchmarks/calibrate.py",
-            "seed": given.seed,
-            **said,
+            "seed": options.seed,
+            **sources,
             "copies": "edited pictures (stacks of 0 to 3 of the edits in "
             "training.synthetic) "
             "and "
@@ -161,11 +161,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
             "assets": assets,
         },
     )
-    given.out.parent.mkdir(parents=True, exist_ok=True)
-    calibration.save(given.out)
-    for kind, model in shown.items():
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    calibration.save(options.out)
+    for kind, model in fitted.items():
         show(kind, model)
-    print(f"\nWrote {given.out} in {time.monotonic() - began:.0f} s.")
+    print(f"\nWrote {options.out} in {time.monotonic() - began:.0f} s.")
 
 
 if __name__ == "__main__":

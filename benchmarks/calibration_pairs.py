@@ -1,7 +1,7 @@
-"""Labelled pairs for the calibration: works, copies of them and strangers, run through the stages.
+"""Labelled pairs for the calibration: works, their copies and distractors, run through the stages.
 
-Everything is split by group: a work, its copies and everything that may be the same work in
-another version lie on one side of the split.
+The split is by group: a work, its copies and everything that may be another version of it are on
+one side.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ PASSAGES_A_WORK = 4
 
 FURNISHED = 240
 FURNITURE = ("watermark", "banner", "frame", "screenshot", "logo", "checker", "letterbox", "frame")
-"""What pictures that are no copies of each other share, in pairs of a work and a stranger."""
+"""What pictures that are no copies of each other share, in pairs of a work and a distractor."""
 
 UNKNOWN_TRUTH = re.compile(r"labelme|splash/")
 """Left out: of unclear licence, and title pictures that are montages of other works there."""
@@ -63,7 +63,7 @@ class Side:
 
     Attributes:
         works: each work's one registered file.
-        assets: what is screened, with the work that it was copied from, None for a stranger.
+        assets: what is screened, with the work that it was copied from, None for a distractor.
     """
 
     works: list[tuple[str, Loaded]] = field(default_factory=list)
@@ -76,11 +76,11 @@ class Side:
 def group_of(path: str) -> tuple[str, str]:
     """(group, version): files of one group are never on both sides; of one version, one work."""
     for pattern, name in SAME_WORK:
-        found = pattern.search(path)
-        if found and name:
+        match = pattern.search(path)
+        if match and name:
             return name, name
-        if found:
-            return next(g for g in found.groups() if g), path
+        if match:
+            return next(g for g in match.groups() if g), path
     stem = Path(path).stem.lower()
     return stem.split("_")[0] or stem, stem
 
@@ -112,7 +112,7 @@ def picture_sides(
 ) -> tuple[Side, Side, int]:
     """The two sides for pictures, and how many groups of real pictures there were.
 
-    Half of the groups on each side are registered; the others are strangers to the index.
+    Half of the groups on each side are registered; the others are distractors to the index.
     """
     groups: dict[str, dict[str, list[Picture]]] = {}
     for folder in folders:
@@ -123,23 +123,23 @@ def picture_sides(
         seed = FIRST_SEED + number
         groups[f"seed {seed}"] = {"": [picture(seed, 384)]}
     sides = (Side(), Side())
-    # Real and generated are dealt out apart, so that each side and role has its half of both.
+    # Real and generated pictures are split separately, so that each side and role has half of both.
     for names in (list(groups)[:real], list(groups)[real:]):
-        for place, index in enumerate(rng.permutation(len(names))):
-            _deal_picture(sides[place % 2], place % 4 < 2, names[index], groups, rng)
-    for place, side in enumerate(sides):
-        _furnish(side, FIRST_SEED + generated + place * FURNISHED, rng)
+        for number, index in enumerate(rng.permutation(len(names))):
+            _assign_picture(sides[number % 2], number % 4 < 2, names[index], groups, rng)
+    for number, side in enumerate(sides):
+        _furnish(side, FIRST_SEED + generated + number * FURNISHED, rng)
     return (*sides, real)
 
 
 def _furnish(side: Side, seed: int, rng: np.random.Generator) -> None:
-    """Adds works, and strangers that share a mark or a frame with one of them and nothing else."""
-    strangers = [
+    """Adds works, and distractors that share only a mark or a frame with one of them."""
+    distractors = [
         one.frames[0] for one, work in side.assets if work is None and isinstance(one, LoadedImage)
     ]
     for number in range(FURNISHED):
         work = picture(seed + number, 384)
-        other = strangers[int(rng.integers(len(strangers)))]
+        other = distractors[int(rng.integers(len(distractors)))]
         height, width = work.shape[:2]
         other = np.asarray(
             cv2.resize(other, (width, height), interpolation=cv2.INTER_AREA), np.uint8
@@ -172,15 +172,15 @@ def _furnished(image: Picture, name: str, rng: np.random.Generator) -> Picture:
     return edited
 
 
-def _deal_picture(
+def _assign_picture(
     side: Side,
     registered: bool,
     name: str,
     groups: Mapping[str, Mapping[str, Sequence[Picture]]],
     rng: np.random.Generator,
 ) -> None:
-    """A group as a work with its copies, or as a stranger and edits of it."""
-    # Of a group with several versions one is taken: whether another is a copy is open to doubt.
+    """A group as a work with its copies, or as a distractor and edits of it."""
+    # Of a group with several versions one is taken: whether another is a copy is unclear.
     first, *variants = next(iter(groups[name].values()))
     work = name if registered else None
     if registered:
@@ -199,7 +199,7 @@ def _loaded(image: Picture) -> LoadedImage:
 # Texts ------------------------------------------------------------------------------------------
 
 POEMS = re.compile(r"sonnet|pilgrim|complaint|phoenix")
-"""The Passionate Pilgrim prints sonnets that stand in the Sonnets too: dealt together."""
+"""The Passionate Pilgrim prints sonnets of the Sonnets: they go to the same side."""
 
 Change = Callable[[list[str], float, Sequence[str], np.random.Generator], list[str]]
 
@@ -207,7 +207,7 @@ Change = Callable[[list[str], float, Sequence[str], np.random.Generator], list[s
 def _swap(
     words: list[str], rate: float, others: Sequence[str], rng: np.random.Generator
 ) -> list[str]:
-    """Words exchanged for words of another text."""
+    """Words replaced by words of another text."""
     return [
         str(others[int(rng.integers(len(others)))]) if rng.random() < rate else w for w in words
     ]
@@ -216,26 +216,26 @@ def _swap(
 def _drop(
     words: list[str], rate: float, _others: Sequence[str], rng: np.random.Generator
 ) -> list[str]:
-    """Words left out."""
+    """Words deleted."""
     return [w for w in words if rng.random() >= rate] or words[:1]
 
 
 def _stuff(
     words: list[str], rate: float, others: Sequence[str], rng: np.random.Generator
 ) -> list[str]:
-    """Words of another text put between."""
-    made: list[str] = []
+    """Words of another text inserted."""
+    result: list[str] = []
     for word in words:
-        made.append(word)
+        result.append(word)
         if rng.random() < rate:
-            made.append(str(others[int(rng.integers(len(others)))]))
-    return made
+            result.append(str(others[int(rng.integers(len(others)))]))
+    return result
 
 
 def _rename(
     words: list[str], _rate: float, others: Sequence[str], rng: np.random.Generator
 ) -> list[str]:
-    """Words in capitals (the speakers) exchanged, each for the same one throughout."""
+    """Words in capitals (the speakers) replaced, each by the same one throughout."""
     names = {w: str(others[int(rng.integers(len(others)))]).upper() for w in words if w.isupper()}
     return [names.get(w, w) for w in words]
 
@@ -248,25 +248,25 @@ LENGTHS = (10, 15, 25, 40, 80, 150, 400)
 def text_sides(folders: Iterable[Path], rng: np.random.Generator) -> tuple[Side, Side, int]:
     """The two sides for scripts, and how many texts there were.
 
-    A text is dealt whole: to one side, and there to the works or to the strangers, for a text
-    quotes itself. Then it is cut into parts of `WORDS_A_WORK` words. The strangers' parts are also
-    what passages are planted into.
+    A whole text goes to one side, and there to the works or to the distractors, because a text
+    quotes itself. Then it is cut into parts of `WORDS_A_WORK` words. Passages are planted into the
+    distractors' parts.
     """
     groups: dict[str, list[Path]] = {}
     for file in (file for folder in folders for file in sorted(folder.glob("*.txt"))):
         group = "poems" if POEMS.search(file.stem) else file.stem
         groups.setdefault(group, []).append(file)
     if not groups:
-        raise SystemExit("The folders of --texts hold no .txt file; name those that do.")
+        raise SystemExit("The folders of --texts have no .txt file; name folders that have.")
     sides = (Side(), Side())
     names = list(groups)
-    for place, index in enumerate(rng.permutation(len(names))):
-        side = sides[place % 2]
+    for number, index in enumerate(rng.permutation(len(names))):
+        side = sides[number % 2]
         for file in groups[names[index]]:
             words = re.findall(r"\S+\s*", file.read_text(encoding="utf-8-sig"))
             for start in range(0, len(words), WORDS_A_WORK):
                 part = _script(words[start : start + WORDS_A_WORK])
-                if place % 4 < 2:
+                if number % 4 < 2:
                     side.works.append((f"{file.stem} {start}", part))
                 else:
                     side.assets.append((part, None))
@@ -307,35 +307,34 @@ def _script(words: Sequence[str]) -> LoadedScript:
 
 
 def entries_of(stage: Stage, works: Sequence[tuple[str, Loaded]]) -> StageEntries:
-    """What an index would hold of `works` for one stage."""
+    """The entries that an index of `works` would have for one stage."""
     ordered = sorted(works, key=lambda work: work[0])
     files = tuple(
-        WorkFile(name, name, f"{place:064x}", stage.kind.value, "PNG", 1)
-        for place, (name, _) in enumerate(ordered)
+        WorkFile(name, name, f"{number:064x}", stage.kind.value, "PNG", 1)
+        for number, (name, _) in enumerate(ordered)
     )
     batches, owners = [], []
-    for place, print_ in enumerate(_fingerprints(stage, [loaded for _, loaded in ordered])):
-        if print_ is not None:
-            batches.append(print_.rows)
-            owners += [place] * print_.rows.num_rows
+    for number, fingerprint in enumerate(_fingerprints(stage, [loaded for _, loaded in ordered])):
+        if fingerprint is not None:
+            batches.append(fingerprint.rows)
+            owners += [number] * fingerprint.rows.num_rows
     table = pa.Table.from_batches(batches, schema=stage.schema)
     return StageEntries(table, np.asarray(owners, np.int64), files)
 
 
 def _fingerprints(stage: Stage, loaded: Sequence[Loaded]) -> list[Fingerprint | None]:
-    found: list[Fingerprint | None] = []
+    fingerprints: list[Fingerprint | None] = []
     for start in range(0, len(loaded), stage.batch_size):
         answers = stage.fingerprint(loaded[start : start + stage.batch_size])
-        found += [a if isinstance(a, Fingerprint) else None for a in answers]
-    return found
+        fingerprints += [a if isinstance(a, Fingerprint) else None for a in answers]
+    return fingerprints
 
 
 def side_pairs(side: Side, stages: Sequence[Stage], settings: Mapping[str, StageSettings]) -> Pairs:
-    """Every pair of an asset and a work on one side, judged as a run judges it.
+    """Every pair of an asset and a work on one side, screened as a run does it.
 
     Raises:
-        RuntimeError: if a stage failed, for pairs without its evidence would be mistaken for pairs
-            that have none.
+        RuntimeError: if a stage failed, because pairs would seem to have no evidence.
     """
     works = {name for name, _ in side.works}
     runners = [
@@ -350,8 +349,8 @@ def side_pairs(side: Side, stages: Sequence[Stage], settings: Mapping[str, Stage
         for stage in stages
     ]
     chunk = [
-        (Asset(Path(), str(place), None, kind_of(loaded), None), loaded)
-        for place, (loaded, _) in enumerate(side.assets)
+        (Asset(Path(), str(number), None, kind_of(loaded), None), loaded)
+        for number, (loaded, _) in enumerate(side.assets)
     ]
     judged = []
     for (_, work), (_, _, outcomes) in zip(side.assets, run_stages(chunk, runners), strict=True):

@@ -141,42 +141,46 @@ def faults_of(out: Path, view: View, known: Mapping[str, bytes]) -> list[str]:
 def left_over(out: Path, view: View) -> list[str]:
     """What lies in a scan directory and should not, after a scan that ended by itself."""
     wanted = {LOCK, STATE, HISTORY, LATEST, HEARTBEAT}
-    found = sorted(file.name for file in out.iterdir() if file.name not in wanted)
+    problems = sorted(file.name for file in out.iterdir() if file.name not in wanted)
     for folder in sorted((out / HISTORY).iterdir()):
         if folder.name not in view.finished:
-            found.append(f"{HISTORY}/{folder.name}")
+            problems.append(f"{HISTORY}/{folder.name}")
             continue
         others = sorted(file.name for file in folder.iterdir() if file.name not in NAMES)
-        found += [f"{HISTORY}/{folder.name}/{name}" for name in others]
+        problems += [f"{HISTORY}/{folder.name}/{name}" for name in others]
     if view.open is not None:
-        found.append(f"the unfinished scan {view.open} in {STATE}")
-    return found
+        problems.append(f"the unfinished scan {view.open} in {STATE}")
+    return problems
 
 
-def differences(ours: Path, theirs: Path, before: tuple[str | None, str | None]) -> list[str]:
-    """What is other in the results of two scans that saw the same, but for what names them.
+def differences(
+    disturbed: Path, undisturbed: Path, before: tuple[str | None, str | None]
+) -> list[str]:
+    """Differences in the results of two scans of the same files, names and times aside.
 
     The tables, columns that name a scan aside, and what changed since the last scan that was
     complete, which `before` names for each of the two.
     """
-    one, other = read_run(ours), read_run(theirs)
-    found = []
+    one, other = read_run(disturbed), read_run(undisturbed)
+    problems = []
     for name in ("risk_rows", "match_rows", "passage_rows"):
-        found += _other(name, getattr(one, name), getattr(other, name), OWN["risk_table"])
-    deltas = [pq.read_table(place / DELTA, use_threads=False) for place in (ours, theirs)]
-    found += _other("delta", *deltas, OWN["delta"])
+        problems += _other(name, getattr(one, name), getattr(other, name), OWN["risk_table"])
+    deltas = [pq.read_table(place / DELTA, use_threads=False) for place in (disturbed, undisturbed)]
+    problems += _other("delta", *deltas, OWN["delta"])
     for delta, earlier in zip(deltas, before, strict=True):
         if set(delta.column("scan_id_before").to_pylist()) - {earlier}:
-            found.append(f"delta: not since {earlier}")
-    summaries = [json.loads((place / DELTA_JSON).read_bytes()) for place in (ours, theirs)]
+            problems.append(f"delta: not since {earlier}")
+    summaries = [
+        json.loads((place / DELTA_JSON).read_bytes()) for place in (disturbed, undisturbed)
+    ]
     for summary, earlier in zip(summaries, before, strict=True):
         if summary["scan_id_before"] != earlier:
-            found.append(f"delta.json: not since {earlier}")
+            problems.append(f"delta.json: not since {earlier}")
         for name in OWN_OF_SUMMARY:
             del summary[name]
     if summaries[0] != summaries[1]:
-        found.append(f"delta.json: {summaries[0]} and {summaries[1]}")
-    return found
+        problems.append(f"delta.json: {summaries[0]} and {summaries[1]}")
+    return problems
 
 
 def _other(name: str, one: pa.Table, other: pa.Table, own: tuple[str, ...]) -> list[str]:
@@ -195,9 +199,9 @@ def _other(name: str, one: pa.Table, other: pa.Table, own: tuple[str, ...]) -> l
     ]
 
 
-def kept_differences(ours: Path, theirs: Path) -> list[str]:
+def kept_differences(disturbed: Path, undisturbed: Path) -> list[str]:
     """What is other in what two scan directories keep of contents, but for which scan saw them."""
-    found = []
+    problems = []
     for table, columns in (
         ("files", "drop_name, path, asset_id, kind, size, fault"),
         ("contents", "content, load_key, facts, kind"),
@@ -205,8 +209,8 @@ def kept_differences(ours: Path, theirs: Path) -> list[str]:
         ("outcomes", "content, search_key, index_version, index_digest, digest"),
     ):
         query = f"select {columns} from {table} order by 1, 2"  # noqa: S608
-        one, other = _query(ours, query), _query(theirs, query)
+        one, other = _query(disturbed, query), _query(undisturbed, query)
         if one != other:
             number = len(set(one) ^ set(other))
-            found.append(f"{STATE}: {number} rows of {table} stand in one of the two only")
-    return found
+            problems.append(f"{STATE}: {number} rows of {table} are in only one of the two")
+    return problems

@@ -146,8 +146,10 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--images", type=Path, nargs="+", required=True, metavar="DIR")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR")
     parser.add_argument("--works", type=int, default=400, help="registered (default 400)")
-    parser.add_argument("--queries", type=int, default=720, help="half of strangers (default 720)")
-    parser.add_argument("--clean", type=int, default=300, help="unedited strangers (default 300)")
+    parser.add_argument(
+        "--queries", type=int, default=720, help="half of distractors (default 720)"
+    )
+    parser.add_argument("--clean", type=int, default=300, help="unedited distractors (default 300)")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--split", choices=("test", "calibration"), default="test")
     parser.add_argument("--config", type=Path, help="of the screening; by default the shipped one")
@@ -159,9 +161,9 @@ def arguments() -> argparse.ArgumentParser:
     return parser
 
 
-def main(given: Sequence[str] | None = None) -> None:
+def main(argv: Sequence[str] | None = None) -> None:
     """Runs the benchmark."""
-    options = arguments().parse_args(given)
+    options = arguments().parse_args(argv)
     config = load_config(options.config)
     out = fresh(options.out)
     told = Told()

@@ -30,14 +30,14 @@ SCRIPTS = 0.1
 def write(material: Material, folder: Path, first: int, count: int) -> list[Path]:
     """Files number `first` and following."""
     folder.mkdir(parents=True, exist_ok=True)
-    made = []
+    files = []
     for number in range(first, first + count):
         script = number % round(1 / SCRIPTS) == 0
         name, data = material.script(number) if script else material.picture(number)
         file = folder / f"{number:06d}-{name}"
         file.write_bytes(data)
-        made.append(file)
-    return made
+        files.append(file)
+    return files
 
 
 def register(index: Path, folder: Path, files: Sequence[Path]) -> None:
@@ -84,7 +84,7 @@ def measure(
         "| --- | --- | --- |",
     ]
 
-    def told(what: str, first: float | None) -> float:
+    def measure(what: str, first: float | None) -> float:
         taken, changes = timed_scan(config)
         listed = ", ".join(f"{n:,} {name}" for name, n in changes.items() if n) or "none"
         share = 1.0 if first is None else taken / first
@@ -92,21 +92,21 @@ def measure(
         print(f"{taken:8.1f} s  {what}", file=sys.stderr, flush=True)
         return taken
 
-    first = told("first", None)
-    told("nothing changed", first)
-    told("nothing changed, again", first)
+    first = measure("first", None)
+    measure("nothing changed", first)
+    measure("nothing changed, again", first)
     for number, file in enumerate(random.Random(seed).sample(files, max(1, assets // 100))):
         other = 2 * 10**5 + number
         script = file.suffix in (".txt", ".fountain")
         _, data = material.script(other) if script else material.picture(other)
         file.write_bytes(data)
-    told("1 % of the files changed", first)
+    measure("1 % of the files changed", first)
     register(index, originals, registered[works:])
-    told("1 % more works", first)
+    measure("1 % more works", first)
     return "\n".join(lines)
 
 
-def main(given: Sequence[str] | None = None) -> None:
+def main(argv: Sequence[str] | None = None) -> None:
     """Prints the table."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -122,7 +122,7 @@ def main(given: Sequence[str] | None = None) -> None:
     parser.add_argument("--assets", type=int, default=2000)
     parser.add_argument("--works", type=int, default=400)
     parser.add_argument("--seed", type=int, default=1)
-    options = parser.parse_args(given)
+    options = parser.parse_args(argv)
     material = Material(options.images, options.texts, options.seed)
     protected = Material(options.work_images or [], [], options.seed + 1)
     with tempfile.TemporaryDirectory(prefix="clearance-costs-") as folder:

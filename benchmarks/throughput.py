@@ -37,17 +37,17 @@ PHOTOS = ("astronaut.png", "chelsea.png", "coffee.png", "rocket.jpg", "hubble_de
 
 def pictures_of(folder: Path | None, limit: int) -> list[LoadedImage]:
     root = folder or PHOTOGRAPHS_FOLDER
-    found = []
+    images = []
     for asset in discover(root):
         if folder is None and asset.file.name not in PHOTOS:
             continue
         loaded = load(asset, Limits())
         if isinstance(loaded, LoadedImage):
-            found.append(LoadedImage(loaded.frames[:1], loaded.format))
-    random.Random(0).shuffle(found)
-    while len(found) < limit:
-        found = found + found
-    return found[:limit]
+            images.append(LoadedImage(loaded.frames[:1], loaded.format))
+    random.Random(0).shuffle(images)
+    while len(images) < limit:
+        images = images + images
+    return images[:limit]
 
 
 def texts_of(folder: Path | None, words: int) -> list[LoadedScript]:
@@ -63,11 +63,11 @@ def texts_of(folder: Path | None, words: int) -> list[LoadedScript]:
     vocabulary = [
         "".join(rng.choices("abcdefghiklmnoprstuwy", k=rng.randint(2, 9))) for _ in range(8000)
     ]
-    made = []
+    scripts = []
     for _ in range(max(1, words // 20_000)):
         text = " ".join(rng.choices(vocabulary, k=20_000))
-        made.append(LoadedScript(text, (Span(0, len(text)),), "txt"))
-    return made
+        scripts.append(LoadedScript(text, (Span(0, len(text)),), "txt"))
+    return scripts
 
 
 def seconds(work: Callable[[], object]) -> float:

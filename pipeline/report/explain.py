@@ -11,7 +11,7 @@ from pipeline.report.build_row_view import stored_view, with_excerpts
 from pipeline.report.excerpts import Excerpt
 from pipeline.report.overlap import Placement, transform_words
 from pipeline.report.row_view import Figure, MatchView, OutcomeView, PassageView, RowView
-from pipeline.report.stored_texts import StoredTexts
+from pipeline.report.stored_content import StoredTexts
 from pipeline.results.files import StoredRun, read_run
 from pipeline.results.lookup import find_row
 from pipeline.stages import stage_title

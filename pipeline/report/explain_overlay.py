@@ -2,32 +2,22 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
-
-from pipeline.core.errors import DropError, RunError, ScreeningError
-from pipeline.core.records import Asset, Fault, Kind
+from pipeline.core.errors import DropError, RunError
 from pipeline.core.wording.visible import visible
 from pipeline.drops.places import Place, is_inside, place
-from pipeline.load.loaded import LoadedImage
-from pipeline.load.opening import digest_of, open_regular
-from pipeline.load.refusal import FileRefusedError
-from pipeline.load.workers.pool import load_in_worker
 from pipeline.report.overlap import STAGE, Overlap, overlap_of, overlap_sentence
-from pipeline.report.overlay import frame_of, overlay, picture_of, strip
+from pipeline.report.overlay import frame_of, overlay, strip
 from pipeline.report.overlay_drawing import Picture
+from pipeline.report.stored_content import asset_image, work_thumbnail
 from pipeline.results.files import StoredRun, read_run
 from pipeline.results.inputs import (
-    asset_place,
     drop_places,
     index_path,
-    load_limits,
-    searched_index,
 )
 from pipeline.results.lookup import find_row, rows_of
 
@@ -112,7 +102,7 @@ def draw_overlay(
     """
     match, overlap = _chosen(stored, row, work_id)
     frame = _asset_frame(stored.run, row, overlap)
-    work, missing = kept_picture(stored.run, match["work_id"], match.get(f"work_file_{STAGE}"))
+    work, missing = work_thumbnail(stored.run, match["work_id"], match.get(f"work_file_{STAGE}"))
     drawn = overlay(frame, work, overlap.transform, overlap.negative)
     if not drawn.panels:
         raise RunError(f"{visible(row['asset_path'])}: {drawn.note}")
@@ -160,82 +150,6 @@ def _chosen(
     )
 
 
-SHOWN_EDGE = 480
-
-
-def asset_picture(run: Mapping[str, Any], row: Mapping[str, Any], edge: int = SHOWN_EDGE) -> bytes:
-    """The first frame of an asset, from the file that was screened, as a PNG.
-
-    Args:
-        run: run.json.
-        row: of the risk table.
-        edge: pixels of the longer side at most.
-
-    Raises:
-        RunError: if the file is gone, has other content than was screened, or can't be decoded.
-    """
-    return _png(asset_image(run, row).frames[0], edge)
-
-
-def work_picture(
-    run: Mapping[str, Any], work_id: str, file: str, edge: int = SHOWN_EDGE
-) -> tuple[bytes | None, str]:
-    """What the index keeps of a file of a work, by its path there, as a PNG; None and a sentence
-    if there is nothing.
-    """
-    picture, why = kept_picture(run, work_id, file)
-    if picture is None:
-        return None, why or "The index keeps no picture of the work."
-    return _png(picture, edge), ""
-
-
-def _png(picture: Picture, edge: int) -> bytes:
-    small = Image.fromarray(picture)
-    small.thumbnail((edge, edge), Image.Resampling.LANCZOS)
-    buffer = io.BytesIO()
-    small.save(buffer, "PNG")
-    return buffer.getvalue()
-
-
-def asset_image(run: Mapping[str, Any], row: Mapping[str, Any]) -> LoadedImage:
-    """The decoded picture of a row, from the file that was screened.
-
-    Raises:
-        RunError: if the file is gone, has other content than was screened, or can't be decoded.
-    """
-    path: str = row["asset_path"]
-    file = asset_place(run, path)
-    if file is None:
-        raise RunError("The run does not say which drop it screened, so the asset can't be found.")
-    if not isinstance(file, Path):
-        raise RunError(
-            f"The overlay can't be drawn: {visible(path)} lies in object storage, and nothing is "
-            "fetched to explain a run; copy the drop to this machine and screen it here."
-        )
-    try:
-        with open_regular(file) as stream:
-            # Of another length it is another file: what took its place may claim any size.
-            size = row.get("size")
-            same = size in (None, stream.seek(0, 2)) and digest_of(stream)[0] == row["asset_id"]
-    except (FileRefusedError, OSError) as error:
-        detail = error.fault.detail if isinstance(error, FileRefusedError) else str(error.strerror)
-        raise RunError(
-            f"The picture can't be drawn: {visible(path)} can't be read in the drop (as "
-            f"{visible(str(file))}: {detail})."
-        ) from error
-    if not same:
-        raise RunError(
-            f"The picture can't be drawn: {visible(path)} in the drop (as {visible(str(file))}) "
-            "has other content than was screened."
-        )
-    asset = Asset(file, path, row["asset_id"], Kind.IMAGE, row.get("size"))
-    loaded = load_in_worker(asset, load_limits(run))
-    if not isinstance(loaded, LoadedImage):
-        why = loaded.detail if isinstance(loaded, Fault) else "it is no picture"
-        raise RunError(f"The picture can't be drawn: {visible(path)}: {why}.")
-    return loaded
-
-
 def _asset_frame(run: Mapping[str, Any], row: Mapping[str, Any], overlap: Overlap) -> Picture:
     """The frame that the overlap speaks of, from the file that was screened."""
     frame = frame_of(asset_image(run, row), overlap.frame)
@@ -245,25 +159,6 @@ def _asset_frame(run: Mapping[str, Any], row: Mapping[str, Any], overlap: Overla
             f"{visible(row['asset_path'])} is not among those that are looked at."
         )
     return frame
-
-
-def kept_picture(
-    run: Mapping[str, Any], work_id: str, path: str | None
-) -> tuple[Picture | None, str]:
-    """The picture kept of the work's file, or None and why there is none."""
-    gone = "The index that was searched is not there as it was, so the work is not shown."
-    index = searched_index(run)
-    if index is None:
-        return None, gone
-    try:
-        files = [f for f in index.files if (f.work_id, f.path) == (work_id, path)]
-        if len(files) != 1:
-            # The same path was registered with other bytes: which it was is unknown.
-            return None, "The index has not one file of that name of the work, so it is not shown."
-        thumbnail = index.content(files[0]).thumbnail
-    except (ScreeningError, OSError):
-        return None, gone
-    return (picture_of(thumbnail) if thumbnail else None), ""
 
 
 def _write(file: Path, picture: bytes) -> None:

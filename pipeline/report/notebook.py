@@ -160,8 +160,9 @@ class ShownRow:
     @cached_property
     def pictures(self) -> tuple[list[bytes], str]:
         """PNGs of asset and work, or one of the overlay, and a sentence on them."""
-        from pipeline.report.explain_overlay import asset_picture, draw_overlay, work_picture
+        from pipeline.report.explain_overlay import draw_overlay
         from pipeline.report.row_view import work_file
+        from pipeline.report.stored_content import asset_png, work_png
 
         row, match = self.view.row, self.match
         if row["kind"] != "image":
@@ -174,13 +175,13 @@ class ShownRow:
             else:
                 return [overlay.png], f"{overlay.sentence} {overlay.note}".strip()
         try:
-            pngs = [asset_picture(self.stored.run, row)]
+            pngs = [asset_png(self.stored.run, row)]
         except RunError as error:
             return [], str(error)
         file = work_file(match.row) if match is not None else None
         if match is None or file is None:
             return pngs, ""
-        png, missing = work_picture(self.stored.run, match.row["work_id"], file)
+        png, missing = work_png(self.stored.run, match.row["work_id"], file)
         return ([*pngs, png], "") if png else (pngs, missing)
 
     def _repr_html_(self) -> str:
@@ -204,14 +205,14 @@ class Gallery:
     rows: Sequence[Mapping[str, Any]]
 
     def _repr_html_(self) -> str:
-        from pipeline.report.explain_overlay import asset_picture
+        from pipeline.report.stored_content import asset_png
 
         shown = []
         for row in self.rows:
             picture = ""
             if row["kind"] == "image":
                 try:
-                    png = asset_picture(self.stored.run, row, THUMBNAIL_EDGE)
+                    png = asset_png(self.stored.run, row, THUMBNAIL_EDGE)
                     picture = _data_uri(png, "png")
                 except RunError:
                     picture = ""

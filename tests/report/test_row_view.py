@@ -95,7 +95,9 @@ def test_a_notebook_shows_both_places(tmp_path):
     text = "One two three four five six seven eight nine."
     (tmp_path / "a.txt").write_text(text)
     digest = hashlib.sha256(text.encode()).hexdigest()
-    row = flagged_row("a.txt", kind=Kind.SCRIPT, passages=(PASSAGE,), asset_id=digest)
+    row = flagged_row(
+        "a.txt", kind=Kind.SCRIPT, passages=(PASSAGE,), asset_id=digest, size=len(text)
+    )
     run = stored([row], drop=str(tmp_path))
     view = with_texts(run, rows_by_path(run)["a.txt"])
     page = ShownRow(run, view, view.strongest)._repr_html_()

@@ -21,7 +21,6 @@ from PIL import Image
 from pipeline.core.errors import RunError, ScreeningError
 from pipeline.core.wording.visible import visible
 from pipeline.load.loaded import LoadedImage
-from pipeline.report.explain_overlay import asset_image, kept_picture
 from pipeline.report.overlap import Overlap, Placement, overlap_of, placement
 from pipeline.report.overlay import frame_of
 from pipeline.report.overlay_drawing import (
@@ -33,6 +32,7 @@ from pipeline.report.overlay_drawing import (
     warped,
 )
 from pipeline.report.row_view import work_file
+from pipeline.report.stored_content import asset_image, work_thumbnail
 
 EDGE = 1600
 """Longer side of a served picture at most, in pixels."""
@@ -153,7 +153,7 @@ class Pictures:
         file = work_file(match)
 
         def make() -> Picture:
-            picture, why = kept_picture(self._run, match["work_id"], file)
+            picture, why = work_thumbnail(self._run, match["work_id"], file)
             if picture is None:
                 raise RunError(why or "The index keeps no picture of the work.")
             return _bounded(picture)

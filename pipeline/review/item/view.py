@@ -13,7 +13,7 @@ from pipeline.core.records import Kind
 from pipeline.report.build_row_view import stored_view
 from pipeline.report.overlap import Placement
 from pipeline.report.row_view import MatchView, PassageView, RowView
-from pipeline.report.stored_texts import StoredTexts
+from pipeline.report.stored_content import StoredTexts
 from pipeline.results.files import StoredRun
 from pipeline.review.item.pictures import Pictures, Sides
 from pipeline.review.item.texts import Aligned, aligned

@@ -11,7 +11,7 @@ from fastapi import Depends, FastAPI, Query, Request
 from fastapi.responses import HTMLResponse, Response
 
 from pipeline.core.errors import RunError
-from pipeline.report.stored_texts import StoredTexts
+from pipeline.report.stored_content import StoredTexts
 from pipeline.results.inputs import drop_of
 from pipeline.results.lookup import rows_of
 from pipeline.review.access.guard import guarded_router, requires, signed_in_person

@@ -244,6 +244,20 @@ def library_versions(*names: str) -> dict[str, str]:
     return {name: version(name) for name in names}
 
 
+def check_rows(rows: pa.RecordBatch | pa.Table, schema: pa.Schema, stage: str) -> None:
+    """Checks the columns of stored rows.
+
+    Raises:
+        ValueError: if their names or types differ from `schema`, or a value is missing.
+    """
+    if rows.schema.names != schema.names or any(
+        rows.schema.field(field.name).type != field.type for field in schema
+    ):
+        raise ValueError(f"rows are not of the form of {stage}")
+    if any(rows.column(name).null_count for name in rows.schema.names):
+        raise ValueError(f"a {stage} row has a missing value")
+
+
 GOLDEN_COSINE = 0.999
 """Cosine similarity from which two golden vectors are the same: processors round differently."""
 

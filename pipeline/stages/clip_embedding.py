@@ -1,4 +1,4 @@
-"""CLIP embedding similarity: what a picture shows, as a vector, by any open_clip image tower."""
+"""CLIP embedding similarity, of the vectors of any open_clip image tower."""
 
 from __future__ import annotations
 
@@ -19,7 +19,13 @@ from pipeline.core.errors import ModelError, Reason
 from pipeline.core.records import Abstention, Evidence, Fingerprint, Kind, Measure
 from pipeline.load.detail import golden_picture
 from pipeline.load.loaded import WORKING_EDGE, Loaded, LoadedImage
-from pipeline.stages.base import Stage, StageSettings, golden_vectors_agree, library_versions
+from pipeline.stages.base import (
+    Stage,
+    StageSettings,
+    check_rows,
+    golden_vectors_agree,
+    library_versions,
+)
 from pipeline.stages.image.embedding_model import (
     BATCH,
     MINI,
@@ -35,12 +41,12 @@ from reference_index.spec import FingerprintSpec
 
 _LIBRARIES = ("open-clip-torch", "torch", "torchvision", "timm", "opencv-python-headless")
 BACKGROUND_WORKS = 8
-"""Other works whose similarities an asset's similarity with a work is measured against."""
+"""Nearest other works whose mean similarity is subtracted for the margin."""
 LARGEST_SHARE = 0.4
-"""Share of the variance of embeddings above which one direction of them says almost everything.
+"""Share of the embeddings' variance in one direction above which weights count as untrained.
 
 Contrastive training spreads embeddings out (Wang and Isola, "Understanding Contrastive
-Representation Learning through Alignment and Uniformity", 2020), while a random tower passes on
+Representation Learning through Alignment and Uniformity", 2020), while a random tower encodes
 little more than a picture's overall light and colour. Measured: clearance-mini 0.04, and 0.43 to
 0.70 with the matrices of its first weights shuffled; small random ViTs, ResNets and ConvNeXts 0.40
 to 0.92, MobileNets 0.21 to 0.39, so that these can pass. No large CLIP model has been measured; the
@@ -50,11 +56,11 @@ this far.
 
 
 class ClipEmbeddingSettings(StageSettings):
-    """How the nearest works are looked for.
+    """How the nearest works are searched.
 
     Attributes:
-        top_k: works looked at for each frame of the asset, nearest first.
-        min_likeness: least likeness (cosine similarity on the model's own scale) of a match.
+        top_k: works compared for each frame of the asset, nearest first.
+        min_likeness: least similarity of a match, on the model's own scale.
     """
 
     top_k: int = Field(default=10, ge=1, le=1000)
@@ -62,7 +68,7 @@ class ClipEmbeddingSettings(StageSettings):
 
 
 class ClipEmbedding(Stage):
-    """Likeness of what is shown: cosine similarity of embeddings."""
+    """Semantic similarity of pictures: cosine similarity of embeddings."""
 
     name: ClassVar[str] = "clip_embedding"
     title: ClassVar[str] = "CLIP embedding"
@@ -122,15 +128,14 @@ class ClipEmbedding(Stage):
     def create(cls, **options: Any) -> Self:
         """A stage for a new index, with the model of the option `model`.
 
-        The model's scale is measured first, on drawn pictures and edits of them: what a cosine
-        similarity means differs from model to model.
+        The model's scale is measured first (`image.similarity_scale`), since cosine similarities
+        differ from model to model.
 
         Raises:
-            ModelError: if the weights can't be had, or seem untrained: they do not tell edited
-                copies from unrelated pictures, or all but collapse pictures into one line. This
-                is a second look, no proof: that weights were loaded at all is seen to by
-                `load_model`, and a checkpoint of random weights of an architecture never tried
-                may pass.
+            ModelError: if the weights can't be found or fetched, or seem untrained: they don't tell
+                edited copies from unrelated pictures, or put nearly all variance into one
+                direction. `load_model` makes sure that weights were loaded; this is a second check,
+                which random weights of some architectures may pass.
         """
         model = load_model(canonical(options.get("model", MINI)))
         scale = measured_scale(model)
@@ -165,7 +170,7 @@ class ClipEmbedding(Stage):
 
     @classmethod
     def opening_key(cls, spec: FingerprintSpec) -> str | None:
-        """Of the spec, the installed code and libraries, and local weights as they lie there."""
+        """Hash of the spec, the installed code and libraries, and the local weights' file stats."""
         stamp = weights_stamp(str(spec.parameters.get("model")))
         if stamp is None:
             return None
@@ -174,8 +179,8 @@ class ClipEmbedding(Stage):
 
     @classmethod
     def from_spec_lazily(cls, spec: FingerprintSpec) -> Self:
-        """The stage without its model, which takes seconds to load and is not asked for where
-        nothing is fingerprinted; it is loaded, and compared with the spec, at the first picture.
+        """The stage without its model, which takes seconds to load: it is loaded, and compared with
+        the spec, at the first picture that is fingerprinted.
         """
         stage = cls.__new__(cls)
         stage._opened, stage._opening = None, Lock()
@@ -198,30 +203,30 @@ class ClipEmbedding(Stage):
     def fingerprint(self, loaded: Sequence[Loaded]) -> list[Fingerprint | Abstention]:
         """A row for each frame with enough detail; an abstention if none has."""
         frames: list[NDArray[np.uint8]] = []
-        numbers: list[list[int]] = []
+        detailed_frames: list[list[int]] = []
         for image in loaded:
             if not isinstance(image, LoadedImage):
                 raise TypeError(f"{self.name} judges pictures, not {type(image).__name__}")
-            kept = [n for n, detailed in enumerate(image.detailed) if detailed]
-            frames.extend(image.frames[n] for n in kept)
-            numbers.append([image.number(n) for n in kept])
+            indexes = [n for n, detailed in enumerate(image.detailed) if detailed]
+            frames.extend(image.frames[n] for n in indexes)
+            detailed_frames.append([image.number(n) for n in indexes])
         if not frames:
             return [self._abstained() for _ in loaded]
         rows = _stored(self._model.embed(frames, BATCH))
-        answers: list[Fingerprint | Abstention] = []
-        at = 0
-        for kept in numbers:
-            if not kept:
-                answers.append(self._abstained())
+        results: list[Fingerprint | Abstention] = []
+        start = 0
+        for numbers in detailed_frames:
+            if not numbers:
+                results.append(self._abstained())
                 continue
             arrays = [
-                pa.array(kept, pa.int32()),
-                pa.array(rows[at : at + len(kept)], pa.binary()),
+                pa.array(numbers, pa.int32()),
+                pa.array(rows[start : start + len(numbers)], pa.binary()),
             ]
-            at += len(kept)
+            start += len(numbers)
             batch = pa.RecordBatch.from_arrays(arrays, schema=self.schema)
-            answers.append(Fingerprint(self.name, batch))
-        return answers
+            results.append(Fingerprint(self.name, batch))
+        return results
 
     @staticmethod
     def _abstained() -> Abstention:
@@ -244,9 +249,9 @@ class ClipEmbedding(Stage):
         best: list[dict[str, tuple[tuple[float, str, int], Evidence]]] = [{} for _ in queries]
         for query, works in enumerate(near):
             for rank, (row, cosine) in enumerate(works[: settings.top_k]):
-                # As they stand in the table, so that the table explains what is a match.
-                likeness = round(self.likeness(cosine), 6)
-                if likeness < settings.min_likeness:
+                # Rounded as in the table, so that the table explains what is a match.
+                scaled = round(self.scaled_similarity(cosine), 6)
+                if scaled < settings.min_likeness:
                     break
                 file = entries.files[int(entries.file_of_row[row])]
                 others = [other for n, (_, other) in enumerate(works) if n != rank]
@@ -256,15 +261,16 @@ class ClipEmbedding(Stage):
                     work_file_id=file.file_id,
                     measures={
                         "clip_similarity": cosine,
-                        "clip_likeness": likeness,
+                        "clip_likeness": scaled,
                         "clip_margin": round(self.margin(cosine, others), 6),
                         "clip_frame": int(frame_of[query]),
                     },
                 )
                 key = (-cosine, file.path, row)
-                mine = best[int(asset_of[query])]
-                if file.work_id not in mine or key < mine[file.work_id][0]:
-                    mine[file.work_id] = (key, evidence)
+                best_of_asset = best[int(asset_of[query])]
+                work = file.work_id
+                if work not in best_of_asset or key < best_of_asset[work][0]:
+                    best_of_asset[work] = (key, evidence)
         return [
             [e for _, (_, e) in sorted(one.items(), key=lambda item: (item[1][0][0], item[0]))]
             for one in best
@@ -277,15 +283,14 @@ class ClipEmbedding(Stage):
         settings: StageSettings,
         limit: int,
     ) -> list[list[int]]:
-        """The nearest works of each fingerprint, whatever their likeness.
+        """The nearest works of each fingerprint, however low their similarity.
 
-        Wider than the evidence of `search`, for a comparison that looks at the pictures
-        themselves.
+        More than the evidence of `search`: a stage that verifies compares the pictures.
 
         Args:
             fingerprints: of the assets.
             entries: as for `search`.
-            settings: as for `search`; no limit of theirs applies.
+            settings: as for `search`; their limits do not apply.
             limit: works for each fingerprint, at most.
 
         Returns:
@@ -304,7 +309,7 @@ class ClipEmbedding(Stage):
         if not queries or not len(entries) or not limit:
             return [[] for _ in queries]
         near = iter(self._nearest_works(np.concatenate(queries), entries, limit))
-        found = []
+        candidates = []
         for vectors in queries:
             best: dict[str, tuple[float, str, int]] = {}
             for _ in vectors:
@@ -314,8 +319,8 @@ class ClipEmbedding(Stage):
                     key = (-cosine, file.path, position)
                     best[file.work_id] = min(key, best.get(file.work_id, key))
             order = sorted(best, key=lambda work: (best[work][0], work))
-            found.append([best[work][2] for work in order[:limit]])
-        return found
+            candidates.append([best[work][2] for work in order[:limit]])
+        return candidates
 
     def _nearest_works(
         self, queries: NDArray[np.float32], entries: StageEntries, count: int
@@ -323,8 +328,8 @@ class ClipEmbedding(Stage):
         """(stored row, cosine) of the `count` nearest works of each query, nearest first.
 
         Each work counts once, by its nearest row (of rows as near, that of the first path). A
-        work of many frames must not crowd out the others, so more rows are asked for wherever
-        those that came are of fewer works. Cosines are rounded to six places.
+        work of many frames must not crowd out the others, so more rows are searched wherever the
+        returned ones are of fewer works. Cosines are rounded to six places.
         """
         from reference_index.cosine import CosineIndex
 
@@ -335,7 +340,7 @@ class ClipEmbedding(Stage):
             "clip_embedding_works",
             lambda: len({entries.files[int(n)].work_id for n in np.unique(entries.file_of_row)}),
         )
-        found: list[list[tuple[int, float]]] = [[] for _ in queries]
+        nearest: list[list[tuple[int, float]]] = [[] for _ in queries]
         pending = np.arange(len(queries))
         rows = count
         while len(pending):
@@ -359,37 +364,37 @@ class ClipEmbedding(Stage):
                     elif len(works) < count:
                         works[file.work_id] = key
                         least = cosine
-                # Rows as near as the last work's may lie beyond those that came.
-                whole = len(works) == min(count, every) and cosine < least
-                if whole or end - start == len(entries):
-                    found[query] = [(row, -minus) for minus, _, row in works.values()]
+                # Rows as near as the last work's may be beyond those returned.
+                complete = len(works) == min(count, every) and cosine < least
+                if complete or end - start == len(entries):
+                    nearest[query] = [(row, -minus) for minus, _, row in works.values()]
                 else:
                     again.append(query)
                 start = end
             pending = np.array(again, np.int64)
             rows *= 8
-        return found
+        return nearest
 
     def margin(self, cosine: float, others: Sequence[float]) -> float:
-        """How far a cosine similarity stands out from those with other works.
+        """How far a cosine similarity exceeds those with other works.
 
         The score normalisation of SSCD (Pizzi et al., "A self-supervised descriptor for image
-        copy detection", CVPR 2022), with the index itself as the background: an
-        asset that is like many works at once is a copy of none of them by that alone.
+        copy detection", CVPR 2022), with the index itself as the background: similarity to many
+        works at once is not evidence of copying any of them.
 
         Args:
             cosine: similarity with the work.
             others: similarities with the other works, one for each, nearest first.
 
         Returns:
-            The similarity minus the mean of the `BACKGROUND_WORKS` nearest others; where there
-            are fewer others, what unrelated pictures seldom exceed stands in for each.
+            The similarity minus the mean of the `BACKGROUND_WORKS` nearest others; missing ones
+            count as the similarity that unrelated pictures seldom exceed.
         """
         background = list(others[:BACKGROUND_WORKS])
         background += [self._unrelated] * (BACKGROUND_WORKS - len(background))
         return cosine - sum(background) / BACKGROUND_WORKS
 
-    def likeness(self, cosine: float) -> float:
+    def scaled_similarity(self, cosine: float) -> float:
         """A cosine similarity on the model's own scale, in [0, 1]."""
         return min(1.0, max(0.0, (cosine - self._unrelated) / (1.0 - self._unrelated)))
 
@@ -435,16 +440,13 @@ def _vectors(rows: pa.RecordBatch | pa.Table, dim: int) -> NDArray[np.float32]:
     Raises:
         ValueError: if they are not of this stage's form or of another dimension.
     """
-    if rows.schema.names != ClipEmbedding.schema.names or any(
-        rows.schema.field(field.name).type != field.type for field in ClipEmbedding.schema
-    ):
-        raise ValueError("rows are not of the form of clip_embedding")
+    check_rows(rows, ClipEmbedding.schema, ClipEmbedding.name)
     values = rows.column("embedding").to_pylist()
-    if any(value is None or len(value) != 2 * dim for value in values):
+    if any(len(value) != 2 * dim for value in values):
         raise ValueError(f"a clip_embedding row is not an embedding of {dim} dimensions")
     vectors = np.frombuffer(b"".join(values), "<f2").reshape(-1, dim).astype(np.float32)
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    # Stored vectors have unit length but for float16; anything else is damage. NaN fails as well.
+    # Stored vectors have unit length up to float16; NaN fails the comparison too.
     if not (np.abs(lengths - 1.0) < 0.01).all():
         raise ValueError("a clip_embedding row is not a unit vector")
     unit: NDArray[np.float32] = vectors / lengths

@@ -22,7 +22,13 @@ from pipeline.core.records import Abstention, Evidence, Fingerprint, Kind, Measu
 from pipeline.load.detail import LARGEST_EDGE as GREY_EDGE
 from pipeline.load.detail import golden_picture, to_grey
 from pipeline.load.loaded import WORKING_EDGE, Loaded, LoadedImage
-from pipeline.stages.base import Stage, StageSettings, library_versions, stage_threads
+from pipeline.stages.base import (
+    Stage,
+    StageSettings,
+    check_rows,
+    library_versions,
+    stage_threads,
+)
 from reference_index.interface import Hits, StageEntries
 from reference_index.spec import FingerprintSpec
 
@@ -31,10 +37,10 @@ PDQ_BITS, PDQ_BYTES = 256, 32
 LEAST_QUALITY = 50
 """PDQ's own measure of detail, 0 to 100; PDQ advises to discard hashes below 50."""
 CANDIDATE_BITS = 90
-"""PDQ distance, of 256 bits, up to which a work is worth a comparison: unrelated ones lie at about
-128, give or take 8."""
+"""PDQ distance, of 256 bits, up to which a work is a candidate: unrelated pictures have about 128,
+with a standard deviation of 8."""
 PDQ_EDGE = 1024
-"""PDQ takes pictures averaged down to this edge: it looks at far less."""
+"""Longest edge in pixels to which pictures are reduced first: PDQ itself reduces them to 64."""
 SMALLEST_EDGE = 8
 """Pixels below which an edge is too short to hash."""
 
@@ -48,11 +54,11 @@ TRANSFORMS = (
     "mirrored and turned by 90° anticlockwise",
     "mirrored and turned by 90° clockwise",
 )
-"""What the asset must undergo to agree with the work, in the order of pdqhash's variants."""
+"""What must be done to the asset for its hash to agree, in the order of pdqhash's variants."""
 
 
 class PerceptualHashSettings(StageSettings):
-    """How near a hash must be, in bits, both ends inclusive; None switches that hash off.
+    """Largest Hamming distances of a match, in bits, inclusive; None switches that hash off.
 
     Attributes:
         phash_max_distance: of the 64-bit pHash.
@@ -151,23 +157,23 @@ class PerceptualHash(Stage):
     def fingerprint(self, loaded: Sequence[Loaded]) -> list[Fingerprint | Abstention]:
         """A row for each frame with enough detail; an abstention if none has."""
         with ThreadPoolExecutor(stage_threads()) as pool:
-            return list(pool.map(self._one, loaded))
+            return list(pool.map(self._fingerprint_one, loaded))
 
-    def _one(self, image: Loaded) -> Fingerprint | Abstention:
+    def _fingerprint_one(self, image: Loaded) -> Fingerprint | Abstention:
         if not isinstance(image, LoadedImage):
             raise TypeError(f"{self.name} judges pictures, not {type(image).__name__}")
         rows = []
         best = 0
-        for place, frame in enumerate(image.frames):
+        for index, frame in enumerate(image.frames):
             if min(frame.shape[:2]) < SMALLEST_EDGE:
                 continue
             pdq, quality = _pdq(frame)
             best = max(best, quality)
-            if quality >= LEAST_QUALITY and image.detailed[place]:
-                rows.append((image.number(place), _phash(image.grey[place]), pdq, quality))
+            if quality >= LEAST_QUALITY and image.detailed[index]:
+                rows.append((image.number(index), _phash(image.grey[index]), pdq, quality))
         facts = {"pdq_quality": best}
         if not rows:
-            return Abstention(Reason.TOO_LITTLE_DETAIL, self._why(image, best), facts)
+            return Abstention(Reason.TOO_LITTLE_DETAIL, self._abstention(image, best), facts)
         frames, phashes, pdqs, qualities = zip(*rows, strict=True)
         arrays = [
             pa.array(values, field.type)
@@ -176,7 +182,7 @@ class PerceptualHash(Stage):
         return Fingerprint(self.name, pa.RecordBatch.from_arrays(arrays, schema=self.schema), facts)
 
     @staticmethod
-    def _why(image: LoadedImage, quality: int) -> str:
+    def _abstention(image: LoadedImage, quality: int) -> str:
         height, width = image.frames[0].shape[:2]
         if min(height, width) < SMALLEST_EDGE:
             return f"{width} × {height} pixels is too small to hash"
@@ -196,23 +202,23 @@ class PerceptualHash(Stage):
         queries = [_hashes(one.rows) for one in fingerprints]
         if not queries or not len(entries):
             return [[] for _ in queries]
-        stored = entries.cached("perceptual_hash", lambda: _Stored(entries.rows))
+        stored = entries.cached("perceptual_hash", lambda: _HashIndexes(entries.rows))
         asset_of = np.repeat(np.arange(len(queries)), [len(q.frame) for q in queries])
         frames = np.concatenate([q.frame for q in queries])
-        near = [_Near() for _ in queries]
+        neighbours = [_Neighbours() for _ in queries]
         if settings.phash_max_distance is not None:
             hits = stored.phash.within(
                 np.concatenate([q.phash for q in queries]), settings.phash_max_distance
             )
-            for asset, query, row, bits in _each(hits, asset_of[hits.query]):
-                near[asset].phash(row, bits, int(frames[query]))
+            for asset, query, row, bits in _hit_rows(hits, asset_of[hits.query]):
+                neighbours[asset].add_phash(row, bits, int(frames[query]))
         if settings.pdq_max_distance is not None:
             variants = np.concatenate([q.pdq for q in queries]).reshape(-1, PDQ_BYTES)
             hits = stored.pdq.within(variants, settings.pdq_max_distance)
-            for asset, query, row, bits in _each(hits, asset_of[hits.query // len(TRANSFORMS)]):
+            for asset, query, row, bits in _hit_rows(hits, asset_of[hits.query // len(TRANSFORMS)]):
                 frame, transform = divmod(query, len(TRANSFORMS))
-                near[asset].pdq(row, bits, int(frames[frame]), transform)
-        return [one.evidence(entries) for one in near]
+                neighbours[asset].add_pdq(row, bits, int(frames[frame]), transform)
+        return [one.evidence(entries) for one in neighbours]
 
     def candidates(
         self,
@@ -224,7 +230,7 @@ class PerceptualHash(Stage):
         """As in `Stage.candidates`: the nearest files by PDQ, in any of the eight forms."""
         if not fingerprints or not len(entries):
             return [[] for _ in fingerprints]
-        stored = entries.cached("perceptual_hash", lambda: _Stored(entries.rows))
+        stored = entries.cached("perceptual_hash", lambda: _HashIndexes(entries.rows))
         queries = [_hashes(one.rows).pdq.reshape(-1, PDQ_BYTES) for one in fingerprints]
         owner = np.repeat(np.arange(len(queries)), [len(one) for one in queries])
         hits = stored.pdq.within(np.concatenate(queries), CANDIDATE_BITS)
@@ -238,18 +244,18 @@ class PerceptualHash(Stage):
 
     def sentence(self, evidence: Evidence) -> str:
         """As in `Stage.sentence`."""
-        said = []
+        parts = []
         pdq, phash = evidence.measures.get("pdq_distance"), evidence.measures.get("phash_distance")
         if isinstance(pdq, int):
             how = evidence.measures.get("pdq_transform")
             form = "" if how == TRANSFORMS[0] else f", once {how},"
-            said.append(f"{PDQ_BITS - pdq} of {PDQ_BITS} bits of the PDQ hash")
+            parts.append(f"{PDQ_BITS - pdq} of {PDQ_BITS} bits of the PDQ hash")
             lead = f"The picture's outline{form} agrees with it in "
         else:
             lead = "The picture's outline agrees with it in "
         if isinstance(phash, int):
-            said.append(f"{PHASH_BITS - phash} of {PHASH_BITS} bits of the perceptual hash")
-        return f"{lead}{' and in '.join(said)}."
+            parts.append(f"{PHASH_BITS - phash} of {PHASH_BITS} bits of the perceptual hash")
+        return f"{lead}{' and in '.join(parts)}."
 
 
 def _phash(grey: NDArray[np.uint8]) -> bytes:
@@ -281,12 +287,7 @@ def _hashes(rows: pa.RecordBatch | pa.Table) -> _Hashes:
     Raises:
         ValueError: if they are not of this stage's form.
     """
-    if rows.schema.names != PerceptualHash.schema.names or any(
-        rows.schema.field(field.name).type != field.type for field in PerceptualHash.schema
-    ):
-        raise ValueError("rows are not of the form of perceptual_hash")
-    if any(rows.column(name).null_count for name in rows.schema.names):
-        raise ValueError("a perceptual_hash row has a missing value")
+    check_rows(rows, PerceptualHash.schema, PerceptualHash.name)
     quality = rows.column("pdq_quality").to_numpy()
     if len(quality) and (quality.min() < LEAST_QUALITY or quality.max() > 100):
         raise ValueError("a perceptual_hash row has a PDQ quality that is never stored")
@@ -302,8 +303,8 @@ def _bytes(column: pa.Array | pa.ChunkedArray, width: int) -> NDArray[np.uint8]:
     return np.frombuffer(joined, np.uint8).reshape(-1, width)
 
 
-class _Stored:
-    """The searches over stored hashes."""
+class _HashIndexes:
+    """Searches over the stored hashes."""
 
     def __init__(self, rows: pa.Table) -> None:
         from reference_index.hamming import HammingIndex
@@ -313,7 +314,7 @@ class _Stored:
         self.pdq = HammingIndex(np.ascontiguousarray(hashes.pdq[:, :PDQ_BYTES]))
 
 
-def _each(hits: Hits, asset: NDArray[np.int64]) -> list[tuple[int, int, int, int]]:
+def _hit_rows(hits: Hits, asset: NDArray[np.int64]) -> list[tuple[int, int, int, int]]:
     """(asset, query row, stored row, bits) of each hit, as plain integers."""
     return list(
         zip(
@@ -326,21 +327,21 @@ def _each(hits: Hits, asset: NDArray[np.int64]) -> list[tuple[int, int, int, int
     )
 
 
-class _Near:
-    """What lies near one asset, by stored row."""
+class _Neighbours:
+    """The hits of one asset, by stored row: the nearest of its frames and variants."""
 
     def __init__(self) -> None:
         self._phash: dict[int, tuple[int, int]] = {}
         self._pdq: dict[int, tuple[int, int, int]] = {}
 
-    def phash(self, row: int, bits: int, frame: int) -> None:
-        """A pHash within reach."""
+    def add_phash(self, row: int, bits: int, frame: int) -> None:
+        """Adds a hit of the pHash of `frame`."""
         self._phash[row] = min(self._phash.get(row, (bits, frame)), (bits, frame))
 
-    def pdq(self, row: int, bits: int, frame: int, transform: int) -> None:
-        """A PDQ hash within reach."""
-        found = (bits, transform, frame)
-        self._pdq[row] = min(self._pdq.get(row, found), found)
+    def add_pdq(self, row: int, bits: int, frame: int, transform: int) -> None:
+        """Adds a hit of a variant of the PDQ hash of `frame`."""
+        hit = (bits, transform, frame)
+        self._pdq[row] = min(self._pdq.get(row, hit), hit)
 
     def evidence(self, entries: StageEntries) -> list[Evidence]:
         """The best file of each work, the strongest work first."""
@@ -359,7 +360,7 @@ class _Near:
                     "hash_frame": pdq[2] if pdq else phash[1] if phash else None,
                 },
             )
-            # As shares of their bits, an absent hash counting as half: what chance gives.
+            # Shares of differing bits; a hash without a hit counts as half, as if by chance.
             shares = sorted(
                 (phash[0] / PHASH_BITS if phash else 0.5, pdq[0] / PDQ_BITS if pdq else 0.5)
             )

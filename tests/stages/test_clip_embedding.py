@@ -104,7 +104,7 @@ def test_more_frames_than_a_batch(stage, drawn):
     [(-1, 0), (0, 0), (UNRELATED, 0), (0.75, 0.5), (0.95, 0.9), (1, 1), (1.0000001, 1)],
 )
 def test_the_models_own_scale(stage, cosine, likeness):
-    assert stage.likeness(cosine) == pytest.approx(likeness)
+    assert stage.scaled_similarity(cosine) == pytest.approx(likeness)
 
 
 @pytest.mark.parametrize("cosine", [0.6, 0.8, 0.99])

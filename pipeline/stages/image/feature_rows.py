@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from pipeline.stages.base import check_rows
 from pipeline.stages.image import vlad
 from pipeline.stages.image.codebook import CODE_BYTES, Codebook, packed, unpacked
 from pipeline.stages.image.feature_schema import FEWEST, SCHEMA
@@ -70,23 +71,13 @@ def read_frame(
     )
 
 
-def check_form(rows: pa.RecordBatch | pa.Table) -> None:
-    """Sees that rows are of this form. Raises ValueError if not."""
-    if rows.schema.names != SCHEMA.names or any(
-        rows.schema.field(field.name).type != field.type for field in SCHEMA
-    ):
-        raise ValueError("rows are not of the form of local_features")
-    if any(rows.column(name).null_count for name in rows.schema.names):
-        raise ValueError("a local_features row has a missing value")
-
-
 def pictures(rows: pa.RecordBatch | pa.Table) -> list[Picture]:
     """Decodes stored rows.
 
     Raises:
         ValueError: if they are not of this stage's form.
     """
-    check_form(rows)
+    check_rows(rows, SCHEMA, "local_features")
     decoded = []
     for row in rows.to_pylist():
         places = row["places"]

@@ -29,9 +29,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.stages.base import check_rows
 from pipeline.stages.image.codebook import Codebook
-from pipeline.stages.image.feature_rows import Picture, check_form, pictures
-from pipeline.stages.image.feature_schema import FEWEST
+from pipeline.stages.image.feature_rows import Picture, pictures
+from pipeline.stages.image.feature_schema import FEWEST, SCHEMA
 from pipeline.stages.image.geometric_verification import (
     Matches,
     VerifiedTransform,
@@ -167,7 +168,7 @@ class StoredFeatures:
     ) -> None:
         self.entries = entries
         self.vlad_codebook = vlad_codebook
-        check_form(entries.rows)
+        check_rows(entries.rows, SCHEMA, "local_features")
         if vlad_codebook is None:
             self.row_of_feature, self.features = _features(entries, codebook)
         else:

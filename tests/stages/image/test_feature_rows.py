@@ -7,9 +7,10 @@ import pyarrow as pa
 import pytest
 
 from pipeline.load.detail import to_grey
+from pipeline.stages.base import check_rows
 from pipeline.stages.image import vlad
 from pipeline.stages.image.codebook import CODE_BYTES, codebook
-from pipeline.stages.image.feature_rows import check_form, pictures, read_frame
+from pipeline.stages.image.feature_rows import pictures, read_frame
 from pipeline.stages.image.feature_schema import FEWEST, SCHEMA
 from pipeline.stages.image.pixel_agreement import SIDE, reduced
 from pipeline.stages.image.sift import DIMS, extract
@@ -135,11 +136,11 @@ def test_one_bad_row_among_good_ones_is_refused(row):
 
 def test_another_form_is_refused(row):
     good = table(row)
-    check_form(good)
-    check_form(pa.Table.from_batches([good]))
+    check_rows(good, SCHEMA, "local_features")
+    check_rows(pa.Table.from_batches([good]), SCHEMA, "local_features")
     loose = pa.schema([field.with_nullable(True) for field in SCHEMA])
     nulls = pa.RecordBatch.from_arrays([pa.nulls(1, field.type) for field in SCHEMA], schema=loose)
     wide = good.set_column(0, pa.field("frame", pa.int64(), False), pa.array([4], pa.int64()))
     for rows in (good.drop_columns(["reduced"]), nulls, wide, good.select(SCHEMA.names[::-1])):
         with pytest.raises(ValueError, match="local_features"):
-            check_form(rows)
+            check_rows(rows, SCHEMA, "local_features")

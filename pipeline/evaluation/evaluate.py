@@ -27,7 +27,6 @@ from pipeline.evaluation.files import (
     check_targets,
     check_writable,
     csv_bytes,
-    json_bytes,
     write_all,
 )
 from pipeline.evaluation.labels import JudgedLabel, LabelledAsset, read_labels
@@ -41,6 +40,7 @@ from pipeline.evaluation.quality import (
     reason_not_found,
 )
 from pipeline.evaluation.recalibrate import Recalibrated, check_enough, recalibrate
+from pipeline.results.files import json_bytes
 from pipeline.runtime.progress import Progress, silent
 from pipeline.screening.config import Config, load_config
 from pipeline.screening.screen import check_places, open_verified_index, screen_assets

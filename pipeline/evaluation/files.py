@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import io
-import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 
@@ -72,12 +70,6 @@ def _check_calibration(path: Path, index: Path) -> None:
             raise DropError(
                 f"{path} exists and is not a calibration; choose another name."
             ) from error
-
-
-def json_bytes(value: Mapping[str, Any]) -> bytes:
-    """`value` as indented JSON, UTF-8; lone surrogates are escaped."""
-    text = json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False)
-    return text.encode("utf-8", "backslashreplace") + b"\n"
 
 
 def csv_bytes(columns: Mapping[str, pa.Array]) -> bytes:

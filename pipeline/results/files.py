@@ -71,6 +71,15 @@ class RunInfo:
     bands: Mapping[str, float] = field(default_factory=dict)
 
 
+def json_bytes(value: Mapping[str, Any]) -> bytes:
+    """`value` as indented JSON, UTF-8, keys in their order.
+
+    Lone surrogates are escaped: a path that is not Unicode must not cost a run its manifest.
+    """
+    text = json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False)
+    return text.encode("utf-8", "backslashreplace") + b"\n"
+
+
 class ResultFiles:
     """New result files of a run, which take the place of the old ones together.
 
@@ -159,9 +168,7 @@ class ResultFiles:
     def write_json(self, name: str, value: Mapping[str, Any]) -> None:
         """Writes `value` as indented JSON, UTF-8, keys in their order."""
         with self.new(name) as file:
-            text = json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False)
-            # A lone surrogate (a path that is not Unicode) must not cost the run its manifest.
-            file.write(text.encode("utf-8", "backslashreplace") + b"\n")
+            file.write(json_bytes(value))
 
 
 def _complete(folder: Path) -> None:

@@ -30,7 +30,7 @@ from pipeline.results.table import match_schema, passage_schema, risk_table_sche
 from pipeline.review.access.sessions import Access, Person, Role
 from pipeline.review.app import create_app
 from pipeline.review.review_session import ReviewSession
-from pipeline.review.serve import keep
+from pipeline.review.serve import freeze_garbage_collector
 from pipeline.stages import STAGES
 
 HOST = "127.0.0.1:8417"
@@ -131,7 +131,7 @@ def main() -> None:
         client = TestClient(
             create_app(review, access), base_url=f"http://{HOST}", headers={"accept": "text/html"}
         )
-        keep()
+        freeze_garbage_collector()
         assert client.get("/enter", params={"token": access.token}).status_code == 200
         print(
             f"\n| query | rows | median ms | longest of {REPEATS}, ms |\n"

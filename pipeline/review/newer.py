@@ -1,4 +1,4 @@
-"""Whether the run that a page shows is still the one that lies where it was read."""
+"""Detects that the results folder of the review page holds a newer run now."""
 
 from __future__ import annotations
 
@@ -10,61 +10,61 @@ from pathlib import Path
 from pipeline.core.layout import LATEST, RUN
 from pipeline.decisions.places import scan_directory_of
 
-_Mark = tuple[int, int, int, int] | None
+_Identity = tuple[int, int, int, int] | None
 
 
 class NewerRun:
-    """Looks for a newer run by one `stat` a call; a file is read only if it is another one.
+    """Detects a newer run by one `stat` per call; run.json is read only if it changed.
 
     Args:
-        given: the folder of results, scan directory, or link to either that the page was asked for.
+        out: the folder of results, scan directory, or link to either, as on the command line.
         run_id: of the run that was read there.
 
     Attributes:
-        file: the `run.json` that is looked at.
+        file: the `run.json` that is watched.
     """
 
-    def __init__(self, given: Path, run_id: str) -> None:
+    def __init__(self, out: Path, run_id: str) -> None:
         self.run_id = run_id
-        self.file = given / RUN
-        for folder in (given, scan_directory_of(given)):
+        self.file = out / RUN
+        for folder in (out, scan_directory_of(out)):
             latest = folder / LATEST / RUN if folder is not None else None
-            # Of an older scan it was known at the start that it is not the latest.
+            # Not for an older scan, which was not the latest at the start either.
             if latest is not None and _run_id(latest) == run_id:
                 self.file = latest
         self._lock = threading.Lock()
-        self._mark: _Mark = None
-        self._said = ""
+        self._identity: _Identity = None
+        self._sentence = ""
 
     def sentence(self) -> str:
-        """What to say at the top of a page; empty as long as its run is the one that is there."""
-        mark = _mark(self.file)
+        """A notice for the top of each page; empty while its run is the one in the folder."""
+        identity = _identity(self.file)
         with self._lock:
-            if mark is None or mark != self._mark:
-                self._mark, self._said = mark, self._told()
-            return self._said
+            if identity is None or identity != self._identity:
+                self._identity, self._sentence = identity, self._compare()
+            return self._sentence
 
-    def _told(self) -> str:
-        found = _run_id(self.file)
-        if found == self.run_id:
+    def _compare(self) -> str:
+        run_id = _run_id(self.file)
+        if run_id == self.run_id:
             return ""
-        if found is None:
+        if run_id is None:
             return (
                 "The results that this page shows are not where they were read any more: start "
                 "`clearance review` again on results that are there."
             )
         return (
-            f"A newer run is there ({found}), and this page still shows {self.run_id}: start "
+            f"A newer run is there ({run_id}), and this page still shows {self.run_id}: start "
             "`clearance review` again to see it."
         )
 
 
-def _mark(file: Path) -> _Mark:
+def _identity(file: Path) -> _Identity:
     try:
-        found = os.stat(file)  # noqa: PTH116 - for each request: no more than it takes
+        status = os.stat(file)  # noqa: PTH116 - for each request: no more than it takes
     except OSError:
         return None
-    return found.st_dev, found.st_ino, found.st_mtime_ns, found.st_size
+    return status.st_dev, status.st_ino, status.st_mtime_ns, status.st_size
 
 
 def _run_id(file: Path) -> str | None:
@@ -72,5 +72,5 @@ def _run_id(file: Path) -> str | None:
         run = json.loads(file.read_bytes())
     except (OSError, ValueError, RecursionError):
         return None
-    found = run.get("run_id") if isinstance(run, dict) else None
-    return str(found or "?")
+    run_id = run.get("run_id") if isinstance(run, dict) else None
+    return str(run_id or "?")

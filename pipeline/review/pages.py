@@ -1,4 +1,4 @@
-"""Pages from templates: what every page has around it, and how texts are shown."""
+"""HTML pages from templates: the context common to all pages, template filters, static files."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ from pipeline.review.wording import CHOICES, FILTERS, MEANINGS, STATES
 FOLDER = Path(__file__).resolve().parent
 STATIC = FOLDER / "static"
 DONE = "done"
-"""In a query string: the event that was just written, which the page speaks of."""
+"""Query parameter with the id of the event that was just written, for a notice on the page."""
 
 DROPS, PLACES = 3, 20
-"""A scan's drops that the head of a page names, and those of which it says where they lie."""
+"""How many drops of a scan the page header names, and for how many its tooltip has the path."""
 
 CONTENT_TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 THEMES = ("light", "dark")
@@ -43,41 +43,40 @@ def page(request: Request, template: str, *, status: int = 200, **context: Any) 
     """A page from a template that extends `base.html.j2`.
 
     Args:
-        request: the request; who is at the page, their word against CSRF, and what was just done
-            come from it.
+        request: gives the user, their CSRF token, and the event that was just written.
         template: its name in `templates`.
         status: the HTTP status.
-        context: what the template speaks of.
+        context: variables of the template.
     """
     session: Session | None = getattr(request.state, "session", None)
     review: ReviewSession = request.app.state.review
     access: Access = request.app.state.access
     newer: NewerRun | None = request.app.state.newer
     theme = request.cookies.get("theme", "")
-    around = {
+    common = {
         "request": request,
         "person": session.person if session else None,
         "csrf": session.csrf if session else "",
         "passwords": access.passwords,
-        "screened": screened(review.stored.run),
+        "run": run_header(review.stored.run),
         "newer": newer.sentence() if newer and session else "",
         "theme": theme if theme in THEMES else "",
         "done": just_done(request, review, session.person) if session else None,
-        "query": carried(request),
+        "query": filter_query(request),
     }
-    html = templates().get_template(template).render({**around, **context})
+    html = templates().get_template(template).render({**common, **context})
     return HTMLResponse(html.encode("utf-8", "backslashreplace"), status)
 
 
 @dataclass(frozen=True, slots=True)
-class Screened:
-    """What the head of a page says of the run.
+class RunHeader:
+    """What the header of each page shows of the run.
 
     Attributes:
-        run_id: of the run; "?" if it does not say.
-        drops: the names of a nightly scan's drops, or where the one drop of a run lies.
+        run_id: of the run; "?" if run.json has none.
+        drops: the names of a nightly scan's drops, or the path of a run's one drop.
         more_drops: how many are not among them.
-        places: where each of a scan's drops lies, a line each; empty for a run over one drop.
+        places: the path of each of a scan's drops, a line each; empty for a run over one drop.
     """
 
     run_id: str
@@ -86,44 +85,44 @@ class Screened:
     places: str
 
 
-def screened(run: Mapping[str, Any]) -> Screened:
-    """What the head of a page says of a run.
+def run_header(run: Mapping[str, Any]) -> RunHeader:
+    """What the header of each page shows of a run.
 
     Args:
         run: run.json, of a run over one drop or of a nightly scan over several.
     """
-    found = drops_of(run)
-    told = [f"{name}: {where}" for name, where in found.items() if name]
-    if len(told) > PLACES:
-        told[PLACES:] = [f"and {len(told) - PLACES:,} more"]
-    names = [name or where for name, where in found.items() if name or where]
-    return Screened(
+    drops = drops_of(run)
+    places = [f"{name}: {path}" for name, path in drops.items() if name]
+    if len(places) > PLACES:
+        places[PLACES:] = [f"and {len(places) - PLACES:,} more"]
+    names = [name or path for name, path in drops.items() if name or path]
+    return RunHeader(
         run_id=str(run.get("run_id") or "?"),
         drops=tuple(names[:DROPS]),
         more_drops=max(0, len(names) - DROPS),
-        places="\n".join(told),
+        places="\n".join(places),
     )
 
 
-def carried(request: Request) -> str:
-    """The queue's filters in the query string of whatever page this is, to be carried along."""
+def filter_query(request: Request) -> str:
+    """The queue's filters in the query string of any page, for its links."""
     return Filters.of_query(request.query_params.multi_items()).query()
 
 
 def just_done(request: Request, review: ReviewSession, person: Person) -> dict[str, Any] | None:
-    """The person's own decision that the query string says was just written."""
-    wanted = request.query_params.get(DONE, "")
+    """The person's own event that was just written, if the query string names one."""
+    event_id = request.query_params.get(DONE, "")
     number = request.query_params.get("of", "")
-    # Of more digits than that, Python makes no number.
-    plain = number.isascii() and number.isdigit() and len(number) < 10
-    if not wanted or not plain or int(number) >= len(review):
+    # int() refuses numbers of very many digits.
+    is_number = number.isascii() and number.isdigit() and len(number) < 10
+    if not event_id or not is_number or int(number) >= len(review):
         return None
     row = review.row(int(number))
     work_id = request.query_params.get("of_work") or None
     if work_id is not None and all(match["work_id"] != work_id for match in review.matches(row)):
         return None
     visibility = review.visibility(row, person, work_id)
-    event: Event | None = next((one for one in visibility.events if one.event_id == wanted), None)
+    event: Event | None = next((one for one in visibility.events if one.event_id == event_id), None)
     if event is None or not same_person(event.actor, person.name):
         return None
     return {
@@ -132,22 +131,22 @@ def just_done(request: Request, review: ReviewSession, person: Person) -> dict[s
         "row": row,
         "work_id": work_id,
         "visibility": visibility,
-        "undone": wanted in visibility.undone,
+        "undone": event_id in visibility.undone,
         "evidence": review.evidence(row, work_id),
     }
 
 
-def deciding(
+def decision_form(
     request: Request, number: int, row: dict[str, Any], work_id: str | None, person: Person
 ) -> dict[str, Any]:
-    """What `decide.html.j2` needs: put it into the context of the page that includes it."""
+    """The context of `decide.html.j2`, for a page that includes it."""
     review: ReviewSession = request.app.state.review
     access: Access = request.app.state.access
     band = review.basis(row, work_id).band
     rules = review.rules
     state = review.state(row, work_id)
-    pairless = (work_id or row["work_id"]) is None or row["asset_id"] is None
-    asked = request.query_params.get("choice_made", "")
+    no_pair = (work_id or row["work_id"]) is None or row["asset_id"] is None
+    preselected = request.query_params.get("choice_made", "")
     return {
         "number": number,
         "row": row,
@@ -161,8 +160,8 @@ def deciding(
                 "meaning": MEANINGS[choice],
                 "key": place,
                 "reason": rules.wants_reason(choice, band),
-                "off": choice is Choice.FALSE_MATCH and pairless,
-                "asked": asked == str(choice),
+                "off": choice is Choice.FALSE_MATCH and no_pair,
+                "preselected": preselected == str(choice),
             }
             for place, choice in enumerate(CHOICES, start=1)
         ],
@@ -175,51 +174,51 @@ def deciding(
 
 @cache
 def templates() -> Environment:
-    """The page's templates, with what they call."""
-    made = template_environment(FOLDER / "templates")
-    made.filters["risk"] = lambda number: risk_number(
+    """The page's templates, with their filters and functions."""
+    jinja = template_environment(FOLDER / "templates")
+    jinja.filters["risk"] = lambda number: risk_number(
         None if number is None or number != number else float(number)
     )
-    made.filters["state"] = lambda name: STATES[State(name)]
-    made.filters["choice"] = lambda name: CHOICES[Choice(name)]
-    made.filters["time"] = lambda time: f"{time[:10]} {time[11:16]} UTC"
-    made.filters["stage"] = lambda name: str(name).replace("_", " ").capitalize()
-    made.filters["outcome"] = lambda name: OUTCOMES[Outcome(name)]
-    made.filters["filter_name"] = lambda name: FILTERS.get(name, name)
-    made.globals["filter_value"] = filter_value
-    made.globals["bands_word"] = lambda name: BANDS[Band(name)]
-    made.globals["states_word"] = lambda name: STATES[State(name)]
-    made.globals["choices_word"] = lambda name: CHOICES[Choice(name)]
-    made.globals["static"] = static_url
-    made.globals["count"] = count
-    made.globals["is_decision"] = lambda event: isinstance(event.payload, Decision)
-    made.globals["OUTCOMES"] = [str(one) for one in Outcome]
-    return made
+    jinja.filters["state"] = lambda name: STATES[State(name)]
+    jinja.filters["choice"] = lambda name: CHOICES[Choice(name)]
+    jinja.filters["time"] = lambda time: f"{time[:10]} {time[11:16]} UTC"
+    jinja.filters["stage"] = lambda name: str(name).replace("_", " ").capitalize()
+    jinja.filters["outcome"] = lambda name: OUTCOMES[Outcome(name)]
+    jinja.filters["filter_name"] = lambda name: FILTERS.get(name, name)
+    jinja.globals["filter_value"] = filter_value
+    jinja.globals["bands_word"] = lambda name: BANDS[Band(name)]
+    jinja.globals["states_word"] = lambda name: STATES[State(name)]
+    jinja.globals["choices_word"] = lambda name: CHOICES[Choice(name)]
+    jinja.globals["static"] = static_url
+    jinja.globals["count"] = count
+    jinja.globals["is_decision"] = lambda event: isinstance(event.payload, Decision)
+    jinja.globals["OUTCOMES"] = [str(one) for one in Outcome]
+    return jinja
 
 
 def filter_value(name: str, value: str) -> str:
-    """A filter's value in words."""
+    """Display text of a filter's value."""
     words: dict[str, dict[Any, str]] = {
         "band": {str(one): word for one, word in BANDS.items()},
         "status": {str(one): word for one, word in STATES.items()},
         "choice": {str(one): word for one, word in CHOICES.items()},
     }
-    found = words.get(name, {}).get(value, value)
-    return "none" if found == NOBODY else found
+    text = words.get(name, {}).get(value, value)
+    return "none" if text == NOBODY else text
 
 
 @cache
 def static_files() -> dict[str, tuple[bytes, str, str]]:
-    """What is served beside pages: by name, bytes, content type, and a digest of the bytes."""
-    found = {}
+    """Files of `static` by name: bytes, content type, and a digest of the bytes."""
+    files = {}
     for file in sorted(STATIC.iterdir()):
         if file.suffix in CONTENT_TYPES:
             data = file.read_bytes()
             digest = hashlib.sha256(data).hexdigest()[:16]
-            found[file.name] = (data, f"{CONTENT_TYPES[file.suffix]}; charset=utf-8", digest)
-    return found
+            files[file.name] = (data, f"{CONTENT_TYPES[file.suffix]}; charset=utf-8", digest)
+    return files
 
 
 def static_url(name: str) -> str:
-    """Where a file of `static` is served; it changes with the file's bytes."""
+    """URL of a file of `static`; it changes with the file's bytes, so browsers may cache it."""
     return f"/static/{name}?v={static_files()[name][2]}"

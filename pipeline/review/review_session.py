@@ -1,4 +1,4 @@
-"""The review: a run's rows with what people decided on them, kept up to date with the record."""
+"""A review session: the rows of a run with the decisions on them, kept in step with the record."""
 
 from __future__ import annotations
 
@@ -35,24 +35,24 @@ _BASIS = [
     "asset_id", "asset_path", "work_id", "index_version", "index_digest", "config_fingerprint",
     "risk", "band", "run_id",
 ]  # fmt: skip
-"""The columns of the risk table that a decision on it is made on."""
+"""The columns of the risk table that the basis of a decision is made of."""
 
 
 class ReviewSession:
-    """A run, its record, and where each row stands; any number of threads may use it.
+    """A run, its record, and the state of each row; safe for any number of threads.
 
     Args:
         stored: the run.
-        place: the record's place; the record is made with the first decision.
-        second_person: bands whose rows two persons decide on; None leaves the record's rules.
-        starter: who started the page; who makes the record, and sets its rules.
+        place: of the record, which is created with the first decision.
+        second_person: bands whose rows two persons decide on; None keeps the record's rules.
+        starter: who started the page; the actor who creates the record and sets its rules.
 
     Raises:
         RecordError: if there is a record that can't be read or was altered.
 
     Attributes:
         stored: the run.
-        record: None until something is written.
+        record: the record; None while there is none.
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class ReviewSession:
         self._items = Items()
         self._head: str | None = None
         self._rules = Rules()
-        self._moved: set[int] = set()
+        self._changed: set[int] = set()
         self._queue = Queue(stored)
         self._asset_numbers: dict[str, list[int]] = {}
         self._path_numbers: dict[str, int] = {}
@@ -90,58 +90,58 @@ class ReviewSession:
         return int(self.stored.risk_rows.num_rows)
 
     def row(self, number: int) -> dict[str, Any]:
-        """A row of the risk table by its place there, from 0.
+        """A row of the risk table by its number, from 0.
 
         Raises:
             RunError: if there is none.
         """
         if not 0 <= number < len(self):
             raise RunError(f"There is no row {number} in this run.")
-        found: dict[str, Any] = self.stored.risk_rows.slice(number, 1).to_pylist()[0]
-        return found
+        row: dict[str, Any] = self.stored.risk_rows.slice(number, 1).to_pylist()[0]
+        return row
 
     def rows(self, numbers: Sequence[int]) -> list[dict[str, Any]]:
-        """Rows by their places, with what a decision is made on and no more."""
-        found: list[dict[str, Any]] = (
-            self.stored.risk_rows.select(self._decided_on)
+        """Rows by their numbers, only with the columns that the basis of a decision needs."""
+        rows: list[dict[str, Any]] = (
+            self.stored.risk_rows.select(self._basis_columns)
             .take(pa.array(numbers, pa.int64()))
             .to_pylist()
         )
-        return found
+        return rows
 
     @cached_property
-    def _decided_on(self) -> list[str]:
-        # Where a row's every match is suppressed stands in a column that earlier releases lack.
+    def _basis_columns(self) -> list[str]:
+        # Runs of earlier releases lack the column on rows whose matches are all suppressed.
         suppressed = {"suppressed_works"} & {*self.stored.risk_rows.column_names}
         return [*_BASIS, *suppressed]
 
     def number_of(self, asset_path: str) -> int | None:
-        """The row of a path."""
+        """The number of a path's row; None if there is none."""
         return self._path_numbers.get(asset_path)
 
     def numbers_of(self, row: dict[str, Any]) -> list[int]:
-        """The rows of the same bytes as a row, itself among them."""
+        """The numbers of all rows with the same bytes as a row, its own included."""
         return self._asset_numbers[row["asset_id"] or f"path:{row['asset_path']}"]
 
     def matches(self, row: dict[str, Any]) -> list[dict[str, Any]]:
         """The row's matches, the strongest first."""
-        start, end = self._match_places.get(row["asset_path"], (0, 0))
-        found: list[dict[str, Any]] = self.stored.match_rows.slice(start, end - start).to_pylist()
-        return found
+        start, end = self._match_ranges.get(row["asset_path"], (0, 0))
+        matches: list[dict[str, Any]] = self.stored.match_rows.slice(start, end - start).to_pylist()
+        return matches
 
     @cached_property
-    def _match_places(self) -> dict[str, tuple[int, int]]:
-        places: dict[str, tuple[int, int]] = {}
-        for place, path in enumerate(self.stored.match_rows.column("asset_path").to_pylist()):
-            places[path] = (places.get(path, (place, 0))[0], place + 1)
-        return places
+    def _match_ranges(self) -> dict[str, tuple[int, int]]:
+        ranges: dict[str, tuple[int, int]] = {}
+        for index, path in enumerate(self.stored.match_rows.column("asset_path").to_pylist()):
+            ranges[path] = (ranges.get(path, (index, 0))[0], index + 1)
+        return ranges
 
     def basis(self, row: dict[str, Any], work_id: str | None = None) -> Basis:
-        """What a decision on a row is made on.
+        """The basis of a decision on a row.
 
         Args:
             row: the row.
-            work_id: another of its works than the strongest.
+            work_id: one of its works; by default the strongest.
 
         Raises:
             RunError: if it has no evidence with that work.
@@ -154,20 +154,20 @@ class ReviewSession:
         raise RunError(f"This row has no evidence with a work {work_id}.")
 
     def evidence(self, row: dict[str, Any], work_id: str | None = None) -> str:
-        """A name for what is in front of a person: SHA-256 (hex) of the basis.
+        """Digest of the evidence that a page shows: SHA-256 (hex) of the basis.
 
-        A form carries it back, so that nobody decides on a row that another run put in its place.
+        Forms send it back, so that a decision on a row of another run in its place is refused.
         """
         return canonical_digest(self.basis(row, work_id).to_json())
 
     def states(self, rows: Iterable[dict[str, Any]]) -> list[ItemState]:
-        """Where many rows stand, all at one moment; not for showing."""
+        """States of many rows, all at one moment. Pages show `visibility` instead."""
         with self._lock:
             self.refresh()
             return [self._items.of_row(row) for row in rows]
 
     def items(self) -> Items:
-        """Where every item stands, up to date with the record."""
+        """The states of all items, up to date with the record."""
         self.refresh()
         return self._items
 
@@ -189,7 +189,7 @@ class ReviewSession:
 
     @property
     def rules(self) -> Rules:
-        """What is asked of decisions."""
+        """The present rules for decisions."""
         with self._lock:
             self.refresh()
             if self.record is not None:
@@ -200,12 +200,12 @@ class ReviewSession:
         return rules
 
     def opened(self) -> Record:
-        """The record to write to; made if there is none."""
+        """The record to write to; created if there is none."""
         with self._lock:
             if self.record is None:
-                made = Record.open(self._place, create=True, actor=self._starter)
-                self._set_rules(made)
-                self.record = made
+                record = Record.open(self._place, create=True, actor=self._starter)
+                self._set_rules(record)
+                self.record = record
             return self.record
 
     def _set_rules(self, record: Record) -> None:
@@ -215,7 +215,7 @@ class ReviewSession:
         record.set_rules(self._starter, replace(rules, second_person=self._second_person))
 
     def refresh(self) -> None:
-        """Takes what was written to the record since, by whomever.
+        """Takes events that were written to the record since, also by other programs.
 
         Raises:
             RecordError: if the record can't be read any more, was altered, or is another one;
@@ -231,23 +231,23 @@ class ReviewSession:
                 self._head = event.hash
                 if isinstance(event.payload, Rules):
                     self._rules = event.payload
-                # Kept until it is done: should the record fail at the next event, this one is not
-                # read again.
-                self._moved.update(self._touched(event))
-            self._put()
+                # Remembered until they are updated: if reading the next event fails, this event is
+                # not read again.
+                self._changed.update(self._rows_of(event))
+            self._update_queue()
 
-    def _put(self) -> None:
-        numbers = sorted(self._moved)
+    def _update_queue(self) -> None:
+        numbers = sorted(self._changed)
         for number, row in zip(numbers, self.rows(numbers) if numbers else (), strict=True):
             state = self._items.of_row(row)
             sealed = needs_second_person(state)
             if sealed:
                 state = replace(state, assignee=visible_assignee(state, sealed_deciders(state)))
-            self._queue.put(number, state, sealed=sealed)
-        self._moved.clear()
+            self._queue.update(number, state, sealed=sealed)
+        self._changed.clear()
 
-    def _touched(self, event: Event) -> Iterable[int]:
-        """The rows that an event may move: those of the same bytes, and of the same paths."""
+    def _rows_of(self, event: Event) -> Iterable[int]:
+        """Rows whose state an event may change: those of the same bytes, and of the same paths."""
         if event.item is None:
             return
         yield from self._asset_numbers.get(event.item.asset, ())
@@ -257,38 +257,38 @@ class ReviewSession:
                 yield number
 
     def page(self, filters: Filters, page: int = 1) -> QueuePage:
-        """One page of the queue, with its counts."""
+        """One page of the queue, with its facet counts."""
         with self._lock:
             self.refresh()
             return self._queue.page(filters, page)
 
     def count(self, filters: Filters) -> int:
-        """How many rows pass."""
+        """How many rows pass the filters."""
         with self._lock:
             self.refresh()
             return self._queue.count(filters)
 
     def numbers(self, filters: Filters) -> list[int]:
-        """The rows that pass, in the order of the queue."""
+        """Numbers of the rows that pass the filters, in the order of the queue."""
         with self._lock:
             self.refresh()
             return self._queue.numbers(filters)
 
-    def around(self, number: int, filters: Filters) -> Around:
-        """The rows before and after one in the queue, whether it passes the filters or not."""
+    def neighbours(self, number: int, filters: Filters) -> Neighbours:
+        """The rows before and after one in the queue, even if it does not pass the filters."""
         with self._lock:
             self.refresh()
-            return Around(*self._queue.around(number, filters))
+            return Neighbours(*self._queue.neighbours(number, filters))
 
 
 @dataclass(frozen=True, slots=True)
-class Around:
-    """Where a row stands in the queue.
+class Neighbours:
+    """The place of a row in the queue.
 
     Attributes:
-        before, after: the rows next to it; None at the ends.
-        place: its place from 1, or that at which it would stand.
-        total: how many rows pass.
+        before, after: numbers of the rows next to it; None at the ends.
+        place: its place from 1, or the one it would have if it passed the filters.
+        total: how many rows pass the filters.
     """
 
     before: int | None

@@ -1,4 +1,4 @@
-"""What `clearance review` does: opens a run and its record, and serves the page."""
+"""`clearance review`: opens a run and its record, and serves the review page."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from pipeline.drops.places import Place, place
 from pipeline.results.files import read_run
 
 PORT = 8417
-"""The port that is tried first where none was given."""
+"""The port that is tried first by default."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,14 +32,14 @@ class ServeOptions:
 
     Attributes:
         out: a folder of results, a scan directory, or s3://BUCKET/PREFIX.
-        port: None for any that is free.
+        port: None for 8417, or any free port.
         host: the address to listen on.
         users: the file of people.
-        record: the record's place, if it is not beside the results.
-        second_person: bands that want a second person; None leaves what the record says.
-        name: who sits at a page without a file of people.
-        open_browser: whether to open one.
-        allow_hosts: names that the page may be asked under, beside its address.
+        record: the record's place, if it is not next to the results.
+        second_person: bands whose rows two persons decide on; None keeps the record's rules.
+        name: who decides, on a page without a file of people.
+        open_browser: whether to open a browser.
+        allow_hosts: host names that the page answers to besides its address.
     """
 
     out: str
@@ -54,26 +54,26 @@ class ServeOptions:
 
 
 def results_of(out: str) -> Place:
-    """Where the results lie: of a scan directory its latest, by its own name in the history."""
-    found = place(out)
-    if isinstance(found, Path):
-        if not (found / RUN).is_file() and (found / LATEST / RUN).is_file():
-            found = found / LATEST
-        # Another scan points `latest` elsewhere; what this page shows stays this run.
-        found = Path(os.path.realpath(found))
-    return found
+    """The folder of results; for a scan directory that of its latest scan, links resolved."""
+    results = place(out)
+    if isinstance(results, Path):
+        if not (results / RUN).is_file() and (results / LATEST / RUN).is_file():
+            results = results / LATEST
+        # The next scan points `latest` to another run; this page keeps showing this one.
+        results = Path(os.path.realpath(results))
+    return results
 
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """A page that answers.
+    """A review page that is being served.
 
     Attributes:
-        url: what to open; it holds the token, if there is one.
-        port: where it listens.
-        rows: of the run.
+        url: the address to open, with the token if there is one.
+        port: the port it listens on.
+        rows: how many rows the run has.
         run_id: of the run.
-        name: who decides there; None if people sign in.
+        name: who decides; None if people sign in.
         users: the file of people who may sign in.
     """
 
@@ -85,21 +85,21 @@ class Served:
     users: Path | None
 
     def sentences(self) -> list[str]:
-        """For a terminal."""
-        who = f"as {self.name}" if self.name is not None else f"for the people in {self.users}"
+        """Sentences for the terminal."""
+        user = f"as {self.name}" if self.name is not None else f"for the people in {self.users}"
         return [
-            f"The review page has {self.rows:,} rows of run {self.run_id}, {who}:",
+            f"The review page has {self.rows:,} rows of run {self.run_id}, {user}:",
             f"  {self.url}",
             "Ctrl-C ends it; decisions are on the disk as soon as they are given.",
         ]
 
 
-def serve(options: ServeOptions, tell: Callable[[Served], None]) -> None:
+def serve(options: ServeOptions, on_ready: Callable[[Served], None]) -> None:
     """Serves the review page until it is interrupted.
 
     Args:
         options: of the command.
-        tell: called when the page listens.
+        on_ready: called when the page listens.
 
     Raises:
         RecordError: if the record, the file of people, or the address can't be used, or the extra
@@ -133,24 +133,22 @@ def serve(options: ServeOptions, tell: Callable[[Served], None]) -> None:
         )
     results = results_of(options.out)
     stored = read_run(results)
-    given = place(options.out)
-    newer = (
-        NewerRun(given, str(stored.run.get("run_id") or "?")) if isinstance(given, Path) else None
-    )
-    where: str | Path
+    out = place(options.out)
+    newer = NewerRun(out, str(stored.run.get("run_id") or "?")) if isinstance(out, Path) else None
+    record: str | Path
     if options.record is not None:
-        where = options.record
+        record = options.record
     elif isinstance(results, Path):
-        where = results
+        record = results
     else:
         raise RecordError(
             f"{options.out} is object storage, which can't hold a record: give --record."
         )
     starter = person_name(options.name if options.name is not None else _login(), what="--as")
-    review = ReviewSession(stored, where, second_person=options.second_person, starter=starter)
+    review = ReviewSession(stored, record, second_person=options.second_person, starter=starter)
     if options.users is not None:
         read_people(options.users)
-    with bound(options.host, options.port) as listening:
+    with listening_socket(options.host, options.port) as listening:
         port = int(listening.getsockname()[1])
         access = Access(
             local=None if options.users is not None else Person(starter, Role.APPROVER),
@@ -160,12 +158,12 @@ def serve(options: ServeOptions, tell: Callable[[Served], None]) -> None:
         )
         url = address_of(options, port, access.token)
         app = create_app(review, access, newer)
-        threading.Thread(target=_warmed, args=(lambda: warm(app),), daemon=True).start()
+        threading.Thread(target=_warm_up, args=(lambda: warm(app),), daemon=True).start()
         config = uvicorn.Config(
             app,
             log_level="warning",
-            access_log=False,  # it would hold the token
-            http="h11",  # it bounds what comes before a body, which another installed one may not
+            access_log=False,  # it would log the token
+            http="h11",  # it bounds the request head; another installed server may not
             ws="none",
             server_header=False,
             timeout_graceful_shutdown=5,
@@ -175,38 +173,40 @@ def serve(options: ServeOptions, tell: Callable[[Served], None]) -> None:
             starter if access.token is not None else None, options.users,
         )  # fmt: skip
         folders = tempfile.TemporaryDirectory(prefix="clearance-review-")
-        keep()
+        freeze_garbage_collector()
         with suppress(KeyboardInterrupt), folders as folder:
-            tell(served)
+            on_ready(served)
             if options.open_browser and _has_browser():
                 threading.Timer(0.5, _open, (url, Path(folder))).start()
             uvicorn.Server(config).run(sockets=[listening])
 
 
-def keep() -> None:
-    """What is there now, the run and its queue, stays until the end: a collection that walks it
-    all (0.2 s of 100,000 rows) would only keep somebody waiting.
+def freeze_garbage_collector() -> None:
+    """Exempts the loaded run and queue from garbage collection.
+
+    They live until the end, and each full collection would pause a request by walking them (0.2 s
+    at 100,000 rows).
     """
     gc.collect()
     gc.freeze()
 
 
 def address_of(options: ServeOptions, port: int, token: str | None) -> str:
-    """What to open: under the first name that was allowed, where the address itself is none."""
-    shown = options.allow_hosts[0] if is_wildcard(options.host) else options.host
-    shown = f"[{shown}]" if ":" in shown and is_address(shown) else shown
-    base = f"http://{shown}/" if _has_port(shown) else f"http://{shown}:{port}/"
+    """The address to open, by the first allowed host name if the page listens on all addresses."""
+    host = options.allow_hosts[0] if is_wildcard(options.host) else options.host
+    host = f"[{host}]" if ":" in host and is_address(host) else host
+    base = f"http://{host}/" if _has_port(host) else f"http://{host}:{port}/"
     return base if token is None else f"{base}enter?token={token}"
 
 
 def hosts_of(host: str, port: int, allowed: Sequence[str]) -> frozenset[str]:
-    """What a request may have as its Host."""
+    """Allowed values of a request's Host header."""
     names = [name.lower() for name in allowed]
     if is_loopback(host):
         names += ["127.0.0.1", "localhost", "[::1]"]
     if not is_wildcard(host):
         names.append(f"[{host}]" if ":" in host else host.lower())
-    # Behind a proxy the name comes without this server's own port.
+    # Behind a proxy the Host header lacks this server's port.
     bare = [name.lower() for name in allowed]
     return frozenset([f"{name}:{port}" for name in names if not _has_port(name)] + bare)
 
@@ -216,7 +216,7 @@ def _has_port(name: str) -> bool:
 
 
 def is_address(host: str) -> bool:
-    """Whether that is an address and not a name."""
+    """Whether it is an IP address and not a name."""
     try:
         ipaddress.ip_address(host)
     except ValueError:
@@ -225,7 +225,7 @@ def is_address(host: str) -> bool:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach that address."""
+    """Whether only this machine can reach the address."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
@@ -233,30 +233,30 @@ def is_loopback(host: str) -> bool:
 
 
 def is_wildcard(host: str) -> bool:
-    """Whether that is every address of the machine."""
+    """Whether it stands for all addresses of the machine."""
     try:
         return ipaddress.ip_address(host).is_unspecified
     except ValueError:
         return False
 
 
-def bound(host: str, port: int | None) -> socket.socket:
-    """A socket that listens.
+def listening_socket(host: str, port: int | None) -> socket.socket:
+    """A socket that listens; on `PORT` or any free port if none is given.
 
     Raises:
-        RecordError: if the address or the port can't be had.
+        RecordError: if the address or the port can't be used.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    tried = [port] if port is not None else [PORT, 0]
-    for number in tried:
+    ports = [port] if port is not None else [PORT, 0]
+    for number in ports:
         listening = socket.socket(family, socket.SOCK_STREAM)
         try:
             listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listening.bind((host, number))
-            listening.listen(128)  # whoever comes before the server is ready waits
+            listening.listen(128)  # connections before the server is ready wait
         except (OSError, OverflowError) as error:
             listening.close()
-            if number != tried[-1]:
+            if number != ports[-1]:
                 continue
             why = getattr(error, "strerror", None) or error
             raise RecordError(
@@ -266,8 +266,8 @@ def bound(host: str, port: int | None) -> socket.socket:
     raise AssertionError  # the loop returns or raises
 
 
-def _warmed(warm: Callable[[], None]) -> None:
-    """What can't be opened ahead is told on the item that needs it."""
+def _warm_up(warm: Callable[[], None]) -> None:
+    """Ignores errors: the item that needs what can't be opened shows them."""
     with suppress(ScreeningError, OSError):
         warm()
 
@@ -288,11 +288,11 @@ def _has_browser() -> bool:
 
 
 def _open(url: str, folder: Path) -> None:
-    """Opens a browser by a file that only its owner can read: arguments are seen by everybody."""
+    """Opens a browser on a file that only its owner can read: all users see arguments."""
     file = folder / "open.html"
     line = f'<!doctype html><meta http-equiv="refresh" content="0;url={escape(url)}">\n'
     try:
         file.write_text(line, encoding="utf-8")
         webbrowser.open(file.as_uri())
     except OSError:
-        pass  # the address stands in the terminal
+        pass  # the address is printed in the terminal

@@ -1,4 +1,4 @@
-"""How states and decisions are put into words on the page."""
+"""Display texts of states, decisions and filters on the page."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ STATES: Mapping[State, str] = {
     State.AGREED: "Decided",
     State.SUPPRESSED: "False match, suppressed",
 }
-"""In the order of what wants work most."""
+"""In the order of urgency."""
 
 CHOICES: Mapping[Choice, str] = {
     Choice.NO_ISSUE: "No issue",
@@ -39,4 +39,4 @@ FILTERS: Mapping[str, str] = {
     "work_id": "work",
     "choice": "decision",
 }
-"""Names of filters where they are not what the query string calls them."""
+"""Display names of filters that differ from their names in the query string."""

@@ -19,7 +19,7 @@ from pipeline.results import read_run
 from pipeline.results.inputs import drop_of
 from pipeline.review.access.sessions import Access
 from pipeline.review.app import create_app
-from pipeline.review.pages import DROPS, PLACES, screened
+from pipeline.review.pages import DROPS, PLACES, run_header
 from pipeline.review.review_session import ReviewSession
 from pipeline.review.serve import results_of
 from training.synthetic import picture
@@ -153,14 +153,14 @@ def test_an_error_and_a_preview_have_the_same_head(reviewed):
 
 def test_of_many_drops_some_are_named_and_the_others_counted():
     names = [f"drop {number}" for number in range(PLACES + 2)]
-    said = screened({"run_id": "r", "drops": {name: f"/in/{name}" for name in names}})
+    said = run_header({"run_id": "r", "drops": {name: f"/in/{name}" for name in names}})
     assert said.drops == tuple(names[:DROPS])
     assert said.more_drops == PLACES + 2 - DROPS
     lines = said.places.splitlines()
     assert len(lines) == PLACES + 1
     assert lines[0] == "drop 0: /in/drop 0"
     assert lines[-1] == "and 2 more"
-    assert screened({"drops": dict.fromkeys(names[:DROPS], "/in")}).more_drops == 0
+    assert run_header({"drops": dict.fromkeys(names[:DROPS], "/in")}).more_drops == 0
 
 
 @pytest.mark.parametrize("run", [{}, {"drop": None}, {"drops": {}}, {"drops": None}])
@@ -169,7 +169,7 @@ def test_a_run_that_does_not_say_what_it_screened_has_pages(site, run):
     site.stored.run.update(run)
     for place in ("/", f"/item/{site.number('b/cat.png')}"):
         assert site.browser(DORA).get(place).status_code == 200
-    assert screened(site.stored.run).run_id == "?"
+    assert run_header(site.stored.run).run_id == "?"
     assert drop_of(site.stored.run, "b/cat.png") is None
 
 

@@ -165,10 +165,10 @@ def test_a_crowd_that_signs_in_at_once_leaves_the_page_to_others(tmp_path, monke
     set_person(file, "Anna Berg", Role.REVIEWER, "correct horse battery")
     access = Access(people=file)
     going = threading.Event()
-    monkeypatch.setattr(access_module, "proves", lambda *_: bool(going.wait(20)) and False)
+    monkeypatch.setattr(access_module, "verify_password", lambda *_: bool(going.wait(20)) and False)
     crowd = [
         threading.Thread(target=access.by_password, args=(f"n{n}", "x", "1.2.3.4"))
-        for n in range(access_module.MOST_WAITING)
+        for n in range(access_module.MAX_WAITING)
     ]
     for one in crowd:
         one.start()
@@ -190,7 +190,7 @@ def test_guessing_under_other_spellings_is_one_guessing(tmp_path, monkeypatch, n
     file = tmp_path / "people.json"
     set_person(file, "Anna Berg", Role.REVIEWER, "correct horse battery")
     access = Access(people=file)
-    monkeypatch.setattr(access_module, "proves", lambda *_: False)
+    monkeypatch.setattr(access_module, "verify_password", lambda *_: False)
     for _ in range(access_module.TRIES):
         access.by_password("Anna Berg", "wrong", "1.2.3.4")
     with pytest.raises(access_module.TooManyTriesError):

@@ -117,7 +117,7 @@ def queue_of(rows: list[Plain]) -> Queue:
         state = ItemState(
             Item("x", None), row.state, choices, (), (), (), row.assignee, frozenset(), ()
         )
-        made.put(number, state, sealed=row.sealed)
+        made.update(number, state, sealed=row.sealed)
     return made
 
 
@@ -223,7 +223,7 @@ def test_the_rows_around_one(rows, f, data):
     queue = queue_of(rows)
     expected = ordered(rows, f)
     number = data.draw(st.integers(0, len(rows) - 1))
-    before, after, place, total = queue.around(number, f)
+    before, after, place, total = queue.neighbours(number, f)
     assert total == len(expected)
     if number in expected:
         at = expected.index(number)

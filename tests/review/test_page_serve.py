@@ -50,7 +50,7 @@ def test_what_cant_be_served_is_one_sentence(out, tmp_path):
 
 
 def test_a_port_that_is_taken(out):
-    with serve.bound("127.0.0.1", 0) as taken:
+    with serve.listening_socket("127.0.0.1", 0) as taken:
         port = taken.getsockname()[1]
         assert str(port) in refused(out, "--port", port)
 
@@ -76,7 +76,7 @@ def test_hosts():
     options = serve.ServeOptions("x", host="::1")
     assert serve.address_of(options, 8, "t") == "http://[::1]:8/enter?token=t"
     with pytest.raises(RecordError, match="port"):
-        serve.bound("127.0.0.1", 99_999)
+        serve.listening_socket("127.0.0.1", 99_999)
 
 
 def test_the_server_answers_and_ends(out):

@@ -25,7 +25,7 @@ LONGEST_PASSWORD = 1000
 
 
 class Role(StrEnum):
-    """What a person may do on the page; each may what those before it may."""
+    """What a person may do on the page; each role includes those before it."""
 
     READER = "reader"
     REVIEWER = "reviewer"
@@ -39,7 +39,7 @@ class Role(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Who is at the page."""
+    """A user of the page."""
 
     name: str
     role: Role
@@ -62,7 +62,7 @@ def read_people(file: Path) -> dict[str, Account]:
     """
     try:
         mode = file.stat().st_mode
-        if not stat.S_ISREG(mode):  # reading a pipe would wait for ever
+        if not stat.S_ISREG(mode):  # reading a pipe would block
             raise RecordError(f"The file of people {file} is not a plain file.")
         text = file.read_text(encoding="utf-8")
     except FileNotFoundError:
@@ -74,20 +74,20 @@ def read_people(file: Path) -> dict[str, Account]:
         raise RecordError(f"The file of people {file} can't be read ({error}).") from error
     if os.name == "posix" and mode & 0o077:
         raise RecordError(f"Others can read the file of people {file}: chmod 600 it.")
-    found: dict[str, Account] = {}
+    accounts: dict[str, Account] = {}
     try:
         for one in json.loads(text)["people"]:
-            account = _account(one, found)
-            found[account.person.name] = account
+            account = _account(one, accounts)
+            accounts[account.person.name] = account
     except (ValueError, KeyError, TypeError, RecursionError, RecordError) as error:
         raise RecordError(
             f"{file} is not a file of people as `clearance review-user` writes it ({error})."
         ) from error
-    return found
+    return accounts
 
 
-def _account(given: Mapping[str, Any], others: Iterable[str]) -> Account:
-    account = Account(Person(person_name(given["name"]), Role(given["role"])), given["password"])
+def _account(entry: Mapping[str, Any], others: Iterable[str]) -> Account:
+    account = Account(Person(person_name(entry["name"]), Role(entry["role"])), entry["password"])
     if any(same_person(name, account.person.name) for name in others):
         raise ValueError(f"{account.person.name} is in it twice")
     if not str(account.password).startswith("$argon2"):
@@ -96,20 +96,20 @@ def _account(given: Mapping[str, Any], others: Iterable[str]) -> Account:
 
 
 def set_person(file: Path, name: str, role: Role, password: str) -> bool:
-    """Puts a person into the file, or gives one who is there another role and password.
+    """Adds a person to the file, or changes the role and password of one in it.
 
     Returns:
-        Whether they are new.
+        Whether the person is new.
 
     Raises:
         RecordError: if the name or the password can't be used, or the file can't.
     """
-    kept = person_name(name)
+    name = person_name(name)
     if not SHORTEST_PASSWORD <= len(password) <= LONGEST_PASSWORD:
         raise RecordError(f"A password has {SHORTEST_PASSWORD} to {LONGEST_PASSWORD} characters.")
     accounts = read_people(file) if file.exists() else {}
-    others = {one: account for one, account in accounts.items() if not same_person(one, kept)}
-    others[kept] = Account(Person(kept, role), hasher().hash(password))
+    others = {one: account for one, account in accounts.items() if not same_person(one, name)}
+    others[name] = Account(Person(name, role), hasher().hash(password))
     _write(file, others)
     return len(others) > len(accounts)
 
@@ -142,14 +142,14 @@ def hasher() -> PasswordHasher:
     return PasswordHasher()
 
 
-def proves(account: Account | None, password: str) -> bool:
+def verify_password(account: Account | None, password: str) -> bool:
     """Whether the password is that of the account.
 
-    It takes as long without an account, so that time does not tell which names there are.
+    It takes as long without an account, so that timing does not reveal which names exist.
     """
     from argon2.exceptions import InvalidHashError, VerificationError
 
-    stored = account.password if account is not None else _nobody()
+    stored = account.password if account is not None else _dummy_hash()
     try:
         hasher().verify(stored, password[:LONGEST_PASSWORD])
     except (VerificationError, InvalidHashError):
@@ -158,14 +158,14 @@ def proves(account: Account | None, password: str) -> bool:
 
 
 def prepare() -> None:
-    """Hashes what names without an account are held against, so that the first one takes no longer.
+    """Computes the dummy hash for names without an account, so that the first takes no longer.
 
     Raises:
         RecordError: if argon2 is not installed.
     """
-    _nobody()
+    _dummy_hash()
 
 
 @cache
-def _nobody() -> str:
+def _dummy_hash() -> str:
     return hasher().hash(secrets.token_hex(16))

@@ -1,4 +1,4 @@
-"""Who is at the page: a token in the first URL or a password becomes a session in a cookie."""
+"""Sign-in and sessions: a token in the first URL or a password becomes a session cookie."""
 
 from __future__ import annotations
 
@@ -12,20 +12,27 @@ from pathlib import Path
 
 from pipeline.core.errors import RecordError
 from pipeline.decisions.events import folded_name, same_person
-from pipeline.review.access.people import Account, Person, Role, prepare, proves, read_people
+from pipeline.review.access.people import (
+    Account,
+    Person,
+    Role,
+    prepare,
+    read_people,
+    verify_password,
+)
 
 __all__ = ["Access", "Person", "Role", "Session", "TooManyTriesError"]
 
 SESSION_SECONDS = 12 * 3600
 TRIES = 5
-TRIES_SECONDS = 60
-MOST_SESSIONS = 10_000
-MOST_WAITING = 8
-"""Passwords that wait for their turn to be hashed; each holds one of the server's threads."""
+TRY_WINDOW_SECONDS = 60
+MAX_SESSIONS = 10_000
+MAX_WAITING = 8
+"""Most sign-ins that may wait for their password to be hashed; each blocks a server thread."""
 
 
 class TooManyTriesError(RecordError):
-    """Wrong passwords came too often from one place."""
+    """Too many wrong passwords from one address, or too many sign-ins at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +41,9 @@ class Session:
 
     Attributes:
         person: who signed in.
-        csrf: what each of its writing requests must carry.
-        until: when it ends, seconds of the monotonic clock.
-        password: the hash that was signed in with; another one in the file ends the session.
+        csrf: the CSRF token, which each writing request must carry.
+        until: when the session ends, seconds of the monotonic clock.
+        password: the password hash at sign-in; another one in the file ends the session.
     """
 
     person: Person
@@ -46,15 +53,15 @@ class Session:
 
 
 class Access:
-    """The sessions of one server; in memory alone, so that they end with it.
+    """The sessions of one server, held only in memory, so that they end with it.
 
     Args:
         local: the one person of a page on loopback without a file of people.
-        people: the file of people. It is read again when it changes: who was taken out of it, or
-            has another role or password, is signed out.
-        hosts: what requests may have as Host, port included, in lower case.
-        cookie: the cookie's name; cookies are shared by all ports of a host, so it names the port.
-        clock: seconds that only go up.
+        people: the file of people. It is read again when it changes; people who were removed, or
+            have another role or password, are signed out.
+        hosts: allowed values of the Host header, with port, in lower case.
+        cookie: the cookie's name, with the port, since all ports of a host share cookies.
+        clock: a monotonic clock, seconds.
 
     Raises:
         RecordError: if the file of people can't be used.
@@ -81,7 +88,7 @@ class Access:
         self._sessions: dict[str, Session] = {}
         self._wrong: dict[tuple[str, str], list[float]] = {}
         self._hashing = threading.BoundedSemaphore(2)  # each takes 64 MiB and a core
-        self._waiting = threading.BoundedSemaphore(MOST_WAITING)
+        self._waiting = threading.BoundedSemaphore(MAX_WAITING)
         self._read: tuple[tuple[int, ...], dict[str, Account]] | None = None
         if people is not None:
             read_people(people)
@@ -93,7 +100,7 @@ class Access:
         return self._file is not None
 
     def by_token(self, token: str) -> str | None:
-        """The cookie of a new session for who has the token of the first URL; None for others."""
+        """The cookie of a new session, if the token is that of the first URL; otherwise None."""
         if self.token is None or self.local is None:
             return None
         if not hmac.compare_digest(token.encode(), self.token.encode()):
@@ -101,31 +108,31 @@ class Access:
         return self._begin(self.local, float("inf"), "")
 
     def by_password(self, name: str, password: str, address: str = "") -> str | None:
-        """The cookie of a new session for who proves who they are; None for others.
+        """The cookie of a new session, if name and password are right; otherwise None.
 
         Raises:
-            TooManyTriesError: after `TRIES` wrong passwords for a name, however it is spelled, from
-                an address, for a time; and while too many others are at it.
+            TooManyTriesError: after `TRIES` wrong passwords for a name, in any spelling, from an
+                address within `TRY_WINDOW_SECONDS`; or while too many others sign in.
             RecordError: if the file of people can't be read any more.
         """
         key = (address, folded_name(name)[:200])
         with self._lock:
-            recent = [t for t in self._wrong.get(key, []) if self._clock() - t < TRIES_SECONDS]
-            # Counted before the password is looked at, so that tries sent at once all count.
+            recent = [t for t in self._wrong.get(key, []) if self._clock() - t < TRY_WINDOW_SECONDS]
+            # Counted before the password is verified, so that concurrent tries all count.
             self._wrong[key] = [*recent, self._clock()]
-            if len(self._wrong) > MOST_SESSIONS:
+            if len(self._wrong) > MAX_SESSIONS:
                 self._wrong = {key: self._wrong[key]}
             if len(recent) >= TRIES:
                 self._wrong[key] = recent
                 raise TooManyTriesError(
-                    f"Too many wrong passwords; wait {TRIES_SECONDS} seconds and try again."
+                    f"Too many wrong passwords; wait {TRY_WINDOW_SECONDS} seconds and try again."
                 )
         account = self._account(name)
         if not self._waiting.acquire(blocking=False):
             raise TooManyTriesError("Too many people are signing in just now; try again.")
         try:
             with self._hashing:
-                if not proves(account, password):
+                if not verify_password(account, password):
                     return None
         finally:
             self._waiting.release()
@@ -139,22 +146,22 @@ class Access:
         if not cookie:
             return None
         with self._lock:
-            found = self._sessions.get(cookie)
-        if found is None:
+            session = self._sessions.get(cookie)
+        if session is None:
             return None
-        if found.until < self._clock():
+        if session.until < self._clock():
             self.end(cookie)
             return None
         if self._file is not None:
-            account = self._account(found.person.name)
+            account = self._account(session.person.name)
             if (
                 account is None
-                or account.person != found.person
-                or account.password != found.password
+                or account.person != session.person
+                or account.password != session.password
             ):
                 self.end(cookie)
                 return None
-        return found
+        return session
 
     def end(self, cookie: str | None) -> None:
         """Signs a browser out."""
@@ -162,7 +169,7 @@ class Access:
             self._sessions.pop(cookie or "", None)
 
     def names(self) -> list[str]:
-        """Whom work may be given to, as far as the page knows them."""
+        """Names to which items can be assigned, as suggestions."""
         if self._file is not None:
             return sorted(self._accounts())
         return [self.local.name] if self.local is not None else []
@@ -172,7 +179,7 @@ class Access:
         with self._lock:
             now = self._clock()
             self._sessions = {k: one for k, one in self._sessions.items() if one.until >= now}
-            while len(self._sessions) >= MOST_SESSIONS:
+            while len(self._sessions) >= MAX_SESSIONS:
                 self._sessions.pop(next(iter(self._sessions)))
             self._sessions[cookie] = Session(person, secrets.token_urlsafe(32), until, password)
         return cookie
@@ -186,16 +193,16 @@ class Access:
     def _accounts(self) -> dict[str, Account]:
         assert self._file is not None  # noqa: S101 - only asked where there is a file
         try:
-            found = self._file.stat()
+            status = self._file.stat()
         except OSError as error:
             raise RecordError(
                 f"The file of people can't be read ({error.strerror}); nobody is let in."
             ) from error
-        mark = (found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_ino)
+        version = (status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino)
         with self._lock:
-            if self._read is not None and self._read[0] == mark:
+            if self._read is not None and self._read[0] == version:
                 return self._read[1]
         accounts = read_people(self._file)
         with self._lock:
-            self._read = (mark, accounts)
+            self._read = (version, accounts)
         return accounts

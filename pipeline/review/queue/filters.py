@@ -1,8 +1,8 @@
-"""The queue's filters as they stand in a query string."""
+"""The queue's filters, from and to a query string."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields, replace
 from urllib.parse import urlencode
 
@@ -20,14 +20,14 @@ NOBODY = "-"
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """Which rows are shown, and in which order.
+    """Which rows the queue shows, and in which order.
 
     Attributes:
-        band, status, choice: any of these; empty for all.
-        stage, outcome: rows of which that stage said that.
-        work_id, rightsholder, assignee: of these; `-` for rows without one; empty for all.
-        folder: of this folder or below it.
-        q: words that are all in the path, the work's id or title, or the rightsholder.
+        band, status, choice: rows with one of these; empty for all.
+        stage, outcome: rows with that outcome of that stage.
+        work_id, rightsholder, assignee: rows with this one; `-` for rows without; empty for all.
+        folder: rows in this folder or below it.
+        q: words that must all occur in the path, the work's id or title, or the rightsholder.
         sort, order: a name of `SORTS`; `asc` or `desc`.
     """
 
@@ -46,30 +46,30 @@ class Filters:
 
     @classmethod
     def of_query(cls, pairs: Iterable[tuple[str, str]]) -> Filters:
-        """From a query string's pairs; what is unknown or means nothing is left out."""
-        given: dict[str, list[str]] = {}
+        """From a query string's pairs; unknown names and values are ignored."""
+        values_of: dict[str, list[str]] = {}
         for name, value in pairs:
             if value:
-                given.setdefault(name, []).append(value[:LONGEST])
-        one = {name: values[-1] for name, values in given.items()}
+                values_of.setdefault(name, []).append(value[:LONGEST])
+        last = {name: values[-1] for name, values in values_of.items()}
         return cls(
-            band=_known(given.get("band", ()), Band),
-            status=_known(given.get("status", ()), State),
-            choice=_known(given.get("choice", ()), Choice),
-            stage=one.get("stage", "") if one.get("stage") in STAGES else "",
-            outcome=(_known([one.get("outcome", "")], Outcome) or (MATCHED,))[0],
-            work_id=one.get("work_id", ""),
-            rightsholder=one.get("rightsholder", ""),
-            folder=one.get("folder", "").strip("/"),
-            assignee=one.get("assignee", ""),
-            q=one.get("q", "").strip(),
-            sort=one["sort"] if one.get("sort") in SORTS else "urgency",
-            order="desc" if one.get("order") == "desc" else "asc",
+            band=_known(values_of.get("band", ()), Band),
+            status=_known(values_of.get("status", ()), State),
+            choice=_known(values_of.get("choice", ()), Choice),
+            stage=last.get("stage", "") if last.get("stage") in STAGES else "",
+            outcome=(_known([last.get("outcome", "")], Outcome) or (MATCHED,))[0],
+            work_id=last.get("work_id", ""),
+            rightsholder=last.get("rightsholder", ""),
+            folder=last.get("folder", "").strip("/"),
+            assignee=last.get("assignee", ""),
+            q=last.get("q", "").strip(),
+            sort=last["sort"] if last.get("sort") in SORTS else "urgency",
+            order="desc" if last.get("order") == "desc" else "asc",
         )
 
     @classmethod
     def of_string(cls, query: str) -> Filters:
-        """From a query string as a page carries it; one that can't be read filters nothing."""
+        """From a query string in a form field; an unreadable one filters nothing."""
         from urllib.parse import parse_qsl
 
         try:
@@ -78,15 +78,15 @@ class Filters:
             return cls()
 
     def pairs(self) -> list[tuple[str, str]]:
-        """What differs from no filter, as a query string has it."""
-        found: list[tuple[str, str]] = []
+        """The values that differ from their defaults, as pairs of a query string."""
+        pairs: list[tuple[str, str]] = []
         for field in fields(self):
             value = getattr(self, field.name)
             if isinstance(value, tuple):
-                found += [(field.name, one) for one in value]
+                pairs += [(field.name, one) for one in value]
             elif value != field.default and not (field.name == "outcome" and not self.stage):
-                found.append((field.name, value))
-        return found
+                pairs.append((field.name, value))
+        return pairs
 
     def query(self, **changes: object) -> str:
         """The query string, with changes; empty if nothing is filtered."""
@@ -97,27 +97,26 @@ class Filters:
         return replace(self, **changes)  # type: ignore[arg-type]
 
     def toggled(self, name: str, value: str) -> str:
-        """The query string with a value of `band`, `status` or `choice` put in, or taken out."""
-        now: tuple[str, ...] = getattr(self, name)
-        kept = tuple(one for one in now if one != value) if value in now else (*now, value)
-        return self.query(**{name: kept})
+        """The query string with a value of `band`, `status` or `choice` added, or removed."""
+        values: tuple[str, ...] = getattr(self, name)
+        removed = tuple(one for one in values if one != value)
+        return self.query(**{name: removed if value in values else (*values, value)})
 
     @property
     def active(self) -> list[tuple[str, str, str]]:
         """Each filter that is on: its name, its value, and the query string without it."""
-        found = []
+        active = []
         for name, value in self.pairs():
             if name in ("sort", "order", "outcome"):
                 continue
             single = isinstance(getattr(self, name), str)
             without = self.query(**{name: ""}) if single else self.toggled(name, value)
-            found.append((name, value, without))
-        return found
+            active.append((name, value, without))
+        return active
 
     def described(self) -> str:
-        """The filters in one line, as the record keeps them with a bulk decision."""
-        pairs: Mapping[str, list[str]] = {}
-        grouped: dict[str, list[str]] = dict(pairs)
+        """The filters in one line, as stored in the note of a bulk decision."""
+        grouped: dict[str, list[str]] = {}
         for name, value in self.pairs():
             if name not in ("sort", "order"):
                 grouped.setdefault(name, []).append(value)

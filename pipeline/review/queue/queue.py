@@ -1,7 +1,9 @@
 """The queue: filtering, sorting, counting and paging over hundreds of thousands of rows.
 
-Columns are held as small integers (`coded`). Nothing here is guarded: `ReviewSession` takes
-its lock before it asks.
+Columns are dictionary-encoded as small integers (`columns`), so that a filter is a comparison, a
+facet count a `bincount`, and an order a sort of precomputed ranks. numpy rather than
+pyarrow.compute: cells change with each decision, and at 300,000 rows the same pages took a third
+longer with pyarrow. Not thread-safe: `ReviewSession` locks.
 """
 
 from __future__ import annotations
@@ -21,12 +23,12 @@ from pipeline.decisions.events import Choice
 from pipeline.decisions.state import ItemState, State
 from pipeline.results.files import StoredRun
 from pipeline.review.queue import facets
-from pipeline.review.queue.columns import Coded, Mask, fixed
-from pipeline.review.queue.facets import Counted
+from pipeline.review.queue.columns import DictionaryColumn, Mask, category_codes
+from pipeline.review.queue.facets import FacetCount
 from pipeline.review.queue.filters import Filters
 
 PAGE_ROWS = 50
-KEPT_SEARCHES = 32
+CACHED_SEARCHES = 32
 
 _BANDS = [str(band) for band in Band]
 _STATES = [
@@ -42,8 +44,8 @@ _OUTCOME = "outcome_"
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
-    """One row as the queue shows it. `choices` is what may be told to everybody."""
+class QueueRow:
+    """One row as the queue shows it. `choices` are those that everybody may see."""
 
     number: int
     asset_path: str
@@ -65,30 +67,30 @@ class QueuePage:
 
     Attributes:
         lines: its rows.
-        page, pages: which it is, of how many.
+        page, pages: number of the page, and how many there are.
         first: place of its first row, from 1; 0 if there is none.
         total: how many rows pass the filters.
         table: how many rows the table has.
-        bands, statuses, choices, stages, works, rightsholders, folders, assignees: what to filter
-            by, each counted with all other filters on. Counts of `bands` and of `statuses` add up
-            to the rows that pass the other filters; without any they add up to the table.
+        bands, statuses, choices, stages, works, rightsholders, folders, assignees: facets, each
+            counted with all other filters applied. Counts of `bands` and of `statuses` add up to
+            the rows that pass the other filters; without any they add up to the table.
         more_works, more_rightsholders, more_folders: how many values are not listed.
     """
 
-    lines: tuple[Line, ...]
+    lines: tuple[QueueRow, ...]
     page: int
     pages: int
     first: int
     total: int
     table: int
-    bands: tuple[Counted, ...]
-    statuses: tuple[Counted, ...]
-    choices: tuple[Counted, ...]
-    stages: tuple[Counted, ...]
-    works: tuple[Counted, ...]
-    rightsholders: tuple[Counted, ...]
-    folders: tuple[Counted, ...]
-    assignees: tuple[Counted, ...]
+    bands: tuple[FacetCount, ...]
+    statuses: tuple[FacetCount, ...]
+    choices: tuple[FacetCount, ...]
+    stages: tuple[FacetCount, ...]
+    works: tuple[FacetCount, ...]
+    rightsholders: tuple[FacetCount, ...]
+    folders: tuple[FacetCount, ...]
+    assignees: tuple[FacetCount, ...]
     more_works: int
     more_rightsholders: int
     more_folders: int
@@ -105,27 +107,27 @@ class Queue:
         table = stored.risk_rows
         self._table = table
         self.size = int(table.num_rows)
-        self._band = fixed(table.column("band"), _BANDS)
+        self._band = category_codes(table.column("band"), _BANDS)
         risk = table.column("risk").combine_chunks().fill_null(np.nan)
         self._risk: NDArray[np.float64] = risk.to_numpy(zero_copy_only=False)
         self._paths: list[str] = table.column("asset_path").to_pylist()
-        self._folder = Coded([path.rpartition("/")[0] for path in self._paths])
-        self._work = Coded(table.column("work_id"))
+        self._folder = DictionaryColumn([path.rpartition("/")[0] for path in self._paths])
+        self._work = DictionaryColumn(table.column("work_id"))
         self._titles = _titles(table)
-        self._holder = Coded(table.column("rightsholder"))
+        self._holder = DictionaryColumn(table.column("rightsholder"))
         self._stages = {
-            name.removeprefix(_OUTCOME): fixed(table.column(name), _OUTCOMES)
+            name.removeprefix(_OUTCOME): category_codes(table.column(name), _OUTCOMES)
             for name in table.column_names
             if name.startswith(_OUTCOME)
             and not name.startswith(("outcome_reason_", "outcome_detail_"))
         }
         self._status = np.zeros(self.size, dtype=np.int8)
-        self._choices = np.zeros(self.size, dtype=np.int16)  # a bit for each that may be told
-        self._assignee = Coded([None] * self.size)
+        self._choices = np.zeros(self.size, dtype=np.int16)  # one bit for each visible choice
+        self._assignee = DictionaryColumn([None] * self.size)
         searched = ("asset_path", "work_id", "title", "rightsholder")
         texts = zip(*(table.column(name).to_pylist() for name in searched), strict=True)
         self._texts = pa.array(
-            ("\n".join(filter(None, found)).casefold() for found in texts), pa.large_string()
+            ("\n".join(filter(None, cells)).casefold() for cells in texts), pa.large_string()
         )
         self._searches: dict[str, Mask] = {}
         self._path_rank = np.empty(self.size)
@@ -143,33 +145,33 @@ class Queue:
             "folder": self._folder.ranks(),
         }
 
-    def put(self, number: int, state: ItemState, *, sealed: bool) -> None:
-        """Puts down where a row stands.
+    def update(self, number: int, state: ItemState, *, sealed: bool) -> None:
+        """Updates the state of a row.
 
         Args:
-            number: the row.
-            state: where it stands.
-            sealed: whether what was decided may not be told to everybody.
+            number: of the row.
+            state: its state.
+            sealed: whether its decisions are hidden from some persons; its choices are then empty.
         """
         self._status[number] = _STATES.index(str(state.state))
-        told = () if sealed else state.choices
-        self._choices[number] = sum(1 << _CHOICES.index(str(choice)) for choice in told)
-        self._assignee.put(number, state.assignee)
+        choices = () if sealed else state.choices
+        self._choices[number] = sum(1 << _CHOICES.index(str(choice)) for choice in choices)
+        self._assignee.set(number, state.assignee)
 
     def count(self, filters: Filters) -> int:
-        """How many rows pass."""
+        """How many rows pass the filters."""
         return int(self._passing(filters).sum())
 
     def numbers(self, filters: Filters) -> list[int]:
-        """The rows that pass, in order."""
-        found: list[int] = self._ordered(self._passing(filters), filters).tolist()
-        return found
+        """Numbers of the rows that pass the filters, in order."""
+        numbers: list[int] = self._ordered(self._passing(filters), filters).tolist()
+        return numbers
 
-    def around(self, number: int, filters: Filters) -> tuple[int | None, int | None, int, int]:
-        """The rows before and after one, its place from 1, and how many rows pass.
+    def neighbours(self, number: int, filters: Filters) -> tuple[int | None, int | None, int, int]:
+        """The rows before and after one, its place from 1, and how many rows pass the filters.
 
-        A row that does not pass has the place at which it would stand, so that whoever decided on
-        it, and so took it out of what they filter, goes on where they were.
+        A row that does not pass has the place that it would have if it did: after a decision that
+        removes the row from a filter, the person goes on where they were.
         """
         mask = self._passing(filters)
         passes = bool(mask[number])
@@ -182,7 +184,7 @@ class Queue:
         return before, after, place + 1 if passes else min(place + 1, total), total
 
     def page(self, filters: Filters, page: int = 1) -> QueuePage:
-        """One page, with what to filter by."""
+        """One page, with its facet counts."""
         masks = self._masks(filters)
 
         def without(*names: str) -> Mask:
@@ -193,27 +195,29 @@ class Queue:
         pages = max(1, -(-total // PAGE_ROWS))
         page = min(max(1, page), pages)
         start = (page - 1) * PAGE_ROWS
-        shown = self._first(passing, filters, start + PAGE_ROWS)[start:]
-        works, more_works = facets.values(
+        numbers = self._first(passing, filters, start + PAGE_ROWS)[start:]
+        works, more_works = facets.value_counts(
             self._work, without("work_id"), filters.work_id, self._titles
         )
-        holders, more_holders = facets.values(
+        holders, more_holders = facets.value_counts(
             self._holder, without("rightsholder"), filters.rightsholder
         )
-        folders, more_folders = facets.folders(self._folder, without("folder"), filters.folder)
-        assignees, _ = facets.values(self._assignee, without("assignee"), filters.assignee)
+        folders, more_folders = facets.folder_counts(
+            self._folder, without("folder"), filters.folder
+        )
+        assignees, _ = facets.value_counts(self._assignee, without("assignee"), filters.assignee)
         outcome = _OUTCOMES.index(filters.outcome)
         return QueuePage(
-            lines=tuple(self._line(int(number)) for number in shown),
+            lines=tuple(self._row(int(number)) for number in numbers),
             page=page,
             pages=pages,
             first=start + 1 if total else 0,
             total=total,
             table=self.size,
-            bands=facets.places(_BANDS, self._band, without("band")),
-            statuses=facets.places(_STATES, self._status, without("status")),
-            choices=facets.bits(_CHOICES, self._choices, without("choice")),
-            stages=facets.saying(self._stages, outcome, without("stage")),
+            bands=facets.category_counts(_BANDS, self._band, without("band")),
+            statuses=facets.category_counts(_STATES, self._status, without("status")),
+            choices=facets.flag_counts(_CHOICES, self._choices, without("choice")),
+            stages=facets.outcome_counts(self._stages, outcome, without("stage")),
             works=works,
             rightsholders=holders,
             folders=folders,
@@ -233,9 +237,9 @@ class Queue:
             bits = sum(1 << _CHOICES.index(one) for one in filters.choice)
             masks["choice"] = (self._choices & bits) != 0
         if filters.stage:
-            said = self._stages.get(filters.stage)
+            outcomes = self._stages.get(filters.stage)
             outcome = _OUTCOMES.index(filters.outcome)
-            masks["stage"] = np.zeros(self.size, bool) if said is None else said == outcome
+            masks["stage"] = np.zeros(self.size, bool) if outcomes is None else outcomes == outcome
         if filters.work_id:
             masks["work_id"] = self._work.is_(filters.work_id)
         if filters.rightsholder:
@@ -251,9 +255,9 @@ class Queue:
         return masks
 
     def _searched(self, words: str) -> Mask:
-        """Kept for a few searches: whoever turns pages asks the same again, and texts stay."""
+        """Rows with all of the words; cached for a few searches, which paging repeats."""
         if words not in self._searches:
-            while len(self._searches) >= KEPT_SEARCHES:
+            while len(self._searches) >= CACHED_SEARCHES:
                 self._searches.pop(next(iter(self._searches)))
             self._searches[words] = self._all(
                 pc.match_substring(self._texts, word).to_numpy(zero_copy_only=False)
@@ -271,7 +275,7 @@ class Queue:
         return self._all(self._masks(filters).values())
 
     def _keys(self, passing: Mask, filters: Filters) -> tuple[NDArray[Any], NDArray[Any]]:
-        """The numbers of the rows that pass, and what to sort them by: a rank without ties."""
+        """The numbers of the rows that pass, and the key to sort them by: a rank without ties."""
         numbers = np.flatnonzero(passing)
         urgency = self._urgency[numbers]
         if filters.sort == "urgency":
@@ -296,15 +300,15 @@ class Queue:
         ordered: NDArray[np.intp] = numbers[np.argsort(key, kind="stable")]
         return ordered
 
-    def _first(self, passing: Mask, filters: Filters, many: int) -> NDArray[np.intp]:
+    def _first(self, passing: Mask, filters: Filters, count: int) -> NDArray[np.intp]:
         numbers, key = self._keys(passing, filters)
-        if many < len(numbers) // 4:  # the first pages, without sorting all
-            near = np.argpartition(key, many)[:many]
+        if count < len(numbers) // 4:  # for the first pages, without sorting all
+            near = np.argpartition(key, count)[:count]
             numbers, key = numbers[near], key[near]
-        first: NDArray[np.intp] = numbers[np.argsort(key, kind="stable")][:many]
+        first: NDArray[np.intp] = numbers[np.argsort(key, kind="stable")][:count]
         return first
 
-    def _line(self, number: int) -> Line:
+    def _row(self, number: int) -> QueueRow:
         row = self._table.slice(number, 1)
 
         def cell(name: str) -> Any:
@@ -312,7 +316,7 @@ class Queue:
 
         bits = int(self._choices[number])
         assignee = int(self._assignee.codes[number])
-        return Line(
+        return QueueRow(
             number=number,
             asset_path=self._paths[number],
             kind=cell("kind"),
@@ -331,6 +335,6 @@ class Queue:
 
 
 def _titles(table: pa.Table) -> dict[str, str]:
-    """Each work's title, or its id where it has none."""
+    """Title of each work, or its id if it has none."""
     pairs = zip(table.column("work_id").to_pylist(), table.column("title").to_pylist(), strict=True)
     return {work_id: title or work_id for work_id, title in pairs if work_id}

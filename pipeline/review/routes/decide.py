@@ -49,7 +49,7 @@ def decide(
         refuse_decision(person, state, body.choice)
 
     # Found before the decision takes the row out of what is filtered.
-    after = review.around(body.number, Filters.of_string(body.query)).after
+    after = review.neighbours(body.number, Filters.of_string(body.query)).after
     basis = review.basis(row, work_id)
     said = {"reason": body.reason, "note": body.note, "assignee": body.assignee}
     if review.record is None:  # what is refused must not make a record

@@ -26,7 +26,7 @@ from pipeline.review.item.history import (
 from pipeline.review.item.pictures import CONTENT_TYPE, Pictures
 from pipeline.review.item.texts import whole_text
 from pipeline.review.item.view import item_view
-from pipeline.review.pages import deciding, page
+from pipeline.review.pages import decision_form, page
 from pipeline.review.queue.filters import Filters
 from pipeline.review.review_session import ReviewSession
 
@@ -54,7 +54,7 @@ def item(request: Request, number: int, person: SignedIn, work: Work = None) -> 
     matches = review.matches(row)
     match = _match(matches, work)
     work_id = match["work_id"] if match is not None else None
-    context = deciding(request, number, row, work_id, person)
+    context = decision_form(request, number, row, work_id, person)
     looked_at = review.basis(row, work_id).item
     of_asset, of_work = decided_elsewhere(review.items(), looked_at, person.name)
     here, more_here = _assets_of_work(review, row, work_id, person)
@@ -63,7 +63,7 @@ def item(request: Request, number: int, person: SignedIn, work: Work = None) -> 
         request,
         "item.html.j2",
         view=item_view(review.stored, row, matches, work_id, _pictures(request)),
-        around=review.around(number, Filters.of_query(request.query_params.multi_items())),
+        around=review.neighbours(number, Filters.of_query(request.query_params.multi_items())),
         lines=history_lines(context["visibility"].events, context["visibility"].undone),
         drop=drop_of(review.stored.run, row["asset_path"]),
         scans=earlier_scans(review.stored.folder, row),

@@ -19,7 +19,7 @@ if (form) {
   };
 
   form.addEventListener("change", shown);
-  if (form.querySelector("input[data-asked]")) reason.focus();
+  if (form.querySelector("input[data-preselected]")) reason.focus();
   shown();
 
   document.addEventListener("keydown", (event) => {

@@ -23,7 +23,7 @@ from pipeline.results.files import read_run
 from pipeline.review.access.sessions import Access, Person, Role
 from pipeline.review.app import create_app
 from pipeline.review.review_session import ReviewSession
-from pipeline.review.serve import bound, hosts_of
+from pipeline.review.serve import hosts_of, listening_socket
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 HOSTILE = '"><img src=x onerror=alert(1)>'
@@ -120,7 +120,7 @@ def serving(out: Path, *, people: Path | None = None) -> Iterator[Serving]:
     """The review page of results, on a port of its own."""
     import uvicorn
 
-    listening = bound("127.0.0.1", 0)
+    listening = listening_socket("127.0.0.1", 0)
     port = int(listening.getsockname()[1])
     review = ReviewSession(read_run(out), out, starter="Dora Vance")
     access = Access(

@@ -84,8 +84,8 @@ def refuse_url(path: Path) -> None:
     """Raises DropError if `path` was written as a URL, where only a path is allowed."""
     if _FLATTENED.match(str(path)):
         raise DropError(
-            f"{visible(str(path))} reads as a URL, and only a drop and the results of a run may "
-            "lie in object storage; name a path on this machine, from its / on."
+            f"{visible(str(path))} reads as a URL, and only a drop and the results of a run can "
+            "be in object storage; name an absolute path on this machine."
         )
 
 

@@ -35,8 +35,8 @@ def spool() -> Iterator[Path]:
         folder, lock = _new()
     except OSError as error:
         raise DropError(
-            f"There is no temporary folder to hold objects for a while ({error.strerror}); set "
-            "TMPDIR to one that can be written to."
+            f"No temporary folder can be made for fetched objects ({error.strerror}); set TMPDIR "
+            "to a folder with write permission."
         ) from error
     try:
         yield folder

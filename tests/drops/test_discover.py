@@ -1,4 +1,4 @@
-"""Discovery: whatever lies in a drop is one asset, and nothing in it does harm."""
+"""Discovery: every entry of a drop is one asset, and hostile entries do no harm."""
 
 import contextlib
 import hashlib
@@ -38,16 +38,16 @@ def write(folder, path, data=b"words"):
 
 
 def by_path(drop):
-    """The drop's assets by path; every path is there once, valid and shown on demand."""
+    """The drop's assets by path; every path occurs once and is valid Unicode."""
     assets = list(discover(drop))
-    found = {asset.asset_path: asset for asset in assets}
-    assert len(found) == len(assets)
+    assets_by_path = {asset.asset_path: asset for asset in assets}
+    assert len(assets_by_path) == len(assets)
     for asset in assets:
         asset.asset_path.encode("utf-8")
         if asset.fault:
             assert visible(asset.fault.detail) == asset.fault.detail
             assert len(asset.fault.detail) > 15
-    return found
+    return assets_by_path
 
 
 def fault_of(drop, path):
@@ -61,13 +61,13 @@ def test_files_of_a_drop(drop):
     write(drop, "deep/er/scene.md", b"more words")
     write(drop, ".hidden/.file.txt")
     Image.new("RGB", (3, 2)).save(drop / "deep" / "a.png")
-    found = by_path(drop)
-    assert list(found) == [".hidden/.file.txt", "deep/a.png", "deep/er/scene.md", "script.txt"]
-    scene = found["deep/er/scene.md"]
+    assets = by_path(drop)
+    assert list(assets) == [".hidden/.file.txt", "deep/a.png", "deep/er/scene.md", "script.txt"]
+    scene = assets["deep/er/scene.md"]
     assert scene.asset_id == hashlib.sha256(b"more words").hexdigest()
     assert (scene.kind, scene.size, scene.fault) == (Kind.SCRIPT, 10, None)
     assert scene.file == drop / "deep" / "er" / "scene.md"
-    assert found["deep/a.png"].kind is Kind.IMAGE
+    assert assets["deep/a.png"].kind is Kind.IMAGE
 
 
 def test_an_empty_drop(drop):
@@ -76,20 +76,20 @@ def test_an_empty_drop(drop):
     assert by_path(drop) == {}
 
 
-def test_order_is_that_of_whole_paths(drop):
+def test_assets_are_sorted_by_complete_path(drop):
     for path in ("a/b.txt", "a.txt", "a-b.txt", "a0.txt", "B.txt", "é.txt", "a/a/z.txt"):
         write(drop, path)
     paths = list(by_path(drop))
     assert paths == sorted(paths)
 
 
-def test_files_of_the_same_content_are_assets_of_their_own(drop):
+def test_files_with_equal_content_are_separate_assets(drop):
     write(drop, "one.txt")
     write(drop, "two.txt")
     os.link(drop / "one.txt", drop / "linked.txt")
-    found = by_path(drop)
-    assert len(found) == 3
-    assert len({asset.asset_id for asset in found.values()}) == 1
+    assets = by_path(drop)
+    assert len(assets) == 3
+    assert len({asset.asset_id for asset in assets.values()}) == 1
 
 
 @pytest.mark.parametrize(
@@ -124,12 +124,12 @@ def test_any_name_that_a_file_can_have(drop):
     for number, name in enumerate(NAMES):
         with open(os.fsencode(drop) + b"/" + name, "wb") as file:  # noqa: PTH123
             file.write(b"%d" % number)
-    found = by_path(drop)
-    assert len(found) == len(NAMES)
+    assets = by_path(drop)
+    assert len(assets) == len(NAMES)
     ids = {hashlib.sha256(b"%d" % number).hexdigest() for number in range(len(NAMES))}
-    assert {asset.asset_id for asset in found.values()} == ids
-    assert "new\nline.txt" in found
-    assert found["latin-\\xe9.txt"].file.read_bytes() == b"11"
+    assert {asset.asset_id for asset in assets.values()} == ids
+    assert "new\nline.txt" in assets
+    assert assets["latin-\\xe9.txt"].file.read_bytes() == b"11"
 
 
 @pytest.mark.parametrize(
@@ -170,9 +170,9 @@ file_name = st.one_of(st.binary(min_size=1, max_size=12), unicode_name.map(str.e
 
 @given(st.lists(st.lists(file_name, min_size=1, max_size=3), max_size=8))
 @settings(max_examples=50, deadline=None)
-def test_what_is_found_is_what_was_made(paths):
+def test_discovered_assets_are_the_files_created(paths):
     with tempfile.TemporaryDirectory() as base:
-        made = 0
+        files = 0
         for number, parts in enumerate(paths):
             raw = os.fsencode(base) + b"/" + b"/".join(parts)
             # A name may be taken by a folder, or a folder's by a file.
@@ -180,11 +180,11 @@ def test_what_is_found_is_what_was_made(paths):
                 os.makedirs(os.path.dirname(raw), exist_ok=True)  # noqa: PTH103, PTH120
                 with open(raw, "xb") as file:  # noqa: PTH123
                     file.write(b"%d" % number)
-                made += 1
-        found = by_path(Path(base))
-        assert len(found) == made
-        assert list(found) == sorted(found)
-        assert len({asset.asset_id for asset in found.values()}) == made
+                files += 1
+        assets = by_path(Path(base))
+        assert len(assets) == files
+        assert list(assets) == sorted(assets)
+        assert len({asset.asset_id for asset in assets.values()}) == files
 
 
 # Links
@@ -194,9 +194,9 @@ def test_a_link_to_a_file_inside_the_drop_is_followed(drop):
     file = write(drop, "sub/file.txt")
     (drop / "link.txt").symlink_to(file)
     (drop / "sub" / "relative.txt").symlink_to("../link.txt")
-    found = by_path(drop)
-    assert [asset.fault for asset in found.values()] == [None] * 3
-    assert len({asset.asset_id for asset in found.values()}) == 1
+    assets = by_path(drop)
+    assert [asset.fault for asset in assets.values()] == [None] * 3
+    assert len({asset.asset_id for asset in assets.values()}) == 1
 
 
 @pytest.mark.parametrize("target", ["outside.txt", "drop-2/inside.txt"])
@@ -223,11 +223,11 @@ def test_links_to_folders_are_not_followed(drop):
     (drop / "again").symlink_to(drop / "sub")
     (drop / "sub" / "loop").symlink_to(drop)
     (drop / "out").symlink_to(drop.parent)
-    found = by_path(drop)
-    assert list(found) == ["again", "out", "sub/file.txt", "sub/loop"]
+    assets = by_path(drop)
+    assert list(assets) == ["again", "out", "sub/file.txt", "sub/loop"]
     for path in ("again", "out", "sub/loop"):
-        assert found[path].fault.reason is Reason.NOT_A_FILE
-        assert "link to a folder" in found[path].fault.detail
+        assert assets[path].fault.reason is Reason.NOT_A_FILE
+        assert "link to a folder" in assets[path].fault.detail
 
 
 def test_links_that_lead_nowhere(drop):
@@ -236,9 +236,9 @@ def test_links_that_lead_nowhere(drop):
     (drop / "one.txt").symlink_to("two.txt")
     (drop / "two.txt").symlink_to("one.txt")
     (drop / "through.txt").symlink_to("dangling.txt/more")
-    found = by_path(drop)
-    assert len(found) == 5
-    for asset in found.values():
+    assets = by_path(drop)
+    assert len(assets) == 5
+    for asset in assets.values():
         assert asset.fault.reason is Reason.NOT_A_FILE
         assert "leads nowhere" in asset.fault.detail
 
@@ -266,10 +266,10 @@ def test_pipes_sockets_and_devices_are_never_opened(drop, monkeypatch):
     monkeypatch.chdir(drop)  # the name of a socket must be short
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind("socket.png")
-        found = by_path(drop)
-    assert len(found) == 3
+        assets = by_path(drop)
+    assert len(assets) == 3
     for path, what in (("pipe.txt", "pipe"), ("to_pipe.txt", "pipe"), ("socket.png", "socket")):
-        asset = found[path]
+        asset = assets[path]
         assert (asset.kind, asset.asset_id, asset.size) == (Kind.OTHER, None, None)
         assert asset.fault.reason is Reason.NOT_A_FILE
         assert what in asset.fault.detail
@@ -291,9 +291,9 @@ def test_a_folder_that_can_not_be_listed_is_one_asset(drop, monkeypatch):
     write(drop, "closed/hidden.txt")
     write(drop, "open/file.txt")
     monkeypatch.setattr(discovery.os, "scandir", denied_for(os.scandir, "closed"))
-    found = by_path(drop)
-    assert set(found) == {"closed", "open/file.txt"}
-    closed = found["closed"]
+    assets = by_path(drop)
+    assert set(assets) == {"closed", "open/file.txt"}
+    closed = assets["closed"]
     assert (closed.kind, closed.asset_id) == (Kind.OTHER, None)
     assert closed.fault.reason is Reason.UNREADABLE
     assert "the folder and what is in it" in closed.fault.detail
@@ -301,23 +301,23 @@ def test_a_folder_that_can_not_be_listed_is_one_asset(drop, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("error", "said"),
+    ("error", "message"),
     [
         (PermissionError(13, "Permission denied"), "permission denied"),
         (OSError(5, "Input/output error"), "input/output error"),
         (FileNotFoundError(2, "No such file or directory"), "not there"),
     ],
 )
-def test_a_file_that_can_not_be_opened(drop, monkeypatch, error, said):
+def test_a_file_that_can_not_be_opened(drop, monkeypatch, error, message):
     write(drop, "closed.png", b"12345")
     write(drop, "open.txt")
     monkeypatch.setattr("pipeline.load.opening.os.open", denied_for(os.open, "closed.png", error))
-    found = by_path(drop)
-    closed = found["closed.png"]
+    assets = by_path(drop)
+    closed = assets["closed.png"]
     assert (closed.kind, closed.asset_id, closed.size) == (Kind.IMAGE, None, 5)
     assert closed.fault.reason is Reason.UNREADABLE
-    assert said in closed.fault.detail
-    assert found["open.txt"].fault is None
+    assert message in closed.fault.detail
+    assert assets["open.txt"].fault is None
 
 
 def test_a_file_that_vanishes_while_the_drop_is_walked(drop):
@@ -433,10 +433,10 @@ def test_one_file_of_a_hostile_name_is_a_drop(drop):
 
 
 def test_drops_that_can_not_be_used(drop):
-    """Said at once, not when the first asset is asked for."""
+    """Raised immediately, not when the first asset is requested."""
     os.mkfifo(drop / "pipe")
     (drop / "loop").symlink_to("loop")
-    for path, said in (
+    for path, message in (
         (drop / "missing", "no drop"),
         (drop / "pipe", "neither a folder nor a file"),
         (drop / "loop", "can't be read"),
@@ -444,7 +444,7 @@ def test_drops_that_can_not_be_used(drop):
         (drop / ("x" * 300), "can't be read"),
         (drop / "nul\0", "can't be read"),
     ):
-        with pytest.raises(DropError, match=said) as caught:
+        with pytest.raises(DropError, match=message) as caught:
             discover(path)
         assert visible(str(caught.value)) == str(caught.value)
         assert str(caught.value).endswith(("folder or a file.", "assets.", ")."))
@@ -484,7 +484,7 @@ def test_a_listing_reads_nothing_and_names_what_is_discovered(drop, monkeypatch)
     by_name = {entry.asset_path: entry for entry in entries}
     assert all(isinstance(entry, Entry) for entry in entries)
     assert by_name["b/a.txt"].size == 5
-    # What is no plain file can't be told to be unchanged.
+    # Only a regular file has a stamp.
     assert {path for path, entry in by_name.items() if entry.stamp} == {"b/a.txt", "b.txt"}
 
 

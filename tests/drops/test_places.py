@@ -1,4 +1,4 @@
-"""Places: what is a path, what is a place in object storage, and what is neither."""
+"""Places: paths, places in object storage, and what is neither."""
 
 import subprocess
 import sys
@@ -33,13 +33,13 @@ def test_what_is_no_url_is_a_path(text):
         ("s3://drops/a\nb", "drops", "a\nb", "a\nb/", "a\nb"),
     ],
 )
-def test_a_url_is_taken_as_it_stands(text, bucket, key, prefix, name):
-    found = place(text)
-    assert found == ObjectPlace(bucket, key)
-    assert (found.prefix, found.name, name_of(found)) == (prefix, name, name)
-    assert place(str(found)) in (found, ObjectPlace(bucket, key.rstrip("/")))
-    assert (found / "run.json").key == f"{prefix}run.json"
-    assert place(found) is found
+def test_a_url_is_not_decoded(text, bucket, key, prefix, name):
+    parsed = place(text)
+    assert parsed == ObjectPlace(bucket, key)
+    assert (parsed.prefix, parsed.name, name_of(parsed)) == (prefix, name, name)
+    assert place(str(parsed)) in (parsed, ObjectPlace(bucket, key.rstrip("/")))
+    assert (parsed / "run.json").key == f"{prefix}run.json"
+    assert place(parsed) is parsed
 
 
 @pytest.mark.parametrize(
@@ -80,7 +80,7 @@ def test_what_is_refused(text, says):
         ("drop", "s3://b/drop", False),
     ],
 )
-def test_what_lies_in_what(inner, outer, inside):
+def test_is_inside(inner, outer, inside):
     # Bucket names have three characters at least.
     inner, outer = (place(text.replace("s3://", "s3://xx")) for text in (inner, outer))
     assert is_inside(inner, outer) is inside
@@ -93,12 +93,12 @@ def test_how_a_run_records_a_place(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("path", ["s3", "s3:", "./s3:/bucket", "a/s3:/b", "C:/drop", "/a:/b"])
-def test_a_path_where_only_a_path_will_do(path):
+def test_a_path_where_a_path_is_required(path):
     refuse_url(Path("/a") / path if path.startswith(".") else Path(path))
 
 
 @pytest.mark.parametrize("url", ["s3://bucket/index", "gs://bucket", "file:///index"])
-def test_a_url_where_only_a_path_will_do(url):
+def test_a_url_where_a_path_is_required(url):
     with pytest.raises(DropError, match="reads as a URL"):
         refuse_url(Path(url))
 
@@ -119,7 +119,7 @@ def test_no_command_makes_a_folder_of_a_url(words, tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_nothing_that_speaks_to_the_network_is_imported_before_a_url_is_used():
+def test_network_libraries_are_not_imported_before_a_url_is_used():
     script = (
         "import sys, pipeline.cli, pipeline.screening.screen\n"
         "import pipeline.report.explain, pipeline.drops.drop\n"

@@ -1,4 +1,4 @@
-"""The corpus stands on the samples of the loading tests."""
+"""The corpus uses the samples of the loading tests."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""A drop of files that are damaged or made to do harm: seeded, made at test time, nothing fetched.
+"""A drop of damaged and malicious files, generated from a seed; nothing is downloaded.
 
 A kind is a function that yields names and contents; `make` writes them to a folder of the kind's
-name. Pictures, scripts, and what is no ordinary file have a module each.
+name. Pictures, scripts, and special files and names have a module each.
 """
 
 from __future__ import annotations
@@ -14,26 +14,26 @@ from enum import Enum
 from pathlib import Path
 
 Content = bytes | Callable[[Path], None]
-"""What a file holds, or what makes it, given the path it is to have."""
+"""The bytes of a file, or a function that creates it at a path."""
 
 
 class Expect(Enum):
-    """What a row of such a file may say."""
+    """The expected row of such a file."""
 
-    REFUSED = "never no_match: it can't be judged, or not wholly"
-    EITHER = "whatever is true of what can be read in it"
-    GOOD = "screened: the content is sound, whatever the name"
+    REFUSED = "never no_match: it can't be screened, or only in part"
+    EITHER = "any result"
+    GOOD = "screened: the content is valid, only the name is odd"
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What a corpus is made with.
+    """Parameters of a corpus.
 
     Attributes:
-        seed: of everything that is random.
-        port: of the loopback listener that nothing may contact.
-        outside: a folder beside the drop, with a secret in it.
-        large: whether files are as large as they are meant to be; else, a hundredth of it.
+        seed: of all random choices.
+        port: of a loopback listener that nothing may contact.
+        outside: a folder next to the drop, with a secret file in it.
+        large: full size of large files; otherwise a hundredth of it.
     """
 
     seed: int
@@ -41,8 +41,8 @@ class Plan:
     outside: Path
     large: bool
 
-    def random(self, what: object) -> random.Random:
-        return random.Random(f"{self.seed}/{what}")
+    def random(self, name: object) -> random.Random:
+        return random.Random(f"{self.seed}/{name}")
 
     def size(self, count: int) -> int:
         return count if self.large else max(1, count // 100)
@@ -52,39 +52,39 @@ class Plan:
         return f"http://127.0.0.1:{self.port}"
 
 
-Maker = Callable[[Plan], Iterator[tuple[str | bytes, Content]]]
+Generator = Callable[[Plan], Iterator[tuple[str | bytes, Content]]]
 
 
 @dataclass(frozen=True)
 class Kind:
     expect: Expect
-    maker: Maker
+    generator: Generator
 
 
 KINDS: dict[str, Kind] = {}
 
 
-def kind(expect: Expect) -> Callable[[Maker], Maker]:
-    """Registers a maker under its own name."""
+def kind(expect: Expect) -> Callable[[Generator], Generator]:
+    """Registers a generator by its name."""
 
-    def registered(maker: Maker) -> Maker:
-        KINDS[maker.__name__] = Kind(expect, maker)
-        return maker
+    def registered(generator: Generator) -> Generator:
+        KINDS[generator.__name__] = Kind(expect, generator)
+        return generator
 
     return registered
 
 
 @dataclass(frozen=True)
-class Made:
-    """A file of the corpus: its path from the drop, as the table has it, and its kind."""
+class CorpusFile:
+    """A file of the corpus: its path in the table, and its kind."""
 
     path: str
     kind: str
     expect: Expect
 
 
-def make(drop: Path, plan: Plan, most: int | None = None) -> list[Made]:
-    """Writes the corpus to the new folder `drop`: of each kind `most` files, or all."""
+def make(drop: Path, plan: Plan, limit: int | None = None) -> list[CorpusFile]:
+    """Writes the corpus to the new folder `drop`: `limit` files of each kind, or all."""
     import hostile_files
     import hostile_pictures
     import hostile_scripts
@@ -95,13 +95,13 @@ def make(drop: Path, plan: Plan, most: int | None = None) -> list[Made]:
     assert hostile_scripts
     drop.mkdir()
     plan.outside.mkdir(exist_ok=True)
-    (plan.outside / "secret.txt").write_text("The secret lies outside of the drop. " * 20)
-    made = []
-    for name, which in KINDS.items():
+    (plan.outside / "secret.txt").write_text("The secret is outside of the drop. " * 20)
+    files = []
+    for name, file_kind in KINDS.items():
         folder = drop / name
         folder.mkdir()
-        for count, (file, content) in enumerate(which.maker(plan)):
-            if most is not None and count >= most:
+        for count, (file, content) in enumerate(file_kind.generator(plan)):
+            if limit is not None and count >= limit:
                 break
             path = folder / os.fsdecode(file)
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -109,5 +109,7 @@ def make(drop: Path, plan: Plan, most: int | None = None) -> list[Made]:
                 path.write_bytes(content)
             else:
                 content(path)
-            made.append(Made(text_of_path(str(path.relative_to(drop))), name, which.expect))
-    return made
+            files.append(
+                CorpusFile(text_of_path(str(path.relative_to(drop))), name, file_kind.expect)
+            )
+    return files

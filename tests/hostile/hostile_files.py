@@ -1,4 +1,4 @@
-"""What is no ordinary file, or has no ordinary name."""
+"""Special files (links, pipes, sparse files) and unusual names."""
 
 from __future__ import annotations
 
@@ -69,8 +69,8 @@ def pipes_and_sockets(plan: Plan):
         before = Path.cwd()
         os.chdir(path.parent)  # a socket's whole path may not be long
         try:
-            with socket.socket(socket.AF_UNIX) as made:
-                made.bind(path.name)
+            with socket.socket(socket.AF_UNIX) as listener:
+                listener.bind(path.name)
         finally:
             os.chdir(before)
 

@@ -1,4 +1,4 @@
-"""Pictures that are damaged or made to do harm."""
+"""Damaged and malicious pictures."""
 
 from __future__ import annotations
 
@@ -144,7 +144,7 @@ def png_bombs(plan: Plan):
 
 @kind(Expect.EITHER)
 def chunks_that_unpack(plan: Plan):
-    # A decoder reads the rows that were said, and need not look at the others.
+    # A decoder reads the rows that the header states, and may ignore the others.
     yield "more_rows_than_said.png", bare_png(64, 64, plan.size(2_000_000), 8)
     rows = [bytes([0, 200, 90]) * 8] * 8
     for place, mark in enumerate((b"iCCP", b"zTXt", b"iTXt")):

@@ -1,4 +1,4 @@
-"""Scripts that are damaged or made to do harm."""
+"""Damaged and malicious scripts."""
 
 from __future__ import annotations
 

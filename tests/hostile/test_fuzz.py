@@ -1,6 +1,6 @@
 """Bytes changed in files of every kind: a reader gives what is well formed, or says why not.
 
-CLEARANCE_FUZZ_EXAMPLES sets how many are tried of each kind; `make fuzz` tries many.
+CLEARANCE_FUZZ_EXAMPLES sets how many are check of each kind; `make fuzz` tries many.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ SPECIAL = [
 
 @st.composite
 def changed(draw, seeds):
-    """A whole file with bytes changed, left out, added, said twice or mixed with another."""
+    """A valid file with bytes changed, removed, added, repeated or mixed with another."""
     data = bytearray(draw(st.sampled_from(seeds)))
     for _ in range(draw(st.integers(1, 8))):
         at = draw(st.integers(0, len(data)))
@@ -113,7 +113,7 @@ def loading():
 @pytest.mark.parametrize("kind", SEEDS)
 def test_a_changed_file_loads_or_has_a_fault(kind, loading):
     name, seeds = SEEDS[kind]
-    few = 5 if kind == "pdf" else 1  # each takes a process of its own
+    few = 5 if kind == "pdf" else 1  # each starts a process
 
     @settings(
         max_examples=max(1, EXAMPLES // few),
@@ -121,7 +121,7 @@ def test_a_changed_file_loads_or_has_a_fault(kind, loading):
         suppress_health_check=list(HealthCheck),
     )
     @given(changed(seeds))
-    def tried(data):
+    def check(data):
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder) / name
             file.write_bytes(data)
@@ -129,4 +129,4 @@ def test_a_changed_file_loads_or_has_a_fault(kind, loading):
         if isinstance(result, Fault):
             assert "not there" not in result.detail
 
-    tried()
+    check()

@@ -1,4 +1,4 @@
-"""`read`: bytes under a name go through the only door, and whatever comes out is well formed."""
+"""Fixture `read`: loads bytes under a name, and checks that the result is well formed."""
 
 from __future__ import annotations
 

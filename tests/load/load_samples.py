@@ -1,4 +1,4 @@
-"""Files made for the loading tests, and what every result of loading has to keep to."""
+"""Sample files for the loading tests, and the checks that every result of loading must pass."""
 
 from __future__ import annotations
 
@@ -190,19 +190,19 @@ def word_document(body, **parts):
 
 def words_at(*lines):
     """A page's content stream that writes lines one under the other."""
-    shown = b" 0 -14 Td ".join(b"(%s) Tj" % line.encode("latin-1") for line in lines)
-    return b"BT /F1 12 Tf 20 300 Td %s ET" % shown
+    lines_shown = b" 0 -14 Td ".join(b"(%s) Tj" % line.encode("latin-1") for line in lines)
+    return b"BT /F1 12 Tf 20 300 Td %s ET" % lines_shown
 
 
 def pages_of_runs(*pages, font=b"Courier"):
     """A PDF of pages of (x, y, text), which are written one by one in their order, 12 points."""
     contents = []
     for runs in pages:
-        said = [b"BT /F1 12 Tf"]
+        operators = [b"BT /F1 12 Tf"]
         for x, y, text in runs:
             coded = re.sub(rb"([\\()])", rb"\\\1", text.encode("cp1252"))
-            said.append(b"1 0 0 1 %d %d Tm (%s) Tj" % (x, y, coded))
-        contents.append(b"\n".join([*said, b"ET"]))
+            operators.append(b"1 0 0 1 %d %d Tm (%s) Tj" % (x, y, coded))
+        contents.append(b"\n".join([*operators, b"ET"]))
     return pdf(contents, font=font, box=b"0 0 612 792")
 
 

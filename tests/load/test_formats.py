@@ -1,4 +1,4 @@
-"""What a file is said to be: content before name, and a plain word for what is not screened."""
+"""Recognising formats: content before name, and a clear reason for what is not screened."""
 
 import io
 
@@ -24,7 +24,7 @@ FDX = b'<?xml version="1.0"?>\n<FinalDraft DocumentType="Script">'
 DOCX = word_document(paragraph("words"))
 
 
-def asked(name, data):
+def recognised(name, data):
     return recognise(name, data[:4096], io.BytesIO(data))
 
 
@@ -70,11 +70,11 @@ def asked(name, data):
     ],
 )
 def test_what_can_be_read(name, data, kind, file_format):
-    assert asked(name, data) == (kind, file_format, None)
+    assert recognised(name, data) == (kind, file_format, None)
 
 
 @pytest.mark.parametrize(
-    ("name", "data", "kind", "reason", "said"),
+    ("name", "data", "kind", "reason", "message"),
     [
         ("a.mp4", FTYP + b"mp42" + bytes(12), Kind.OTHER, Reason.UNSUPPORTED, "film"),
         ("a.psd", b"8BPS\0\1" + bytes(9), Kind.OTHER, Reason.UNSUPPORTED, "Photoshop"),
@@ -97,18 +97,18 @@ def test_what_can_be_read(name, data, kind, file_format):
         ("a.png", b"MZ\x90\0", Kind.IMAGE, Reason.CORRUPT, "a program"),
     ],
 )
-def test_what_can_not_be_read(name, data, kind, reason, said):
-    found = asked(name, data)
-    assert (found.kind, found.format, found.fault.reason) == (kind, None, reason)
-    assert said in found.fault.detail
-    assert visible(found.fault.detail) == found.fault.detail
+def test_what_can_not_be_read(name, data, kind, reason, message):
+    result = recognised(name, data)
+    assert (result.kind, result.format, result.fault.reason) == (kind, None, reason)
+    assert message in result.fault.detail
+    assert visible(result.fault.detail) == result.fault.detail
 
 
 @pytest.mark.parametrize("suffix", [*sorted(IMAGE_SUFFIXES), *SCRIPT_SUFFIXES, ".xyz", ""])
 def test_an_empty_file_of_any_name(suffix):
-    found = asked(f"a{suffix}", b"")
-    assert found.fault.reason is Reason.EMPTY_FILE
-    assert found.kind is kind_by_name(f"a{suffix}")
+    result = recognised(f"a{suffix}", b"")
+    assert result.fault.reason is Reason.EMPTY_FILE
+    assert result.kind is kind_by_name(f"a{suffix}")
 
 
 def test_supported_formats_are_all_named():
@@ -117,9 +117,9 @@ def test_supported_formats_are_all_named():
 
 def test_bytes_that_are_not_avif():
     """A box with the brand in another place, and one that says it is as long as it likes."""
-    assert asked("a.avif", FTYP + b"mif1\0\0\0\0miafavif").format == "AVIF"
-    assert asked("a.avif", FTYP + b"mif1" + bytes(12)).fault.reason is Reason.UNSUPPORTED
-    assert asked("a.avif", b"\xff\xff\xff\xffftypmif1" + bytes(400) + b"avif").format is None
+    assert recognised("a.avif", FTYP + b"mif1\0\0\0\0miafavif").format == "AVIF"
+    assert recognised("a.avif", FTYP + b"mif1" + bytes(12)).fault.reason is Reason.UNSUPPORTED
+    assert recognised("a.avif", b"\xff\xff\xff\xffftypmif1" + bytes(400) + b"avif").format is None
 
 
 @given(
@@ -136,9 +136,9 @@ def test_bytes_that_are_not_avif():
     ),
 )
 def test_every_file_is_something_or_has_a_fault(name, data):
-    found = asked(name, data)
-    assert (found.format is None) != (found.fault is None)
-    if found.fault:
-        assert visible(found.fault.detail) == found.fault.detail
+    result = recognised(name, data)
+    assert (result.format is None) != (result.fault is None)
+    if result.fault:
+        assert visible(result.fault.detail) == result.fault.detail
     else:
-        assert found.kind is not Kind.OTHER
+        assert result.kind is not Kind.OTHER

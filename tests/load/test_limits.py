@@ -1,4 +1,4 @@
-"""What is too large is a row, soon and without taking the machine; what just fits is loaded."""
+"""Limits: a file over one is a row, quickly and in little memory; one below it is loaded."""
 
 import itertools
 import random
@@ -81,17 +81,17 @@ def frames(count, size=(8, 8)):
 @pytest.mark.parametrize("image_format", ["GIF", "PNG", "WEBP", "TIFF"])
 def test_number_of_frames(read, image_format):
     data = animation(frames(6), image_format)
-    for limit, kept in ((5, 5), (6, 6), (7, 6)):
+    for limit, loaded_frames in ((5, 5), (6, 6), (7, 6)):
         loaded = read("a.gif", data, max_frames=limit)
-        assert (len(loaded.frames), loaded.frame_count) == (kept, 6)
-        assert bool(loaded.notes) == (kept < 6)
+        assert (len(loaded.frames), loaded.frame_count) == (loaded_frames, 6)
+        assert bool(loaded.notes) == (loaded_frames < 6)
 
 
 @pytest.mark.parametrize("image_format", ["GIF", "PNG", "WEBP", "TIFF"])
 def test_pixels_of_all_frames_together(read, image_format):
     data = animation(frames(4), image_format)
-    for limit, kept in ((64, 1), (255, 3), (256, 4), (257, 4)):
-        assert len(read("a.gif", data, max_pixels=limit).frames) == kept
+    for limit, loaded_frames in ((64, 1), (255, 3), (256, 4), (257, 4)):
+        assert len(read("a.gif", data, max_pixels=limit).frames) == loaded_frames
 
 
 @pytest.mark.parametrize("image_format", ["GIF", "PNG", "WEBP"])
@@ -250,7 +250,7 @@ def test_a_word_document_that_unpacks_to_much(read):
 
 
 @pytest.mark.parametrize("claimed", [0, 10, 2**32 - 2])
-def test_an_archive_s_word_on_sizes_is_not_believed(read, claimed):
+def test_sizes_stated_in_an_archive_are_not_trusted(read, claimed):
     """A listing that says little, or much, of a part."""
     data = bytearray(archive({"word/document.xml": word_xml(paragraph(" " * 2**22))}))
     listing = data.rindex(b"PK\x01\x02")
@@ -329,7 +329,7 @@ def test_xml_that_takes_more_memory_than_bytes(read, monkeypatch, name):
         assert isinstance(read(name, plain(words)), LoadedScript) == enough
 
 
-def test_deep_nesting_is_refused_in_words(read):
+def test_deep_nesting_is_refused_with_a_reason(read):
     deep = "<w:sdt>" * 20_000 + paragraph("x") + "</w:sdt>" * 20_000
     assert reason(read("a.docx", word_document(deep))) is Reason.CORRUPT
     dual = "<DualDialogue><Paragraph>" * 5_000 + "</Paragraph></DualDialogue>" * 5_000
@@ -348,7 +348,7 @@ def test_out_of_memory_is_a_row(tmp_path, monkeypatch):
     assert "memory" in result.detail
 
 
-def test_compression_that_is_not_supported_is_said(read):
+def test_unsupported_compression_is_named(read):
     data = bytearray(word_document(paragraph("words")))
     for mark, at in ((b"PK\x03\x04", 8), (b"PK\x01\x02", 10)):
         place = data.index(mark) + at

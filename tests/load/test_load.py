@@ -1,4 +1,4 @@
-"""The one door: any file gives pixels, text or a fault, and never another file's content."""
+"""`load`: any file gives pixels, text or a fault, and never another file's content."""
 
 import tempfile
 from pathlib import Path
@@ -116,7 +116,7 @@ def test_a_file_that_is_gone_after_discovery(tmp_path):
     assert "not there" in result.detail
 
 
-def test_a_pipe_or_folder_that_took_the_file_s_place(tmp_path):
+def test_a_file_replaced_by_a_pipe_or_folder(tmp_path):
     import os
 
     file, asset = found(tmp_path)
@@ -172,7 +172,7 @@ def test_a_file_without_the_right_to_read_it(tmp_path, monkeypatch):
     assert "permission denied" in result.detail
 
 
-def test_what_a_decoder_says_is_made_fit_to_show(tmp_path, monkeypatch):
+def test_messages_of_decoders_are_made_printable(tmp_path, monkeypatch):
     def loud(*_):
         raise RuntimeError("first\nsecond \x1b[2J " + "long " * 100)
 

@@ -134,20 +134,20 @@ def _may_have_columns(raw: Any, layer: Any, text: str) -> bool:
     line_texts = text.split("\r\n")
     starts = itertools.accumulate((len(line) + 2 for line in line_texts), initial=0)
     lines = list(zip(starts, line_texts, strict=False))
-    if len(lines) > _TOP_LINE and _two_sided(raw, layer, lines[_TOP_LINE]):
+    if len(lines) > _TOP_LINE and _is_two_sided(raw, layer, lines[_TOP_LINE]):
         neighbours = lines[_TOP_LINE - 1 : _TOP_LINE + 2 : 2]
-        if any(_two_sided(raw, layer, line) for line in neighbours):
+        if any(_is_two_sided(raw, layer, line) for line in neighbours):
             return True
     cue_before = False
     for number, line in enumerate(lines):
         cue = _begins_as_cue(line[1])
         if cue and (cue_before or " " in line[1].strip()):
-            apart = _two_sided(raw, layer, line)
-            if cue_before and not apart:
+            wide_gap = _is_two_sided(raw, layer, line)
+            if cue_before and not wide_gap:
                 # PDFium makes two lines of text that is very far apart.
                 above = lines[number - 1]
-                apart = _apart([*_boxes(raw, layer, *above), *_boxes(raw, layer, *line)])
-            if apart and _has_line_close(raw, layer, lines, number):
+                wide_gap = _has_wide_gap([*_boxes(raw, layer, *above), *_boxes(raw, layer, *line)])
+            if wide_gap and _has_line_close(raw, layer, lines, number):
                 return True
         cue_before = cue
     return False
@@ -162,10 +162,10 @@ def _begins_as_cue(text: str) -> bool:
     return text.partition("(")[0].isupper() or (len(first) > 1 and first.isupper())
 
 
-def _two_sided(raw: Any, layer: Any, line: tuple[int, str]) -> bool:
+def _is_two_sided(raw: Any, layer: Any, line: tuple[int, str]) -> bool:
     """Whether a line has a wide gap."""
     boxes = _boxes(raw, layer, *line)
-    return _apart(boxes) if len(boxes) > 1 else _spread(raw, layer, *line, boxes)
+    return _has_wide_gap(boxes) if len(boxes) > 1 else _wider_than_letters(raw, layer, *line, boxes)
 
 
 def _boxes(raw: Any, layer: Any, start: int, words: str) -> list[Box]:
@@ -182,20 +182,23 @@ def _boxes(raw: Any, layer: Any, start: int, words: str) -> list[Box]:
     return boxes
 
 
-def _apart(boxes: list[Box]) -> bool:
+def _has_wide_gap(boxes: list[Box]) -> bool:
     """Whether two of the rectangles are at one height with a wide gap between them."""
     ordered = sorted(boxes)
-    for number, one in enumerate(ordered):
-        level = (two for two in ordered[number + 1 :] if min(one[3], two[3]) > max(one[2], two[2]))
-        other = next(level, None)
-        if other is not None and other[0] - one[1] > _MIN_GAP * max(
-            one[3] - one[2], other[3] - other[2]
-        ):
+    for number, (_, right, bottom, top) in enumerate(ordered):
+        same_height = (
+            box for box in ordered[number + 1 :] if min(top, box[3]) > max(bottom, box[2])
+        )
+        next_box = next(same_height, None)
+        if next_box is None:
+            continue
+        next_left, _, next_bottom, next_top = next_box
+        if next_left - right > _MIN_GAP * max(top - bottom, next_top - next_bottom):
             return True
     return False
 
 
-def _spread(raw: Any, layer: Any, start: int, words: str, boxes: list[Box]) -> bool:
+def _wider_than_letters(raw: Any, layer: Any, start: int, words: str, boxes: list[Box]) -> bool:
     """Whether a line in one rectangle is wider than its letters.
 
     PDFium reduces the many spaces between the columns of typewriter text to one.
@@ -272,31 +275,33 @@ def _page(document: Any, number: int) -> Page:
 
 def _pictures(raw: Any, page: Any) -> Iterator[list[tuple[float, float]]]:
     """The corners of every picture on a page, including those inside form XObjects."""
-    tops = (raw.FPDFPage_GetObject(page, at) for at in range(raw.FPDFPage_CountObjects(page)))
-    stack: list[tuple[Iterator[Any], Matrix]] = [(tops, _IDENTITY)]
+    top_level = (
+        raw.FPDFPage_GetObject(page, index) for index in range(raw.FPDFPage_CountObjects(page))
+    )
+    stack: list[tuple[Iterator[Any], Matrix]] = [(top_level, _IDENTITY)]
     while stack:
         objects, matrix = stack[-1]
-        thing = next(objects, None)
-        if thing is None:
+        page_object = next(objects, None)
+        if page_object is None:
             stack.pop()
             continue
-        kind = raw.FPDFPageObj_GetType(thing)
+        kind = raw.FPDFPageObj_GetType(page_object)
         if kind == raw.FPDF_PAGEOBJ_IMAGE:
             left, bottom, right, top = (ctypes.c_float() for _ in range(4))
-            if raw.FPDFPageObj_GetBounds(thing, left, bottom, right, top):
+            if raw.FPDFPageObj_GetBounds(page_object, left, bottom, right, top):
                 yield _corners(matrix, left.value, bottom.value, right.value, top.value)
         elif kind == raw.FPDF_PAGEOBJ_FORM and len(stack) <= _MAX_DEPTH:
-            stack.append((_inside(raw, thing), _product(_matrix(raw, thing), matrix)))
+            stack.append((_inside(raw, page_object), _product(_matrix(raw, page_object), matrix)))
 
 
 def _inside(raw: Any, form: Any) -> Iterator[Any]:
-    for at in range(max(0, raw.FPDFFormObj_CountObjects(form))):
-        yield raw.FPDFFormObj_GetObject(form, at)
+    for index in range(max(0, raw.FPDFFormObj_CountObjects(form))):
+        yield raw.FPDFFormObj_GetObject(form, index)
 
 
-def _matrix(raw: Any, thing: Any) -> Matrix:
+def _matrix(raw: Any, page_object: Any) -> Matrix:
     matrix = raw.FS_MATRIX()
-    if not raw.FPDFPageObj_GetMatrix(thing, matrix):
+    if not raw.FPDFPageObj_GetMatrix(page_object, matrix):
         return _IDENTITY
     return (matrix.a, matrix.b, matrix.c, matrix.d, matrix.e, matrix.f)
 
@@ -329,8 +334,8 @@ def _share(corners: list[tuple[float, float]], box: tuple[float, float, float, f
 
 
 def _annotations(raw: Any, page: Any) -> Iterator[Any]:
-    for at in range(max(0, raw.FPDFPage_GetAnnotCount(page))):
-        annotation = raw.FPDFPage_GetAnnot(page, at)
+    for index in range(max(0, raw.FPDFPage_GetAnnotCount(page))):
+        annotation = raw.FPDFPage_GetAnnot(page, index)
         if annotation:
             try:
                 yield annotation

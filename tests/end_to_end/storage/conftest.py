@@ -1,7 +1,7 @@
-"""A real server that speaks S3, on loopback, and a client that knows of no other.
+"""A real S3 server on loopback, and a client that can reach no other.
 
-The tests fail closed: no credentials of the environment are seen, metadata services are not asked,
-and whatever endpoint is not the server's is a closed port of this machine.
+The tests fail closed: credentials of the environment are hidden, metadata services are not queried,
+and every other endpoint is a closed port of this machine.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ def models():
 def proxy(models, through: Proxy, monkeypatch, tmp_path) -> Proxy:
     """The proxy without faults, the only endpoint that is known, and pauses that take no time."""
     through.faults.clear()
-    through.seen.clear()
+    through.requests.clear()
     through.before.clear()
     for name in list(os.environ):
         if name not in clean({name: ""}):

@@ -1,4 +1,4 @@
-"""A proxy on loopback before the S3 server, which fails as it is told to."""
+"""A proxy on loopback in front of the S3 server that injects faults."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ class Fault:
 
     `request` is a pattern for the request line's method and target, such as `GET /b/a.txt`.
     `how`: a status and code as `503 SlowDown`; `cut`, to close within the body; `drop`, to close
-    without an answer; `lost`, to hand the request on and drop the answer; `stall`, to stop within
-    the body; `short`, to send half a body and say that it is all; `plain`, to hand it on.
+    without a response; `lost`, to forward the request and drop the response; `stall`, to stop
+    within the body; `short`, to send half a body with its length; `plain`, to forward it.
     """
 
     request: str
@@ -30,20 +30,20 @@ class Fault:
 
 @dataclass
 class Proxy:
-    """The proxy. `seen` holds the request lines, `faults` what is to go wrong."""
+    """The proxy. `requests` are the request lines so far, `faults` those to inject."""
 
     url: str
     faults: list[Fault] = field(default_factory=list)
-    seen: list[str] = field(default_factory=list)
+    requests: list[str] = field(default_factory=list)
     before: dict[str, object] = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def count(self, pattern: str) -> int:
-        return sum(bool(re.match(pattern, line)) for line in self.seen)
+        return sum(bool(re.match(pattern, line)) for line in self.requests)
 
     def fault_of(self, line: str) -> str | None:
         with self.lock:
-            self.seen.append(line)
+            self.requests.append(line)
             for fault in self.faults:
                 if fault.times and re.match(fault.request, line):
                     fault.times -= 1
@@ -53,7 +53,7 @@ class Proxy:
 
 def serving(upstream: str) -> tuple[Proxy, ThreadingHTTPServer]:
     """A running proxy before the server at `upstream`, and the server to shut down."""
-    there = urlsplit(upstream)
+    address = urlsplit(upstream)
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -75,38 +75,37 @@ def serving(upstream: str) -> tuple[Proxy, ThreadingHTTPServer]:
                 return
             if how and how[0].isdigit():
                 status, _, code = how.partition(" ")
-                text = f"<Error><Code>{code}</Code><Message>as told</Message></Error>".encode()
-                self.answer(int(status), [("Content-Type", "application/xml")], text, len(text))
+                text = f"<Error><Code>{code}</Code><Message>injected</Message></Error>".encode()
+                self.respond(int(status), [("Content-Type", "application/xml")], text, len(text))
                 return
-            connection = http.client.HTTPConnection(there.hostname, there.port, timeout=20)
+            connection = http.client.HTTPConnection(address.hostname, address.port, timeout=20)
             try:
-                headers = dict(self.headers.items())
-                connection.request(self.command, self.path, sent, headers)
-                got = connection.getresponse()
-                body = got.read()
+                connection.request(self.command, self.path, sent, dict(self.headers.items()))
+                response = connection.getresponse()
+                body = response.read()
             finally:
                 connection.close()
             if how == "lost":
                 self.close_connection = True
                 return
-            kept = [
+            headers = [
                 (name, value)
-                for name, value in got.getheaders()
+                for name, value in response.getheaders()
                 if name.lower() not in ("connection", "transfer-encoding", "content-length", "date")
             ]
-            size = int(got.getheader("Content-Length") or len(body))
+            size = int(response.getheader("Content-Length") or len(body))
             if how == "short":
                 body = body[: len(body) // 2]
                 size = len(body)
             if how in ("cut", "stall"):
-                self.answer(got.status, kept, body[: len(body) // 2], size)
+                self.respond(response.status, headers, body[: len(body) // 2], size)
                 if how == "stall":
                     time.sleep(2.5)
                 self.close_connection = True
                 return
-            self.answer(got.status, kept, body, size)
+            self.respond(response.status, headers, body, size)
 
-        def answer(self, status, headers, body, size):
+        def respond(self, status, headers, body, size):
             self.send_response(status)
             for name, value in headers:
                 self.send_header(name, value)

@@ -1,4 +1,4 @@
-"""Drops in object storage: each object one asset, whatever its key is and whatever goes wrong."""
+"""Drops in object storage: each object is one asset, for any key and any error."""
 
 import hashlib
 import os
@@ -50,15 +50,15 @@ def screened(where, config=None):
         entries = list(drop.list_entries())
         rows = list(drop.rows(entries, copied))
     assert [asset.asset_path for asset, _ in rows] == [entry.asset_path for entry in entries]
-    found = {asset.asset_path: asset for asset, _ in rows}
-    assert len(found) == len(rows)
+    assets = {asset.asset_path: asset for asset, _ in rows}
+    assert len(assets) == len(rows)
     for asset, data in rows:
         if asset.fault is None:
             assert asset.asset_id == hashlib.sha256(data).hexdigest()
         else:
             assert visible(asset.fault.detail) == asset.fault.detail
         asset.asset_path.encode("utf-8")
-    return found
+    return assets
 
 
 def tries(how, attempts):
@@ -77,19 +77,19 @@ def listing(where):
 def test_the_objects_below_a_prefix(client, bucket, tmp_path):
     objects = {"a/one.txt": b"words", "a/b/two.png": b"no picture", "a/b.txt": b"", "ab.txt": b"x"}
     put(client, bucket, objects)
-    found = screened(f"s3://{bucket}/a")
-    assert list(found) == ["b.txt", "b/two.png", "one.txt"]
+    assets = screened(f"s3://{bucket}/a")
+    assert list(assets) == ["b.txt", "b/two.png", "one.txt"]
     # As the same files on this machine.
     for key, data in objects.items():
         file = tmp_path / "drop" / key
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(data)
     for asset in discover(tmp_path / "drop" / "a"):
-        same = found[asset.asset_path]
+        same = assets[asset.asset_path]
         assert (same.asset_id, same.kind, same.size, same.fault) == (
             asset.asset_id, asset.kind, asset.size, asset.fault,
         )  # fmt: skip
-    assert list(screened(f"s3://{bucket}/a/")) == list(found)
+    assert list(screened(f"s3://{bucket}/a/")) == list(assets)
     assert list(screened(f"s3://{bucket}")) == sorted(objects)
 
 
@@ -108,16 +108,16 @@ def test_any_key_is_a_row_and_none_leaves_the_spool(client, bucket, temporary):
     pages = client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix="p/")
     stored = sum(page["KeyCount"] for page in pages)
     before = {path for path in temporary.parent.rglob("*") if temporary not in path.parents}
-    found = screened(f"s3://{bucket}/p")
-    assert len(found) == len(KEYS) == stored - 3
-    assert {a.asset_id for a in found.values() if a.fault is None} <= {
+    assets = screened(f"s3://{bucket}/p")
+    assert len(assets) == len(KEYS) == stored - 3
+    assert {a.asset_id for a in assets.values() if a.fault is None} <= {
         hashlib.sha256(f"{n}".encode()).hexdigest() for n in range(len(KEYS))
     }
     for key in set(KEYS) - {"\\xe9"}:
-        assert found[key].asset_path == key
-    assert "\\x5cxe9" in found  # as a file's name of that form
+        assert assets[key].asset_path == key
+    assert "\\x5cxe9" in assets  # as a file's name of that form
     # No server or client in between took one object for another or lost it.
-    unread = {path for path, asset in found.items() if asset.asset_id is None}
+    unread = {path for path, asset in assets.items() if asset.asset_id is None}
     assert unread == set()
     assert list(temporary.iterdir()) == []
     assert before == {path for path in temporary.parent.rglob("*") if temporary not in path.parents}
@@ -128,8 +128,8 @@ def test_a_key_with_a_newline_is_a_row(client, bucket, server):
     form = {"key": "p/new\nline.txt"}
     sent = requests.post(f"{server}/{bucket}", data=form, files={"file": b"words"}, timeout=20)
     sent.raise_for_status()
-    found = screened(f"s3://{bucket}/p")
-    assert list(found) == ["new\nline.txt"]
+    assets = screened(f"s3://{bucket}/p")
+    assert list(assets) == ["new\nline.txt"]
 
 
 @pytest.mark.parametrize(
@@ -146,11 +146,11 @@ def test_names_in_the_spool(key):
 
 def test_more_objects_than_a_page_holds(client, bucket, proxy):
     put(client, bucket, {f"many/{n:04d}.txt": b"" for n in range(45)})
-    proxy.seen.clear()
-    found = listing(f"s3://{bucket}/many/")
-    assert len(found) == 45
+    proxy.requests.clear()
+    entries = listing(f"s3://{bucket}/many/")
+    assert len(entries) == 45
     assert proxy.count(r"GET /drops\?") == 3
-    # A listing is never a kept one.
+    # A listing is never cached.
     with open_with(place(f"s3://{bucket}/many/"), settings()) as drop:
         assert len(list(drop.list_entries())) == 45
         put(client, bucket, {"many/new.txt": b""})
@@ -163,7 +163,7 @@ def test_one_object_is_a_drop(client, bucket):
     assert (asset.asset_path, asset.kind, asset.size) == ("one.txt", Kind.SCRIPT, 5)
 
 
-def test_an_object_put_in_parts_is_known_by_its_bytes(client, bucket):
+def test_an_object_uploaded_in_parts_is_identified_by_its_bytes(client, bucket):
     data = os.urandom(2**20) * 6
     upload = client.create_multipart_upload(Bucket=bucket, Key="big.txt")["UploadId"]
     parts = []
@@ -216,7 +216,7 @@ def test_an_empty_bucket_is_an_empty_drop(client, bucket):
 
 
 @pytest.mark.parametrize(
-    ("how", "says", "asked"),
+    ("how", "says", "requests"),
     [
         ("403 AccessDenied", "access is denied", 1),
         ("403 InvalidAccessKeyId", "credentials are refused", 1),
@@ -225,10 +225,10 @@ def test_an_empty_bucket_is_an_empty_drop(client, bucket):
         ("503 SlowDown", r"in 3 attempts \(SlowDown", 3),
         ("500 InternalError", "in 3 attempts", 3),
         ("drop", "in 3 attempts", 3),
-        ("418 Teapot", "Teapot: as told", 1),
+        ("418 Teapot", "Teapot: injected", 1),
     ],
 )
-def test_a_listing_that_fails(bucket, proxy, how, says, asked):
+def test_a_listing_that_fails(bucket, proxy, how, says, requests):
     proxy.faults.append(Fault(".* /drops", how, ALWAYS))
     with (
         pytest.raises(DropError, match=says) as caught,
@@ -236,8 +236,8 @@ def test_a_listing_that_fails(bucket, proxy, how, says, asked):
     ):
         drop.list_entries()
     assert "\n" not in str(caught.value)
-    if asked:
-        assert proxy.count("GET /drops") in tries(how, asked)
+    if requests:
+        assert proxy.count("GET /drops") in tries(how, requests)
 
 
 def test_a_service_that_is_down(bucket, monkeypatch):
@@ -251,7 +251,7 @@ def test_no_credentials(bucket, monkeypatch, proxy):
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
     with pytest.raises(DropError, match="no credentials were found"):
         listing(f"s3://{bucket}")
-    assert proxy.seen == []
+    assert proxy.requests == []
 
 
 def test_a_profile_that_is_not_there(bucket, monkeypatch):
@@ -272,23 +272,23 @@ def test_without_the_extra(monkeypatch):
 @pytest.mark.parametrize(
     "how", ["503 SlowDown", "500 InternalError", "429 TooManyRequests", "drop", "cut", "stall"]
 )
-def test_what_passes_is_tried_again(client, bucket, proxy, how):
+def test_transient_errors_are_retried(client, bucket, proxy, how):
     put(client, bucket, {"a.txt": b"words" * 1000, "b.txt": b"more"})
     times = 1 if how == "stall" else 3
     proxy.faults.append(Fault(r"GET /drops/a\.txt", how, times))
-    found = screened(f"s3://{bucket}", settings(timeout_seconds=1))
-    assert found["a.txt"].asset_id == hashlib.sha256(b"words" * 1000).hexdigest()
-    assert found["a.txt"].fault is None
+    assets = screened(f"s3://{bucket}", settings(timeout_seconds=1))
+    assert assets["a.txt"].asset_id == hashlib.sha256(b"words" * 1000).hexdigest()
+    assert assets["a.txt"].fault is None
     assert proxy.count(r"GET /drops/a\.txt") in tries(how, times + 1)
     assert proxy.count(r"GET /drops/b\.txt") == 1
 
 
 @pytest.mark.parametrize("how", ["503 SlowDown", "drop", "cut"])
-def test_what_does_not_pass_is_a_row(client, bucket, proxy, how, temporary):
+def test_an_error_that_persists_is_a_row(client, bucket, proxy, how, temporary):
     put(client, bucket, {"a.txt": b"words" * 1000, "b.txt": b"more"})
     proxy.faults.append(Fault(r"GET /drops/a\.txt", how, ALWAYS))
-    found = screened(f"s3://{bucket}", settings(attempts=4))
-    a = found["a.txt"]
+    assets = screened(f"s3://{bucket}", settings(attempts=4))
+    a = assets["a.txt"]
     assert (a.kind, a.asset_id, a.size, a.fault.reason) == (
         Kind.SCRIPT,
         None,
@@ -296,7 +296,7 @@ def test_what_does_not_pass_is_a_row(client, bucket, proxy, how, temporary):
         Reason.UNREADABLE,
     )
     assert "in 4 attempts" in a.fault.detail
-    assert found["b.txt"].fault is None
+    assert assets["b.txt"].fault is None
     assert proxy.count(r"GET /drops/a\.txt") in tries(how, 4)
     assert list(temporary.iterdir()) == []
 
@@ -319,9 +319,9 @@ def test_an_outage_does_not_cost_every_object_all_attempts(client, bucket, proxy
     put(client, bucket, {f"{n}.txt": b"words" for n in range(6)})
     proxy.faults.append(Fault(r"GET /drops/[0-3]\.txt", "503 SlowDown", ALWAYS))
     proxy.faults.append(Fault(r"GET /drops/5\.txt", "503 SlowDown", 2))
-    found = screened(f"s3://{bucket}", settings(attempts=3))
+    assets = screened(f"s3://{bucket}", settings(attempts=3))
     assert [proxy.count(rf"GET /drops/{n}\.txt") for n in range(6)] == [3, 3, 1, 1, 1, 3]
-    assert [asset.fault is None for asset in found.values()] == [False] * 4 + [True] * 2
+    assert [asset.fault is None for asset in assets.values()] == [False] * 4 + [True] * 2
 
 
 @pytest.mark.parametrize(
@@ -334,14 +334,14 @@ def test_an_outage_does_not_cost_every_object_all_attempts(client, bucket, proxy
         ("short", "changed while"),
     ],
 )
-def test_what_does_not_help_to_try_again(client, bucket, proxy, how, says):
+def test_permanent_errors_are_not_retried(client, bucket, proxy, how, says):
     put(client, bucket, {"a.png": b"words", "b.txt": b"more"})
     proxy.faults.append(Fault(r"GET /drops/a\.png", how, ALWAYS))
-    found = screened(f"s3://{bucket}")
-    assert (found["a.png"].kind, found["a.png"].fault.reason) == (Kind.IMAGE, Reason.UNREADABLE)
-    assert says in found["a.png"].fault.detail
+    assets = screened(f"s3://{bucket}")
+    assert (assets["a.png"].kind, assets["a.png"].fault.reason) == (Kind.IMAGE, Reason.UNREADABLE)
+    assert says in assets["a.png"].fault.detail
     assert proxy.count(r"GET /drops/a\.png") == 1
-    assert found["b.txt"].fault is None
+    assert assets["b.txt"].fault is None
 
 
 def test_an_archived_object_of_the_server(client, bucket):
@@ -366,10 +366,10 @@ def test_an_object_that_vanishes_after_the_listing(client, bucket, proxy):
 
 def test_an_object_over_the_limit_is_not_fetched(client, bucket, proxy):
     put(client, bucket, {"a.txt": b"x" * 11, "b.txt": b"x" * 10})
-    found = screened(f"s3://{bucket}", settings(max_file_bytes=10))
-    assert found["a.txt"].fault.reason is Reason.TOO_LARGE
-    assert (found["a.txt"].size, found["a.txt"].asset_id) == (11, None)
-    assert found["b.txt"].fault is None
+    assets = screened(f"s3://{bucket}", settings(max_file_bytes=10))
+    assert assets["a.txt"].fault.reason is Reason.TOO_LARGE
+    assert (assets["a.txt"].size, assets["a.txt"].asset_id) == (11, None)
+    assert assets["b.txt"].fault is None
     assert proxy.count(r"GET /drops/a\.txt") == 0
 
 
@@ -419,7 +419,7 @@ def test_a_run_that_fails_leaves_no_spool(client, bucket, temporary):
     assert list(temporary.iterdir()) == []
 
 
-def test_a_killed_runs_spool_is_cleared_and_a_living_ones_is_not(temporary):
+def test_the_spool_of_a_killed_run_is_deleted_and_of_a_running_one_is_not(temporary):
     left = temporary / f"{SPOOL}killed"
     left.mkdir()
     (left / "a.txt").write_bytes(b"words")

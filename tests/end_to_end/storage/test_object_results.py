@@ -1,4 +1,4 @@
-"""Runs from and to object storage: whole, or as they were before."""
+"""Runs from and to object storage: results are complete, or as they were before."""
 
 import json
 import shutil
@@ -72,10 +72,10 @@ def stored(client, bucket, prefix="out/"):
     assert "Uploads" not in client.list_multipart_uploads(Bucket=bucket)
     page = client.list_objects_v2(Bucket=bucket, Prefix=prefix)
     return {
-        found["Key"].removeprefix(prefix): client.get_object(Bucket=bucket, Key=found["Key"])[
+        stored["Key"].removeprefix(prefix): client.get_object(Bucket=bucket, Key=stored["Key"])[
             "Body"
         ].read()
-        for found in page.get("Contents", ())
+        for stored in page.get("Contents", ())
     }
 
 
@@ -89,18 +89,18 @@ def test_a_remote_drop_gives_the_rows_of_the_local_one(
     files = stored(client, bucket)
     assert sorted(files) == sorted(WRITTEN)
     for name in ("risk_table.parquet", "matches.parquet", "passages.parquet"):
-        mine = pq.read_table(here / name)
-        theirs = pq.read_table(pa.BufferReader(files[name]))
-        keep = [column for column in mine.column_names if column != "run_id"]
-        assert mine.num_rows
-        assert mine.select(keep).equals(theirs.select(keep))
+        local = pq.read_table(here / name)
+        remote = pq.read_table(pa.BufferReader(files[name]))
+        keep = [column for column in local.column_names if column != "run_id"]
+        assert local.num_rows
+        assert local.select(keep).equals(remote.select(keep))
     manifest = json.loads(files[RUN])
     assert (manifest["drop"], manifest["files"]) == (remote_drop, 4)
     assert list(temporary.iterdir()) == []
     # And it is explained from there; for a text of the drop nothing is fetched.
-    shown = run("explain", out, "copy.txt", "--json").json
-    assert shown["matches"][0]["work_id"] == "lamp"
-    assert shown["matches"][0]["passages"][0]["asset_text"] is None
+    explanation = run("explain", out, "copy.txt", "--json").json
+    assert explanation["matches"][0]["work_id"] == "lamp"
+    assert explanation["matches"][0]["passages"][0]["asset_text"] is None
     drawn = run("explain", out, "cat.jpg", "--overlay", tmp_path / "cat.png")
     assert (drawn.status, "lies in object storage" in drawn.stderr) == (2, True)
     assert list(temporary.iterdir()) == []
@@ -155,19 +155,19 @@ def test_a_failed_upload_leaves_the_earlier_results(
     assert read_run(kept).run == read_run(other).run
 
 
-def test_run_json_shows_last_and_nothing_before_all_has_arrived(bucket, here, proxy):
+def test_run_json_appears_last_and_nothing_before_all_is_sent(bucket, here, proxy):
     put_run(here, f"s3://{bucket}/out")
-    lines = [line for line in proxy.seen if "/out/" in line]
-    shown = [n for n, line in enumerate(lines) if line.startswith("POST") and "uploadId" in line]
+    lines = [line for line in proxy.requests if "/out/" in line]
+    completed = [
+        n for n, line in enumerate(lines) if line.startswith("POST") and "uploadId" in line
+    ]
     sent = [n for n, line in enumerate(lines) if line.startswith("PUT")]
-    assert len(shown) == len(WRITTEN)
-    assert max(sent) < min(shown)
-    assert "/out/run.json" in lines[shown[-1]]
+    assert len(completed) == len(WRITTEN)
+    assert max(sent) < min(completed)
+    assert "/out/run.json" in lines[completed[-1]]
 
 
-def test_a_failure_while_the_results_take_their_place_is_seen_by_a_reader(
-    bucket, here, other, proxy
-):
+def test_a_reader_sees_a_failure_while_uploads_are_completed(bucket, here, other, proxy):
     out = f"s3://{bucket}/out"
     put_run(here, out)
     proxy.faults.append(Fault(r"POST /drops/out/run\.json\?uploadId", "403 AccessDenied", ALWAYS))
@@ -178,8 +178,8 @@ def test_a_failure_while_the_results_take_their_place_is_seen_by_a_reader(
 
 
 @pytest.mark.parametrize("how", ["503 SlowDown", "drop", "lost"])
-def test_an_upload_is_tried_again(client, bucket, here, proxy, how):
-    """Also where it was completed and the answer was lost."""
+def test_an_upload_is_retried(client, bucket, here, proxy, how):
+    """Also where it was completed and the response was lost."""
     proxy.faults.append(Fault(r"POST /drops/out/risk_table\.csv\?uploadId", how, 2))
     proxy.faults.append(Fault(r"PUT /drops/out/report\.html", how, 2))
     put_run(here, f"s3://{bucket}/out")
@@ -187,15 +187,15 @@ def test_an_upload_is_tried_again(client, bucket, here, proxy, how):
     assert stored(client, bucket) == {name: (here / name).read_bytes() for name in WRITTEN}
 
 
-@pytest.mark.parametrize("mine", [True, False])
+@pytest.mark.parametrize("lost_response", [True, False])
 def test_an_upload_that_is_gone_counts_only_if_the_object_is_this_one(
-    client, bucket, here, proxy, mine
+    client, bucket, here, proxy, lost_response
 ):
     """As of a server that forgets an upload once it is complete."""
     target = r"POST /drops/out/run\.json\?uploadId"
-    proxy.faults.append(Fault(target, "lost" if mine else "503 SlowDown"))
+    proxy.faults.append(Fault(target, "lost" if lost_response else "503 SlowDown"))
     proxy.faults.append(Fault(target, "404 NoSuchUpload", ALWAYS))
-    if mine:
+    if lost_response:
         put_run(here, f"s3://{bucket}/out")
         assert stored(client, bucket)[RUN] == (here / RUN).read_bytes()
         return
@@ -217,7 +217,7 @@ def test_a_file_of_several_parts(client, bucket, tmp_path, monkeypatch, proxy):
     ("how", "says"),
     [("403 AccessDenied", "access is denied"), ("404 NoSuchBucket", "no such bucket")],
 )
-def test_an_output_that_can_not_be_used_is_told_before_the_work(
+def test_an_unusable_output_is_an_error_before_the_work(
     bucket, index, drop, proxy, how, says, temporary, run
 ):
     proxy.faults.append(Fault(r"POST /drops/out", how, ALWAYS))

@@ -16,14 +16,14 @@ RUN_COLUMNS = ["run_id"]
 
 @pytest.fixture
 def settings(tmp_path, index, bucket):
-    def made(name, path):
+    def create(name, path):
         file = tmp_path / f"{name}.json"
         settle = {"seconds": 0}
         drops = {"a": {"path": path, "settle": settle}}
         file.write_text(json.dumps({"index": str(index), "out": f"out-{name}", "drops": drops}))
         return load_settings(file)
 
-    return made
+    return create
 
 
 def table(done):
@@ -44,13 +44,13 @@ def test_objects_are_fetched_once_and_the_table_is_that_of_a_folder(
             key = f"night/{file.relative_to(drop).as_posix()}"
             client.put_object(Bucket=bucket, Key=key, Body=file.read_bytes())
     loads = []
-    whole = incremental.IncrementalScreener._put_loaded
+    put_loaded = incremental.IncrementalScreener._put_loaded
 
-    def told(self, due, loaded, answered):
+    def recording(self, due, loaded, answered):
         loads.append(due.asset.asset_path)
-        whole(self, due, loaded, answered)
+        put_loaded(self, due, loaded, answered)
 
-    monkeypatch.setattr(incremental.IncrementalScreener, "_put_loaded", told)
+    monkeypatch.setattr(incremental.IncrementalScreener, "_put_loaded", recording)
     remote = settings("remote", f"s3://{bucket}/night")
     first = scan(remote)
     assert first.summary["read"] == 4
@@ -73,9 +73,7 @@ def test_objects_are_fetched_once_and_the_table_is_that_of_a_folder(
     assert changed.summary["files"] == 3
 
 
-def test_a_store_that_does_not_answer_leaves_the_rows_as_they_were(
-    photos, client, bucket, settings, tmp_path
-):
+def test_a_storage_outage_leaves_the_rows_unchanged(photos, client, bucket, settings, tmp_path):
     photos["chelsea"].save(tmp_path / "copy.png")
     data = (tmp_path / "copy.png").read_bytes()
     client.put_object(Bucket=bucket, Key="night/copy.png", Body=data)

@@ -1,4 +1,4 @@
-"""Colours of every depth and kind as sRGB, what is transparent on white."""
+"""Conversion to sRGB from every mode and depth; transparency is composited over white."""
 
 import io
 
@@ -39,13 +39,13 @@ def test_an_icc_profile_is_converted_to_srgb(read, image_format):
     assert loaded.notes == ()
 
 
-def test_the_profile_srgb_leaves_colours_alone(read):
+def test_an_srgb_profile_does_not_change_colours(read):
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     data = written(detailed(), "PNG", icc_profile=profile)
     assert_near(one_frame(read("a.png", data)), detailed(), 0)
 
 
-def test_a_profile_holds_under_transparency_too(read):
+def test_a_profile_applies_with_transparency_too(read):
     data = encoded(solid((200, 10, 20, 128), mode="RGBA"), "PNG", icc_profile=swapped_profile())
     part = 128 / 255
     expected = [round(value * part + 255 * (1 - part)) for value in (20, 10, 200)]
@@ -53,18 +53,18 @@ def test_a_profile_holds_under_transparency_too(read):
 
 
 @pytest.mark.parametrize(
-    ("profile", "said"),
+    ("profile", "message"),
     [
         (b"no profile at all", "profile is broken"),
         (swapped_profile()[:200], "profile is broken"),
         (swapped_profile()[:16] + b"CMYK" + swapped_profile()[20:], "profile"),
     ],
 )
-def test_a_useless_profile_is_noted_and_ignored(read, profile, said):
+def test_a_useless_profile_is_noted_and_ignored(read, profile, message):
     loaded = read("a.png", written(detailed(), "PNG", icc_profile=profile))
     assert_near(one_frame(loaded), detailed(), 0)
     assert len(loaded.notes) == 1
-    assert said in loaded.notes[0]
+    assert message in loaded.notes[0]
     assert "ignored" in loaded.notes[0]
 
 
@@ -74,7 +74,7 @@ def test_grey_pictures_with_a_colour_profile_stay_grey(read):
     assert_near(frame, np.repeat(np.asarray(grey)[:, :, None], 3, axis=2), 2)
 
 
-def test_cmyk_is_converted_and_called_approximate(read):
+def test_cmyk_is_converted_with_a_note(read):
     for image_format in ("JPEG", "TIFF"):
         options = {"quality": 95} if image_format == "JPEG" else {}
         for inks, expected in [

@@ -1,4 +1,4 @@
-"""Pictures that are damaged: refused in words, and nothing made up for what is missing."""
+"""Damaged pictures are refused with a reason; missing pixels are never invented."""
 
 import struct
 
@@ -54,7 +54,7 @@ def test_a_file_that_was_cut_off_is_refused_or_gives_all_it_had(read, which):
 @pytest.mark.parametrize(
     "which", ["JPEG", "PNG", "WEBP", "GIF", "TIFF", "TIFF deflated", "BMP", "AVIF"]
 )
-def test_a_cut_off_file_is_called_cut_off(read, which):
+def test_the_reason_names_truncation(read, which):
     data = DAMAGED[which]
     assert "cut off" in read("a.png", data[: len(data) * 2 // 3]).detail
 
@@ -77,7 +77,7 @@ def test_damage_in_the_middle_of_a_png_is_noticed(read):
 
 
 @pytest.mark.parametrize("at", [4, 12])
-def test_a_tiff_whose_directories_go_round_in_a_circle_ends(read, at):
+def test_a_tiff_with_circular_directories_has_each_page_once(read, at):
     data = bytearray(encoded(solid("red"), "TIFF"))
     (directory,) = struct.unpack("<I", data[4:8])
     (entries,) = struct.unpack("<H", data[directory : directory + 2])

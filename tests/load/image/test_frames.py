@@ -1,4 +1,4 @@
-"""Animations and files of several pages: every frame, or a fair sample and a note."""
+"""Animations and files of several pages: every frame, or an even sample with a note."""
 
 import struct
 
@@ -54,14 +54,14 @@ def test_more_frames_than_the_limit_are_sampled_and_noted(read, image_format):
     assert not loaded.complete
 
 
-def test_a_single_frame_of_many_says_so(read):
+def test_a_single_frame_of_many_is_noted(read):
     loaded = read("a.gif", moving(4, "GIF"), max_frames=1)
     assert numbers(loaded, 0) == [0]
     assert loaded.notes[0].startswith("It has 4 frames; only the first was looked at;")
     assert not loaded.complete
 
 
-def test_gif_frames_build_on_each_other(read):
+def test_gif_frames_depend_on_earlier_ones(read):
     """A frame that paints a corner alone shows the earlier frame elsewhere."""
     first = np.zeros((16, 16, 3), np.uint8)
     second = first.copy()
@@ -74,7 +74,7 @@ def test_gif_frames_build_on_each_other(read):
         assert_near(frame, expected, 0)
 
 
-def test_transparent_frames_of_an_animation_lie_on_white(read):
+def test_transparent_frames_of_an_animation_are_composited_over_white(read):
     clear, red = solid((0, 0, 0, 0), (8, 8), "RGBA"), solid((255, 0, 0, 255), (8, 8), "RGBA")
     data = encoded(red, "WEBP", save_all=True, append_images=[clear], lossless=True)
     loaded = read("a.webp", data)
@@ -95,7 +95,7 @@ def several_in_a_jpeg():
     return encoded(detailed(1), "MPO", save_all=True, append_images=[detailed(2)], quality=95)
 
 
-def test_every_picture_of_a_stereo_jpeg_is_seen(read):
+def test_every_picture_of_a_stereo_jpeg_is_loaded(read):
     loaded = read("a.jpg", several_in_a_jpeg())
     assert loaded.frame_count == 2
     for frame, seed in zip(loaded.frames, (1, 2), strict=True):

@@ -1,4 +1,4 @@
-"""Pictures of every format: the right pixels, upright, in sRGB, on white, or a plain refusal."""
+"""Pictures of every format: correct pixels, upright, in sRGB, or a refusal with a reason."""
 
 import io
 
@@ -107,7 +107,7 @@ def test_exif_orientation_is_applied(read, image_format, orientation):
 
 
 @pytest.mark.parametrize("orientation", [2, 6, 7])
-def test_every_page_of_a_tiff_is_turned(read, orientation):
+def test_every_page_of_a_tiff_is_rotated(read, orientation):
     pages = [corners(), 255 - corners()]
     stored = [stored_for(page, orientation) for page in pages]
     data = animation(stored, "TIFF", tiffinfo={0x0112: orientation})
@@ -132,7 +132,7 @@ def test_broken_exif_does_not_cost_the_picture(read):
 
 @pytest.mark.parametrize("name", ["a.jpg", "a.PNG", "a.txt", "a.docx", "a.pdf", "a", "a.xyz"])
 @pytest.mark.parametrize("image_format", [*EVERY, "GIF"])
-def test_content_goes_before_the_name(read, image_format, name):
+def test_content_takes_precedence_over_the_name(read, image_format, name):
     loaded = read(name, encoded(detailed(), image_format))
     assert isinstance(loaded, LoadedImage)
     assert loaded.format == image_format
@@ -176,7 +176,7 @@ def test_large_pictures_are_upright(read, image_format, orientation):
     assert_near(frame[::1099, ::1299], upright[::2199, ::2599], 6)
 
 
-def test_the_size_of_the_file_is_what_the_limits_bound(read):
+def test_limits_apply_to_the_size_in_the_file(read):
     fault = read("a.jpg", written(detailed(0, (2400, 1800)), "JPEG"), max_pixels=2_000_000)
     assert fault.reason is Reason.TOO_LARGE
     assert "4,320,000" in fault.detail

@@ -1,4 +1,4 @@
-"""Word documents: what a reader of the document would read, in order."""
+"""Word documents: the text in the order in which it is read."""
 
 import io
 import zipfile
@@ -97,7 +97,7 @@ def test_comments_follow(read):
 
 @pytest.mark.parametrize("name", ["Header1", "chapter", "hdr-3"])
 def test_paragraphs_in_a_part_of_any_name_are_read(read, name):
-    """Which part is a header is told by relations, and its name is free."""
+    """Which part is a header is stated by relations; its name is arbitrary."""
     data = word_document(paragraph("words"), **{name: word_xml(paragraph("more"), "hdr")})
     assert content(read("a.docx", data)) == ["words", "more"]
 
@@ -182,7 +182,7 @@ def test_footnotes_and_endnotes_follow(read):
         ("<w:p><w:r><w:rPr><w:vanish/></w:rPr><w:t>hidden too</w:t></w:r></w:p>", "hidden too"),
     ],
 )
-def test_what_a_paragraph_may_hold(read, body, expected):
+def test_contents_of_a_paragraph(read, body, expected):
     script = read("a.docx", word_document(body))
     assert script.text == expected
     assert script.notes == ()
@@ -290,9 +290,9 @@ def test_archives_that_are_no_word_document(read):
 def test_two_parts_of_one_name_are_refused(read):
     """Which of them is shown is the choice of the program that opens the document."""
     stream = io.BytesIO()
-    with zipfile.ZipFile(stream, "w") as made:
+    with zipfile.ZipFile(stream, "w") as archive_file:
         for text in ("what is read", "what is shown"):
-            made.writestr("word/document.xml", word_xml(paragraph(text)))
+            archive_file.writestr("word/document.xml", word_xml(paragraph(text)))
     fault = read("a.docx", stream.getvalue())
     assert fault.reason is Reason.CORRUPT
     assert "two parts of one name" in fault.detail

@@ -1,4 +1,4 @@
-"""Fade In: the paragraphs of the script in order, nothing that stands around it."""
+"""Fade In: the paragraphs of the script in order, without title page and notes."""
 
 import io
 import zipfile
@@ -23,8 +23,8 @@ def document(*paragraphs, head=HEAD):
 
 def archive(data, name="document.xml"):
     stream = io.BytesIO()
-    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as made:
-        made.writestr(name, data)
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(name, data)
     return stream.getvalue()
 
 

@@ -1,4 +1,4 @@
-"""Final Draft: every paragraph of the script in order, nothing that stands around it."""
+"""Final Draft: the paragraphs of the script in order, without title page and notes."""
 
 import pytest
 from hypothesis import given
@@ -75,7 +75,7 @@ def test_speeches_of_dual_dialogue_keep_their_elements_and_their_order(read):
     ]
 
 
-def test_what_stands_around_the_script_is_left_out(read):
+def test_title_page_notes_and_headers_are_left_out(read):
     body = (
         '<Paragraph Type="Scene Heading"><SceneProperties><Summary><Paragraph><Text>A summary'
         "</Text></Paragraph></Summary></SceneProperties><Text>INT. HALL</Text>"

@@ -1,4 +1,4 @@
-"""Fountain: the whole text is kept; its title page and what is struck out are no content."""
+"""Fountain: the complete text; its title page and the boneyard are no content."""
 
 import pytest
 from hypothesis import given
@@ -11,7 +11,7 @@ from pipeline.load.script.fountain import LONGEST_TITLE_PAGE, fountain_spans
 SCENE = "INT. KITCHEN - NIGHT\n\nANNA\n(quietly)\nThe tea is cold.\n\nCUT TO:\n"
 
 
-def told(read, text):
+def content_of(read, text):
     script = read("a.fountain", text.encode())
     assert script.text == text
     return content(script)
@@ -29,8 +29,8 @@ def told(read, text):
 @pytest.mark.parametrize("newline", ["\n", "\r\n", "\r"])
 def test_a_title_page_is_no_content(read, title, newline):
     whole = (title + "\n" + SCENE).replace("\n", newline)
-    (said,) = told(read, whole)
-    assert said.lstrip() == SCENE.replace("\n", newline)
+    (part,) = content_of(read, whole)
+    assert part.lstrip() == SCENE.replace("\n", newline)
 
 
 @pytest.mark.parametrize(
@@ -45,10 +45,10 @@ def test_a_title_page_is_no_content(read, title, newline):
     ],
 )
 def test_what_is_no_title_page_is_content(read, text):
-    assert told(read, text) == [text]
+    assert content_of(read, text) == [text]
 
 
-def test_a_title_page_alone_is_no_script(read):
+def test_only_a_title_page_is_no_script(read):
     assert reason(read("a.fountain", b"Title: Tea\nAuthor: A. Nobody\n")) is Reason.NO_TEXT
 
 
@@ -69,7 +69,7 @@ def test_a_title_page_alone_is_no_script(read):
     ],
 )
 def test_what_is_struck_out_is_no_content(read, text, expected):
-    assert told(read, text) == expected
+    assert content_of(read, text) == expected
 
 
 def test_everything_struck_out(read):
@@ -91,8 +91,8 @@ def test_spans_of_any_text(parts):
 def test_a_title_page_of_some_length_is_content(read, more, compared):
     page = "Title: Tea\nNotes: "
     page += "x" * (LONGEST_TITLE_PAGE - len(page) + more)
-    (said,) = told(read, f"{page}\n\n{SCENE}")
-    assert said.strip() == (f"{page}\n\n{SCENE}" if compared else SCENE).strip()
+    (part,) = content_of(read, f"{page}\n\n{SCENE}")
+    assert part.strip() == (f"{page}\n\n{SCENE}" if compared else SCENE).strip()
 
 
 @pytest.mark.parametrize(

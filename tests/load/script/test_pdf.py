@@ -1,4 +1,4 @@
-"""PDF: the text layer page by page, and a plain word where there is none."""
+"""PDF: the text layer page by page, and a clear reason where there is none."""
 
 import io
 import os
@@ -46,7 +46,7 @@ def test_the_same_text_as_the_library_reads(read):
     assert content(read("a.pdf", data)) == expected
 
 
-def test_a_word_that_is_parted_at_the_end_of_a_line_is_joined(read):
+def test_a_word_hyphenated_at_the_end_of_a_line_is_joined(read):
     script = read("a.pdf", pdf([words_at("She will re-", "turn at once.")]))
     assert "return at once" in script.text
 
@@ -71,12 +71,12 @@ def test_blank_pages_are_no_loss(read):
 
 
 @pytest.mark.parametrize(
-    ("pages", "said"), [([SQUARE], "OCR"), ([SQUARE, b""], "OCR"), ([b""], "blank")]
+    ("pages", "message"), [([SQUARE], "OCR"), ([SQUARE, b""], "OCR"), ([b""], "blank")]
 )
-def test_a_document_without_text(read, pages, said):
+def test_a_document_without_text(read, pages, message):
     result = read("a.pdf", pdf(pages))
     assert reason(result) is Reason.NO_TEXT
-    assert said in result.detail
+    assert message in result.detail
 
 
 def test_a_document_without_pages(read):
@@ -104,7 +104,7 @@ def to_unicode(code):
 
 
 @pytest.mark.parametrize("code", [b"D83D", b"DE00", b"DE00D83D", b"D83DDE00", b"0000", b"FFFE"])
-def test_letters_that_are_no_characters_never_come_out(read, code):
+def test_surrogates_and_zeros_never_come_out(read, code):
     """`read` checks that there are no lone surrogates and no zeros."""
     script = read("a.pdf", pdf([words_at("word A word")], to_unicode=to_unicode(code)))
     assert script.text.startswith("word")
@@ -205,12 +205,12 @@ def many_operators():
     return one_page(data, filtered=b"/Filter /FlateDecode")
 
 
-@pytest.mark.parametrize("made", [recursive_form, chained_forms, many_operators])
-def test_a_document_made_to_take_all_memory_is_refused(read, monkeypatch, made):
+@pytest.mark.parametrize("document", [recursive_form, chained_forms, many_operators])
+def test_a_document_made_to_take_all_memory_is_refused(read, monkeypatch, document):
     monkeypatch.setattr(pdf_reader, "READER_BYTES", 256 * 2**20)
     monkeypatch.setattr(pdf_reader, "READER_SECONDS", 20.0)
     before = time.monotonic()
-    result = read("a.pdf", made())
+    result = read("a.pdf", document())
     assert time.monotonic() - before < 30
     assert reason(result) is Reason.TOO_LARGE
     assert "made to do harm" in result.detail
@@ -235,7 +235,7 @@ def test_a_stream_that_is_no_file():
     assert pdf_reader.read_pdf(io.BytesIO(pdf([words_at("words")])), Limits()).text == "words"
 
 
-def test_the_reader_starts_from_any_folder_and_says_nothing(tmp_path, monkeypatch, capfd, read):
+def test_the_reader_starts_from_any_folder_and_prints_nothing(tmp_path, monkeypatch, capfd, read):
     """Modules that lie about where the command is run are not taken for the library's."""
     for name in ("json", "pypdfium2", "pipeline"):
         (tmp_path / f"{name}.py").write_text("print('not this one'); raise SystemExit(7)")
@@ -247,7 +247,7 @@ def test_the_reader_starts_from_any_folder_and_says_nothing(tmp_path, monkeypatc
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are told apart by their parent")
-def test_the_reader_leaves_with_its_parent(tmp_path):
+def test_the_reader_exits_with_its_parent(tmp_path):
     """A parent that is killed leaves no reader behind that goes on for a minute."""
     program = (
         "import os, subprocess, sys, time; "
@@ -286,7 +286,7 @@ def test_a_scan_with_a_page_number_is_no_page_that_was_read(read):
     assert script.notes[0].startswith("1 of its 1 pages has no text layer, or hardly any")
 
 
-def test_a_scan_that_is_cut_into_strips(read):
+def test_a_scan_stored_in_strips(read):
     strips = b"".join(b"q 380 0 0 19 9 %d cm /I Do Q " % (9 + 19 * at) for at in range(20))
     data = one_page(strips + words_at("Page 3"), PICTURE, xobjects=b"/I 5 0 R")
     assert "hardly any" in read("a.pdf", data).notes[0]
@@ -303,14 +303,14 @@ def test_a_scan_that_is_cut_into_strips(read):
         (60, 60, 1, []),
     ],
 )  # fmt: skip
-def test_pictures_beside_text_are_told(read, width, height, times, notes):
+def test_pictures_on_a_page_with_text_are_noted(read, width, height, times, notes):
     script = read("a.pdf", with_picture(PROSE, width, height, times))
     assert "nothing at all" in script.text
     assert list(script.notes) == notes
     assert script.complete == (not notes)
 
 
-def test_few_words_beside_a_small_picture_are_read(read):
+def test_few_words_and_a_small_picture_are_no_scan(read):
     script = read("a.pdf", with_picture(words_at("THE END"), 60, 60))
     assert (script.text, script.notes, script.complete) == ("THE END", (), True)
 
@@ -344,7 +344,7 @@ def annotation(kind, entries):
         (b"Widget", b"/FT /Tx /T (name) /V (It was a dark night.)"),
     ],
 )
-def test_what_is_written_in_notes_and_fields_follows_its_page(read, kind, entries):
+def test_text_of_annotations_and_form_fields_follows_its_page(read, kind, entries):
     data = one_page(words_at("words"), annotation(kind, entries), annotations=b"5 0 R")
     script = read("a.pdf", data)
     assert content(script) == ["words\nIt was a dark night."]
@@ -353,7 +353,7 @@ def test_what_is_written_in_notes_and_fields_follows_its_page(read, kind, entrie
     assert content(read("b.pdf", alone)) == ["It was a dark night."]
 
 
-def test_a_box_that_is_ticked_and_a_link_say_nothing(read):
+def test_check_boxes_and_links_have_no_text(read):
     kinds = (
         annotation(b"Widget", b"/FT /Btn /T (box) /V /Yes /AS /Yes"),
         annotation(b"Link", b"/Contents (a link)"),

@@ -102,7 +102,7 @@ def test_columns_come_one_after_the_other(read, order, indent, left, right):
     ]
 
 
-def test_a_right_column_that_comes_whole_stays_first(read):
+def test_a_complete_right_column_stays_first(read):
     script = read("a.pdf", pages_of_runs(right_first(*dual())))
     assert script.text.split("\n") == ["MARY", *LONG, "JOHN", *SHORT]
 
@@ -127,7 +127,7 @@ def test_cues_of_columns_are_cues(read, order):
 
 
 @pytest.mark.parametrize("order", ORDERS)
-def test_columns_that_go_on_overleaf(read, order):
+def test_columns_that_continue_on_the_next_page(read, order):
     first = dual(y=140, left=[*SHORT, "(MORE)"], right=[*LONG[:3], "(MORE)"])
     second = dual(y=700, right=LONG[3:], cues=("JOHN (CONT'D)", "MARY (CONT'D)"))
     pages = [
@@ -151,7 +151,7 @@ def test_columns_that_go_on_overleaf(read, order):
 
 
 @pytest.mark.parametrize("order", [across, in_one_piece, backwards])
-def test_columns_that_go_on_overleaf_without_their_cues(read, order):
+def test_columns_that_continue_on_the_next_page_without_cues(read, order):
     left, right = down(LONG, LEFT, 700), down(LONG[::-1], RIGHT, 700)
     script = read("a.pdf", pages_of_runs(order(left, right)))
     in_order(script.text, " ".join(LONG), " ".join(LONG[::-1]))
@@ -167,7 +167,7 @@ def test_two_blocks_on_a_page(read, order):
     )
 
 
-def test_words_parted_at_the_ends_of_a_columns_lines_are_joined(read):
+def test_words_hyphenated_in_a_column_are_joined(read):
     left, right = ["I will re-", "turn."], ["It is late, over-", "late, al-", "ways."]
     script = read("a.pdf", pages_of_runs(across(*dual(left=left, right=right))))
     assert script.text == "JOHN\nI will return.\nMARY\nIt is late, overlate, always."

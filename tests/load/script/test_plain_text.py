@@ -1,4 +1,4 @@
-"""Plain text and Markdown: exactly the file's own characters, whatever encoding they are in."""
+"""Plain text and Markdown: exactly the file's own characters, in any encoding."""
 
 import codecs
 import itertools
@@ -76,25 +76,25 @@ characters = st.characters(exclude_categories=("Cs", "Cc")) | st.sampled_from("\
 )
 def test_every_text_survives_in_every_unicode_encoding(text, encoding):
     data = text.encode() if encoding == "utf-8" else with_mark(text, encoding)
-    found = decode(data)
-    assert found.text == text
-    assert not found.guessed
+    decoded = decode(data)
+    assert decoded.text == text
+    assert not decoded.guessed
 
 
 @given(st.binary(max_size=300))
 def test_bytes_are_text_or_refused_and_never_changed(data):
     """All bytes but the mark are decoded strictly, by the encoding that is named."""
     try:
-        found = decode(data)
+        decoded = decode(data)
     except FileRefusedError:
         return
-    found.text.encode("utf-8")
-    mark = codecs.BOM_UTF8 if found.encoding == "utf-8" else MARKED.get(found.encoding, b"")
-    assert found.text == data.removeprefix(mark).decode(found.encoding, "strict")
+    decoded.text.encode("utf-8")
+    mark = codecs.BOM_UTF8 if decoded.encoding == "utf-8" else MARKED.get(decoded.encoding, b"")
+    assert decoded.text == data.removeprefix(mark).decode(decoded.encoding, "strict")
 
 
 @pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
-def test_utf_16_without_a_mark_is_guessed_and_said(read, encoding):
+def test_utf_16_without_a_mark_is_guessed_and_noted(read, encoding):
     script = read("a.txt", ENGLISH.encode(encoding))
     assert (script.text, script.encoding) == (ENGLISH, encoding)
     assert encoding in script.notes[0]
@@ -118,7 +118,7 @@ LEGACY = {
 
 
 @pytest.mark.parametrize("language", LEGACY)
-def test_legacy_encodings_are_guessed_and_said(read, language):
+def test_legacy_encodings_are_guessed_and_noted(read, language):
     encoding, text = LEGACY[language]
     script = read("a.txt", text.encode(encoding))
     assert script.text == text
@@ -184,7 +184,7 @@ def test_utf_8_with_a_damaged_byte_is_not_read_as_something_else(read, language)
         assert "UTF-8 but for 1 broken character," in result.detail
 
 
-def test_a_file_in_two_encodings_is_refused_or_its_reading_is_said(read):
+def test_a_file_in_two_encodings_is_refused_or_noted(read):
     data = "It’s ".encode() + "café naïve élan été Noël déjà vu — “où” être à côté".encode("cp1252")
     result = read("a.txt", data)
     assert reason(result) is Reason.CORRUPT if isinstance(result, Fault) else result.notes
@@ -207,7 +207,7 @@ def test_a_file_without_words(read, data):
 
 
 @given(st.text(st.sampled_from("ab \r\n\x0b\x0c\x85\u2028")))
-def test_lines_have_their_places(text):
+def test_lines_have_their_offsets(text):
     lines = list(lines_of(text))
     for line in lines:
         assert text[line.start : line.end] == line.text

@@ -1,4 +1,4 @@
-"""SubRip and WebVTT: what is said is content; counters, times, tags and notes are not."""
+"""SubRip and WebVTT: spoken lines are content; counters, times, tags and notes are not."""
 
 import pytest
 from hypothesis import given
@@ -21,7 +21,7 @@ VTT = (
 )
 
 
-def said(read, name, text):
+def spoken(read, name, text):
     script = read(name, text.encode())
     assert script.text == text, "the text keeps what is no content"
     assert {span.element for span in script.spans} == {"dialogue"}
@@ -30,14 +30,14 @@ def said(read, name, text):
 
 @pytest.mark.parametrize("newline", ["\n", "\r\n", "\r"])
 def test_subrip(read, newline):
-    found = said(read, "a.srt", SRT.replace("\n", newline))
-    assert found == ["Hello there.", f"- Who is it?{newline}- ", "Nobody", " you know."]
+    lines = spoken(read, "a.srt", SRT.replace("\n", newline))
+    assert lines == ["Hello there.", f"- Who is it?{newline}- ", "Nobody", " you know."]
 
 
 @pytest.mark.parametrize("newline", ["\n", "\r\n", "\r"])
 def test_webvtt(read, newline):
-    found = said(read, "a.vtt", VTT.replace("\n", newline))
-    assert found == ["Hello ", "there", ".", "Who ", "is", f" it?{newline}Nobody."]
+    lines = spoken(read, "a.vtt", VTT.replace("\n", newline))
+    assert lines == ["Hello ", "there", ".", "Who ", "is", f" it?{newline}Nobody."]
 
 
 @pytest.mark.parametrize(
@@ -63,11 +63,11 @@ def test_webvtt(read, newline):
         ("00:00:01,000 --> 00:00:02,000", None),
     ],
 )  # fmt: skip
-def test_subrip_as_it_is_met(read, text, expected):
+def test_irregular_subrip(read, text, expected):
     if expected is None:
         assert reason(read("a.srt", text.encode())) is Reason.NO_TEXT
     else:
-        assert said(read, "a.srt", text) == expected
+        assert spoken(read, "a.srt", text) == expected
 
 
 @pytest.mark.parametrize(
@@ -87,7 +87,7 @@ def test_subrip_as_it_is_met(read, text, expected):
         ("WEBVTT", None),
     ],
 )
-def test_webvtt_as_it_is_met(read, text, expected):
+def test_irregular_webvtt(read, text, expected):
     if expected is None:
         assert reason(read("a.vtt", text.encode())) is Reason.NO_TEXT
         return

@@ -1,4 +1,4 @@
-"""What a decoder answers: nothing is believed that it could not have read from a file."""
+"""Replies of workers are validated: sizes, offsets and types beyond the limits are refused."""
 
 from __future__ import annotations
 
@@ -33,19 +33,19 @@ def words(tmp_path):
     return asset_of(tmp_path / "words.txt", "words.txt")
 
 
-def liar(answer):
-    """A decoder that a file has taken over: says that it is ready, then what it likes."""
+def fake_worker(reply):
+    """A compromised worker: reports that it is ready, then replies with `reply`."""
     return [
         sys.executable,
         "-c",
         "import sys; o = sys.stdout.buffer; o.write(b'{\"ready\": true}\\n'); o.flush(); "
-        f"sys.stdin.buffer.read(4); o.write({answer!r}); o.flush(); sys.stdin.buffer.read()",
+        f"sys.stdin.buffer.read(4); o.write({reply!r}); o.flush(); sys.stdin.buffer.read()",
     ]
 
 
 def framed(header, data=b""):
-    told = json.dumps(header).encode()
-    return struct.pack("<I", len(told)) + told + data
+    header_bytes = json.dumps(header).encode()
+    return struct.pack("<I", len(header_bytes)) + header_bytes + data
 
 
 PICTURE = {
@@ -63,7 +63,7 @@ def script(header=SCRIPT, text=b"ab", names=b'["text"]', spans=(0, 2, 0)):
 
 
 @pytest.mark.parametrize(
-    "answer",
+    "reply",
     [
         b"\xff\xff\xff\xff",
         b"\4\0\0\0nope",
@@ -86,16 +86,14 @@ def script(header=SCRIPT, text=b"ab", names=b'["text"]', spans=(0, 2, 0)):
         script(spans=(0, 2, -1)),
     ],
 )
-def test_no_answer_is_believed_that_a_decoder_does_not_give(pool, words, monkeypatch, answer):
-    monkeypatch.setattr(worker.Worker, "_command", lambda _: liar(answer))
+def test_an_invalid_reply_is_decoder_died(pool, words, monkeypatch, reply):
+    monkeypatch.setattr(worker.Worker, "_command", lambda _: fake_worker(reply))
     assert reason(load_in_worker(words, Limits())) is Reason.DECODER_DIED
     assert pool._idle == []
 
 
-@pytest.mark.parametrize(("answer", "kind"), [(framed(PICTURE, b"abc"), LoadedImage),
+@pytest.mark.parametrize(("reply", "kind"), [(framed(PICTURE, b"abc"), LoadedImage),
                                               (script(), LoadedScript)])  # fmt: skip
-def test_the_answers_above_are_refused_for_what_is_wrong_in_them(
-    pool, words, monkeypatch, answer, kind
-):
-    monkeypatch.setattr(worker.Worker, "_command", lambda _: liar(answer))
+def test_the_valid_versions_of_these_replies_are_accepted(pool, words, monkeypatch, reply, kind):
+    monkeypatch.setattr(worker.Worker, "_command", lambda _: fake_worker(reply))
     assert isinstance(load_in_worker(words, Limits()), kind)

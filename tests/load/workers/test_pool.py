@@ -1,4 +1,4 @@
-"""Workers: what is loaded in one is what would be loaded here, and a file can cost but its row."""
+"""Workers give the same results as this process, and a file costs at most its own row."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ def same(one, other):
     )
 
 
-def test_a_worker_gives_what_this_process_would(tmp_path):
+def test_a_worker_gives_the_same_result_as_this_process(tmp_path):
     assets = [written(tmp_path, name, data) for name, data in SAMPLES.items()]
     chunks = load_all(assets, Limits(), lambda asset: asset)
     loaded = [pair for chunk in chunks for pair in chunk]
@@ -144,7 +144,7 @@ def test_a_worker_is_kept_and_replaced_after_many_files(pool, words, monkeypatch
     assert not first.alive()
 
 
-def test_a_worker_of_other_bounds_is_not_used(pool, words):
+def test_a_worker_with_another_memory_limit_is_not_used(pool, words):
     load_in_worker(words, Limits())
     first = only(pool)
     load_in_worker(words, LITTLE)
@@ -183,7 +183,7 @@ def test_a_worker_that_is_killed_costs_one_row(pool, tmp_path, words):
     assert isinstance(load_in_worker(words, Limits()), LoadedScript)
 
 
-def test_a_death_that_an_earlier_file_may_have_caused_is_tried_once_more(pool, tmp_path, words):
+def test_a_file_is_tried_once_more_if_an_earlier_file_may_be_the_cause(pool, tmp_path, words):
     load_in_worker(words, Limits())
     assert reason(killed_while_busy(pool, monster(tmp_path), 2)) is Reason.DECODER_DIED
     load_in_worker(words, Limits())
@@ -202,18 +202,18 @@ def test_a_file_that_takes_too_long_is_a_row_and_its_worker_is_gone(pool, tmp_pa
     assert isinstance(load_in_worker(words, Limits()), LoadedScript)
 
 
-def test_a_reader_of_pdf_ends_with_its_worker(pool, tmp_path):
+def test_a_pdf_reader_is_killed_with_its_worker(pool, tmp_path):
     from test_pdf import many_operators
 
     asset = written(tmp_path, "slow.pdf", many_operators())
     ends = threading.Event()
-    seen = set()
+    children = set()
 
     def watch(loading):
         while not ends.is_set():
             for one in list(loading._busy):
                 done = Path(f"/proc/{one.pid}/task/{one.pid}/children")
-                seen.update(done.read_text().split() if done.exists() else ())
+                children.update(done.read_text().split() if done.exists() else ())
             time.sleep(0.02)
 
     with Workers(Limits(max_load_seconds=1)) as loading:
@@ -223,9 +223,9 @@ def test_a_reader_of_pdf_ends_with_its_worker(pool, tmp_path):
         ends.set()
         watcher.join()
     assert reason(result) in {Reason.TIMED_OUT, Reason.TOO_LARGE}
-    assert seen
+    assert children
     time.sleep(0.1)
-    assert not any(Path(f"/proc/{pid}/status").exists() for pid in seen if _runs(pid))
+    assert not any(Path(f"/proc/{pid}/status").exists() for pid in children if _runs(pid))
 
 
 def _runs(pid):
@@ -244,7 +244,7 @@ def test_memory_over_the_limit_is_a_row(pool, tmp_path, words):
     assert isinstance(load_in_worker(words, LITTLE), LoadedScript)
 
 
-def test_a_worker_that_holds_much_is_replaced(pool, words, monkeypatch):
+def test_a_worker_that_leaks_is_replaced(pool, words, monkeypatch):
     load_in_worker(words, Limits())
     first = only(pool)
     monkeypatch.setattr(worker.Worker, "_address_space", lambda _: 2**40)
@@ -271,18 +271,18 @@ def test_a_worker_that_can_t_be_started_is_one_error(pool, words, monkeypatch, p
 
 
 class Killed:
-    """Kills workers while they start: those of which `which`, told how many before, says so."""
+    """Kills workers while they start: those for which `which(number of earlier starts)` is true."""
 
     def __init__(self, monkeypatch, which):
         self.which, self.started, command = which, 0, worker.Worker._command
 
-        def told(made):
+        def command_of(one):
             self.started += 1
             if not self.which(self.started - 1):
-                return command(made)
+                return command(one)
             return [sys.executable, "-c", "import os; os.kill(os.getpid(), 9)"]
 
-        monkeypatch.setattr(worker.Worker, "_command", told)
+        monkeypatch.setattr(worker.Worker, "_command", command_of)
         monkeypatch.setattr(workers, "START_PAUSES", (0.0, 0.0))
 
 
@@ -292,9 +292,7 @@ def test_a_worker_that_is_killed_while_it_starts_is_started_again(pool, words, m
     assert killed.started == 3
 
 
-def test_workers_that_are_killed_while_they_start_cost_rows_once_one_has_served(
-    pool, words, monkeypatch
-):
+def test_workers_killed_while_they_start_cost_rows_if_one_started_before(pool, words, monkeypatch):
     killed = Killed(monkeypatch, lambda before: 0 < before < 4)
     with Workers(Limits()) as loading:
         assert isinstance(loading.load(words), LoadedScript)
@@ -317,19 +315,17 @@ def test_a_run_ends_when_no_worker_starts_for_many_files_in_a_row(pool, words, m
             loading.load(words)
 
 
-def test_a_worker_that_was_gone_before_it_was_asked_is_not_the_file_s_fault(
-    pool, words, monkeypatch
-):
-    gone, greet = [], worker.Worker._wait_until_ready
+def test_a_worker_that_died_before_the_request_is_not_the_file_s_fault(pool, words, monkeypatch):
+    gone, wait_until_ready = [], worker.Worker._wait_until_ready
 
-    def greet_and_end(made):
-        greet(made)
+    def ready_then_killed(one):
+        wait_until_ready(one)
         if not gone:
-            gone.append(made.pid)
-            made.kill()
-            made._process.wait()
+            gone.append(one.pid)
+            one.kill()
+            one._process.wait()
 
-    monkeypatch.setattr(worker.Worker, "_wait_until_ready", greet_and_end)
+    monkeypatch.setattr(worker.Worker, "_wait_until_ready", ready_then_killed)
     assert isinstance(load_in_worker(words, Limits()), LoadedScript)
     assert gone
 
@@ -364,7 +360,7 @@ except KeyboardInterrupt:
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
-def test_a_parent_that_is_ended_leaves_no_worker_behind(tmp_path, how):
+def test_workers_exit_when_their_parent_is_killed(tmp_path, how):
     """Without `if __name__ == "__main__"`; Ctrl-C is answered at once, by the parent alone."""
     program = tmp_path / "program.py"
     text = SLOW.format(root=str(ROOT), file=str(monster(tmp_path).file))
@@ -425,7 +421,7 @@ print(*[one.pid for one in workers._pool._idle])
     assert not any(_runs(pid) for pid in done.stdout.split())
 
 
-def test_a_decoder_holds_no_open_file_but_its_pipes(tmp_path, pool, words):
+def test_a_worker_has_no_open_file_but_its_pipes(tmp_path, pool, words):
     load_in_worker(words, Limits())
     pid = only(pool).pid
     open_files = [str(link.readlink()) for link in Path(f"/proc/{pid}/fd").iterdir()]

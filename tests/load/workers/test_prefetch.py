@@ -1,4 +1,4 @@
-"""Prefetching: every item comes back once and in order, and not too much is held at once."""
+"""Prefetching: every item once and in order, with bounded memory."""
 
 import threading
 
@@ -19,7 +19,7 @@ def image(side):
     return LoadedImage((np.zeros((side, side, 3), np.uint8),), "PNG")
 
 
-def test_memory_that_is_held():
+def test_decoded_bytes():
     script = LoadedScript("words", (Span(0, 5),), "txt")
     assert prefetching.decoded_bytes(FAULT) == 0
     assert prefetching.decoded_bytes(image(10)) == 300
@@ -36,26 +36,26 @@ def test_every_item_once_and_in_order(count):
 
 
 @pytest.mark.parametrize(("bound", "expected"), [(599, 2), (600, 2), (601, 3), (1, 1)])
-def test_a_chunk_ends_when_it_holds_much(monkeypatch, bound, expected):
+def test_a_chunk_ends_at_its_size_limit(monkeypatch, bound, expected):
     monkeypatch.setattr(prefetching, "CHUNK_BYTES", bound)
     chunks = list(prefetching.prefetch(range(6), lambda _: image(10)))
     assert [len(chunk) for chunk in chunks[:-1]] == [expected] * (len(chunks) - 1)
     assert sum(map(len, chunks)) == 6
 
 
-def test_items_are_asked_for_no_further_ahead_than_there_are_threads():
-    asked = []
+def test_items_are_requested_at_most_one_per_thread_ahead():
+    requested = []
 
     def source():
         for number in range(500):
-            asked.append(number)
+            requested.append(number)
             yield number
 
     chunks = prefetching.prefetch(source(), lambda _: FAULT)
-    assert asked == []
+    assert requested == []
     assert len(next(chunks)) == prefetching.CHUNK_ITEMS
     threads = threading.active_count()
-    assert len(asked) <= prefetching.CHUNK_ITEMS + max(2, threads)
+    assert len(requested) <= prefetching.CHUNK_ITEMS + max(2, threads)
     chunks.close()
 
 

@@ -1,12 +1,12 @@
-"""Kills nightly scans at random moments and compares what they end with to undisturbed ones.
+"""Kills nightly scans at random moments and compares their results with undisturbed ones.
 
     python -m benchmarks.chaos --kills 200 --seed 1
     python -m benchmarks.chaos --images DIR --texts DIR --kills 200
 
 Two scan directories share one drop and one index, which change from round to round. In each round
-one directory is scanned undisturbed; in the other, scans are killed (SIGKILL, with all that they
-started) and begun again until one is complete. A scan counts as complete from the commit that
-marks it so; what it says must then equal what the undisturbed one says.
+one directory is scanned undisturbed; in the other, scans are killed (SIGKILL, with their child
+processes) and started again until one is complete. A scan counts as complete from the commit that
+marks it so; its results must then equal those of the undisturbed one.
 """
 
 from __future__ import annotations
@@ -48,15 +48,15 @@ ROUND = 14
 
 @dataclass
 class Tally:
-    """What was counted.
+    """Counts of a benchmark run.
 
     Attributes:
         kills: by where they landed, and how they were aimed.
         starts: scans begun in the disturbed directory.
-        late: scans that were complete before the kill that was meant for them.
+        late: scans that were complete before their kill.
         compared: complete scans that were compared.
         rounds: changes made to drop and index, in words.
-        faults: what was wrong.
+        faults: differences and damage that were found.
     """
 
     kills: Counter[tuple[str, str]] = field(default_factory=Counter)
@@ -67,7 +67,7 @@ class Tally:
     faults: list[str] = field(default_factory=list)
 
 
-class Stage:
+class Scenario:
     """A drop and an index that change, and two scan directories over them.
 
     Args:
@@ -210,36 +210,36 @@ class Chaos:
     """Rounds of kills.
 
     Args:
-        stage: what is scanned.
+        scenario: what is scanned.
         seed: of the kills.
         whole: the share of scans that are whole processes and not forked.
         say: told of each round.
     """
 
     def __init__(
-        self, stage: Stage, seed: int, *, whole: float, say: Callable[[str], None] = print
+        self, scenario: Scenario, seed: int, *, whole: float, say: Callable[[str], None] = print
     ) -> None:
-        self.stage = stage
+        self.scenario = scenario
         self.tally = Tally()
         self._rng = random.Random(f"{seed} kills")
         self._whole = whole
         self._say = say
         self._known: dict[str, bytes] = {}
         self._last: dict[str, str | None] = {DISTURBED: None, CALM: None}
-        self._log = stage.folder / "log.txt"
+        self._log = scenario.folder / "log.txt"
 
     def run(self, kills: int) -> Tally:
         """Rounds until that many kills; then one more scan of each, undisturbed."""
         while sum(self.tally.kills.values()) < kills and not self.tally.faults:
             if self.tally.compared:
-                self.tally.rounds.update(self.stage.change())
+                self.tally.rounds.update(self.scenario.change())
             left = kills - sum(self.tally.kills.values())
             self._round(min(left, self._rng.randint(ROUND // 2, ROUND)))
         if not self.tally.faults:
             self._round(0)
-            out = self.stage.out(DISTURBED)
+            out = self.scenario.out(DISTURBED)
             self._fault(left_over(out, view_of(out)))
-            self._fault(kept_differences(out, self.stage.out(CALM)))
+            self._fault(kept_differences(out, self.scenario.out(CALM)))
         return self.tally
 
     def _fault(self, faults: Sequence[str]) -> None:
@@ -249,7 +249,7 @@ class Chaos:
 
     def _scan(self, name: str, *, forked: bool = True, kill: Kill | None = None) -> Ended:
         return run_scan(
-            self.stage.config(name), self.stage.out(name), self._log, forked=forked, kill=kill
+            self.scenario.config(name), self.scenario.out(name), self._log, forked=forked, kill=kill
         )
 
     def _round(self, kills: int) -> None:
@@ -258,7 +258,7 @@ class Chaos:
         if calm.status not in COMPLETE:
             self._fault([f"an undisturbed scan ended with status {calm.status}; see {self._log}"])
             return
-        out, files = self.stage.out(DISTURBED), len(self.stage.files())
+        out, files = self.scenario.out(DISTURBED), len(self.scenario.files())
         before = view_of(out)
         for _ in range(kills):
             forked = self._rng.random() >= self._whole
@@ -283,7 +283,7 @@ class Chaos:
             if ended.status not in COMPLETE:
                 self._fault([f"the last scan of a round ended with status {ended.status}"])
         if not self.tally.faults:
-            self._compare(view_of(out), view_of(self.stage.out(CALM)))
+            self._compare(view_of(out), view_of(self.scenario.out(CALM)))
         done = sum(self.tally.kills.values())
         self._say(
             f"round {self.tally.compared}: {done} kills so far, {files} files, "
@@ -292,26 +292,28 @@ class Chaos:
 
     def _compare(self, ours: View, theirs: View) -> None:
         finished = {DISTURBED: ours.finished[-1], CALM: theirs.finished[-1]}
-        folders = [self.stage.out(name) / HISTORY / scan_id for name, scan_id in finished.items()]
+        folders = [
+            self.scenario.out(name) / HISTORY / scan_id for name, scan_id in finished.items()
+        ]
         self._fault(differences(folders[0], folders[1], (self._last[DISTURBED], self._last[CALM])))
         self.tally.compared += 1
         self._last = dict(finished)
         self._known[ours.finished[-1]] = (folders[0] / "run.json").read_bytes()
-        self._fault(faults_of(self.stage.out(DISTURBED), ours, self._known))
+        self._fault(faults_of(self.scenario.out(DISTURBED), ours, self._known))
 
     def _aim(self, calm: Ended, *, forked: bool) -> Kill:
         """When the next scan is killed; an undisturbed one of the same says how long it takes."""
         rng = self._rng
         if not forked:
             if rng.random() < 0.5:
-                return Kill("watch", seen=rng.choice(_SIGHTS)(rng, self.stage.out(DISTURBED)))
+                return Kill("watch", seen=rng.choice(_SIGHTS)(rng, self.scenario.out(DISTURBED)))
             # Beside the scan itself there are Python's imports, which take some seconds.
             return Kill("clock", rng.uniform(0.0, calm.seconds + 5.0))
         how = rng.choice(("clock", "clock", FILES, STATE, "watch"))
         if how in (FILES, STATE):
             return Kill(how, rng.randint(1, max(1, calm.changes[how])))
         if how == "watch":
-            return Kill("watch", seen=rng.choice(_SIGHTS)(rng, self.stage.out(DISTURBED)))
+            return Kill("watch", seen=rng.choice(_SIGHTS)(rng, self.scenario.out(DISTURBED)))
         return Kill("clock", rng.uniform(0.0, calm.seconds))
 
 
@@ -371,15 +373,15 @@ _SIGHTS = (_partial, _journal, _new_run, _latest, _gone, _log_grown)
 """Things that appear in or vanish from a scan directory, and are waited for."""
 
 
-def report(tally: Tally, stage: Stage, material: Material, seed: int) -> str:
+def report(tally: Tally, scenario: Scenario, material: Material, seed: int) -> str:
     """The figures as Markdown."""
     kills = sum(tally.kills.values())
     hows = ("clock", FILES, STATE, "watch")
     heads = ("by the clock", "before a change of a file", "before or after a commit", "at a sight")
     lines = [
         f"Of {material.named}, seed {seed}: {kills} kills, {tally.starts} scans begun, "
-        f"{tally.compared} complete scans compared, over a drop of {len(stage.files())} files at "
-        f"the end; between them: "
+        f"{tally.compared} complete scans compared, over a drop of {len(scenario.files())} files "
+        f"at the end; between them: "
         + ", ".join(f"{what} {number} times" for what, number in sorted(tally.rounds.items()))
         + ".",
         "",
@@ -424,8 +426,8 @@ def main() -> None:
 
     material = Material(options.images, options.texts, options.seed)
     folder = options.keep or Path(tempfile.mkdtemp(prefix="clearance-chaos-"))
-    stage = Stage(
-        folder / "stage",
+    scenario = Scenario(
+        folder / "scenario",
         material,
         options.seed,
         pictures=options.pictures,
@@ -434,9 +436,9 @@ def main() -> None:
         create=create_index,
     )
     tally = Chaos(
-        stage, options.seed, whole=options.whole, say=lambda text: print(text, flush=True)
+        scenario, options.seed, whole=options.whole, say=lambda text: print(text, flush=True)
     ).run(options.kills)
-    print(report(tally, stage, material, options.seed))
+    print(report(tally, scenario, material, options.seed))
     if tally.faults:
         raise SystemExit(f"Everything is left in {folder} to be looked at.")
     if options.keep is None:

@@ -1,6 +1,6 @@
-"""What programs and notebooks may rely on: `from pipeline import screen, load_run`.
+"""The public interface for programs and notebooks: `from pipeline import screen, load_run`.
 
-Everything else may change between versions. docs/api.md shows it at work.
+Everything else may change between versions. docs/api.md has examples.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ def screen(
         out: where the results are written: a folder, or s3://BUCKET/PREFIX.
         config: a configuration, such as configs/strict.yaml; the default one if not given.
         index_version: an earlier version of the index, to repeat a run.
-        record: a record of decisions (docs/record.md): what people agreed is a false match is
+        record: a record of decisions (docs/record.md): matches that people agreed are false are
             suppressed.
 
     Raises:
-        ScreeningError: if it can't be done; its message says what is wrong, where, and how to mend
-            it. Its tree stands in `reference_index.errors.ScreeningError`.
+        ScreeningError: (`reference_index.errors`) if it can't be done; its message says what is
+            wrong, where, and how to fix it.
     """
     from pipeline.screening.screen import screen as run
 

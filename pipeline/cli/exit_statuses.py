@@ -16,7 +16,7 @@ EXIT_FAIL_ON = 1
 
 EXIT_WRONG = 2
 """The command line, the configuration, the index or the file system is wrong; a message says how
-to mend it."""
+to fix it."""
 
 EXIT_NOT_SCREENED = 3
 """The run completed, but some files could not be screened, or only in part."""

@@ -27,7 +27,7 @@ penalty. A worked example with one measure, pHash distance (bits, lower is stron
               0.03 for a pair without evidence
 
 Without the penalty the curve of a measure that separates the pairs perfectly would be infinite;
-`RIDGE` keeps it finite and weighs little beside hundreds of pairs.
+`RIDGE` keeps it finite and matters little with hundreds of pairs.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ from pipeline.stages import STAGES, StageSettings
 
 RIDGE = 0.3
 """Weight of the penalty on the squared weights of the bases: enough to keep curves finite where
-the pairs are separated, little beside hundreds of pairs."""
+the pairs are separated, and of little effect with hundreds of pairs."""
 
 _OPTIMISER: Mapping[str, Any] = {"maxiter": 5000, "maxfun": 20000, "ftol": 1e-13, "gtol": 1e-7}
 """Of scipy's L-BFGS-B: tolerances far below the `DECIMALS` that are stored."""

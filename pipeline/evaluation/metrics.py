@@ -68,7 +68,7 @@ def _checked(
     if not np.isin(truth, (0, 1)).all():
         raise ValueError("labels must be true or false")
     if risks and values.size and (values.min() < 0 or values.max() > 1):
-        raise ValueError("risks must lie in [0, 1]")
+        raise ValueError("risks must be in [0, 1]")
     return values, truth.astype(np.bool_)
 
 
@@ -124,7 +124,7 @@ def recall_at_precision(
     0.0 if no threshold reaches it. Arguments and errors as in `micro_average_precision`.
     """
     if not 0.0 < precision <= 1.0:
-        raise ValueError(f"precision must lie in (0, 1], and is {precision}")
+        raise ValueError(f"precision must be in (0, 1], and is {precision}")
     reached, recall = precision_recall(scores, labels, positives)
     good = recall[reached >= precision]
     return float(good.max()) if good.size else 0.0
@@ -156,7 +156,7 @@ def reliability_table(
         bins: number of bins.
 
     Raises:
-        ValueError: if shapes differ, a risk lies outside [0, 1], or `bins` is below 1.
+        ValueError: if shapes differ, a risk is outside [0, 1], or `bins` is below 1.
     """
     values, truth = _checked(risks, labels, risks=True)
     if bins < 1:

@@ -8,7 +8,7 @@ from hashlib import sha256
 import pyarrow.parquet as pq
 import pytest
 
-from benchmarks.chaos import Chaos, Stage, report
+from benchmarks.chaos import Chaos, Scenario, report
 from benchmarks.chaos_checks import differences, faults_of, view_of
 from benchmarks.scan_material import Material
 from pipeline.core.layout import HISTORY, RISK_TABLE, RUN
@@ -23,8 +23,8 @@ KILLS = 12
 @pytest.fixture(scope="module")
 def done(tmp_path_factory):
     material = Material([], [], SEED)
-    stage = Stage(
-        tmp_path_factory.mktemp("chaos") / "stage",
+    scenario = Scenario(
+        tmp_path_factory.mktemp("chaos") / "scenario",
         material,
         SEED,
         pictures=8,
@@ -33,8 +33,8 @@ def done(tmp_path_factory):
         create=create_index,
     )
     said: list[str] = []
-    tally = Chaos(stage, SEED, whole=0.1, say=said.append).run(KILLS)
-    return stage, tally, said, report(tally, stage, material, SEED)
+    tally = Chaos(scenario, SEED, whole=0.1, say=said.append).run(KILLS)
+    return scenario, tally, said, report(tally, scenario, material, SEED)
 
 
 def test_killed_scans_end_as_undisturbed_ones(done):
@@ -47,8 +47,8 @@ def test_killed_scans_end_as_undisturbed_ones(done):
 
 
 def test_a_row_that_is_other_is_seen(done, tmp_path):
-    stage, *_ = done
-    out = stage.out("calm")
+    scenario, *_ = done
+    out = scenario.out("calm")
     before, scan_id = view_of(out).finished[-2:]
     whole = out / HISTORY / scan_id
     altered = shutil.copytree(whole, tmp_path / scan_id)
@@ -65,8 +65,8 @@ def test_a_row_that_is_other_is_seen(done, tmp_path):
 
 
 def test_results_that_a_finished_scan_lacks_are_seen(done, tmp_path):
-    stage, *_ = done
-    out = shutil.copytree(stage.out("calm"), tmp_path / "calm", symlinks=True)
+    scenario, *_ = done
+    out = shutil.copytree(scenario.out("calm"), tmp_path / "calm", symlinks=True)
     view = view_of(out)
     assert faults_of(out, view, {}) == []
     shutil.rmtree(out / HISTORY / view.finished[-1])

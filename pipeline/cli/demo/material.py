@@ -307,7 +307,7 @@ def write_works(folder: Path) -> Path:
 
 
 def write_drop(folder: Path) -> tuple[Planted, ...]:
-    """Writes the drop into `folder`, and the truth about it as truth.csv beside `folder`."""
+    """Writes the drop into `folder`, and its ground truth as truth.csv next to `folder`."""
     files = planted()
     for file in files:
         _write(folder / file.asset_path, file.content())

@@ -69,7 +69,7 @@ def figures(answer: Answer, config: Config) -> dict[str, Any]:
     listed = np.array([not EDITS[query.edit].beyond for query in queries])
     true_bands, wrong = _pairs(answer, config)
     row_bands = [str(row.band) for row in answer.edited.rows]
-    stranger_bands = [band for band, place in zip(row_bands, truth, strict=True) if place < 0]
+    distractor_bands = [band for band, place in zip(row_bands, truth, strict=True) if place < 0]
     order = {name: place for place, name in enumerate(EDITS)}
     lines = by_edit(ours, truth, [query.edit for query in queries], true_bands, row_bands)
     unrelated = _unrelated_pairs(answer)
@@ -82,7 +82,7 @@ def figures(answer: Answer, config: Config) -> dict[str, Any]:
         "threshold_at_0.99": threshold_at(ours, truth, 0.99),
         "edits": dict(sorted(lines.items(), key=lambda line: order[line[0]])),
         "evidence": evidence_by_stage(answer),
-        "strangers_edited": per_10000(stranger_bands),
+        "strangers_edited": per_10000(distractor_bands),
         "strangers_clean": per_10000([str(row.band) for row in answer.clean.rows]),
         "unrelated_pairs": {
             "compared": unrelated,

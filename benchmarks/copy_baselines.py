@@ -1,4 +1,4 @@
-"""Baselines of the copy benchmark: what each simple fingerprint finds alone, and their union.
+"""Baselines of the copy benchmark: what each simple fingerprint finds, and their union.
 
 The registered side is read out of the index; the queries go through the index's own stages.
 """
@@ -93,14 +93,14 @@ def baselines(
             (bits_of(rows[name].to_pylist()), bits_of(stored[name].to_pylist()))
             for name in ("phash", "pdq")
         )
-        scores["pHash alone"] = (
+        scores["pHash only"] = (
             -(64 - best_of_rows(phash[0], query_of, phash[1], work_of, shape)) / 2
         )
         variants = pdq[0].reshape(-1, 256)
         of_variant = np.repeat(query_of, len(variants) // max(1, len(query_of)))
         upright = np.ascontiguousarray(pdq[1][:, :256])
         agree = best_of_rows(variants, of_variant, upright, work_of, shape)
-        scores["PDQ alone, eight turned and mirrored forms"] = -(256 - agree) / 2
+        scores["PDQ only, eight rotated and mirrored forms"] = -(256 - agree) / 2
     if "clip_embedding" in ready:
         runner = ready["clip_embedding"]
         rows, query_of, stored, work_of = _rows(runner, prints, works)
@@ -112,7 +112,7 @@ def baselines(
         ]
         units = [v / np.maximum(np.linalg.norm(v, axis=1, keepdims=True), 1e-6) for v in vectors]
         cosines = best_of_rows(units[0], query_of, units[1], work_of, shape)
-        scores["embedding alone"] = cosines
+        scores["embedding only"] = cosines
         scores["embedding, less its nearest others"] = less_neighbours(cosines)
         if runner.stage is not None:
             found = runner.stage.spec.parameters.get("unrelated_cosine")
@@ -126,22 +126,22 @@ def baselines(
             np.fmax(each[0], each[1]), each[2]
         )
     if "local_features" in ready:
-        name = "aggregated features alone, less their nearest others"
-        scores[name] = aggregated(ready["local_features"], prints, works, shape)
+        name = "VLAD only, minus the nearest others"
+        scores[name] = vlad_scores(ready["local_features"], prints, works, shape)
         if lowered is not None:
-            scores["aggregated and embedding: the larger of the two, scaled"] = np.fmax(
+            scores["VLAD and embedding: the larger of the two, scaled"] = np.fmax(
                 scaled(scores[name]), scaled(lowered)
             )
     return scores
 
 
-def aggregated(
+def vlad_scores(
     runner: StageRunner,
     prints: Mapping[str, Sequence[Fingerprint | None]],
     works: Mapping[str, int],
     shape: tuple[int, int],
 ) -> Scores:
-    """Likeness of the aggregated vectors of queries, as they are, mirrored, negative and in
+    """Similarity of the VLAD vectors of queries, as they are, mirrored, negative and in
     windows, with the coded ones of works, each less its nearest others: the largest.
     """
     rows, query_of, stored, work_of = _rows(runner, prints, works)
@@ -153,8 +153,8 @@ def aggregated(
     for query, picture in zip(query_of.tolist(), pictures(rows), strict=True):
         vectors = Comparison(picture, codebook()).vlad_vectors(book)[1]
         each = np.arange(len(vectors))
-        likeness = best_of_rows(vectors, each, coded, work_of, (len(vectors), shape[1]))
-        best[query] = np.fmax(best[query], np.fmax.reduce(less_neighbours(likeness)))
+        similarity = best_of_rows(vectors, each, coded, work_of, (len(vectors), shape[1]))
+        best[query] = np.fmax(best[query], np.fmax.reduce(less_neighbours(similarity)))
     return best
 
 

@@ -29,7 +29,7 @@ from reference_index.store import ReferenceIndex
 
 Found = TypeVar("Found")
 
-NOMINATED = 2
+CANDIDATES = 2
 
 
 def timed(work: Callable[[], Found]) -> tuple[Found, float]:
@@ -67,10 +67,10 @@ def steps(files: Sequence[Path], runners: Sequence[StageRunner]) -> Iterator[tup
             continue
         found, more = timed(
             lambda stage=stage, prints=prints, entries=entries, runner=runner: (  # type: ignore[misc]
-                stage.candidates(prints, entries, runner.settings, NOMINATED)
+                stage.candidates(prints, entries, runner.settings, CANDIDATES)
             )
         )
-        yield f"`{runner.name}` search and nomination", taken + more
+        yield f"`{runner.name}` search and candidates", taken + more
         for its, positions in zip(ways, found, strict=True):
             its.update(dict.fromkeys(positions, (stage.title,)))
     _, taken = timed(open_clip_loop(images))

@@ -117,8 +117,8 @@ def mirror(image: Picture, _rng: np.random.Generator, _grounds: Grounds) -> Pict
 
 def rotate90(image: Picture, rng: np.random.Generator, _grounds: Grounds) -> Picture:
     """A quarter, half or three-quarter turn; one in three is mirrored too."""
-    turned = np.rot90(image, int(rng.integers(1, 4)))
-    return np.ascontiguousarray(turned[:, ::-1] if rng.random() < 0.33 else turned)
+    rotated = np.rot90(image, int(rng.integers(1, 4)))
+    return np.ascontiguousarray(rotated[:, ::-1] if rng.random() < 0.33 else rotated)
 
 
 def rotate_small(image: Picture, rng: np.random.Generator, _grounds: Grounds) -> Picture:
@@ -221,7 +221,7 @@ def overlay(image: Picture, rng: np.random.Generator, grounds: Grounds) -> Pictu
 
 
 def hue(image: Picture, rng: np.random.Generator, _grounds: Grounds) -> Picture:
-    """All hues turned by 20 to 160 degrees one way, or the channels exchanged."""
+    """All hues shifted by 20 to 160 degrees one way, or the channels exchanged."""
     if rng.random() < 0.7:
         return shipped.hue(image, rng)
     order = ((2, 1, 0), (1, 2, 0), (2, 0, 1), (0, 2, 1))[int(rng.integers(4))]

@@ -124,7 +124,7 @@ def by_edit(
     for edit in dict.fromkeys(edits):
         these = named == edit
         copies = these & (truth >= 0)
-        strangers = np.flatnonzero(these & (truth < 0)).tolist()
+        distractors = np.flatnonzero(these & (truth < 0)).tolist()
         if not copies.any():
             continue
         alone = ranking.only(these)
@@ -136,9 +136,9 @@ def by_edit(
             "recall": float(caught[copies].mean()),
             "first": float(first[copies].mean()),
             "bands": {name: n / count for name, n in sorted(shares.items())},
-            "strangers": len(strangers),
+            "strangers": len(distractors),
             "strangers_flagged": sum(
-                row_bands[place] in ("escalate", "review") for place in strangers
+                row_bands[place] in ("escalate", "review") for place in distractors
             ),
         }
     return lines

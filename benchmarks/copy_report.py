@@ -24,9 +24,9 @@ def set_in_words(pool: Pool, copies: CopySet, answer: Answer, options: argparse.
         f"{pool.read:,} pictures could be used{f' ({left_out} left out)' if left_out else ''}, "
         f"{pool.merged} of them of a work that another shows: {len(pool.works):,} works. On the "
         f"side {options.split!r}, seed {options.seed}: {len(copies.works)} registered, "
-        f"{len(copies.strangers)} strangers, {len(copies.grounds)} laid behind insets; "
+        f"{len(copies.distractors)} distractors, {len(copies.grounds)} laid behind insets; "
         f"{len(copies.queries)} queries, {copied} of them copies, over {len(EDITS)} edits; "
-        f"{len(answer.clean.rows)} clean strangers."
+        f"{len(answer.clean.rows)} clean distractors."
         + (
             f" Asked for were {options.works} works and {options.queries} queries, for which there "
             "are too few pictures."
@@ -62,7 +62,7 @@ def in_markdown(words: str, results: dict[str, Any]) -> str:
         ),
         "Pictures of no registered work, flagged in 10,000:",
         markdown(
-            ["strangers", "screened", "escalate", "review", "info"],
+            ["distractors", "screened", "escalate", "review", "info"],
             [
                 [name, one["assets"], *(f"{v:.1f}" for v in one["per_10000"].values())]
                 for name, one in flags
@@ -122,7 +122,7 @@ def edits_table(lines: Mapping[str, Mapping[str, Any]]) -> str:
     bands = ("escalate", "review", "info", "none")
     head = [
         "edit", "copies", "µAP", "recall", "right work first", *bands[:3], "not found",
-        "strangers above info",
+        "distractors above info",
     ]  # fmt: skip
     rows = [
         [

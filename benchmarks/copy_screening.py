@@ -84,12 +84,12 @@ def screened(
 
 
 def run(copies: CopySet, out: Path, config: Config, options: argparse.Namespace) -> Answer:
-    """Writes the set's files, registers its works and screens its queries and clean strangers."""
+    """Writes the set's files, registers its works and screens its queries and clean distractors."""
     told = Told()
     write_queries(copies.queries, out / "drop", options.processes)
     told(f"{len(copies.queries)} queries drawn")
     named = copy_files(copies.works, out / "works")
-    copy_files(copies.strangers[: options.clean], out / "clean")
+    copy_files(copies.distractors[: options.clean], out / "clean")
     create_index(out / "index", model=options.model)
     add_works(out / "index", out / "works", skip_bad=True)
     index = ReferenceIndex.open(out / "index")
@@ -98,12 +98,12 @@ def run(copies: CopySet, out: Path, config: Config, options: argparse.Namespace)
     edited = screened(out / "drop", index, runners, config)
     told(f"{len(edited.rows)} queries screened")
     clean = screened(out / "clean", index, runners, config)
-    told(f"{len(clean.rows)} clean strangers screened")
+    told(f"{len(clean.rows)} clean distractors screened")
     works = {work_id: place for place, work_id in enumerate(named)}
     by_key = {work.key: place for place, work in enumerate(named.values())}
     ordered = {query.name: query for query in copies.queries}
     queries = tuple(ordered[name] for name in edited.names)
-    copies = CopySet(copies.works, copies.strangers, copies.grounds, queries)
+    copies = CopySet(copies.works, copies.distractors, copies.grounds, queries)
     truth = np.array([by_key[q.source.key] if q.copied else -1 for q in queries], np.int64)
     scores = baselines(runners, out / "drop", edited.names, works)
     told(f"{len(scores)} baselines")

@@ -234,13 +234,13 @@ class CopySet:
 
     Attributes:
         works: registered.
-        strangers: never registered; edited queries are made of them, and they are screened clean.
+        distractors: never registered; edited queries are made of them, and they are screened clean.
         grounds: laid behind insets; neither registered nor asked.
-        queries: half of works, half of strangers, over the edits evenly.
+        queries: half of works, half of distractors, over the edits evenly.
     """
 
     works: tuple[Work, ...]
-    strangers: tuple[Work, ...]
+    distractors: tuple[Work, ...]
     grounds: tuple[Work, ...]
     queries: tuple[Query, ...]
 
@@ -248,8 +248,8 @@ class CopySet:
 def copy_set(pool: Sequence[Work], split: Split, seed: int, works: int, queries: int) -> CopySet:
     """The set of one side. Of too few pictures, works and queries are taken proportionally fewer.
 
-    At least half as many strangers are wanted as there are queries of them; what pictures are left
-    over are strangers too.
+    At least half as many distractors are wanted as there are queries of them; pictures left over
+    are distractors too.
     """
     side = sorted(
         (work for work in pool if split_of(work.key, seed) == split),
@@ -273,7 +273,7 @@ def copy_set(pool: Sequence[Work], split: Split, seed: int, works: int, queries:
 
 def _queries(
     works: Sequence[Work],
-    strangers: Sequence[Work],
+    distractors: Sequence[Work],
     grounds: Sequence[Work],
     seed: int,
     of_each: int,
@@ -281,11 +281,11 @@ def _queries(
     made = []
     # Shuffled, so that fewer queries than edits are no choice of the first ones.
     names = sorted(EDITS, key=lambda name: drawn(seed, "edits", name))
-    for sources, copied in ((works, True), (strangers, False)):
+    for sources, copied in ((works, True), (distractors, False)):
         for number in range(of_each):
             edit = names[number % len(names)]
             source = sources[number % len(sources)]
-            # Twice round the strangers, and the same one under the same edit is another picture.
+            # Twice round the distractors, and the same one under the same edit is another picture.
             key = f"{source.key} {edit} {number // len(sources)}"
             rng = np.random.default_rng(drawn(seed, "grounds", key))
             places = rng.permutation(len(grounds))[: EDITS[edit].grounds]

@@ -3,7 +3,7 @@
     python -m benchmarks.copy_views --run DIR
 
 over the drop and the index that `benchmarks.copies --out DIR` left. Two tables: the views that
-`local_features` nominates works in, each left out in turn; and views that could be hashed besides,
+`local_features` searches, each left out once; and views that could be hashed too,
 borders stripped and crops, with what they would add to hashes alone and to what Clearance found.
 """
 
@@ -150,7 +150,7 @@ def main(given: Sequence[str] | None = None) -> None:
     answers = fingerprint_all(local.stage, [image for _, image in drop])
     prints = [one if isinstance(one, Fingerprint) else None for one in answers]
     print(f"{len(drop)} copies\n")
-    print("| views that nominate | copies found by features | ms an asset |\n| --- | --- | --- |")
+    print("| views searched | copies found by features | ms an asset |\n| --- | --- | --- |")
     for name, hits, cost in left_out(local, prints, truth):
         print(f"| {name} | {hits} | {cost:.1f} |")
     print(

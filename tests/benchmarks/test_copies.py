@@ -77,13 +77,13 @@ def test_a_folder_that_is_not_there_is_refused(tmp_path):
 def test_the_split_of_a_work_does_not_depend_on_the_others(pool):
     every = {split: copy_set(pool.works, split, 3, 4, 8) for split in ("test", "calibration")}
     for split, one in every.items():
-        parts = [*one.works, *one.strangers, *one.grounds]
+        parts = [*one.works, *one.distractors, *one.grounds]
         assert len({work.key for work in parts}) == len(parts)
         assert all(split_of(work.key, 3) == split for work in parts)
     some = copy_set(pool.works[3:], "test", 3, 1, 2)
     whole = every["test"]
-    keys = {work.key for work in (*whole.works, *whole.strangers, *whole.grounds)}
-    assert {work.key for work in (*some.works, *some.strangers, *some.grounds)} <= keys
+    keys = {work.key for work in (*whole.works, *whole.distractors, *whole.grounds)}
+    assert {work.key for work in (*some.works, *some.distractors, *some.grounds)} <= keys
 
 
 def test_half_of_the_queries_are_copies_over_the_same_edits(pool):

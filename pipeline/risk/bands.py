@@ -38,9 +38,7 @@ class Bands(Section):
     @model_validator(mode="after")
     def _in_order(self) -> Self:
         if not self.review < self.escalate:
-            raise ValueError(
-                f"review ({self.review:g}) must lie below escalate ({self.escalate:g})"
-            )
+            raise ValueError(f"review ({self.review:g}) must be below escalate ({self.escalate:g})")
         return self
 
 

@@ -113,8 +113,8 @@ def fuse(
         not_counted: by stage, rights (lower case) of works whose evidence adds nothing.
         notes: sentences on what loading had to change or leave out.
         complete: whether loading left out no content.
-        false_matches: decisions that a match is false; the matches that they still cover are in
-            the row, and neither its band nor its risk is theirs.
+        false_matches: decisions that a match is false. The matches that they still cover stay in
+            the row, and do not count for its band and risk.
 
     Raises:
         KeyError: if evidence names a work that `works` lacks, or a stage that `stages` lacks.

@@ -33,7 +33,7 @@ class ScoredMatch:
     Attributes:
         match: the fused evidence.
         evidence: by stage name.
-        band: of this match, whatever other matches the asset has.
+        band: of this match by itself, regardless of other matches of the asset.
         unweighted: names of stages whose evidence the calibration has no weight for.
         uncounted: names of stages whose evidence adds nothing because of the work's rights.
     """
@@ -170,7 +170,7 @@ def _why_not_screened(asset: Asset, outcomes: Sequence[StageOutcome]) -> str:
 
 
 def _fault(asset: Asset, outcomes: Sequence[StageOutcome]) -> str | None:
-    """Why the file could not be loaded, as discovery or loading found; None if it could."""
+    """Why the file could not be read, in discovery or in loading; None if it could."""
     if asset.fault is not None:
         return _phrase(asset.fault.detail)
     details = (o.detail for o in outcomes if o.reason is Reason.NOT_LOADED)
@@ -181,7 +181,7 @@ def _stages_that_did_not_run(outcomes: Sequence[StageOutcome]) -> list[str]:
     sentences = []
     for outcome in outcomes:
         if outcome.reason is Reason.NOT_LOADED:
-            continue  # one sentence on the file's fault stands for all stages
+            continue  # the file's fault has a sentence of its own, for all stages
         verb = {
             Outcome.ABSTAINED: "could not judge it",
             Outcome.SKIPPED: "was not run",

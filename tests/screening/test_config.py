@@ -159,7 +159,7 @@ def test_the_cuts_lie_in_order_within_0_to_1(write, review, escalate, good):
 
 def test_cuts_out_of_order_are_said_by_their_values(write):
     (problem,) = problems(write("version: 1\nbands: {review: 0.9, escalate: 0.3}\n"))
-    assert problem == "line 2: bands: review (0.9) must lie below escalate (0.3)."
+    assert problem == "line 2: bands: review (0.9) must be below escalate (0.3)."
 
 
 @pytest.mark.parametrize(

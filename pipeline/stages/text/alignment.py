@@ -1,7 +1,7 @@
 """Passages that two texts share, aligned word by word.
 
 Candidate boxes that overlap are merged; each is searched for chains of agreeing runs (`chaining`).
-Chains that are close on both sides, in whatever order, are one passage. Only hashes of words are
+Chains that are close on both sides, in any order, are one passage. Only hashes of words are
 needed, so a work whose text is not kept is aligned as well.
 
 A worked example goes on from the chain of the one in `chaining`, with the limits `min_words` 5,

@@ -317,8 +317,8 @@ def clusters(
     """Points clustered where no gap on either axis is wider than `gap`.
 
     The points of a group are split at gaps along x, each part at gaps along y, and so on until
-    nothing is split any more. A cluster has no wide gap on either axis, whatever the order of its
-    points: sentences that were moved stay together.
+    nothing is split any more. A cluster has no wide gap on either axis, in whichever order
+    its points are: sentences that were moved stay together.
 
     Args:
         group: int64 (n,); points of different groups are never in one cluster.

@@ -37,7 +37,7 @@ from pipeline.stages.text.local_alignment import Piece, align_end, align_gap
 
 @dataclass(frozen=True, slots=True)
 class ChainingSettings:
-    """Constants of seeding and chaining; they decide what is found, not what it costs, unless said.
+    """Constants of seeding and chaining. They affect the result; some of them also bound the time.
 
     Attributes:
         seed_words: words of a seed. One word has too many equals; with three, a passage in which

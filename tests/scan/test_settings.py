@@ -81,7 +81,7 @@ def test_every_key_stands_in_the_docs():
 
 def test_every_default_stands_in_the_docs():
     page = (configs_folder().parent / "docs" / "nightly.md").read_text(encoding="utf-8")
-    page = page.partition("## What is done again")[0]
+    page = page.partition("## What is screened again")[0]
     stated = dict(re.findall(r"^\| `([a-zA-Z_.]+)` \| `([^`]+)` \|", page, re.MULTILINE))
     defaults = {}
     for place, model in (

@@ -291,8 +291,8 @@ def test_a_record_that_cannot_be_trusted_suppresses_nothing(studio, how, monkeyp
             file.unlink()
             file.mkdir()
         case "no extra":
-            for name in ("record", "schema", "audit", "checkpoints", "decided"):
-                monkeypatch.delitem(sys.modules, f"pipeline.review.{name}", raising=False)
+            for name in ("record", "database", "audit", "checkpoints"):
+                monkeypatch.delitem(sys.modules, f"pipeline.decisions.{name}", raising=False)
             monkeypatch.setitem(sys.modules, "sqlalchemy", None)
     done = studio.scan()
     assert (done.summary["suppressed"], done.summary["record"]) == (0, "unusable")

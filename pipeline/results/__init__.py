@@ -1,4 +1,4 @@
-"""What a run leaves on disk, and reads back.
+"""The results of a run: written, checked and read back.
 
 It imports `risk` and what it may import.
 """

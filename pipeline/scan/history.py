@@ -1,4 +1,4 @@
-"""What earlier scans said of an asset."""
+"""The rows of one asset in all kept scans."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipeline.core.errors import ScanError
-from pipeline.core.layout import RISK_TABLE
+from pipeline.core.layout import HISTORY, RISK_TABLE
 from pipeline.core.wording.visible import visible
 from pipeline.drops.discover import text_of_path
 from pipeline.scan.settings import ScanSettings
@@ -20,7 +20,7 @@ _COLUMNS = ["asset_path", "asset_id", "band", "risk", "work_id", "index_version"
 
 @dataclass(frozen=True, slots=True)
 class HistoryRow:
-    """One row of one scan's table; `started` is the scan's beginning, ISO 8601, UTC."""
+    """A row of one scan's table; `started` is when the scan began, ISO 8601, UTC."""
 
     scan_id: str
     started: str
@@ -37,29 +37,27 @@ def history_of(settings: ScanSettings, asset: str) -> list[HistoryRow]:
 
     Args:
         settings: of the scans.
-        asset: a path as in the tables, the end of one from a `/` on, or the beginning of a
-            SHA-256 (8 hex digits or more).
+        asset: a path as in the tables, the end of one after a `/`, or the beginning of a SHA-256
+            (8 hex digits or more).
 
     Raises:
         ScanError: if there is no history, or no such asset in it.
     """
-    from pipeline.core.layout import HISTORY
-
     try:
         asset.encode()
     except UnicodeEncodeError:
-        asset = text_of_path(asset)  # a path that is not UTF-8, as the tables have it
+        asset = text_of_path(asset)  # a path that is not UTF-8, as the tables write it
     folder = settings.place(settings.out) / HISTORY
     tables = sorted(folder.glob(f"*/{RISK_TABLE}"), reverse=True)
     if not tables:
         raise ScanError(f"There is no finished scan in {folder.parent}; scan first.")
-    found = [seen for table in tables for seen in _rows(table, asset)]
-    if not found:
+    rows = [row for table in tables for row in _rows(table, asset)]
+    if not rows:
         raise ScanError(
             f"No scan in {folder.parent} knows {visible(asset)}; name a path as in risk_table.csv, "
             "the end of one, or the beginning of a SHA-256."
         )
-    return found
+    return rows
 
 
 def _rows(file: Path, asset: str) -> list[HistoryRow]:

@@ -1,4 +1,4 @@
-"""One drop against one index: configuration, stages run in order, rows, results written.
+"""Screening of one drop against one index: configuration, stages, rows, results.
 
 It imports `report`, `results` and what these may import.
 """

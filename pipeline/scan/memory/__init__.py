@@ -1,1 +1,1 @@
-"""What a scan remembers of contents, so that the next judges only what changed."""
+"""The scan cache: results that are used again for unchanged files (state.sqlite)."""

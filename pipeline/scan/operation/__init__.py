@@ -1,1 +1,1 @@
-"""How scans are operated: schedules, heartbeats, notifications."""
+"""Operation of scans: schedules, heartbeats, notifications."""

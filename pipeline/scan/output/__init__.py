@@ -1,1 +1,1 @@
-"""What a scan writes: tables, changes since the scan before, the page, notes."""
+"""The outputs of a scan: tables, changes since the previous scan, their page, notes."""

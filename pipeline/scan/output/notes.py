@@ -30,12 +30,12 @@ def unreachable_notes(listing: Listing) -> tuple[str, ...]:
     """A sentence for each drop, and each folder of one, that could not be read."""
     drops = (
         f"The drop {one.drop} could not be read: {visible(one.why)} Its "
-        f"{count(one.files, 'file')} stand as they were last seen."
+        f"{count(one.files, 'file')} stay as they were last read."
         for one in listing.unreachable
     )
     folders = (
-        f"The folder {visible(path)} could not be read; its {count(files, 'file')} stand as they "
-        "were last seen."
+        f"The folder {visible(path)} could not be read; its {count(files, 'file')} stay as they "
+        "were last read."
         for path, files in listing.unreadable_folders.items()
     )
     return (*drops, *folders)

@@ -248,39 +248,39 @@ def main() -> None:
     arguments.add_argument("--methods", nargs="+", help="names of columns; all of them if left out")
     arguments.add_argument("--seed", type=int, default=0, help="of the split into halves")
     arguments.add_argument("--cost", action="store_true", help="time the towers, beside ViT-B-32")
-    given = arguments.parse_args()
+    options = arguments.parse_args()
     cv2.setNumThreads(1)
 
-    every = works(given.images)
+    every = works(options.images)
     names = sorted(every)
-    order = np.random.default_rng(given.seed).permutation(len(names))
+    order = np.random.default_rng(options.seed).permutation(len(names))
     half = len(names) // 2
     first, second = ([every[names[k]] for k in part] for part in (order[:half], order[half:]))
-    fill = [picture(FIRST_FILL_SEED + k, 256) for k in range(given.fill)]
+    fill = [picture(FIRST_FILL_SEED + k, 256) for k in range(options.fill)]
     queries = len(names) * (len(EDITS) + 2)
     print(f"{len(names)} works ({len(first)} + {len(second)}), {len(fill)} procedural works beside")
     print(f"them, {queries} queries a fold, half of them of works that are not registered\n")
 
-    mini = describe(given.model, weights=True, size=given.size)
+    mini = describe(options.model, weights=True, size=options.size)
     methods = {
         "clearance-mini": Method(mini),
         "clearance-mini, margin": Method(mini, background=BACKGROUND_WORKS),
-        "random weights": Method(describe(given.model, weights=False, size=given.size)),
+        "random weights": Method(describe(options.model, weights=False, size=options.size)),
         "pHash 64": Method(phash),
         "PDQ 256": Method(pdq),
         "PDQ 256, eight ways": Method(pdq, pdq_eight),
     }
-    if given.methods:
-        methods = {name: methods[name] for name in given.methods}
+    if options.methods:
+        methods = {name: methods[name] for name in options.methods}
     rows = measure(methods, first, second, fill)
     print("µAP / recall at precision 0.99 / right at rank one\n")
     print("| edit | " + " | ".join(rows) + " |\n|---|" + "---|" * len(rows))
     for edit in next(iter(rows.values())):
         cells = (" / ".join(f"{v:.3f}" for v in row[edit]) for row in rows.values())
         print(f"| {edit} | " + " | ".join(cells) + " |")
-    if given.cost:
-        stored = json.loads((given.model / "clearance-mini.json").read_text())
-        size = given.size or stored["vision_cfg"]["image_size"]
+    if options.cost:
+        stored = json.loads((options.model / "clearance-mini.json").read_text())
+        size = options.size or stored["vision_cfg"]["image_size"]
         own, other = tower_cost("clearance-mini", size), tower_cost("ViT-B-32", 224)
         print(f"\nimage tower, {torch.get_num_threads()} threads: clearance-mini at {size} px")
         print(f"{own:.2f} ms a picture, ViT-B-32 at 224 px {other:.2f} ms: {other / own:.1f} times")

@@ -107,35 +107,35 @@ def spread(views: torch.Tensor, ids: torch.Tensor) -> torch.Tensor:
     return -torch.log((flat - flat[nearest]).norm(dim=1) + 1e-6).mean()
 
 
-def train(given: argparse.Namespace) -> None:
-    torch.manual_seed(given.seed)
-    torch.set_num_threads(given.threads)
-    given.pool.mkdir(parents=True, exist_ok=True)
-    held = pool(given.pool / "validation.npy", FIRST_VALIDATION_SEED, 800)
-    edited = queries(held, given.pool / "queries.npy")
-    stored = [given.pool / "training.npy"]
-    pool(stored[0], FIRST_TRAINING_SEED, given.pictures)
-    names = [family_of(FIRST_TRAINING_SEED + k) for k in range(given.pictures)]
+def train(options: argparse.Namespace) -> None:
+    torch.manual_seed(options.seed)
+    torch.set_num_threads(options.threads)
+    options.pool.mkdir(parents=True, exist_ok=True)
+    held = pool(options.pool / "validation.npy", FIRST_VALIDATION_SEED, 800)
+    edited = queries(held, options.pool / "queries.npy")
+    stored = [options.pool / "training.npy"]
+    pool(stored[0], FIRST_TRAINING_SEED, options.pictures)
+    names = [family_of(FIRST_TRAINING_SEED + k) for k in range(options.pictures)]
     families = np.unique(names, return_inverse=True)[1]
-    picture_of = np.arange(given.pictures)
-    if given.photographs:
-        tiles, of = photographs(given.photographs, given.pool / "photographs.npy", given.seed)
-        stored += [tiles] * given.repeat
-        families = np.concatenate([families, *[families.max() + 1 + of] * given.repeat])
-        numbers_of = given.pictures + np.arange(len(of))
-        picture_of = np.concatenate([picture_of, *[numbers_of] * given.repeat])
+    picture_of = np.arange(options.pictures)
+    if options.photographs:
+        tiles, of = photographs(options.photographs, options.pool / "photographs.npy", options.seed)
+        stored += [tiles] * options.repeat
+        families = np.concatenate([families, *[families.max() + 1 + of] * options.repeat])
+        numbers_of = options.pictures + np.arange(len(of))
+        picture_of = np.concatenate([picture_of, *[numbers_of] * options.repeat])
         print(f"{len(of)} tiles of {len(np.unique(of))} photographs", flush=True)
 
-    if given.start:
-        given.dims = json.loads((given.start / f"{NAME}.json").read_text())["embed_dim"]
-    given.out.mkdir(parents=True, exist_ok=True)
-    (given.out / f"{NAME}.json").write_text(
-        json.dumps(configuration(given.architecture, 160, given.dims), indent=2)
+    if options.start:
+        options.dims = json.loads((options.start / f"{NAME}.json").read_text())["embed_dim"]
+    options.out.mkdir(parents=True, exist_ok=True)
+    (options.out / f"{NAME}.json").write_text(
+        json.dumps(configuration(options.architecture, 160, options.dims), indent=2)
     )
-    open_clip.add_model_config(given.out / f"{NAME}.json")
+    open_clip.add_model_config(options.out / f"{NAME}.json")
     model = open_clip.create_model(NAME)
-    if given.start:
-        weights = load_file(given.start / "model.safetensors")
+    if options.start:
+        weights = load_file(options.start / "model.safetensors")
         model.load_state_dict({key: value.float() for key, value in weights.items()})
     tower = model.visual.to(memory_format=torch.channels_last)
     average = copy.deepcopy(tower).eval()
@@ -143,11 +143,11 @@ def train(given: argparse.Namespace) -> None:
     heavy = [p for p in tower.parameters() if p.ndim > 1]
     light = [p for p in tower.parameters() if p.ndim <= 1]
     groups = [{"params": heavy, "weight_decay": 0.03}, {"params": light, "weight_decay": 0.0}]
-    optimiser = torch.optim.AdamW(groups, lr=given.rate, betas=(0.9, 0.98))
+    optimiser = torch.optim.AdamW(groups, lr=options.rate, betas=(0.9, 0.98))
 
     controls = torch.tensor([float(SIZES[0][1]), START_STRENGTH])
     controls.share_memory_()  # type: ignore[no-untyped-call]
-    batches = Batches(stored, families, given.batch, controls, given.seed)
+    batches = Batches(stored, families, options.batch, controls, options.seed)
     # Spawned: a fork of a process in which OpenCV has started threads hangs.
     feed = iter(
         torch.utils.data.DataLoader(
@@ -164,33 +164,33 @@ def train(given: argparse.Namespace) -> None:
     trace: list[tuple[float, float]] = []
     while True:
         spent = (time.monotonic() - started) / 60
-        done = step / given.steps if given.steps else spent / given.minutes
+        done = step / options.steps if options.steps else spent / options.minutes
         if done >= 1:
             break
         controls[0] = next(size for start, size in reversed(SIZES) if done >= start)
         controls[1] = min(1.0, START_STRENGTH + (1 - START_STRENGTH) * done / FULL_STRENGTH)
         warm = min(1.0, (step + 1) / 100)
         for group in optimiser.param_groups:
-            group["lr"] = given.rate * warm * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * done)))
+            group["lr"] = options.rate * warm * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * done)))
 
         views, numbers = next(feed)
         ids = torch.from_numpy(picture_of)[numbers]
         images = normalised(views.flatten(0, 1), MEAN, STD)
         tower.train()
-        with torch.autocast("cpu", torch.bfloat16, enabled=given.bfloat16):
+        with torch.autocast("cpu", torch.bfloat16, enabled=options.bfloat16):
             raw = tower(images)
         both = normalize(raw.float(), dim=-1).unflatten(0, views.shape[:2])
-        loss = contrast(both, ids, given.temperature)
+        loss = contrast(both, ids, options.temperature)
         koleo = spread(both, ids)
         optimiser.zero_grad(set_to_none=True)
-        (loss + given.spread * koleo).backward()
+        (loss + options.spread * koleo).backward()
         torch.nn.utils.clip_grad_norm_(tower.parameters(), 5.0)
         optimiser.step()
 
         step += 1
         seen += both.shape[0] * both.shape[1]
         with torch.no_grad():
-            keep = min(given.keep, 1 - 10 / (10 + step))
+            keep = min(options.keep, 1 - 10 / (10 + step))
             for own, other in zip(
                 average.state_dict().values(), tower.state_dict().values(), strict=True
             ):
@@ -206,21 +206,21 @@ def train(given: argparse.Namespace) -> None:
                 f"loss {recent[0]:.3f} koleo {recent[1]:.3f}",
                 flush=True,
             )
-        if time.monotonic() - saved > 60 * given.every:
+        if time.monotonic() - saved > 60 * options.every:
             saved = time.monotonic()
             _report(average, held, edited, (128,))
-            _write(model, average, given, 128)
+            _write(model, average, options, 128)
     best = _report(average, held, edited, (112, 128, 144))
-    _write(model, average, given, best)
+    _write(model, average, options, best)
     print(f"finished: {step} steps, {seen} views, input {best} px", flush=True)
 
 
 def _write(
-    model: torch.nn.Module, average: torch.nn.Module, given: argparse.Namespace, size: int
+    model: torch.nn.Module, average: torch.nn.Module, options: argparse.Namespace, size: int
 ) -> None:
     whole = copy.deepcopy(model)
     whole.visual = average
-    save(whole, given.out, given.architecture, size, given.dims)
+    save(whole, options.out, options.architecture, size, options.dims)
 
 
 def _report(

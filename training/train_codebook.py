@@ -109,16 +109,16 @@ def main() -> None:
     parser.add_argument("--aggregates", type=Path)
     parser.add_argument("--pictures", type=int, default=2400)
     parser.add_argument("--cells", type=int, default=512)
-    given = parser.parse_args()
+    options = parser.parse_args()
     with multiprocessing.get_context("spawn").Pool(2) as processes:
-        seeds = range(FIRST_SEED, FIRST_SEED + given.pictures)
+        seeds = range(FIRST_SEED, FIRST_SEED + options.pictures)
         pictures = processes.map(_descriptors, seeds, chunksize=16)
     points = _some(pictures)
-    if given.out:
-        save_file(codebook_arrays(points, given.cells), given.out)
-    if given.aggregates:
-        save_file(vlad_arrays(pictures, points), given.aggregates)
-    print(f"{len(points):,} descriptors of {given.pictures:,} pictures")
+    if options.out:
+        save_file(codebook_arrays(points, options.cells), options.out)
+    if options.aggregates:
+        save_file(vlad_arrays(pictures, points), options.aggregates)
+    print(f"{len(points):,} descriptors of {options.pictures:,} pictures")
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ INTERPOLATIONS = (cv2.INTER_AREA, cv2.INTER_AREA, cv2.INTER_LINEAR, cv2.INTER_CU
 
 
 def squash(image: Picture, size: int, interpolation: int = cv2.INTER_AREA) -> Picture:
-    """The whole picture as (size, size, 3): aspect given up so that nothing is cut off."""
+    """The whole picture as (size, size, 3): aspect options up so that nothing is cut off."""
     return cv2.resize(image, (size, size), interpolation=interpolation)  # type: ignore[return-value]
 
 

@@ -83,39 +83,39 @@ def main() -> None:
     arguments.add_argument("--flatten", type=float, default=0.25)
     arguments.add_argument("--threads", type=int, default=2)
     arguments.add_argument("--seed", type=int, default=20261)
-    given = arguments.parse_args()
-    torch.set_num_threads(given.threads)
+    options = arguments.parse_args()
+    torch.set_num_threads(options.threads)
 
-    settings = json.loads((given.start / f"{NAME}.json").read_text())
+    settings = json.loads((options.start / f"{NAME}.json").read_text())
     vision = settings["vision_cfg"]
-    size = given.size or vision["image_size"]
-    open_clip.add_model_config(given.start / f"{NAME}.json")
+    size = options.size or vision["image_size"]
+    open_clip.add_model_config(options.start / f"{NAME}.json")
     trained = open_clip.create_model(NAME)
-    weights = load_file(given.start / "model.safetensors")
+    weights = load_file(options.start / "model.safetensors")
     trained.load_state_dict({key: value.float() for key, value in weights.items()})
     tower = trained.visual.eval()
 
-    stored = [given.pool / "training.npy"]
-    count = len(pool(stored[0], FIRST_TRAINING_SEED, given.pictures))
-    if given.photographs:
-        tiles, of = photographs(given.photographs, given.pool / "photographs.npy", given.seed)
-        stored += [tiles] * given.repeat
-        count += len(of) * given.repeat
+    stored = [options.pool / "training.npy"]
+    count = len(pool(stored[0], FIRST_TRAINING_SEED, options.pictures))
+    if options.photographs:
+        tiles, of = photographs(options.photographs, options.pool / "photographs.npy", options.seed)
+        stored += [tiles] * options.repeat
+        count += len(of) * options.repeat
     controls = torch.tensor([float(size), 1.0])
-    batches = Batches(stored, np.zeros(count, np.intp), 32, controls, given.seed)
+    batches = Batches(stored, np.zeros(count, np.intp), 32, controls, options.seed)
     matrix, offset = whitening(
-        pooled(tower, batches, given.batches), given.dims, given.ease, given.flatten
+        pooled(tower, batches, options.batches), options.dims, options.ease, options.flatten
     )
     architecture = vision["timm_model_name"]
-    given.out.mkdir(parents=True, exist_ok=True)
-    settings = configuration(architecture, size, given.dims)
-    (given.out / f"{NAME}.json").write_text(json.dumps(settings))
-    open_clip.add_model_config(given.out / f"{NAME}.json")
+    options.out.mkdir(parents=True, exist_ok=True)
+    settings = configuration(architecture, size, options.dims)
+    (options.out / f"{NAME}.json").write_text(json.dumps(settings))
+    open_clip.add_model_config(options.out / f"{NAME}.json")
     whitened = open_clip.create_model(NAME)
     state = tower.state_dict() | {"trunk.fc.weight": matrix, "trunk.fc.bias": offset}
     whitened.visual.load_state_dict(state)
-    save(whitened, given.out, architecture, size, given.dims)
-    print(f"{given.batches} batches at {size} px; {given.dims} dimensions")
+    save(whitened, options.out, architecture, size, options.dims)
+    print(f"{options.batches} batches at {size} px; {options.dims} dimensions")
 
 
 if __name__ == "__main__":

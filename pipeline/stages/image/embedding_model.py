@@ -8,7 +8,7 @@ A model is named as
     hf-hub:ORG/NAME             a model on the Hugging Face hub
     local-dir:/path             a folder with open_clip_config.json and weights
 
-Weights are always required: open_clip on its own goes on with random ones.
+Weights are always required: open_clip itself would continue with random ones.
 """
 
 from __future__ import annotations
@@ -40,19 +40,19 @@ BATCH = 16
 """Pictures that a model embeds at a time."""
 
 Fit = Literal["squash", "pad", "longest"]
-"""How a picture of another shape comes into the model's input, nothing cut off: squashed to its
-shape; fitted into it, the rest filled with the mean (for models that crop, open_clip's resize mode
-`shortest`); or fitted, the rest filled as the model was trained (its resize mode `longest`)."""
+"""How a picture of another aspect ratio is resized to the model's input, without cropping: squashed
+to it; fitted and padded with the mean (for models that crop, open_clip's resize mode `shortest`);
+or fitted and padded as in training (its resize mode `longest`)."""
 
 
 @dataclass(frozen=True)
 class Source:
-    """A model's name taken apart.
+    """A parsed model name.
 
     Attributes:
-        model: what open_clip calls the model, scheme included.
-        pretrained: tag or path of a checkpoint; None where the scheme says it all.
-        config: a model configuration to tell open_clip of, if it is not built in.
+        model: open_clip's name of the model, including the scheme.
+        pretrained: tag or path of a checkpoint; None for names with a scheme.
+        config: a model configuration to register with open_clip, if it is not built in.
     """
 
     model: str
@@ -61,7 +61,7 @@ class Source:
 
     @property
     def local(self) -> Path | None:
-        """The file or folder that the weights lie in, if they are local."""
+        """File or folder of the weights, if they are local."""
         if self.model.startswith("local-dir:"):
             return Path(self.model.removeprefix("local-dir:"))
         if self.pretrained and (os.sep in self.pretrained or Path(self.pretrained).is_file()):
@@ -70,7 +70,7 @@ class Source:
 
 
 def canonical(name: str) -> str:
-    """A model's name with any local path made absolute, as it is stored with an index."""
+    """A model's name with any local path absolute, as it is stored in an index."""
     if name.startswith("local-dir:"):
         return f"local-dir:{Path(name.removeprefix('local-dir:')).resolve()}"
     model, colon, pretrained = name.partition(":")
@@ -80,7 +80,7 @@ def canonical(name: str) -> str:
 
 
 def parse(name: str) -> Source:
-    """A model's name taken apart.
+    """Parses a model's name.
 
     Raises:
         ModelError: if it names no weights.
@@ -97,10 +97,10 @@ def parse(name: str) -> Source:
             f"The model {name!r} names no weights, and random ones would match nothing; give "
             f"NAME:TAG (such as ViT-B-32:laion2b_s34b_b79k), NAME:/path/to/checkpoint, or {MINI}."
         )
-    # open_clip takes ViT-B/32 for ViT-B-32, but does not find the tags of the former.
+    # open_clip accepts ViT-B/32 for ViT-B-32, but finds tags only for the latter.
     model = model.replace("/", "-")
-    beside = Path(pretrained).parent / f"{model}.json"
-    return Source(model, pretrained, beside if beside.is_file() else None)
+    config = Path(pretrained).parent / f"{model}.json"
+    return Source(model, pretrained, config if config.is_file() else None)
 
 
 @dataclass(frozen=True)
@@ -108,13 +108,13 @@ class EmbeddingModel:
     """A loaded image tower.
 
     Attributes:
-        name: as given.
+        name: as in the configuration or the index.
         encode: maps float32 (n, 3, height, width) to (n, dim), not of unit length: open_clip's
-            own `encode_image`, since not every image tower gives the embedding alone.
+            `encode_image`, since some image towers return more than the embedding.
         size: (height, width) of its input, pixels.
         mean, std: of its input, by channel, on a scale of 0 to 1.
-        fit: how a picture of another shape comes into the input.
-        fill: grey level, 0 to 255, around a picture fitted as `longest`.
+        fit: how a picture of another aspect ratio is resized to the input.
+        fill: grey level, 0 to 255, of the padding if `fit` is `longest`.
         weights_sha256: over names, types, shapes and bytes of the image tower's tensors.
     """
 
@@ -128,7 +128,7 @@ class EmbeddingModel:
     weights_sha256: str
 
     def prepared(self, frame: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """A whole picture as the model's input, nothing cut off.
+        """A picture as the model's input, without cropping.
 
         Args:
             frame: uint8 (height, width, 3) sRGB.
@@ -162,12 +162,11 @@ class EmbeddingModel:
     def embed(self, frames: Sequence[NDArray[np.uint8]], batch: int) -> NDArray[np.float32]:
         """Unit embeddings, float32 (n, dim).
 
-        Every batch has exactly `batch` pictures, the last one filled up: matrix products of
-        other shapes may round otherwise, and a picture's embedding must not depend on its
-        neighbours.
+        Every batch has exactly `batch` pictures, the last one padded: matrix products of other
+        shapes may round differently, and an embedding must not depend on the rest of the batch.
 
         Raises:
-            ModelError: if the model gives values that are not finite, or nothing but zeros.
+            ModelError: if the model gives values that are not finite, or an embedding of zeros.
         """
         import torch
 
@@ -175,8 +174,8 @@ class EmbeddingModel:
         for start in range(0, len(frames), batch):
             some = frames[start : start + batch]
             inputs = np.zeros((batch, 3, *self.size), np.float32)
-            for place, frame in enumerate(some):
-                inputs[place] = self.prepared(frame)
+            for index, frame in enumerate(some):
+                inputs[index] = self.prepared(frame)
             with torch.inference_mode():
                 raw = self.encode(torch.from_numpy(inputs))
             parts.append(raw[: len(some)].float().numpy())
@@ -194,7 +193,7 @@ def load_model(name: str) -> EmbeddingModel:
     """The model of this name, loaded once in a process.
 
     Raises:
-        ModelError: if there is no such model, its weights can't be had, or they do not fit it.
+        ModelError: if there is no such model, or its weights can't be found, fetched or loaded.
     """
     source = parse(name)
     local = source.local
@@ -207,9 +206,8 @@ def load_model(name: str) -> EmbeddingModel:
 
 
 def weights_stamp(name: str) -> str | None:
-    """Changes when the local weights of a model, or their configuration, do.
-
-    None if they are not local, or not there.
+    """Changes when the local weights of a model, or their configuration, change (by name, size and
+    modification time). None if they are not local, or missing.
     """
     try:
         source = parse(name)
@@ -221,9 +219,7 @@ def weights_stamp(name: str) -> str | None:
 
 
 def _stamp(path: Path | None) -> tuple[tuple[str, int, int], ...]:
-    """Changes when local weights or their configuration do, so that the cache is not of former
-    ones.
-    """
+    """Part of the key of the cache of loaded models, so that changed files are loaded again."""
     if path is None:
         return ()
     files = sorted(path.iterdir()) if path.is_dir() else [path]
@@ -249,7 +245,7 @@ def _load(name: str, _stamp: tuple[tuple[str, int, int], ...]) -> EmbeddingModel
         try:
             if source.config is not None:
                 open_clip.add_model_config(source.config)
-            whole = open_clip.create_model(
+            model = open_clip.create_model(
                 source.model,
                 pretrained=source.pretrained,
                 require_pretrained=True,
@@ -257,20 +253,20 @@ def _load(name: str, _stamp: tuple[tuple[str, int, int], ...]) -> EmbeddingModel
                 device="cpu",
                 **options,
             )
-        except Exception as error:  # open_clip and the hub raise what they like
+        except Exception as error:  # open_clip and the hub raise many types
             raise ModelError(_refusal(name, source, error)) from error
-    whole.eval()
-    config = open_clip.get_model_preprocess_cfg(whole)
-    digest = _digest(whole.visual)
+    model.eval()
+    config = open_clip.get_model_preprocess_cfg(model)
+    digest = _digest(model.visual)
     if name == MINI:
-        # Normalisation with fixed numbers is part of the convolution before it.
-        whole.visual = fuse(whole.visual)
-    # Same weights in another order in memory: convolutions take half the time.
-    whole.visual.to(memory_format=torch.channels_last)
+        # Folds each batch normalisation into the convolution before it.
+        model.visual = fuse(model.visual)
+    # Another memory layout of the same weights: convolutions take half the time.
+    model.visual.to(memory_format=torch.channels_last)
     size = config["size"]
     return EmbeddingModel(
         name=name,
-        encode=lambda inputs: whole.encode_image(inputs, normalize=False),
+        encode=lambda inputs: model.encode_image(inputs, normalize=False),
         size=(size, size) if isinstance(size, int) else (int(size[0]), int(size[1])),
         mean=tuple(config["mean"]),
         std=tuple(config["std"]),
@@ -284,7 +280,9 @@ _FITS: dict[str, Fit] = {"squash": "squash", "shortest": "pad", "longest": "long
 
 
 def _check_config(name: str, file: Path) -> None:
-    """Refuses a configuration that open_clip would pass over in silence, or break on for good."""
+    """Refuses a configuration that open_clip would ignore silently, or that would break it for the
+    rest of the process.
+    """
     try:
         config = json.loads(file.read_text("utf-8"))
     except (OSError, ValueError) as error:
@@ -304,33 +302,33 @@ def _check_config(name: str, file: Path) -> None:
 def _refusal(name: str, source: Source, error: Exception) -> str:
     import open_clip
 
-    said = " ".join(str(error).split())
-    if "not found in built-ins" in said:
+    message = " ".join(str(error).split())
+    if "not found in built-ins" in message:
         import difflib
 
         near = difflib.get_close_matches(source.model, open_clip.list_models(), 3)
         hint = f"; did you mean {', '.join(near)}?" if near else ""
         return f"open_clip knows no model {source.model}{hint or '.'}"
-    if "not a known tag or valid file path" in said:
+    if "not a known tag or valid file path" in message:
         tags = open_clip.list_pretrained_tags_by_model(source.model)
         return (
             f"{source.pretrained} is neither a pretrained tag of {source.model} nor a file; "
             f"its tags are {', '.join(tags) or 'none'}."
         )
     if source.local is not None:
-        return f"The weights of the model {name} can't be used: {said[:300]}"
+        return f"The weights of the model {name} can't be used: {message[:300]}"
     chain = list(_chain(error))
-    if "Required pretrained weights" in said or any(isinstance(one, OSError) for one in chain):
+    if "Required pretrained weights" in message or any(isinstance(one, OSError) for one in chain):
         return (
             f"The weights of the model {name} are not on this machine and could not be fetched "
             f"({type(chain[-1]).__name__}); check the name and connect once to fetch them, or give "
             "a local checkpoint as NAME:/path/to/checkpoint."
         )
-    return f"The model {name} can't be used: {said[:300]}"
+    return f"The model {name} can't be used: {message[:300]}"
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
-    """An error, and what it came of."""
+    """An error with its cause chain."""
     while error is not None:
         yield error
         error = error.__cause__ or error.__context__
@@ -338,15 +336,15 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keeps open_clip's and timm's log lines and warnings from the user's terminal."""
-    before = logging.root.manager.disable
+    """Suppresses log lines and warnings of open_clip and timm."""
+    level = logging.root.manager.disable
     logging.disable(logging.ERROR)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
     finally:
-        logging.disable(before)
+        logging.disable(level)
 
 
 def _digest(tower: torch.nn.Module) -> str:

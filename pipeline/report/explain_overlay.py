@@ -15,10 +15,7 @@ from pipeline.report.overlay import frame_of, overlay, strip
 from pipeline.report.overlay_drawing import Picture
 from pipeline.report.stored_content import asset_image, work_thumbnail
 from pipeline.results.files import StoredRun, read_run
-from pipeline.results.inputs import (
-    drop_places,
-    index_path,
-)
+from pipeline.results.inputs import drop_places, index_path
 from pipeline.results.lookup import find_row, rows_of
 
 
@@ -30,8 +27,8 @@ class WrittenOverlay:
         file: the PNG.
         work_id: of the work that it shows.
         sentence: the overlap in words.
-        note: what is not in the picture and why, and what the row's own match is if this is another
-            or is suppressed; or empty.
+        note: what is missing in the picture and why, and which match decides the row if this one
+            does not; or empty.
     """
 
     file: Path
@@ -43,31 +40,31 @@ class WrittenOverlay:
 def write_overlay(out: Place, asset: str, file: Path, work_id: str | None = None) -> WrittenOverlay:
     """Writes the overlay of the match that decides an asset's row.
 
-    If that has no overlap, of the strongest that counts and has one; a suppressed match only where
-    no other has one. The note says so.
+    If it has no overlap, that of the strongest match that counts and has one; that of a suppressed
+    match only if no other match has one. The note says so.
 
     Args:
-        out: where a run's results lie.
-        asset: as in `pipeline.report.explain.explain`.
+        out: where the results of the run are.
+        asset: as in `pipeline.report.explain.explained_row`.
         file: a new file, ending in `.png`; nothing is ever overwritten.
-        work_id: another match than that.
+        work_id: the match with this work instead.
 
     Raises:
         RunError: if the results can't be read, hold no such overlap or one that can't be drawn,
             or the asset's file is gone or has other content than was screened.
-        DropError: if `file` is there already, can't be written, or lies in the drop or the index.
+        DropError: if `file` is there already, can't be written, or is in the drop or the index.
     """
     stored = read_run(out)
     row = find_row(stored, asset)
     _check_place(file, stored.run)
     drawn = draw_overlay(stored, row, work_id)
     _write(file, drawn.png)
-    note = f"{_standing(stored, row, drawn.work_id)} {drawn.note}".strip()
+    note = f"{_role_of_match(stored, row, drawn.work_id)} {drawn.note}".strip()
     return WrittenOverlay(file, drawn.work_id, drawn.sentence, note)
 
 
-def _standing(stored: StoredRun, row: Mapping[str, Any], work_id: str) -> str:
-    """What a match is to its row, in a sentence; empty if it decides it."""
+def _role_of_match(stored: StoredRun, row: Mapping[str, Any], work_id: str) -> str:
+    """A sentence on which match decides the row; empty if the given one does."""
     matches = rows_of(stored.match_rows, asset_path=row["asset_path"])
     counted = [match["work_id"] for match in matches if not match.get("suppressed")]
     if not counted:
@@ -95,12 +92,12 @@ def draw_overlay(
 ) -> DrawnOverlay:
     """The overlay of a row's strongest match that counts and has one, or of its match with a work.
 
-    Where no match that counts has an overlap, it is that of a suppressed one.
+    If no match that counts has an overlap, it is that of a suppressed one.
 
     Raises:
         RunError: as in `write_overlay`.
     """
-    match, overlap = _chosen(stored, row, work_id)
+    match, overlap = _match_with_overlap(stored, row, work_id)
     frame = _asset_frame(stored.run, row, overlap)
     work, missing = work_thumbnail(stored.run, match["work_id"], match.get(f"work_file_{STAGE}"))
     drawn = overlay(frame, work, overlap.transform, overlap.negative)
@@ -127,23 +124,24 @@ def _check_place(file: Path, run: Mapping[str, Any]) -> None:
         raise DropError(f"{file} is there already, and nothing is overwritten; name another file.")
 
 
-def _chosen(
+def _match_with_overlap(
     stored: StoredRun, row: Mapping[str, Any], work_id: str | None
 ) -> tuple[dict[str, Any], Overlap]:
     matches = rows_of(stored.match_rows, asset_path=row["asset_path"])
-    found = [(match, overlap) for match in matches if (overlap := overlap_of(match)) is not None]
+    overlaps = [(match, overlap) for match in matches if (overlap := overlap_of(match)) is not None]
     path = visible(row["asset_path"])
-    if not found:
+    if not overlaps:
         raise RunError(
             f"The run in {stored.folder} found no place in {path} where a work lies, so there is "
             "no overlay to draw."
         )
     if work_id is None:
-        return min(found, key=lambda one: bool(one[0].get("suppressed")))  # the first of those
-    for match, overlap in found:
+        # The first that is not suppressed, or the first.
+        return min(overlaps, key=lambda pair: bool(pair[0].get("suppressed")))
+    for match, overlap in overlaps:
         if match["work_id"] == work_id:
             return match, overlap
-    listed = ", ".join(visible(match["work_id"]) for match, _ in found)
+    listed = ", ".join(visible(match["work_id"]) for match, _ in overlaps)
     raise RunError(
         f"The run in {stored.folder} found no place in {path} where the work "
         f"{visible(work_id or '')} lies; it found one for {listed}."
@@ -151,7 +149,7 @@ def _chosen(
 
 
 def _asset_frame(run: Mapping[str, Any], row: Mapping[str, Any], overlap: Overlap) -> Picture:
-    """The frame that the overlap speaks of, from the file that was screened."""
+    """The frame with the overlap, from the file that was screened."""
     frame = frame_of(asset_image(run, row), overlap.frame)
     if frame is None:
         raise RunError(

@@ -1,7 +1,7 @@
-"""A stored run for notebooks: its tables as pandas, and what stands behind a row as HTML.
+"""A stored run for notebooks: its tables as pandas, a row with its evidence as HTML.
 
-The HTML is complete in itself and asks nothing of a network; names and texts from assets and works
-stand in it as text, and pictures are encoded anew.
+The HTML is self-contained and makes no network request; names and texts of assets and works are
+escaped, and pictures are re-encoded.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def load_run(out: str | Place) -> Run:
     """The results that `clearance screen` or `clearance scan` wrote.
 
     Args:
-        out: where they lie: a folder, of a scan directory its `latest`, or s3://BUCKET/PREFIX.
+        out: a folder (of a scan directory, its `latest`) or s3://BUCKET/PREFIX.
 
     Raises:
         RunError: if a file is missing or unreadable, or they are not those of one run.
@@ -43,7 +43,7 @@ class Run:
     """A run's results.
 
     Attributes:
-        folder: where they lie.
+        folder: where they are.
         info: run.json.
     """
 
@@ -80,19 +80,19 @@ class Run:
             ascending=[True, False, True],
             key=lambda column: column.map(order) if column.name == "band" else column,
         )
-        found: pd.DataFrame = ordered.reset_index(drop=True)
-        return found
+        flagged: pd.DataFrame = ordered.reset_index(drop=True)
+        return flagged
 
     def nearest(self, asset: str, limit: int = 10) -> pd.DataFrame:
-        """The works nearest to an asset, strongest first: what `matches` has of it.
+        """The works nearest to an asset, strongest first: its rows of `matches`.
 
         Raises:
             RunError: if there is no such asset, or several; the message names the nearest.
         """
         path = self._row(asset)["asset_path"]
         rows = self.matches[self.matches["asset_path"] == path]
-        found: pd.DataFrame = rows.sort_values("rank").head(limit).reset_index(drop=True)
-        return found
+        nearest: pd.DataFrame = rows.sort_values("rank").head(limit).reset_index(drop=True)
+        return nearest
 
     def show(self, asset: str, work_id: str | None = None) -> ShownRow:
         """Why an asset is in its band, as a notebook shows it.
@@ -207,7 +207,7 @@ class Gallery:
     def _repr_html_(self) -> str:
         from pipeline.report.stored_content import asset_png
 
-        shown = []
+        rows = []
         for row in self.rows:
             picture = ""
             if row["kind"] == "image":
@@ -216,8 +216,8 @@ class Gallery:
                     picture = _data_uri(png, "png")
                 except RunError:
                     picture = ""
-            shown.append({**row, "picture": picture})
-        return _template().module.gallery(rows=shown)  # type: ignore[attr-defined, no-any-return]
+            rows.append({**row, "picture": picture})
+        return _template().module.gallery(rows=rows)  # type: ignore[attr-defined, no-any-return]
 
     def __repr__(self) -> str:
         return f"<{len(self.rows)} rows>"

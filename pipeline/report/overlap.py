@@ -1,7 +1,8 @@
-"""Where a work's picture lies in an asset, as a stage measured it: read, checked, put in words.
+"""The verified overlap of a work and an asset: reading its measures, checking the transform, and
+putting it in words.
 
-What is read may come from a results file that somebody altered, so nothing here raises on a value;
-a transform that can't be drawn is `Undrawable` and says why.
+Values may come from a results file that was altered, so none of them raises an error; a transform
+that can't be drawn is `Undrawable` and says why.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from pipeline.core.wording.terms import count, listed, percent
 from pipeline.core.wording.visible import visible
 
 STAGE = "local_features"
-"""The stage whose measures these are."""
+"""The stage that measures overlaps."""
 
 MEASURES = (
     "overlap_inliers",
@@ -35,7 +36,7 @@ LEAST_SHARE = 1e-4
 """Share of the asset and of the work that an overlap must cover to be drawn."""
 
 LEAST_TURN = 1.0
-"""Degrees below which a picture is not said to be turned: what fitting leaves over."""
+"""Degrees; smaller rotations are errors of the fit and are not mentioned."""
 
 LEAST_SCALING = 0.03
 LEAST_TILT = 0.05
@@ -43,9 +44,9 @@ LEAST_TILT = 0.05
 
 LEAST_SKEW = 0.1
 
-_WHOLE = 0.999  # a share from which a picture is said to be covered wholly
-_NEAREST = 1e-3  # of the depth at its far end: nearer ones are at the horizon or behind it
-_SHALLOWEST = 1e-6  # of the largest number: below, the work would lie a million assets away
+_WHOLE = 0.999  # a share from which a picture counts as covered completely
+_NEAREST = 1e-3  # of the largest depth of a corner: smaller ones are at or behind the horizon
+_SHALLOWEST = 1e-6  # of the largest number; below, the work would be a million assets away
 _THINNEST = 1e-7  # area of the whole work, in areas of the asset
 
 
@@ -86,17 +87,17 @@ class Placement:
 
 @dataclass(frozen=True, slots=True)
 class Overlap:
-    """The measures of one verified overlap; None where a value is missing or is none.
+    """The measures of one verified overlap; None where a value is missing or invalid.
 
     Attributes:
         inliers: local features that agree with the transform.
         asset_share, work_share: parts of the asset's and the work's area in which the two agree
-            under the transform, 0 to 1; what lies within the outline may be more.
+            under the transform, 0 to 1; the area inside the outline may be larger.
         agreement: correlation of the two pictures within it, 0 to 1.
         transform: as stored; `placement` reads it.
         negative: whether the asset is a negative of the work there.
         frame: frame number in the asset's file.
-        found_by: which ways proposed the work.
+        found_by: titles of the stages that proposed the work as a candidate.
     """
 
     inliers: int | None
@@ -184,28 +185,28 @@ def _placed(matrix: NDArray[np.float64]) -> Placement | Undrawable:
 
 
 def _within_asset(corners: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The work's outline cut at the asset's four edges (Sutherland and Hodgman, 1974).
+    """The work's outline clipped to the asset's four edges (Sutherland and Hodgman, 1974).
 
     Args:
-        corners: (n, 5), a corner's homogeneous coordinates in the asset, then its place in the
-            work. Both are linear in each other, so edges are cut in all five at once.
+        corners: (n, 5), a corner's homogeneous coordinates in the asset, then its coordinates in
+            the work. They are linear in each other, so all five are clipped at once.
     """
     for normal in ((1, 0, 0), (0, 1, 0), (-1, 0, 1), (0, -1, 1)):  # x >= 0, y >= 0, x <= 1, y <= 1
         side = corners[:, :3] @ np.array(normal, dtype=float)
-        kept = []
+        clipped = []
         for n, corner in enumerate(corners):
             before = n - 1
             if (side[n] >= 0) != (side[before] >= 0):
                 part = side[before] / (side[before] - side[n])
-                kept.append(corners[before] + part * (corner - corners[before]))
+                clipped.append(corners[before] + part * (corner - corners[before]))
             if side[n] >= 0:
-                kept.append(corner)
-        corners = np.array(kept).reshape(-1, 5)
+                clipped.append(corner)
+        corners = np.array(clipped).reshape(-1, 5)
     return corners
 
 
 def _area(polygon: NDArray[np.float64]) -> float:
-    """Area of a polygon, whichever way round it goes."""
+    """Area of a polygon, clockwise or anticlockwise."""
     x, y = polygon[:, 0], polygon[:, 1]
     return float(abs(np.dot(x, np.roll(y, -1)) - np.dot(y, np.roll(x, -1))) / 2)
 
@@ -213,13 +214,14 @@ def _area(polygon: NDArray[np.float64]) -> float:
 def transform_words(placed: Placement) -> str:
     """What the transform does to the work: `as it is`, or `mirrored, turned by 12° clockwise, …`.
 
-    Angles are told apart from stretching without knowing the pictures' sizes: in
-    (a b; c d) = stretch · turn · stretch, tan² of the angle is -bc/ad whatever the stretches.
+    The angle does not depend on the pictures' sizes, which are not known here: in
+    (a b; c d) = scaling · rotation · scaling, both scalings along the axes, tan² of the angle is
+    -bc/ad.
     A scale is that of the work's picture to the asset's: at 1 it would fill the asset.
     """
     (a, b), (c, d) = _derivative(placed).tolist()
     mirrored = a * d - b * c < 0
-    if mirrored:  # left to right first, then turned
+    if mirrored:  # left to right first, then rotated
         a, c = -a, -c
     straight, across = a * d, -b * c
     cosine = math.copysign(math.sqrt(max(straight, 0.0)), a + d)
@@ -244,7 +246,7 @@ def transform_words(placed: Placement) -> str:
 
 
 def _derivative(placed: Placement) -> NDArray[np.float64]:
-    """Of the asset's coordinates by the work's, (2, 2), in the middle of the overlap."""
+    """(2, 2), the asset's coordinates by the work's, in the middle of the overlap."""
     middle = np.append(placed.in_work.mean(axis=0), 1.0)
     x, y, depth = placed.matrix @ middle
     point = np.array([x, y]) / depth
@@ -262,25 +264,25 @@ def _degrees(turn: float) -> str:
 
 
 def overlap_sentence(overlap: Overlap) -> str:
-    """The overlap as one sentence for a reviewer; it claims what was measured and no more."""
+    """The overlap as one sentence for a reviewer; it says only what was measured."""
     placed = placement(overlap.transform)
-    said = [_shares(overlap)]
+    facts = [_shares(overlap)]
     if isinstance(placed, Placement):
         words = transform_words(placed)
-        said += [f"{words} (at 1 it would fill the asset)" if "scaled by" in words else words]
-    said += ["as a negative"] * overlap.negative
+        facts += [f"{words} (at 1 it would fill the asset)" if "scaled by" in words else words]
+    facts += ["as a negative"] * overlap.negative
     if overlap.inliers:
-        said.append(f"{count(overlap.inliers, 'agreeing point')}")
+        facts.append(f"{count(overlap.inliers, 'agreeing point')}")
     if overlap.agreement is not None:
-        said.append(f"agreement {overlap.agreement:.2f} (1 is the same picture)")
+        facts.append(f"agreement {overlap.agreement:.2f} (1 is the same picture)")
     if overlap.found_by:
-        said.append(f"nominated by {listed(overlap.found_by.split(', '))}")
+        facts.append(f"nominated by {listed(overlap.found_by.split(', '))}")
     if overlap.frame:
-        said.append(f"in frame {overlap.frame + 1:,} of the file")
+        facts.append(f"in frame {overlap.frame + 1:,} of the file")
     lead = "The work’s picture lies in the asset"
     if (overlap.asset_share or 0.0) >= 0.995 and (overlap.work_share or 1.0) < 0.995:
         lead = "The asset shows a part of the work’s picture"
-    return f"{lead}: {'; '.join(one for one in said if one)}."
+    return f"{lead}: {'; '.join(fact for fact in facts if fact)}."
 
 
 def _shares(overlap: Overlap) -> str:

@@ -1,7 +1,7 @@
-"""report.html: one page that a person reads, complete in itself.
+"""report.html: a self-contained page of a run.
 
-The page asks nothing of a network, and its own content security policy forbids it to; it has no
-script. Names and texts from assets and works stand in it as text.
+The page makes no network request, which its content security policy also forbids, and has no
+script. Names and texts of assets and works are escaped.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ class ReportLimits:
         max_passages: passages shown of a row, longest first.
         max_others: further works shown of a row.
         max_overlays: overlays shown of a row.
-        max_overlay_bytes: what all overlays may take of the page; the most urgent rows have them.
+        max_overlay_bytes: size of all overlays in the page; the most urgent rows have them.
     """
 
     max_rows: int = 500
@@ -89,7 +89,7 @@ class Tally:
 
 @dataclass(frozen=True, slots=True)
 class Glance:
-    """A flagged row on one line."""
+    """A flagged row on one line of the overview."""
 
     number: int
     band: str
@@ -124,15 +124,15 @@ class ChangeLine:
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """What a nightly scan found to be other than before; the page is then of that alone.
+    """Changes since the previous scan; if set, the report shows only these.
 
     Attributes:
-        since: when the scan before began; empty if there was none.
+        since: when the previous scan began; empty if there was none.
         counts: rows by band, of the whole table.
         tallies: how many rows there are of each kind of change.
-        lines: the changes that are shown.
-        hidden: how many are not.
-        notes: what else the reader must know, such as a drop that could not be read.
+        lines: the changes on the page.
+        hidden: how many are not on it.
+        notes: warnings, such as a drop that could not be read.
     """
 
     since: str
@@ -175,19 +175,19 @@ def report_html(
     limits: ReportLimits | None = None,
     changes: Changes | None = None,
 ) -> Iterator[str]:
-    """The page, in parts, so that a long one need not stand in memory.
+    """The page, in parts, so that a long one is never in memory at once.
 
     Args:
-        run: what is said of the run.
-        rows: every row of the risk table; with `changes`, the changed ones that are still there.
+        run: the run.
+        rows: every row of the risk table; with `changes`, the changed ones that still exist.
         works: every work of the index, by work id.
-        content: pictures and texts that may be shown; what is not there is said not to be.
+        content: pictures and texts that may be shown; the page says where one is missing.
         limits: how much is shown.
         changes: of a nightly scan.
     """
     content, limits = content or Content(), limits or ReportLimits()
-    strongest = flagged(rows)
-    shown = strongest[: limits.max_rows]
+    flagged_rows = flagged(rows)
+    listed = flagged_rows[: limits.max_rows]
     unscreened = [r for r in rows if partly_judged(r) or r.band in UNSCREENED]
     unmatched = sorted(r.asset.asset_path for r in rows if r.band is Band.NO_MATCH)
     yield from _template().generate(
@@ -197,10 +197,10 @@ def report_html(
         headline=_headline(rows, run, changes),
         tallies=_tallies(changes.counts if changes is not None else counts(rows)),
         bands=_band_meanings(run),
-        glance=[_glance(n, row, works) for n, row in enumerate(shown, start=1)],
-        cards=_cards(shown, works, run, content, limits),
-        flagged=len(strongest),
-        hidden_flagged=len(strongest) - len(shown),
+        glance=[_glance(n, row, works) for n, row in enumerate(listed, start=1)],
+        cards=_cards(listed, works, run, content, limits),
+        flagged=len(flagged_rows),
+        hidden_flagged=len(flagged_rows) - len(listed),
         unscreened=_unscreened(unscreened, limits.max_rows),
         unscreened_files=len(unscreened),
         unmatched=[visible(path) for path in unmatched[: limits.max_rows]],
@@ -221,17 +221,19 @@ def _template() -> Template:
 
 def _headline(rows: Sequence[RiskRow], run: RunInfo, changes: Changes | None) -> str:
     """The result in a few sentences."""
-    found = counts(rows)
-    flags = found[Band.ESCALATE] + found[Band.REVIEW]
+    bands = counts(rows)
+    flags = bands[Band.ESCALATE] + bands[Band.REVIEW]
     of = f"of {count(len(rows), 'file')}" if changes is None else f"of {count(len(rows), 'change')}"
     verb = "needs" if flags == 1 else "need"
-    said = f"{flags:,} {of} {verb} a person’s eye." if flags else f"None {of} was flagged."
+    sentence = f"{flags:,} {of} {verb} a person’s eye." if flags else f"None {of} was flagged."
     if changes is not None and not rows:
-        said = "Nothing changed."
-    undone = sum(partly_judged(row) or row.band in UNSCREENED for row in rows)
-    if undone:
-        said += f" {undone:,} {'was' if undone == 1 else 'were'} not screened, or only in part."
-    return f"{said} The reference index holds {count(run.works, 'work')}."
+        sentence = "Nothing changed."
+    unscreened = sum(partly_judged(row) or row.band in UNSCREENED for row in rows)
+    if unscreened:
+        sentence += (
+            f" {unscreened:,} {'was' if unscreened == 1 else 'were'} not screened, or only in part."
+        )
+    return f"{sentence} The reference index holds {count(run.works, 'work')}."
 
 
 def _tallies(bands: Mapping[str, int]) -> list[Tally]:
@@ -280,15 +282,15 @@ def _glance(number: int, row: RiskRow, works: Mapping[str, Work]) -> Glance:
 
 
 def _cards(
-    shown: Sequence[RiskRow],
+    rows: Sequence[RiskRow],
     works: Mapping[str, Work],
     run: RunInfo,
     content: Content,
     limits: ReportLimits,
 ) -> Iterator[Card]:
     room = limits.max_overlay_bytes
-    for number, row in enumerate(shown, start=1):
-        made = card(
+    for number, row in enumerate(rows, start=1):
+        built = card(
             number,
             row,
             works,
@@ -299,13 +301,13 @@ def _cards(
             max_overlays=limits.max_overlays,
             overlay_room=room,
         )
-        room -= made.overlay_bytes
-        yield made
+        room -= built.overlay_bytes
+        yield built
 
 
 def why_unscreened(row: RiskRow) -> tuple[str, str]:
-    """Why a row is grouped where it is (its own fault, or its first stage that did not run), as
-    the group's name and title.
+    """Why a row was not screened or only in part, as the name and the title of a group: the fault
+    of its file, or the reason of its first stage that did not run.
     """
     unrun = (Outcome.ABSTAINED, Outcome.SKIPPED, Outcome.FAILED)
     reason = next((o.reason for o in row.outcomes if o.reason and o.outcome in unrun), None)
@@ -323,11 +325,11 @@ def _unscreened(rows: Sequence[RiskRow], limit: int) -> list[Unscreened]:
     grouped: dict[tuple[str, str], list[RiskRow]] = {}
     for row in sorted(rows, key=urgency):
         grouped.setdefault(why_unscreened(row), []).append(row)
-    sizes = Counter({why: len(found) for why, found in grouped.items()})
+    sizes = Counter({why: len(group) for why, group in grouped.items()})
     groups, room = [], limit
     for (name, title), files in sizes.most_common():
-        shown = grouped[name, title][:room]
-        room -= len(shown)
+        listed = grouped[name, title][:room]
+        room -= len(listed)
         groups.append(
             Unscreened(
                 anchor=f"why-{name}",
@@ -339,7 +341,7 @@ def _unscreened(rows: Sequence[RiskRow], limit: int) -> list[Unscreened]:
                         BANDS[row.band],
                         visible(" ".join(row.reasons)),
                     )
-                    for row in shown
+                    for row in listed
                 ),
             )
         )

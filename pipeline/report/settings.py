@@ -1,4 +1,4 @@
-"""What the report page shows."""
+"""The settings of the report page."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ class Report(Section):
 
     Attributes:
         max_rows: rows shown in full, the most urgent first.
-        thumbnails: whether pictures are shown; off, the page holds no unreleased picture.
+        thumbnails: whether pictures are shown; if not, the page holds no unreleased picture.
     """
 
     max_rows: int = Field(default=500, ge=1, le=100_000)

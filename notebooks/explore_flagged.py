@@ -31,7 +31,7 @@ run = load_run(os.environ.get("CLEARANCE_RUN", "../demo/out"))
 run
 
 # %% [markdown]
-# ## Where the files stand
+# ## Files in each band
 
 # %%
 run.table["band"].value_counts()
@@ -58,7 +58,7 @@ run.gallery(run.flagged.sort_values("title"), limit=6)
 # ## One asset
 #
 # `run.show` takes a path, the end of one, or the beginning of a SHA-256: what the stages said, how
-# the risk comes about, and the two pictures or passages beside each other.
+# the risk comes about, and the two pictures or passages side by side.
 
 # %%
 run.show(run.flagged["asset_path"].iloc[0]) if len(run.flagged) else "Nothing was flagged."

@@ -1,4 +1,4 @@
-"""What was said before: of an asset in earlier scans and decisions, of a work on other assets."""
+"""The history of an item: its events, earlier scans of the asset, decisions on related items."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from pipeline.drops.places import Place
 from pipeline.review.visibility import is_sealed_for
 
 SCANS = 10
-"""Earlier scans that are looked into, the latest ones."""
+"""Earlier scans that are read, the latest ones."""
 
 RELATED_ITEMS = 12
 """Other assets of a work, or other items of an asset, that are listed."""
@@ -43,7 +43,7 @@ class Line:
         event: the event.
         what: what was done, in a few words.
         choice: the decision, if it is one.
-        words: what its maker said: reason, note, comment.
+        words: reason, note or comment.
         undone: whether it is a decision that was taken back.
     """
 
@@ -56,12 +56,12 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Scanned:
-    """What an earlier scan said of the file at the same path, or of the same bytes.
+    """The row of an earlier scan for the same path, or for the same bytes.
 
     Attributes:
         run_id, band, risk, work_id, index_version: as in its table.
-        asset_path: where the file lay.
-        same_bytes: whether they are those of now.
+        asset_path: of the file then.
+        same_bytes: whether its bytes are those of the current row.
     """
 
     run_id: str
@@ -82,7 +82,7 @@ class RelatedItem:
         number: its row in this run; None if the run has none.
         work_id, title: of the work.
         risk: of the match; None if the run has none.
-        state: where it stands.
+        state: its state.
         choices: what was decided, as far as the person may know.
         decided_by: who decided.
         reason: of the newest decision, as far as the person may know.
@@ -111,15 +111,16 @@ def history_lines(events: tuple[Event, ...], undone: frozenset[str]) -> tuple[Li
 
 def _line(event: Event, undone: bool) -> Line:
     match event.payload:
-        case Decision() as made:
-            words = tuple(one for one in (made.reason, made.note) if one)
-            given = f"decided; {made.assignee} is to act" if made.assignee else "decided"
-            return Line(event, given, made.choice, words, undone)
-        case Undo() as back:
-            return Line(event, "took a decision back", None, (back.reason,), False)
-        case Assignment() as given_to:
-            what = f"gave it to {given_to.assignee}" if given_to.assignee else "gave it to nobody"
-            return Line(event, what, None, (given_to.note,) if given_to.note else (), False)
+        case Decision() as decision:
+            words = tuple(text for text in (decision.reason, decision.note) if text)
+            what = f"decided; {decision.assignee} is to act" if decision.assignee else "decided"
+            return Line(event, what, decision.choice, words, undone)
+        case Undo() as undo:
+            return Line(event, "took a decision back", None, (undo.reason,), False)
+        case Assignment() as assignment:
+            name = assignment.assignee or "nobody"
+            words = (assignment.note,) if assignment.note else ()
+            return Line(event, f"gave it to {name}", None, words, False)
         case Comment() as comment:
             return Line(event, "commented", None, (comment.text,), False)
         case _:
@@ -127,34 +128,31 @@ def _line(event: Event, undone: bool) -> Line:
 
 
 def earlier_scans(folder: Place, row: Mapping[str, Any], limit: int = SCANS) -> tuple[Scanned, ...]:
-    """What the scans before this one said of a row's path and bytes, the latest first.
+    """The rows of earlier scans for a row's path or bytes, the latest first.
 
     Args:
-        folder: of the results that are looked at. Only results in a scan's history have earlier
-            scans; for others there is nothing.
+        folder: of the results. Only results in a scan's history have earlier scans.
         row: of the risk table.
-        limit: scans that are looked into.
+        limit: scans that are read.
     """
     if not isinstance(folder, Path) or scan_directory_of(folder) is None:
         return ()
-    here = folder.resolve()
-    before = sorted((one for one in here.parent.glob(f"*/{RISK_TABLE}")), reverse=True)
-    found: list[Scanned] = []
-    for table in [one for one in before if one.parent.name < here.name][:limit]:
-        found += _scanned(table, row)
-    return tuple(found)
+    folder = folder.resolve()
+    tables = sorted(folder.parent.glob(f"*/{RISK_TABLE}"), reverse=True)
+    earlier = [table for table in tables if table.parent.name < folder.name]
+    return tuple(scanned for table in earlier[:limit] for scanned in _scanned(table, row))
 
 
 def _scanned(file: Path, row: Mapping[str, Any]) -> Iterator[Scanned]:
     try:
         table = pq.read_table(file, columns=_COLUMNS, use_threads=False)
     except (pa.ArrowException, OSError):
-        return  # a scan that was deleted meanwhile, or one that can't be read, has nothing to say
-    wanted = pc.equal(table.column("asset_path"), row["asset_path"])
+        return  # the scan was deleted meanwhile, or can't be read
+    selected = pc.equal(table.column("asset_path"), row["asset_path"])
     if row["asset_id"]:
         same = pc.fill_null(pc.equal(table.column("asset_id"), row["asset_id"]), False)
-        wanted = pc.or_(wanted, same)
-    for one in table.filter(wanted).to_pylist():
+        selected = pc.or_(selected, same)
+    for one in table.filter(selected).to_pylist():
         yield Scanned(
             run_id=one["run_id"],
             asset_path=one["asset_path"],

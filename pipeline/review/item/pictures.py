@@ -1,7 +1,7 @@
-"""The pictures of an item: the asset, the work, and the work laid onto the asset.
+"""The pictures of an item: the asset, the work, and the work warped onto the asset.
 
-Every picture is encoded anew from decoded pixels: of the asset, from its file in the drop if that
-still holds the bytes that were screened; of the work, from what the index keeps of it. A file
+Every picture is re-encoded from decoded pixels: of the asset, from its file in the drop if that
+still holds the bytes that were screened; of the work, from the thumbnail in the index. A file
 itself is never served.
 """
 
@@ -39,16 +39,16 @@ EDGE = 1600
 
 CONTENT_TYPE = "image/webp"
 _QUALITY, _EFFORT = 90, 1
-_KEPT_PICTURES, _KEPT_ENCODED = 6, 48
+_CACHED_PICTURES, _CACHED_ENCODED = 6, 48
 
 
 @dataclass(frozen=True, slots=True)
 class Sides:
-    """What can be shown of an asset and a work beside each other.
+    """What can be shown of an asset and a work side by side.
 
     Attributes:
-        asset, work: width and height in pixels; None if there is no such picture.
-        why_no_asset, why_no_work: a sentence where there is none.
+        asset, work: width and height in pixels; None if there is no picture.
+        why_no_asset, why_no_work: why there is none, in a sentence.
     """
 
     asset: tuple[int, int] | None
@@ -58,7 +58,7 @@ class Sides:
 
 
 class Pictures:
-    """The pictures of one run; the last ones are kept. Any number of threads may use it.
+    """The pictures of one run, with a cache of the last ones; thread-safe.
 
     Args:
         run: run.json.
@@ -66,8 +66,8 @@ class Pictures:
 
     def __init__(self, run: Mapping[str, Any]) -> None:
         self._run = run
-        # One picture is made at a time: each may take some hundred MB while it is decoded.
-        self._making = threading.Lock()
+        # One picture is decoded at a time, because each may take some hundred MB.
+        self._decoding = threading.Lock()
         self._pictures: OrderedDict[tuple[object, ...], Picture | RunError] = OrderedDict()
         self._encoded: OrderedDict[tuple[object, ...], bytes] = OrderedDict()
 
@@ -79,12 +79,12 @@ class Pictures:
             match: of matches.parquet; None if the row has none.
         """
         overlap = overlap_of(match) if match is not None else None
-        with self._making:
-            asset, why_no_asset = _told(lambda: self._asset(row, overlap))
+        with self._decoding:
+            asset, why_no_asset = _picture_or_reason(lambda: self._asset(row, overlap))
             if match is None:
                 work, why_no_work = None, ""
             else:
-                work, why_no_work = _told(lambda: self._work(match))
+                work, why_no_work = _picture_or_reason(lambda: self._work(match))
         return Sides(
             asset=_size(asset),
             work=_size(work),
@@ -103,10 +103,10 @@ class Pictures:
         return self._served(key, lambda: self._asset(row, overlap))
 
     def work(self, match: Mapping[str, Any]) -> bytes:
-        """The work as WebP, as large as the index keeps it.
+        """The work as WebP, in the size of the thumbnail in the index.
 
         Raises:
-            RunError: if the index keeps no picture of it, or is not there as it was.
+            RunError: if the index keeps no picture of it, or is not the one that was searched.
         """
         key = ("work", match["work_id"], work_file(match))
         return self._served(key, lambda: self._work(match))
@@ -114,7 +114,7 @@ class Pictures:
     def laid(
         self, row: Mapping[str, Any], match: Mapping[str, Any], *, even: bool = False
     ) -> bytes:
-        """The work laid onto the asset as WebP, of the asset's size; transparent where it is not.
+        """The work warped onto the asset as WebP, of the asset's size, transparent around the work.
 
         Args:
             row, match: the pair. Where the asset is a negative the work is inverted.
@@ -127,12 +127,12 @@ class Pictures:
         return self._served(key, lambda: self._laid(row, match, even))
 
     def _served(self, key: tuple[object, ...], make: Callable[[], NDArray[np.uint8]]) -> bytes:
-        with self._making:
-            found = self._encoded.get(key)
-            if found is None:
-                found = _webp(make())
-            _keep(self._encoded, key, found, _KEPT_ENCODED)
-            return found
+        with self._decoding:
+            encoded = self._encoded.get(key)
+            if encoded is None:
+                encoded = _webp(make())
+            _keep(self._encoded, key, encoded, _CACHED_ENCODED)
+            return encoded
 
     def _asset(self, row: Mapping[str, Any], overlap: Overlap | None) -> Picture:
         number = overlap.frame if overlap is not None else None
@@ -171,26 +171,26 @@ class Pictures:
         return laid_onto(asset, work, placed, negative=overlap.negative, even=even)
 
     def _made(self, key: tuple[object, ...], make: Callable[[], Picture]) -> Picture:
-        found = self._pictures.get(key)
-        if found is None:
+        picture = self._pictures.get(key)
+        if picture is None:
             try:
-                found = make()
+                picture = make()
             except RunError as error:
-                found = error
+                picture = error
             except (ScreeningError, OSError) as error:
-                found = RunError(f"The picture can't be shown: {error}")
-        _keep(self._pictures, key, found, _KEPT_PICTURES)
-        if isinstance(found, RunError):
-            # Not kept: the file may be put back.
+                picture = RunError(f"The picture can't be shown: {error}")
+        _keep(self._pictures, key, picture, _CACHED_PICTURES)
+        if isinstance(picture, RunError):
+            # Errors are not cached, because the file may be restored.
             self._pictures.pop(key)
-            raise found
-        return found
+            raise picture
+        return picture
 
 
 def laid_onto(
     asset: Picture, work: Picture, placed: Placement, *, negative: bool, even: bool
 ) -> NDArray[np.uint8]:
-    """The work laid onto the asset: (height, width, 4) of the asset, alpha 0 outside the work."""
+    """The work warped onto the asset: RGBA of the asset's size, alpha 0 outside the work."""
     height, width = asset.shape[:2]
     points = outline(placed.in_asset, width, height)
     inside = polygon_mask(points, width, height)
@@ -214,7 +214,7 @@ def _webp(picture: NDArray[np.uint8]) -> bytes:
     return buffer.getvalue()
 
 
-def _told(make: Callable[[], Picture]) -> tuple[Picture | None, str]:
+def _picture_or_reason(make: Callable[[], Picture]) -> tuple[Picture | None, str]:
     try:
         return make(), ""
     except RunError as error:
@@ -225,8 +225,8 @@ def _size(picture: Picture | None) -> tuple[int, int] | None:
     return (picture.shape[1], picture.shape[0]) if picture is not None else None
 
 
-def _keep(kept: OrderedDict[Any, Any], key: object, value: object, most: int) -> None:
-    kept[key] = value
-    kept.move_to_end(key)
-    while len(kept) > most:
-        kept.popitem(last=False)
+def _keep(cache: OrderedDict[Any, Any], key: object, value: object, size: int) -> None:
+    cache[key] = value
+    cache.move_to_end(key)
+    while len(cache) > size:
+        cache.popitem(last=False)

@@ -59,7 +59,7 @@ class Undrawable:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Placement:
-    """A transform that can be drawn, with the part of the work that lies within the asset.
+    """A transform that can be drawn, with the part of the work that is within the asset.
 
     Coordinates are fractions of a picture's width and height, (0, 0) its upper left corner.
 
@@ -81,7 +81,7 @@ class Placement:
 
     @property
     def work_share(self) -> float:
-        """The part of the work's area that lies within the asset."""
+        """The part of the work's area that is within the asset."""
         return _area(self.in_work)
 
 

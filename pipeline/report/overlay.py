@@ -33,7 +33,7 @@ class Overlay:
     """The pictures of one overlap.
 
     Attributes:
-        panels: asset, work and both together; the asset alone if there is no picture of the work;
+        panels: asset, work and both together; only the asset if there is no picture of the work;
             none if the transform can't be drawn.
         note: a sentence on what is missing and why; empty if nothing is.
     """
@@ -102,7 +102,7 @@ def keep_frame(frame: Picture, transform: str | None) -> KeptFrame | None:
 def overlay_of_kept(
     kept: KeptFrame, work: bytes | None, transform: str | None, negative: bool
 ) -> Overlay:
-    """The overlay from a kept frame and a work's JPEG; arguments else as in `overlay`."""
+    """The overlay from a kept frame and a work's JPEG; other arguments as in `overlay`."""
     placed = placement(transform)
     if isinstance(placed, Undrawable):
         return _nothing(placed)

@@ -1,14 +1,14 @@
-"""How well copies of pictures are found, and what is flagged that is none, on pictures of yours.
+"""How many edited copies of pictures are found, and what is flagged falsely, on your pictures.
 
     python -m benchmarks.copies --images DIR [DIR ...] --out DIR
 
-The pictures are grouped by work and split by work. Of one side some are registered as works, by the
-code that `clearance index add` runs; edited copies of them, and of pictures that were never
-registered, are screened by the code that `clearance screen` runs. Simple fingerprints look for the
-same copies beside it, and a bare open_clip ViT-B-32 takes turns with the screening.
+The pictures are grouped by work and split by work. On one side some are registered as works, by
+the code of `clearance index add`; edited copies of them, and of distractors, are screened by the
+code of `clearance screen`. Simple fingerprints search for the same copies, for comparison, and the
+screening is timed alternately with a bare open_clip ViT-B-32.
 
 --out receives results.md, results.json, the set itself (works, drop, clean, labelled.csv, index)
-and, in misses/, a picture for each copy that was missed and each flag that was false.
+and, in misses/, a picture for each missed copy and each false flag.
 """
 
 from __future__ import annotations
@@ -35,16 +35,16 @@ from pipeline.screening.config import Config, load_config
 from pipeline.screening.register import DEFAULT_MODEL
 
 MARK = ".made-by-benchmarks-copies"
-MADE = ("works", "drop", "clean", "index", "misses")
+FOLDERS = ("works", "drop", "clean", "index", "misses")
 
 
 def fresh(out: Path) -> Path:
-    """The folder of results, without what an earlier run left in it."""
+    """The folder of results, without the results of an earlier run."""
     if out.exists() and any(out.iterdir()) and not (out / MARK).exists():
-        raise SystemExit(f"{out} holds something else; name a new or empty folder as --out.")
+        raise SystemExit(f"{out} has other content; name a new or empty folder as --out.")
     out.mkdir(parents=True, exist_ok=True)
     (out / MARK).touch()
-    for name in MADE:
+    for name in FOLDERS:
         shutil.rmtree(out / name, ignore_errors=True)
     return out
 
@@ -61,7 +61,7 @@ def ranking_of(rows: Sequence[RiskRow], works: dict[str, int]) -> Ranking:
 
 
 def figures(answer: Answer, config: Config) -> dict[str, Any]:
-    """All that is measured but the cost."""
+    """All results but the cost."""
     truth, queries = answer.truth, answer.copies.queries
     ours = ranking_of(answer.edited.rows, answer.works)
     rankings = {OURS: ours, f"{OURS}, first match alone": ours.first()}
@@ -112,21 +112,21 @@ def evidence_by_stage(answer: Answer) -> dict[str, dict[str, Any]]:
     A measure whose name ends in `found_by` is counted by its values over the true pairs.
     """
     copies = max(1, int((answer.truth >= 0).sum()))
-    found: dict[str, dict[str, Any]] = {}
+    stages: dict[str, dict[str, Any]] = {}
     rows = [*zip(answer.edited.rows, answer.truth.tolist(), strict=True)]
     for row, place in [*rows, *((row, -1) for row in answer.clean.rows)]:
         for outcome in row.outcomes:
             for one in outcome.evidence:
-                stage = found.setdefault(outcome.stage, {"copies": 0, "unrelated": 0})
+                stage = stages.setdefault(outcome.stage, {"copies": 0, "unrelated": 0})
                 true = answer.works[one.work_id] == place
                 stage["copies" if true else "unrelated"] += 1
                 for name, value in one.measures.items():
                     if true and name.endswith("found_by"):
                         ways = stage.setdefault(name, {})
                         ways[str(value)] = ways.get(str(value), 0) + 1
-    for stage in found.values():
+    for stage in stages.values():
         stage["share"] = stage["copies"] / copies
-    return found
+    return stages
 
 
 def _unrelated_pairs(answer: Answer) -> int:

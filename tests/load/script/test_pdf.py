@@ -6,12 +6,20 @@ import subprocess
 import sys
 import threading
 import time
-import zlib
 from pathlib import Path
 
 import pypdfium2
 import pytest
-from load_samples import SQUARE, content, pdf, reason, words_at
+from load_samples import (
+    SQUARE,
+    content,
+    many_operators,
+    one_page,
+    pdf,
+    reason,
+    stream_of,
+    words_at,
+)
 
 from pipeline.core.errors import Reason
 from pipeline.drops.discover import asset_of
@@ -151,37 +159,6 @@ def test_documents_on_many_threads(tmp_path):
         assert found[number].split("\n") == [f"document {number} page {page}" for page in range(3)]
 
 
-def by_hand(*objects):
-    """A PDF of objects, numbered from 1; the first is the catalogue, its pages are object 2."""
-    out = b"%PDF-1.5\n"
-    places = []
-    for number, body in enumerate(objects, 1):
-        places.append(len(out))
-        out += b"%d 0 obj\n%s\nendobj\n" % (number, body)
-    table = len(out)
-    out += b"xref\n0 %d\n0000000000 65535 f \n" % (len(objects) + 1)
-    out += b"".join(b"%010d 00000 n \n" % place for place in places)
-    size = len(objects) + 1
-    return out + b"trailer << /Size %d /Root 1 0 R >>\nstartxref\n%d\n%%%%EOF\n" % (size, table)
-
-
-def stream_of(data, entries=b""):
-    return b"<< /Length %d %s >>\nstream\n%s\nendstream" % (len(data), entries, data)
-
-
-def one_page(contents, *further, xobjects=b"", annotations=b"", filtered=b""):
-    """A document of one page, 400 units square; the objects `further` are numbered from 5."""
-    return by_hand(
-        b"<< /Type /Catalog /Pages 2 0 R >>",
-        b"<< /Type /Pages /Count 1 /Kids [3 0 R] >>",
-        b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 400 400] /Contents 4 0 R "
-        b"/Resources << /Font << /F1 << /Type /Font /Subtype /Type1 /BaseFont /Helvetica >> >> "
-        b"/XObject << %s >> >> /Annots [%s] >>" % (xobjects, annotations),
-        stream_of(contents, filtered),
-        *further,
-    )
-
-
 def form(contents, xobjects=b"", entries=b""):
     return stream_of(
         contents,
@@ -198,11 +175,6 @@ def recursive_form():
 def chained_forms():
     forms = [form(b"/X Do /X Do /X Do", b"/X %d 0 R" % (6 + place)) for place in range(28)]
     return one_page(b"/X Do", *forms, form(SQUARE), xobjects=b"/X 5 0 R")
-
-
-def many_operators():
-    data = zlib.compress(b"0 0 m 9 9 l S " * 2_000_000)
-    return one_page(data, filtered=b"/Filter /FlateDecode")
 
 
 @pytest.mark.parametrize("document", [recursive_form, chained_forms, many_operators])

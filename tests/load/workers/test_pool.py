@@ -19,6 +19,7 @@ from load_samples import (
     detailed,
     encoded,
     final_draft,
+    many_operators,
     paragraph,
     pdf,
     png,
@@ -203,8 +204,6 @@ def test_a_file_that_takes_too_long_is_a_row_and_its_worker_is_gone(pool, tmp_pa
 
 
 def test_a_pdf_reader_is_killed_with_its_worker(pool, tmp_path):
-    from test_pdf import many_operators
-
     asset = written(tmp_path, "slow.pdf", many_operators())
     ends = threading.Event()
     children = set()

@@ -397,11 +397,11 @@ def test_bulk_asks_for_a_reason_and_has_a_limit(site, monkeypatch):
     answer = preview(site, DORA, "band=review", choice="false_match", reason="")
     assert answer.status_code == 422
     assert "reason" in answer.json()["error"]
-    monkeypatch.setattr(bulk, "MOST_ROWS", 3)
+    monkeypatch.setattr(bulk, "MAX_ROWS", 3)
     answer = preview(site, DORA, "band=review")
     assert answer.status_code == 422
     assert "at most 3" in answer.json()["error"]
-    monkeypatch.setattr(bulk, "MOST_ROWS", 4)
+    monkeypatch.setattr(bulk, "MAX_ROWS", 4)
     assert preview(site, DORA, "band=review").status_code == 200
 
 
@@ -427,11 +427,11 @@ def test_the_bulk_form_without_a_reason_comes_back_as_it_was_filled_in(site, mon
     # With the reason, it goes on from there.
     shown = browser.post("/bulk/preview", {**given, "reason": "not this"}, as_json=False)
     assert "3 decisions “False match” would be written" in shown.text
-    monkeypatch.setattr(bulk, "MOST_ROWS", 3)
+    monkeypatch.setattr(bulk, "MAX_ROWS", 3)
     back = browser.post("/bulk/preview", {**given, "reason": "not this"}, as_json=False)
     assert back.text.count("at most 3") == 1
     assert "not this</textarea>" in back.text
-    monkeypatch.setattr(bulk, "MOST_ROWS", 4)
+    monkeypatch.setattr(bulk, "MAX_ROWS", 4)
     form = {**given, "reason": "not this", "assignee": "In\u200bes"}
     back = browser.post("/bulk/preview", form, as_json=False)
     assert back.status_code == 422

@@ -1,4 +1,4 @@
-"""Decisions on all rows of a filter: planned, shown, and done exactly as shown."""
+"""Bulk decisions on all rows of a filter: planned, previewed, and written exactly as previewed."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ SignedIn = Annotated[Person, Depends(signed_in_person)]
 BulkPreviewBody = Annotated[BulkPreviewRequest, Depends(read_body(BulkPreviewRequest))]
 BulkBody = Annotated[BulkRequest, Depends(read_body(BulkRequest))]
 
-MOST_ROWS = 1000
+MAX_ROWS = 1000
 """Each decision is an event of its own, and all are written at once, while other writers wait."""
 SHOWN_ROWS = 25
 
@@ -55,16 +55,15 @@ class Plan:
     """What a bulk decision would write.
 
     Attributes:
-        filters: which rows were asked for.
-        asked: how many those are.
-        bases: what is decided on, one for each item, in the order of the queue.
-        rows: how many rows these are.
-        left_out: how many rows are left out, by why.
-        preview: a name for exactly this plan and decision: SHA-256 (hex).
+        filters: which rows were requested.
+        requested: how many rows pass these filters.
+        bases: the bases of the decisions, one for each item, in the order of the queue.
+        left_out: how many rows are left out, by reason.
+        preview: digest of exactly this plan and decision: SHA-256 (hex).
     """
 
     filters: Filters
-    asked: int
+    requested: int
     bases: tuple[Basis, ...]
     left_out: Mapping[str, int]
     preview: str
@@ -73,8 +72,8 @@ class Plan:
 def plan(review: ReviewSession, ask: BulkPreviewRequest) -> Plan:
     """The plan of a bulk decision, as things stand now.
 
-    Rows that want a second person are never in it: two looks are the point of them. Nor are rows on
-    which anybody has decided.
+    Rows that need two persons are never in it, since both are to look at the row. Nor are rows with
+    a decision.
 
     Raises:
         HTTPException: 422 if too many rows pass the filter, a reason is missing, or what is to be
@@ -82,10 +81,10 @@ def plan(review: ReviewSession, ask: BulkPreviewRequest) -> Plan:
     """
     filters = Filters.of_string(ask.query)
     numbers = review.numbers(filters)
-    if len(numbers) > MOST_ROWS:
+    if len(numbers) > MAX_ROWS:
         raise HTTPException(
             422,
-            f"{len(numbers):,} rows pass the filter, and at most {MOST_ROWS:,} are decided at "
+            f"{len(numbers):,} rows pass the filter, and at most {MAX_ROWS:,} are decided at "
             "once: filter more narrowly.",
         )
     rules, rows = review.rules, review.rows(numbers)
@@ -115,13 +114,13 @@ def plan(review: ReviewSession, ask: BulkPreviewRequest) -> Plan:
             )
         except RecordError as error:  # a name or words that can't be kept
             raise HTTPException(422, str(error)) from None
-    shown = {
+    preview = {
         "bases": [basis.to_json() for basis in bases.values()],
         "decision": [str(ask.choice), ask.reason, ask.note, ask.assignee],
         "query": filters.query(),
     }
-    name = canonical_digest(shown)
-    return Plan(filters, len(numbers), tuple(bases.values()), dict(left_out), name)
+    digest = canonical_digest(preview)
+    return Plan(filters, len(numbers), tuple(bases.values()), dict(left_out), digest)
 
 
 @router.get("/bulk", openapi_extra=requires(Role.APPROVER), responses=RESPONSES)
@@ -182,27 +181,27 @@ def do_bulk(
         written, passed_over = len(done), len(planned.bases) - len(done)
     if not is_form(request):
         status = 409 if stopped else 200
-        told = {"written": written, "passed_over": passed_over, "stopped": stopped}
-        return JSONResponse(told, status)
-    context = _context(planned.filters, body, total=planned.asked)
+        result = {"written": written, "passed_over": passed_over, "stopped": stopped}
+        return JSONResponse(result, status)
+    context = _context(planned.filters, body, total=planned.requested)
     context |= {"stage": "done", "written": written, "stopped": stopped, "plan": planned}
     context |= {"passed_over": passed_over}
     return page(request, "bulk.html.j2", status=409 if stopped else 200, **context)
 
 
-def _as_previewed(state: ItemState, given: Payload) -> None:
-    """Nothing is decided in bulk that was not shown so: asked again as each row is written.
+def _as_previewed(state: ItemState, payload: Payload) -> None:
+    """Check as each decision is written: that the row is still as it was previewed.
 
     Raises:
         PassedOverError: if somebody decided on the row since, or it wants two persons now.
     """
-    wants_two = isinstance(given, Decision) and given.persons > 1
-    if wants_two or state.state not in _UNDECIDED:
+    needs_two = isinstance(payload, Decision) and payload.persons > 1
+    if needs_two or state.state not in _UNDECIDED:
         raise PassedOverError
 
 
 def _event_id(bulk_id: str, basis: Basis) -> str:
-    """The event's name: a form that is sent twice writes each decision once."""
+    """Idempotency key of one decision: a form that is sent twice writes each decision once."""
     return canonical_digest([bulk_id, basis.item.to_json()])[:32]
 
 
@@ -214,14 +213,14 @@ def _previewed(
         return JSONResponse(
             {
                 "preview": planned.preview,
-                "asked": planned.asked,
+                "asked": planned.requested,
                 "decided": len(planned.bases),
                 "left_out": dict(planned.left_out),
                 "paths": [basis.asset_path for basis in planned.bases],
             },
             status,
         )
-    context = _context(planned.filters, ask, total=planned.asked)
+    context = _context(planned.filters, ask, total=planned.requested)
     context |= {
         "stage": "preview",
         "plan": planned,
@@ -233,7 +232,7 @@ def _previewed(
 
 
 def _sent_back(request: Request, ask: BulkPreviewRequest, error: HTTPException) -> Response:
-    """The form as it was filled in, with what is wrong with it; for JSON the error itself."""
+    """The form as it was filled in, with the error; for JSON the error itself."""
     if not is_form(request):
         raise error
     review: ReviewSession = request.app.state.review
@@ -251,7 +250,7 @@ def _context(
         "filters": filters,
         "query": filters.query(),
         "total": total,
-        "most": MOST_ROWS,
+        "most": MAX_ROWS,
         "ask": ask,
         "choices": [(str(one), CHOICES[one], MEANINGS[one]) for one in CHOICES],
         "bulk_id": secrets.token_hex(16),

@@ -42,27 +42,27 @@ def decide(
 ) -> Response:
     """Writes one person's decision on a row and one of its works."""
     review: ReviewSession = request.app.state.review
-    row, work_id = looked_at(review, body)
+    row, work_id = requested_row(review, body)
     refuse_decision(person, review.state(row, work_id), body.choice)
 
     def check(state: ItemState, _: Payload) -> None:
         refuse_decision(person, state, body.choice)
 
-    # Found before the decision takes the row out of what is filtered.
+    # Looked up before the decision, which may remove the row from the filtered queue.
     after = review.neighbours(body.number, Filters.of_string(body.query)).after
     basis = review.basis(row, work_id)
-    said = {"reason": body.reason, "note": body.note, "assignee": body.assignee}
+    texts = {"reason": body.reason, "note": body.note, "assignee": body.assignee}
     if review.record is None:  # what is refused must not make a record
-        payloads.decision(review.rules, basis, body.choice, **said)
+        payloads.decision(review.rules, basis, body.choice, **texts)
     event = review.opened().decide(
         person.name,
         basis,
         body.choice,
-        **said,
+        **texts,
         event_id=body.event_id,
         check=still_signed_in(request, check),
     )
-    return _answer(request, review, body, event, person, after)
+    return _response(request, review, body, event, person, after)
 
 
 @router.post("/undo", **route_options(Role.REVIEWER, UndoRequest))
@@ -73,17 +73,17 @@ def undo(
 ) -> Response:
     """Takes a decision back: a new event, and nothing is erased."""
     review: ReviewSession = request.app.state.review
-    row, work_id = looked_at(review, body)
+    row, work_id = requested_row(review, body)
     state = review.state(row, work_id)
-    seen = review.visibility(row, person, work_id).events
-    decided = next((one for one in seen if one.event_id == body.of), None)
+    visible = review.visibility(row, person, work_id).events
+    decided = next((one for one in visible if one.event_id == body.of), None)
     if decided is None or review.record is None:
         raise HTTPException(404, "There is no such decision to take back.")
     refuse_undo(person, state, decided)
     basis = review.basis(row, work_id)
 
     def check(state: ItemState, _: Payload) -> None:
-        # Of a row whose item is another one (other bytes before), what stands is that one's.
+        # If the decision was on another item (other bytes before), the row says nothing of it.
         now = basis if state.item == basis.item else None
         refuse_undo(person, item_state(state.item, state.events, now), decided)
 
@@ -94,7 +94,7 @@ def undo(
         event_id=body.event_id,
         check=still_signed_in(request, check),
     )
-    return _answer(request, review, body, event, person)
+    return _response(request, review, body, event, person)
 
 
 @router.post("/assign", **route_options(Role.REVIEWER, AssignRequest))
@@ -103,9 +103,9 @@ def assign(
     person: SignedIn,
     body: AssignBody,
 ) -> Response:
-    """Gives an item to a person to look at, or takes it from whoever has it."""
+    """Assigns an item to a person, or removes the assignment."""
     review: ReviewSession = request.app.state.review
-    row, work_id = looked_at(review, body)
+    row, work_id = requested_row(review, body)
     item = review.basis(row, work_id).item
     payloads.assignment(item, body.assignee, body.note)  # what is refused must not make a record
     event = review.opened().assign(
@@ -116,7 +116,7 @@ def assign(
         event_id=body.event_id,
         check=still_signed_in(request),
     )
-    return _answer(request, review, body, event, person)
+    return _response(request, review, body, event, person)
 
 
 @router.post("/comment", **route_options(Role.REVIEWER, CommentRequest))
@@ -125,19 +125,19 @@ def comment(
     person: SignedIn,
     body: CommentBody,
 ) -> Response:
-    """Writes words on an item that decide nothing."""
+    """Writes a comment on an item."""
     review: ReviewSession = request.app.state.review
-    row, work_id = looked_at(review, body)
+    row, work_id = requested_row(review, body)
     item = review.basis(row, work_id).item
     payloads.comment(item, body.text)  # what is refused must not make a record
     event = review.opened().comment(
         person.name, item, body.text, event_id=body.event_id, check=still_signed_in(request)
     )
-    return _answer(request, review, body, event, person)
+    return _response(request, review, body, event, person)
 
 
-def looked_at(review: ReviewSession, body: ItemRequest) -> tuple[dict[str, Any], str | None]:
-    """The row and the work that a request speaks of, if they are what its page showed.
+def requested_row(review: ReviewSession, body: ItemRequest) -> tuple[dict[str, Any], str | None]:
+    """The row and the work of a request, if they are what its page showed.
 
     Raises:
         HTTPException: 409 if the page showed another run's row.
@@ -152,7 +152,7 @@ def looked_at(review: ReviewSession, body: ItemRequest) -> tuple[dict[str, Any],
     return row, work_id
 
 
-def _answer(
+def _response(
     request: Request,
     review: ReviewSession,
     body: ItemRequest,

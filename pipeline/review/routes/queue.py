@@ -1,4 +1,4 @@
-"""The routes of the queue, of signing in and out, and of what is served beside pages."""
+"""The routes of the queue, of signing in and out, of static files and the OpenAPI document."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ def queue(request: Request, person: SignedIn) -> Response:
     review: ReviewSession = request.app.state.review
     filters = Filters.of_query(request.query_params.multi_items())
     number = request.query_params.get("page", "1")
-    wanted = int(number) if number.isascii() and number.isdigit() and len(number) < 10 else 1
-    found = review.page(filters, wanted)
+    page_number = int(number) if number.isascii() and number.isdigit() and len(number) < 10 else 1
+    found = review.page(filters, page_number)
     if _wants_json(request):
         return JSONResponse(asdict(found))
-    mine = review.count(filters.but(assignee=person.name, status=(), band=()))
+    assigned = review.count(filters.but(assignee=person.name, status=(), band=()))
     return page(
-        request, "queue.html.j2", filters=filters, found=found, sorts=SORTS, mine=mine,
+        request, "queue.html.j2", filters=filters, found=found, sorts=SORTS, mine=assigned,
         query=filters.query(),
     )  # fmt: skip
 
@@ -96,11 +96,11 @@ def sign_out(request: Request) -> Response:
 
 @router.get("/static/{name}", openapi_extra=requires(None))
 def static(request: Request, name: str) -> Response:
-    """Style sheets and scripts, by their names in a list; no path leads out of it."""
-    found = static_files().get(name)
-    if found is None:
+    """Style sheets and scripts by name; only names of the list are served, never a path."""
+    file = static_files().get(name)
+    if file is None:
         raise HTTPException(404, "There is no such file.")
-    data, kind, digest = found
+    data, kind, digest = file
     headers = {"etag": f'"{digest}"', "cache-control": "private, max-age=31536000, immutable"}
     if request.query_params.get("v") != digest:
         headers["cache-control"] = "no-cache"
@@ -109,13 +109,13 @@ def static(request: Request, name: str) -> Response:
 
 @router.get("/openapi.json", openapi_extra=requires(Role.READER), include_in_schema=False)
 def openapi(request: Request) -> Response:
-    """The routes as an OpenAPI document, each with the least role that it asks."""
+    """The routes as an OpenAPI document, each with the least role that it requires."""
     document: dict[str, Any] = request.app.openapi()
     return JSONResponse(document)
 
 
 def own_place(place: str) -> str:
-    """A place on this server to go to after signing in; the queue for anything else."""
+    """A path on this server to go to after signing in; the queue for anything else."""
     plain = place.isascii() and place.isprintable() and "\\" not in place
     return place if plain and place.startswith("/") and not place.startswith("//") else "/"
 

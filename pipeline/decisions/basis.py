@@ -137,7 +137,7 @@ def reasons_to_reopen(decided: Basis, now: Basis) -> tuple[str, ...]:
     reasons: list[str] = []
     if decided.asset_id != now.asset_id:
         reasons.append(
-            "The file has other bytes than were decided on."
+            "The file’s content changed after the decision."
             if decided.asset_id and now.asset_id
             else "The file's bytes could be read only one of the two times."
         )

@@ -52,7 +52,8 @@ def _load(asset: Asset, limits: Limits) -> LoadedImage | LoadedScript:
         if digest_of(stream, limits.max_file_bytes)[0] != asset.asset_id:
             raise FileRefusedError(
                 Reason.UNREADABLE,
-                "the file changed while it was being screened; screen it again when it is at rest",
+                "the file changed while it was being screened; screen it again when it no longer "
+                "changes",
             )
         stream.seek(0)
         name = Path(asset.file).name

@@ -47,10 +47,10 @@ class FalseMatchEffect:
         decided = f"{people} said on {day} that the match with {title} is false"
         if self.suppresses:
             return (
-                f"{decided}; it would stand at risk {risk_number(risk)} in band “{BANDS[band]}” "
-                "otherwise."
+                f"{decided}; without that its risk would be {risk_number(risk)}, in band "
+                f"“{BANDS[band]}”."
             )
-        return f"{decided}; that does not cover it any more. {' '.join(self.why_not)}"
+        return f"{decided}; that no longer applies. {' '.join(self.why_not)}"
 
 
 class FalseMatches:

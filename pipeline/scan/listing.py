@@ -320,6 +320,6 @@ def _arriving(
         return None
     return Fault(
         Reason.ARRIVING,
-        "the time of its last change lies in the future, so it may still be arriving; the next "
+        "the time of its last change is in the future, so it may still be arriving; the next "
         "scan judges it if it is the same then",
     )

@@ -301,7 +301,7 @@ class LocalFeatures(Stage):
             raise TypeError("local_features evidence has an overlap")
         how = " as a negative" if evidence.measures.get("overlap_negative") else ""
         by = (
-            f"{inliers} local features agree on where it lies"
+            f"{inliers} local features agree on its position"
             if inliers
             else "the two pictures agree as wholes"
         )
@@ -309,7 +309,7 @@ class LocalFeatures(Stage):
         if isinstance(strength, float) and strength < FAINT:
             return (
                 f"A faint sign that about {of_work:.0%} of its picture may be seen{how} in about "
-                f"{of_asset:.0%} of the asset: {by}, which chance may have done."
+                f"{of_asset:.0%} of the asset: {by}, which may be chance."
             )
         return (
             f"About {of_work:.0%} of its picture is seen{how} in about {of_asset:.0%} of the "

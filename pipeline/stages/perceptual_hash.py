@@ -191,7 +191,7 @@ class PerceptualHash(Stage):
                 f"too little detail to hash (PDQ quality {quality}; "
                 f"at least {LEAST_QUALITY} is needed)"
             )
-        return "too little detail to hash (flat areas or smooth gradients alone)"
+        return "too little detail to hash (only flat areas or smooth gradients)"
 
     def search(
         self, fingerprints: Sequence[Fingerprint], entries: StageEntries, settings: StageSettings

@@ -211,7 +211,7 @@ class TextOverlap(Stage):
         if len(np.unique(shingles_of(compared, SHINGLE_WORDS))) < LEAST_SHINGLES:
             return Abstention(
                 Reason.TOO_FEW_WORDS,
-                f"{len(compared)} words, but the same few again and again",
+                f"{len(compared)} words, repeating the same few",
                 facts,
             )
         if fault := segmentation_fault(script.text, words):
@@ -248,7 +248,7 @@ class TextOverlap(Stage):
             return None
         return (
             f"The text holds {listed(str(obfuscation).split(', '))}; its words were compared as a "
-            "reader sees them, without what is not seen."
+            "reader sees them, without invisible characters."
         )
 
     def sentence(self, evidence: Evidence) -> str:

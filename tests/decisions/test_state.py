@@ -98,7 +98,7 @@ def test_what_is_undone_does_not_come_back_with_an_earlier_one():
 @pytest.mark.parametrize(
     ("change", "why"),
     [
-        ({"asset_id": "e" * 64}, "other bytes"),
+        ({"asset_id": "e" * 64}, "content changed"),
         ({"asset_id": None}, "could be read only one"),
         ({"work_id": "w2"}, "w2 is the strongest"),
         ({"work_id": None}, "none in question"),

@@ -426,8 +426,8 @@ def test_the_next_strongest_match_decides_when_the_strongest_is_suppressed():
     assert row.reasons == (
         "Needs review: evidence of copying from “Title w2” (w2), held by Holder & Sons.",
         "The outlines agree.",
-        "anna and bob said on 2030-02-03 that the match with “Title w1” (w1) is false; it would "
-        "stand at risk 0.95 in band “Escalate” otherwise.",
+        "anna and bob said on 2030-02-03 that the match with “Title w1” (w1) is false; without "
+        "that its risk would be 0.95, in band “Escalate”.",
     )
 
 

@@ -161,7 +161,7 @@ def test_a_time_of_change_in_the_future_is_waited_out_for_one_scan(place):
     file = put(place / "a" / "x.txt", when=LONG_AGO * 2)
     [first] = listing(place, settle={"seconds": 60}).assets
     assert first.fault.reason is Reason.ARRIVING
-    assert "lies in the future" in first.fault.detail
+    assert "is in the future" in first.fault.detail
     put(file, b"more", LONG_AGO * 2)
     [still] = listing(place, "s2", settle={"seconds": 60}).assets
     assert still.fault.reason is Reason.ARRIVING

@@ -122,8 +122,11 @@ def test_a_match_is_suppressed_once_both_said_so_and_until_one_takes_it_back(stu
     assert row["text_words"] is None
     sentence = row["reasons"].split(". ")[0]
     assert sentence.startswith("anna and bob said on 2")
-    assert "the match with “Three” (three) is false; it would stand at risk >0.99" in sentence
-    assert "in band “Escalate” otherwise" in sentence
+    assert (
+        "the match with “Three” (three) is false; without that its risk would be >0.99, "
+        in sentence
+    )
+    assert "in band “Escalate”" in sentence
     [match] = matches(studio, STRONG).values()
     assert (match["suppressed"], match["band"], match["rank"]) == (True, "escalate", 1)
     assert match["risk"] == first[STRONG]["risk"]
@@ -183,7 +186,7 @@ def test_of_two_works_the_other_one_decides(studio):
     assert changes(studio) == {TWO: ("fallen", "false match suppressed")}
     row = rows(studio)[TWO]
     assert (row["band"], row["work_id"], row["suppressed_works"]) == ("info", None, 2)
-    assert row["reasons"].count(" is false; it would stand at risk ") == 2
+    assert row["reasons"].count(" is false; without that its risk would be ") == 2
     assert state(studio, TWO) is State.SUPPRESSED
 
     undo(studio, three[0])
@@ -234,7 +237,7 @@ def test_a_match_that_grew_stronger_is_flagged_again_and_says_so(studio):
     assert (row["band"], row["work_id"], row["suppressed_works"]) == ("escalate", "three", 0)
     assert "anna said on 2" in row["reasons"]
     assert (
-        "that does not cover it any more. The row was decided on as “Needs review” and is "
+        "that no longer applies. The row was decided on as “Needs review” and is "
         f"“Escalate” now (the index is at version {row['index_version']}, it was at {version}"
     ) in row["reasons"]
     assert state(studio, WEAK) is State.REOPENED

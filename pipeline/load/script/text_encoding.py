@@ -93,7 +93,7 @@ def _checked(text: str, encoding: str, *, guessed: bool) -> Decoded:
 def _not_text() -> FileRefusedError:
     return FileRefusedError(
         Reason.CORRUPT,
-        "the content is not text, or in an encoding that can't be told; save it as UTF-8",
+        "the content is not text, or in an encoding that can't be determined; save it as UTF-8",
     )
 
 

@@ -71,6 +71,6 @@ def rows_of(context: ScanContext, assets: Sequence[Asset]) -> Iterator[RiskRow]:
 
 _NEVER_SCREENED = Fault(
     Reason.UNREADABLE,
-    "its drop could not be read, and it was not judged before; the next scan that reads the drop "
-    "judges it",
+    "its drop could not be read, and it was not screened before; the next scan that reads the drop "
+    "screens it",
 )

@@ -157,7 +157,7 @@ def test_a_decision_reopens_when_the_file_is_another(chromium, screened, out, tm
             visit.page.goto(f"{server.url}/?status=reopened")
             assert "stars.png" in visit.page.inner_text("#rows")
             visit.item(STARS)
-            assert "The file has other bytes than were decided on." in visit.page.inner_text(
+            assert "The file’s content changed after the decision." in visit.page.inner_text(
                 "#decide"
             )
             assert "stars are nobody's" in visit.page.inner_text(".history")

@@ -42,7 +42,7 @@ def checked(result):
         assert isinstance(result, LoadedScript)
         check_spans(result.text, result.spans)
         assert any(result.text[span.start : span.end].strip() for span in result.spans)
-        result.text.encode("utf-8")  # no lone surrogates
+        result.text.encode("utf-8")  # no unpaired surrogates
         assert "\0" not in result.text
     return result
 

@@ -62,7 +62,7 @@ def recognised(name, data):
         ("a.txt", b"MZ and ID3", Kind.SCRIPT, "txt"),
         ("a.srt", b"WEBVTTISH is no word", Kind.SCRIPT, "srt"),
         ("a.md", b"<!-- a comment -->\nWords.", Kind.SCRIPT, "md"),
-        # A script that is damaged is its reader's to refuse.
+        # A damaged script is recognised here and refused by its reader.
         ("a.docx", b"no archive", Kind.SCRIPT, "docx"),
         ("a.pdf", b"no pdf", Kind.SCRIPT, "pdf"),
         ("a.fdx", b"no xml", Kind.SCRIPT, "fdx"),
@@ -116,7 +116,7 @@ def test_supported_formats_are_all_named():
 
 
 def test_bytes_that_are_not_avif():
-    """A box with the brand in another place, and one that says it is as long as it likes."""
+    """A box with the brand in another place, and one that states a wrong length."""
     assert recognised("a.avif", FTYP + b"mif1\0\0\0\0miafavif").format == "AVIF"
     assert recognised("a.avif", FTYP + b"mif1" + bytes(12)).fault.reason is Reason.UNSUPPORTED
     assert recognised("a.avif", b"\xff\xff\xff\xffftypmif1" + bytes(400) + b"avif").format is None

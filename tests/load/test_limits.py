@@ -251,7 +251,7 @@ def test_a_word_document_that_unpacks_to_much(read):
 
 @pytest.mark.parametrize("claimed", [0, 10, 2**32 - 2])
 def test_sizes_stated_in_an_archive_are_not_trusted(read, claimed):
-    """A listing that says little, or much, of a part."""
+    """A listing that understates or overstates the size of a part."""
     data = bytearray(archive({"word/document.xml": word_xml(paragraph(" " * 2**22))}))
     listing = data.rindex(b"PK\x01\x02")
     data[listing + 24 : listing + 28] = struct.pack("<I", claimed)
@@ -262,7 +262,7 @@ def test_sizes_stated_in_an_archive_are_not_trusted(read, claimed):
 def long_listing(entries, *, hidden=False):
     """A Word document whose archive lists its one part very often.
 
-    With `hidden` the listing's length stands in the ZIP64 record alone, which overrides the
+    With `hidden` only the ZIP64 record has the listing's length, which overrides the
     plain one (APPNOTE 4.3.14).
     """
     data = word_document(paragraph("words"))
@@ -313,7 +313,7 @@ def test_hostile_text_takes_no_longer_than_text(read, name, data):
 
 @pytest.mark.parametrize("name", ["a.fdx", "a.docx"])
 def test_xml_that_takes_more_memory_than_bytes(read, monkeypatch, name):
-    """A document of bare tags, or of attributes alone."""
+    """A document of bare tags, or of attributes only."""
     plain = final_draft if name == "a.fdx" else word_document
     words = paragraph("words") if name == "a.docx" else "<Paragraph><Text>words</Text></Paragraph>"
     data = plain(words + "<a/>" * 100)

@@ -86,7 +86,7 @@ def test_the_same_file_gives_the_same_result(read, data):
         assert all((a == b).all() for a, b in zip(one.frames, other.frames, strict=True))
 
 
-def found(tmp_path, name="a.txt", data=b"as it was found"):
+def discovered(tmp_path, name="a.txt", data=b"as it was found"):
     file = tmp_path / name
     file.write_bytes(data)
     return file, asset_of(file, name)
@@ -94,7 +94,7 @@ def found(tmp_path, name="a.txt", data=b"as it was found"):
 
 @pytest.mark.parametrize("later", [b"as it was FOUND", b"", b"longer than it was found before"])
 def test_a_file_that_changed_after_discovery_is_refused(tmp_path, later):
-    file, asset = found(tmp_path)
+    file, asset = discovered(tmp_path)
     file.write_bytes(later)
     result = checked(load(asset, Limits()))
     assert reason(result) is Reason.UNREADABLE
@@ -102,14 +102,14 @@ def test_a_file_that_changed_after_discovery_is_refused(tmp_path, later):
 
 
 def test_a_file_that_was_rewritten_with_the_same_bytes_is_the_same_file(tmp_path):
-    file, asset = found(tmp_path)
+    file, asset = discovered(tmp_path)
     file.unlink()
     file.write_bytes(b"as it was found")
     assert content(load(asset, Limits())) == ["as it was found"]
 
 
 def test_a_file_that_is_gone_after_discovery(tmp_path):
-    file, asset = found(tmp_path)
+    file, asset = discovered(tmp_path)
     file.unlink()
     result = checked(load(asset, Limits()))
     assert reason(result) is Reason.UNREADABLE
@@ -119,7 +119,7 @@ def test_a_file_that_is_gone_after_discovery(tmp_path):
 def test_a_file_replaced_by_a_pipe_or_folder(tmp_path):
     import os
 
-    file, asset = found(tmp_path)
+    file, asset = discovered(tmp_path)
     file.unlink()
     os.mkfifo(file)
     assert reason(load(asset, Limits())) is Reason.NOT_A_FILE
@@ -138,7 +138,7 @@ def test_a_fault_of_discovery_is_the_fault_of_loading(tmp_path):
 def test_a_disk_that_fails_is_not_a_damaged_file(tmp_path, monkeypatch, name):
     """EIO while reading: the file may be whole, so it is unreadable and not corrupt."""
     data = encoded(TINY, "PNG") if name == "a.png" else b"words"
-    _, asset = found(tmp_path, name, data)
+    _, asset = discovered(tmp_path, name, data)
 
     def failing(*_):
         raise OSError(5, "Input/output error")
@@ -150,7 +150,7 @@ def test_a_disk_that_fails_is_not_a_damaged_file(tmp_path, monkeypatch, name):
 
 
 def test_a_failing_disk_under_a_word_document(tmp_path, monkeypatch):
-    _, asset = found(tmp_path, "a.docx", word_document(paragraph("words")))
+    _, asset = discovered(tmp_path, "a.docx", word_document(paragraph("words")))
 
     def failing(*_):
         raise OSError(5, "Input/output error")
@@ -161,7 +161,7 @@ def test_a_failing_disk_under_a_word_document(tmp_path, monkeypatch):
 
 def test_a_file_without_the_right_to_read_it(tmp_path, monkeypatch):
     """Simulated, because the account that runs the tests may read everything."""
-    _, asset = found(tmp_path)
+    _, asset = discovered(tmp_path)
 
     def denied(*_, **__):
         raise PermissionError(13, "Permission denied")
@@ -177,7 +177,7 @@ def test_messages_of_decoders_are_made_printable(tmp_path, monkeypatch):
         raise RuntimeError("first\nsecond \x1b[2J " + "long " * 100)
 
     monkeypatch.setattr("pipeline.load.script.scripts.load_script", loud)
-    _, asset = found(tmp_path)
+    _, asset = discovered(tmp_path)
     result = checked(load(asset, Limits()))
     assert reason(result) is Reason.CORRUPT
     assert len(result.detail) < 300

@@ -17,7 +17,7 @@ def test_keys_are_sorted_and_nothing_is_left_to_layout() -> None:
     assert json_digest(value) == hashlib.sha256(text.encode()).hexdigest()
 
 
-def test_a_lone_surrogate_has_a_digest() -> None:
+def test_an_unpaired_surrogate_has_a_digest() -> None:
     assert canonical_json("\ud83d") == '"\\ud83d"'
 
 

@@ -1,4 +1,4 @@
-"""Interrupted writers and damaged files: the old version stays whole, and damage is a sentence."""
+"""Interrupted writers and damaged files: the old version stays complete, and damage is reported."""
 
 from __future__ import annotations
 
@@ -189,7 +189,7 @@ def test_verify_finds_altered_details_of_a_work(index):
 
 
 def test_rows_swapped_for_those_of_another_index_are_found(index, tmp_path):
-    """A table that is whole in itself, but another's."""
+    """A valid table that belongs to another index."""
     other = make_index(tmp_path / "other")
     other.add([registered("z", number) for number in range(3)])
     other.add([registered("y", number) for number in range(3)])
@@ -210,7 +210,7 @@ def test_an_index_that_cannot_be_read(index):
         index.path.chmod(0o755)
 
 
-def test_a_file_that_is_cut_short_is_told_without_the_librarys_own_code(index):
+def test_the_error_of_a_truncated_file_names_no_source_file_of_the_library(index):
     file = next((index.path / "tables" / "files.lance").rglob("data/*.lance"))
     file.write_bytes(file.read_bytes()[:10])
     with pytest.raises(ReferenceIndexError) as fault:

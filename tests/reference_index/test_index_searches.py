@@ -1,4 +1,4 @@
-"""The fast searches give what the plain comparison gives, on random and adversarial data."""
+"""The fast searches equal brute force, on random and adversarial data."""
 
 from __future__ import annotations
 

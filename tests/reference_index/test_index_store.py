@@ -1,4 +1,4 @@
-"""The stored index: what goes in comes out, whatever the order, and every version stays."""
+"""The stored index: added files are read back in any order of adding, and every version stays."""
 
 from __future__ import annotations
 
@@ -72,16 +72,16 @@ def test_round_trip(path):
 
 def test_order_and_number_of_adds_do_not_matter(tmp_path):
     files = [registered(work, number) for work in "abc" for number in range(3)]
-    seen = []
+    stored = []
     for turn, cuts in enumerate([[9], [1] * 9, [4, 5], [2, 2, 5]]):
         index = make_index(tmp_path / str(turn))
         shuffled = random.Random(turn).sample(files, len(files))
         for cut in cuts:
             index.add(shuffled[:cut])
             shuffled = shuffled[cut:]
-        seen.append(contents(ReferenceIndex.open(index.path)))
+        stored.append(contents(ReferenceIndex.open(index.path)))
         assert index.verify() == []
-    assert all(one == seen[0] for one in seen)
+    assert all(one == stored[0] for one in stored)
 
 
 @settings(
@@ -285,9 +285,11 @@ def test_without_kept_content_no_trace_of_it_is_written(path):
     for data in everything:
         assert b"SECRET" not in data
         assert "SECRET".encode("utf-16-le") not in data
-    telling = make_index(path.with_name("kept"))
-    telling.add(files)
-    assert any(b"SECRET" in file.read_bytes() for file in telling.path.rglob("*") if file.is_file())
+    with_content = make_index(path.with_name("kept"))
+    with_content.add(files)
+    assert any(
+        b"SECRET" in file.read_bytes() for file in with_content.path.rglob("*") if file.is_file()
+    )
 
 
 def test_where_an_index_can_be_made(tmp_path):
@@ -328,7 +330,7 @@ def test_a_stage_that_cannot_be_stored(path, specs, schemas, words):
     assert not path.exists()
 
 
-def test_no_index_there(tmp_path):
+def test_a_folder_without_an_index(tmp_path):
     with pytest.raises(IndexNotFoundError, match="clearance index create"):
         ReferenceIndex.open(tmp_path / "none")
     with pytest.raises(IndexNotFoundError, match="clearance index create"):
@@ -365,7 +367,7 @@ def test_readers_see_whole_versions_during_an_add(path, monkeypatch):
         "i = ReferenceIndex.open(sys.argv[1])\n"
         "print(i.version, i.digest, len(i.entries('bits')), i.verify())"
     )
-    seen = []
+    readings = []
 
     def slowly():
         for number in range(4):
@@ -377,11 +379,11 @@ def test_readers_see_whole_versions_during_an_add(path, monkeypatch):
             [sys.executable, "-c", code, str(path)], cwd=ROOT, capture_output=True, text=True
         )
         assert done.returncode == 0, done.stderr
-        seen.append(done.stdout.split())
+        readings.append(done.stdout.split())
 
     old = ReferenceIndex.open(path)
     index.add(slowly())
-    assert seen == [["2", old.digest, str(len(old.entries("bits"))), "[]"]]
+    assert readings == [["2", old.digest, str(len(old.entries("bits"))), "[]"]]
     assert contents(old) == before
     assert len(ReferenceIndex.open(path).files) == 8
 
@@ -410,7 +412,7 @@ def test_a_reader_on_a_thread_while_versions_are_made(path):
 
 
 def test_digest_is_that_of_the_values(tmp_path):
-    """Each thing that is stored, changed alone, gives another digest."""
+    """A change of any one stored value gives another digest."""
     base = SOME[0]
     vectors = base.fingerprints["vectors"]
     changed = [

@@ -126,7 +126,7 @@ def test_two_bands_of_one_hash_are_not_taken_for_equal(monkeypatch):
     same(MinHashIndex(entries, bands=6, rows=2).above(queries, 0.0), expected)
 
 
-def test_a_crowd_of_equal_entries_is_found_whole():
+def test_many_equal_entries_are_all_found():
     entries = np.ones((5000, PERMUTATIONS), np.uint32)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(minhash, "_PAIR_BUDGET", 1000)

@@ -166,7 +166,7 @@ def test_a_manifest_that_cannot_be_used_at_all(place, text, words):
         read_manifest(manifest(place, text), skip_bad=True)
 
 
-def test_no_manifest_there(place):
+def test_a_missing_manifest(place):
     with pytest.raises(ManifestError, match="There is no manifest"):
         read_manifest(place / "none.csv")
     with pytest.raises(ManifestError, match="must end in"):

@@ -1,4 +1,4 @@
-"""How clearance-mini is trained and measured: losses, tiles, views and scores by plain means."""
+"""Training and evaluation of clearance-mini: losses, tiles, views and scores by brute force."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from training.whitening import whitening
 @pytest.mark.parametrize("seed", range(3))
 def test_tiles_cover_a_photograph_and_share_no_pixel(shape, seed):
     width, height = shape
-    seen = np.zeros((height, width), int)
+    cover = np.zeros((height, width), int)
     for left, top, right, bottom in partition(width, height, np.random.default_rng(seed)):
-        seen[top:bottom, left:right] += 1
+        cover[top:bottom, left:right] += 1
         assert min(right - left, bottom - top) >= LEAST_SIDE
         assert max(right - left, bottom - top) <= LARGEST_SIDE
-    assert (seen == 1).all()
+    assert (cover == 1).all()
 
 
 def test_photographs_give_tiles_by_their_number(tmp_path):
@@ -60,7 +60,7 @@ def test_edits_of_light_keep_the_form(seed):
             assert edited.dtype == np.uint8
 
 
-def test_views_are_of_the_asked_size_and_repeatable(tmp_path):
+def test_views_have_the_requested_size_and_are_repeatable(tmp_path):
     pool = np.stack([picture(seed, 64) for seed in range(6)])
     np.save(tmp_path / "a.npy", pool[:4])
     np.save(tmp_path / "b.npy", pool[4:])
@@ -108,7 +108,7 @@ def test_the_spread_is_over_the_nearest_of_other_pictures():
 
 
 @pytest.mark.parametrize("background", [None, 1, 3, 9])
-def test_scores_stand_out_from_the_nearest_others(background):
+def test_scores_are_margins_over_the_nearest_others(background):
     rng = np.random.default_rng(0)
     table = rng.uniform(-1, 1, (20, 10)).astype(np.float32)
     scores, nearest = stand_out(table, background)
@@ -121,10 +121,10 @@ def test_scores_stand_out_from_the_nearest_others(background):
         stand_out(table, 10)
 
 
-def test_whitening_makes_edits_count_alike_and_keeps_what_tells_pictures_apart():
+def test_whitening_makes_edits_count_equally_and_keeps_what_distinguishes_pictures():
     rng = torch.Generator().manual_seed(0)
     mild = torch.randn(4000, 6, generator=rng) * torch.tensor([5.0, 3.0, 2.0, 1.0, 0.1, 0.1])
-    # Edits move the first direction as much as pictures differ in it, and the others little.
+    # Edits vary in the first direction as much as pictures do, and little in the others.
     noise = torch.tensor([5.0, 0.1, 0.1, 0.1, 0.1, 0.1])
     strong = mild + torch.randn(2, 4000, 6, generator=rng) * noise
     matrix, offset = whitening(torch.cat([mild[None], strong]), 3, 0.0, 0.0)
@@ -133,9 +133,9 @@ def test_whitening_makes_edits_count_alike_and_keeps_what_tells_pictures_apart()
     assert out[0].mean(0).abs().max() < 1e-4
     moved = torch.cov((out[1] - out[0]).T)
     assert torch.allclose(moved / moved[0, 0], torch.eye(3), atol=0.1)
-    kept = torch.linalg.svd(matrix).Vh[:3]
-    assert kept[:, 0].norm() < 0.1
-    assert kept[:, 1:4].norm() > 1.6
+    directions = torch.linalg.svd(matrix).Vh[:3]
+    assert directions[:, 0].norm() < 0.1
+    assert directions[:, 1:4].norm() > 1.6
     flat = whitening(torch.cat([mild[None], strong]), 3, 0.0, 0.5)
     variances = torch.cov(((mild @ flat[0].T) + flat[1]).T).diagonal()
     assert variances.max() / variances.min() < 1.1

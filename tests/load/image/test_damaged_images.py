@@ -33,7 +33,7 @@ DAMAGED = {
 
 @pytest.mark.parametrize("which", DAMAGED)
 def test_a_file_that_was_cut_off_is_refused_or_gives_all_it_had(read, which):
-    """Nothing is ever made up for what is missing."""
+    """Missing pixels are never invented."""
     data = DAMAGED[which]
     suffix = "." + which.split()[0].lower().replace("jpeg", "jpg")
     whole = read(f"whole{suffix}", data)

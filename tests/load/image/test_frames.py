@@ -13,7 +13,7 @@ MOVING = {"GIF": 0, "WEBP": 0, "PNG": 0, "TIFF": 0, "AVIF": 12}
 
 
 def shades(count, size=(16, 16)):
-    """Frames that tell their number by their colour."""
+    """Frames whose colour encodes their number."""
     return [solid((10 + 8 * number, 250 - 8 * number, 100), size) for number in range(count)]
 
 
@@ -25,12 +25,12 @@ def moving(count, image_format):
 
 def numbers(loaded, near):
     """Which of `shades` the frames are."""
-    found = []
+    result = []
     for frame in loaded.frames:
         number = round((int(np.median(frame[:, :, 0])) - 10) / 8)
         assert_near(frame, np.full((16, 16, 3), (10 + 8 * number, 250 - 8 * number, 100)), near)
-        found.append(number)
-    return found
+        result.append(number)
+    return result
 
 
 @pytest.mark.parametrize("image_format", MOVING)
@@ -62,7 +62,7 @@ def test_a_single_frame_of_many_is_noted(read):
 
 
 def test_gif_frames_depend_on_earlier_ones(read):
-    """A frame that paints a corner alone shows the earlier frame elsewhere."""
+    """A frame that paints only a corner shows the earlier frame elsewhere."""
     first = np.zeros((16, 16, 3), np.uint8)
     second = first.copy()
     second[:4, :4] = (255, 0, 0)

@@ -96,7 +96,7 @@ ATTACKS = {
     "an entity that reads a file": '<!DOCTYPE l [<!ENTITY b SYSTEM "file:///etc/passwd">]>',
     "a parameter entity": '<!DOCTYPE l [<!ENTITY % p SYSTEM "http://127.0.0.1/x"> %p;]>',
     "an outside document type": '<!DOCTYPE l SYSTEM "http://127.0.0.1/x.dtd">',
-    "a document type alone": "<!DOCTYPE FinalDraft>",
+    "only a document type": "<!DOCTYPE FinalDraft>",
 }
 
 

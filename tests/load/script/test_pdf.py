@@ -113,7 +113,7 @@ def to_unicode(code):
 
 @pytest.mark.parametrize("code", [b"D83D", b"DE00", b"DE00D83D", b"D83DDE00", b"0000", b"FFFE"])
 def test_surrogates_and_zeros_never_come_out(read, code):
-    """`read` checks that there are no lone surrogates and no zeros."""
+    """`read` checks that there are no unpaired surrogates and no zeros."""
     script = read("a.pdf", pdf([words_at("word A word")], to_unicode=to_unicode(code)))
     assert script.text.startswith("word")
     assert script.text.endswith("word")
@@ -139,16 +139,16 @@ def test_a_little_before_and_after_the_document_does_no_harm(read):
 
 
 def test_documents_on_many_threads(tmp_path):
-    """PDFium itself may be called from one thread alone."""
+    """PDFium itself may only be called from one thread."""
     assets = []
     for number in range(12):
         file = tmp_path / f"{number}.pdf"
         file.write_bytes(pdf([words_at(f"document {number} page {page}") for page in range(3)]))
         assets.append(asset_of(file, file.name))
-    found = {}
+    texts = {}
 
     def one(number):
-        found[number] = load(assets[number], Limits()).text
+        texts[number] = load(assets[number], Limits()).text
 
     threads = [threading.Thread(target=one, args=(number,)) for number in range(12)]
     for thread in threads:
@@ -156,7 +156,7 @@ def test_documents_on_many_threads(tmp_path):
     for thread in threads:
         thread.join()
     for number in range(12):
-        assert found[number].split("\n") == [f"document {number} page {page}" for page in range(3)]
+        assert texts[number].split("\n") == [f"document {number} page {page}" for page in range(3)]
 
 
 def form(contents, xobjects=b"", entries=b""):
@@ -168,7 +168,7 @@ def form(contents, xobjects=b"", entries=b""):
 
 
 def recursive_form():
-    """A form that invokes itself twice: 700 bytes that are all the memory there is."""
+    """A form that invokes itself twice: 700 bytes that exhaust all memory."""
     return one_page(b"/X Do", form(b"/X Do /X Do 0 0 m", b"/X 5 0 R"), xobjects=b"/X 5 0 R")
 
 
@@ -208,7 +208,7 @@ def test_a_stream_that_is_no_file():
 
 
 def test_the_reader_starts_from_any_folder_and_prints_nothing(tmp_path, monkeypatch, capfd, read):
-    """Modules that lie about where the command is run are not taken for the library's."""
+    """Modules in the current folder are not imported in place of the library's."""
     for name in ("json", "pypdfium2", "pipeline"):
         (tmp_path / f"{name}.py").write_text("print('not this one'); raise SystemExit(7)")
     monkeypatch.chdir(tmp_path)
@@ -218,9 +218,11 @@ def test_the_reader_starts_from_any_folder_and_prints_nothing(tmp_path, monkeypa
     assert capfd.readouterr() == ("", "")
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are told apart by their parent")
+@pytest.mark.skipif(
+    not hasattr(os, "fork"), reason="the test identifies the reader by its parent process"
+)
 def test_the_reader_exits_with_its_parent(tmp_path):
-    """A parent that is killed leaves no reader behind that goes on for a minute."""
+    """No reader keeps running for a minute after its parent was killed."""
     program = (
         "import os, subprocess, sys, time; "
         "from pipeline.load.workers.bounds import command; "
@@ -289,7 +291,7 @@ def test_few_words_and_a_small_picture_are_no_scan(read):
 
 @pytest.mark.parametrize("inner", [b"1 0 0 1", b"380 0 0 380"])
 def test_a_picture_inside_forms_is_measured_as_it_is_shown(read, inner):
-    """A picture of the unit square that the forms around it make large, and one large already."""
+    """A picture of the unit square that its forms enlarge, and one that is large itself."""
     large = inner.startswith(b"380")
     outer = b"1 0 0 1 0 0" if large else b"38 0 0 38 0 0"
     between = b"" if large else b"/Matrix [10 0 0 10 0 0]"
@@ -321,8 +323,8 @@ def test_text_of_annotations_and_form_fields_follows_its_page(read, kind, entrie
     script = read("a.pdf", data)
     assert content(script) == ["words\nIt was a dark night."]
     assert (script.notes, script.complete) == ((), True)
-    alone = one_page(b"", annotation(kind, entries), annotations=b"5 0 R")
-    assert content(read("b.pdf", alone)) == ["It was a dark night."]
+    annotation_only = one_page(b"", annotation(kind, entries), annotations=b"5 0 R")
+    assert content(read("b.pdf", annotation_only)) == ["It was a dark night."]
 
 
 def test_check_boxes_and_links_have_no_text(read):

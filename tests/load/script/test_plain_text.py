@@ -173,7 +173,7 @@ LANGUAGES = {
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_utf_8_with_a_damaged_byte_is_not_read_as_something_else(read, language):
-    """In a legacy encoding it would be words that nobody wrote, and match nothing."""
+    """Decoded in a legacy encoding it would be other words, which match nothing."""
     text = LANGUAGES[language] * 5
     whole = text.encode()
     cut = (text + "語").encode()[:-1]

@@ -43,7 +43,7 @@ def test_webvtt(read, newline):
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        # Careless files, whose words are still words.
+        # Malformed files, whose words are still read.
         ("00:00:01,000 --> 00:00:02,000\nNo counter.", ["No counter."]),
         ("1\n00:00:01.000 --> 00:00:02.000\nPoints.", ["Points."]),
         ("1\n0:0:1,0-->0:0:2,0\nShort.", ["Short."]),
@@ -54,7 +54,7 @@ def test_webvtt(read, newline):
         ("1\n00:00:01,000 --> 00:00:02,000\n42\n\n", ["42"]),
         ("1\n00:00:01,000 --> 00:00:02,000\n1984\nwas a year.\n", ["1984\nwas a year."]),
         ("no times at all", ["no times at all"]),
-        # Tags, and what only looks like one.
+        # Tags, and text that only looks like one.
         ("1\n00:00:01,000 --> 00:00:02,000\n{\\an8}Above <font color=\"red\">red</font>.",
          ["Above ", "red", "."]),
         ("1\n00:00:01,000 --> 00:00:02,000\nI <3 you, 2 < 3 > 1", ["I <3 you, 2 < 3 > 1"]),
@@ -76,7 +76,7 @@ def test_irregular_subrip(read, text, expected):
         ("WEBVTT\n\n00:01.000 --> 00:02.000\nPlain.", ["Plain."]),
         ("\ufeffWEBVTT\n\n00:01.000 --> 00:02.000\nWith a mark.", ["With a mark."]),
         ("00:01.000 --> 00:02.000\nNo header.", ["No header."]),
-        # A line of times starts a cue wherever it stands, as it does for players.
+        # A line of times starts a cue at any position, as it does for players.
         ("WEBVTT\n00:01.000 --> 00:02.000\nRight below.", ["Right below."]),
         ("WEBVTT\n\nNOTE\n00:01.000 --> 00:02.000\nIn a note.", ["In a note."]),
         ("WEBVTT\n\nSTYLE\n00:01.000 --> 00:02.000\nStyle is a name.", ["Style is a name."]),

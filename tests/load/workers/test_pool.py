@@ -94,7 +94,7 @@ def only(pool):
 
 
 def monster(folder, seconds=60):
-    """A small picture that is sound, and takes its decoder that long: frames without number."""
+    """A small valid picture that takes long to decode, because it has very many frames."""
     frame = b"\x21\xf9\x04\x04\x01\0\0\0\x2c\0\0\0\0\1\0\1\0\0\x02\x02\x44\1\0"
     data = b"GIF89a\1\0\1\0\x80\0\0\xff\xff\xff\0\0\0" + frame * (200_000 * seconds // 6) + b";"
     return written(folder, "monster.gif", data)
@@ -239,7 +239,7 @@ def test_memory_over_the_limit_is_a_row(pool, tmp_path, words):
     load_in_worker(words, LITTLE)
     result = checked(load_in_worker(asset, LITTLE))
     assert result == OUT_OF_MEMORY
-    assert result == load_in_worker(asset, LITTLE), "whatever its worker read before"
+    assert result == load_in_worker(asset, LITTLE), "whichever files its worker loaded before"
     assert isinstance(load_in_worker(words, LITTLE), LoadedScript)
 
 
@@ -341,7 +341,7 @@ from pipeline.load.workers import pool as workers
 from pipeline.load.workers.prefetch import prefetch
 asset = asset_of(Path({file!r}), "a")
 
-def tell():
+def report():
     while True:
         busy = list(loading._busy)
         if busy and busy[0].files:
@@ -351,7 +351,7 @@ def tell():
 
 try:
     with workers.Workers(Limits()) as loading:
-        threading.Thread(target=tell).start()
+        threading.Thread(target=report).start()
         print(list(prefetch([asset] * 3, loading.load)), flush=True)
 except KeyboardInterrupt:
     print("interrupted", flush=True)
@@ -360,7 +360,7 @@ except KeyboardInterrupt:
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
 def test_workers_exit_when_their_parent_is_killed(tmp_path, how):
-    """Without `if __name__ == "__main__"`; Ctrl-C is answered at once, by the parent alone."""
+    """Without `if __name__ == "__main__"`; Ctrl-C is handled at once, and only by the parent."""
     program = tmp_path / "program.py"
     text = SLOW.format(root=str(ROOT), file=str(monster(tmp_path).file))
     program.write_text(text)

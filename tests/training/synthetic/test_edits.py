@@ -20,7 +20,7 @@ def generator(seed: int = 4) -> np.random.Generator:
 
 
 @pytest.mark.parametrize("name", EDITS)
-def test_same_generator_state_same_bytes_and_the_input_is_left_alone(name, original):
+def test_same_generator_state_same_bytes_and_the_input_is_unchanged(name, original):
     before = original.copy()
     first = EDITS[name](original, generator())
     second = EDITS[name](original, generator())
@@ -59,8 +59,8 @@ def test_takes_a_picture_without_detail(name, value):
 def test_crops_keep_their_share(name, share, original):
     for seed in range(20):
         cut = EDITS[name](original, generator(seed))
-        kept = cut.shape[0] * cut.shape[1] / (original.shape[0] * original.shape[1])
-        assert kept == pytest.approx(share, abs=0.08)
+        ratio = cut.shape[0] * cut.shape[1] / (original.shape[0] * original.shape[1])
+        assert ratio == pytest.approx(share, abs=0.08)
 
 
 def test_a_crop_is_a_window_of_the_original(original):

@@ -45,7 +45,7 @@ def test_a_seed_gives_the_same_bytes_in_another_process():
     assert run.stdout.strip() == here
 
 
-def test_drawing_leaves_the_global_random_state_alone():
+def test_drawing_does_not_change_the_global_random_state():
     np.random.seed(3)
     before = np.random.get_state()[1].copy()
     picture(11, 96)
@@ -65,8 +65,8 @@ def test_pictures_hold_detail(drawn):
 
 
 def test_every_family_is_drawn_and_named_right():
-    seen = {family_of(seed) for seed in range(400)}
-    assert seen == set(FAMILIES)
+    families = {family_of(seed) for seed in range(400)}
+    assert families == set(FAMILIES)
 
 
 @pytest.mark.parametrize("name", FAMILIES)

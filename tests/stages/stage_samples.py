@@ -22,7 +22,7 @@ def script(text):
 
 
 def prose(seed, words):
-    """Made-up text, like no other seed's."""
+    """Generated text that shares no passage with that of another seed."""
     rng = random.Random(seed)
     vocabulary = [
         "".join(rng.choices("abdefgiklmnoprstuvw", k=rng.randint(2, 8))) for _ in range(900)

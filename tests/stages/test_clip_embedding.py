@@ -48,7 +48,7 @@ def drawn():
     return pictures(6)
 
 
-def made(*vectors):
+def fingerprint_of(*vectors):
     """A fingerprint of these vectors, a frame each."""
     rows = np.zeros((len(vectors), DIM))
     for row, vector in zip(rows, vectors, strict=True):
@@ -65,16 +65,16 @@ def at(cosine):
 
 
 def search(stage, query, stored, **settings):
-    [found] = stage.search([query], entries(stage, stored), ClipEmbeddingSettings(**settings))
-    return found
+    [evidence] = stage.search([query], entries(stage, stored), ClipEmbeddingSettings(**settings))
+    return evidence
 
 
 def test_rows_hold_the_models_unit_vectors(stage, drawn):
-    [found] = stage.fingerprint([image(*drawn[:3])])
-    stored = np.frombuffer(b"".join(found.rows.column("embedding").to_pylist()), "<f2")
+    [fingerprint] = stage.fingerprint([image(*drawn[:3])])
+    stored = np.frombuffer(b"".join(fingerprint.rows.column("embedding").to_pylist()), "<f2")
     wanted = MODEL.embed(drawn[:3], 16)
     np.testing.assert_allclose(stored.reshape(3, DIM), wanted, atol=1e-3)
-    assert found.rows.column("frame").to_pylist() == [0, 1, 2]
+    assert fingerprint.rows.column("frame").to_pylist() == [0, 1, 2]
 
 
 def test_blank_frames_are_left_out_and_the_others_keep_their_numbers(stage, drawn):
@@ -86,9 +86,9 @@ def test_blank_frames_are_left_out_and_the_others_keep_their_numbers(stage, draw
     assert answers[0].reason is Reason.TOO_LITTLE_DETAIL
     assert [one.rows.column("frame").to_pylist() for one in answers[1:]] == [[1, 3], [0]]
     work = stage.fingerprint([image(drawn[1])])
-    [found] = search(stage, answers[1], work)
-    assert found.measures["clip_frame"] == 3
-    assert found.measures["clip_similarity"] == pytest.approx(1, abs=1e-5)
+    [match] = search(stage, answers[1], work)
+    assert match.measures["clip_frame"] == 3
+    assert match.measures["clip_similarity"] == pytest.approx(1, abs=1e-5)
 
 
 def test_more_frames_than_a_batch(stage, drawn):
@@ -100,22 +100,22 @@ def test_more_frames_than_a_batch(stage, drawn):
 
 
 @pytest.mark.parametrize(
-    ("cosine", "likeness"),
+    ("cosine", "similarity"),
     [(-1, 0), (0, 0), (UNRELATED, 0), (0.75, 0.5), (0.95, 0.9), (1, 1), (1.0000001, 1)],
 )
-def test_the_models_own_scale(stage, cosine, likeness):
-    assert stage.scaled_similarity(cosine) == pytest.approx(likeness)
+def test_the_models_own_scale(stage, cosine, similarity):
+    assert stage.scaled_similarity(cosine) == pytest.approx(similarity)
 
 
 @pytest.mark.parametrize("cosine", [0.6, 0.8, 0.99])
-def test_the_least_likeness_at_just_below_and_just_above(stage, cosine):
-    query, work = made([1.0]), made(at(cosine))
-    [found] = search(stage, query, [work], min_likeness=0.0)
-    similarity = found.measures["clip_similarity"]
+def test_min_likeness_at_just_below_and_just_above_the_bound(stage, cosine):
+    query, work = fingerprint_of([1.0]), fingerprint_of(at(cosine))
+    [match] = search(stage, query, [work], min_likeness=0.0)
+    similarity = match.measures["clip_similarity"]
     assert similarity == pytest.approx(cosine, abs=1e-3)
-    assert found.measures["clip_likeness"] == pytest.approx(2 * similarity - 1, abs=1e-6)
-    # The figure in the table is the one that is compared.
-    exact = found.measures["clip_likeness"]
+    assert match.measures["clip_likeness"] == pytest.approx(2 * similarity - 1, abs=1e-6)
+    # The value in the table is the one that is compared with the bound.
+    exact = match.measures["clip_likeness"]
     for least, near in ((exact, 1), (np.nextafter(exact, 0), 1), (np.nextafter(exact, 1), 0)):
         assert len(search(stage, query, [work], min_likeness=float(least))) == near
 
@@ -126,41 +126,41 @@ def test_limits_that_make_no_sense_are_refused():
             ClipEmbeddingSettings(**bad)
 
 
-def test_the_nearest_works_come_first_and_no_more_than_asked_for(stage):
-    stored = [made(at(cosine)) for cosine in (0.7, 0.95, 0.4, 0.95, 0.8)]
-    found = search(stage, made([1.0]), stored)
-    assert [one.work_id for one in found] == ["work-01", "work-03", "work-04", "work-00"]
-    found = search(stage, made([1.0]), stored, top_k=2)
-    assert [one.work_id for one in found] == ["work-01", "work-03"]
+def test_the_nearest_works_come_first_and_at_most_top_k(stage):
+    stored = [fingerprint_of(at(cosine)) for cosine in (0.7, 0.95, 0.4, 0.95, 0.8)]
+    evidence = search(stage, fingerprint_of([1.0]), stored)
+    assert [one.work_id for one in evidence] == ["work-01", "work-03", "work-04", "work-00"]
+    evidence = search(stage, fingerprint_of([1.0]), stored, top_k=2)
+    assert [one.work_id for one in evidence] == ["work-01", "work-03"]
 
 
 @pytest.mark.parametrize("top_k", [1, 2, 3, 10])
 def test_a_work_of_many_frames_does_not_crowd_out_the_others(stage, top_k):
-    many = made(*(at(cosine) for cosine in np.linspace(0.99, 0.9, 40)))
-    stored = [made(at(0.7)), many, made(at(0.8)), made(at(0.4))]
-    found = search(stage, made([1.0]), stored, top_k=top_k)
-    assert [one.work_id for one in found] == ["work-01", "work-02", "work-00"][:top_k]
-    assert found[0].measures["clip_similarity"] == pytest.approx(0.99, abs=1e-3)
+    many = fingerprint_of(*(at(cosine) for cosine in np.linspace(0.99, 0.9, 40)))
+    stored = [fingerprint_of(at(0.7)), many, fingerprint_of(at(0.8)), fingerprint_of(at(0.4))]
+    evidence = search(stage, fingerprint_of([1.0]), stored, top_k=top_k)
+    assert [one.work_id for one in evidence] == ["work-01", "work-02", "work-00"][:top_k]
+    assert evidence[0].measures["clip_similarity"] == pytest.approx(0.99, abs=1e-3)
 
 
 def test_each_frame_of_an_asset_has_its_own_nearest(stage):
-    stored = [made([1.0]), made([0, 0, 1.0]), made([0, 0, 0, 0, 1.0])]
-    found = search(stage, made([0, 0, 1.0], [1.0]), stored, top_k=1)
-    assert [(one.work_id, one.measures["clip_frame"]) for one in found] == [
+    stored = [fingerprint_of([1.0]), fingerprint_of([0, 0, 1.0]), fingerprint_of([0, 0, 0, 0, 1.0])]
+    evidence = search(stage, fingerprint_of([0, 0, 1.0], [1.0]), stored, top_k=1)
+    assert [(one.work_id, one.measures["clip_frame"]) for one in evidence] == [
         ("work-00", 1), ("work-01", 0),
     ]  # fmt: skip
 
 
-def test_the_sentence_speaks_of_likeness(stage):
-    [found] = search(stage, made([1.0]), [made(at(0.8))])
-    assert stage.sentence(found) == (
+def test_the_sentence_reports_similarity_and_not_copying(stage):
+    [match] = search(stage, fingerprint_of([1.0]), [fingerprint_of(at(0.8))])
+    assert stage.sentence(match) == (
         "The picture as a whole is like it: the embeddings (thumb) have a cosine similarity of "
         "0.80, where unrelated pictures seldom exceed 0.50."
     )
     assert stage.shows_copying is False
 
 
-# How far a match stands out, and candidates
+# Margin of a match over the background, and candidates
 
 
 def scattered(seed, sizes):
@@ -168,7 +168,8 @@ def scattered(seed, sizes):
     rng = np.random.default_rng(seed)
     centres = np.random.default_rng(0).normal(size=(3, DIM))
     return [
-        made(*(centres[rng.integers(3)] + 0.8 * rng.normal(size=(size, DIM)))) for size in sizes
+        fingerprint_of(*(centres[rng.integers(3)] + 0.8 * rng.normal(size=(size, DIM))))
+        for size in sizes
     ]
 
 
@@ -179,20 +180,20 @@ def unit(fingerprint):
 
 
 def cosines(query, stored):
-    """The plain comparison: each frame's best cosine with each work, (frames, works)."""
+    """Brute force: each frame's best cosine with each work, (frames, works)."""
     each = [(unit(query) @ unit(work).T).max(axis=1) for work in stored]
     return np.round(np.stack(each, axis=1), 6)
 
 
 @pytest.mark.parametrize("works", [1, 2, 5, 8, 9, 10, 40])
 @pytest.mark.parametrize("seed", range(3))
-def test_the_margin_is_that_of_the_plain_comparison(stage, works, seed):
+def test_the_margin_equals_brute_force(stage, works, seed):
     rng = np.random.default_rng([seed, works])
     stored = scattered(seed, rng.integers(1, 30, works))
     [query] = scattered(seed + 50, [4])
     table = cosines(query, stored)
-    found = search(stage, query, stored, top_k=1000, min_likeness=0.0)
-    for one in found:
+    evidence = search(stage, query, stored, top_k=1000, min_likeness=0.0)
+    for one in evidence:
         work = int(one.work_id.removeprefix("work-"))
         frame = int(table[:, work].argmax())
         others = np.sort(np.delete(table[frame], work))[::-1][:BACKGROUND_WORKS]
@@ -202,34 +203,38 @@ def test_the_margin_is_that_of_the_plain_comparison(stage, works, seed):
         assert one.measures["clip_margin"] == pytest.approx(
             table[frame, work] - others.mean(), abs=4e-6
         )
-    assert {one.work_id for one in found} == {f"work-{n:02d}" for n in range(works)}
+    assert {one.work_id for one in evidence} == {f"work-{n:02d}" for n in range(works)}
 
 
 def test_the_margin_in_an_index_of_one_work_is_to_what_unrelated_pictures_reach(stage):
-    [found] = search(stage, made([1.0]), [made(*[at(0.9)] * 30)])
-    assert found.measures["clip_margin"] == pytest.approx(0.9 - UNRELATED, abs=1e-3)
+    [match] = search(stage, fingerprint_of([1.0]), [fingerprint_of(*[at(0.9)] * 30)])
+    assert match.measures["clip_margin"] == pytest.approx(0.9 - UNRELATED, abs=1e-3)
 
 
 def test_a_work_counts_once_in_the_background_however_many_frames_it_has(stage):
-    many = made(*(at(cosine) for cosine in np.linspace(0.9, 0.85, 60)))
-    others = [made(at(0.2)) for _ in range(7)]
-    found = search(stage, made([1.0]), [made([1.0]), many, *others], top_k=1)
-    assert [one.work_id for one in found] == ["work-00"]
-    assert found[0].measures["clip_margin"] == pytest.approx(
+    many = fingerprint_of(*(at(cosine) for cosine in np.linspace(0.9, 0.85, 60)))
+    others = [fingerprint_of(at(0.2)) for _ in range(7)]
+    evidence = search(stage, fingerprint_of([1.0]), [fingerprint_of([1.0]), many, *others], top_k=1)
+    assert [one.work_id for one in evidence] == ["work-00"]
+    assert evidence[0].measures["clip_margin"] == pytest.approx(
         1 - (0.9 + 7 * 0.2) / BACKGROUND_WORKS, abs=2e-3
     )
 
 
-def test_an_asset_that_is_like_many_works_stands_out_from_none(stage):
-    alone = search(stage, made([1.0]), [made(at(0.8)), *[made(at(0.1))] * 9])
-    among = search(stage, made([1.0]), [made(at(0.8)), *[made(at(0.79))] * 9])
-    assert alone[0].measures["clip_similarity"] == among[0].measures["clip_similarity"]
-    assert alone[0].measures["clip_margin"] == pytest.approx(0.7, abs=2e-3)
-    assert among[0].measures["clip_margin"] == pytest.approx(0.01, abs=2e-3)
+def test_an_asset_similar_to_many_works_has_a_low_margin(stage):
+    distinct = search(
+        stage, fingerprint_of([1.0]), [fingerprint_of(at(0.8)), *[fingerprint_of(at(0.1))] * 9]
+    )
+    crowded = search(
+        stage, fingerprint_of([1.0]), [fingerprint_of(at(0.8)), *[fingerprint_of(at(0.79))] * 9]
+    )
+    assert distinct[0].measures["clip_similarity"] == crowded[0].measures["clip_similarity"]
+    assert distinct[0].measures["clip_margin"] == pytest.approx(0.7, abs=2e-3)
+    assert crowded[0].measures["clip_margin"] == pytest.approx(0.01, abs=2e-3)
 
 
 @pytest.mark.parametrize("top_k", [1, 3, 9, 30])
-def test_the_margin_does_not_depend_on_what_else_is_asked_for(stage, top_k):
+def test_the_margin_does_not_depend_on_top_k(stage, top_k):
     stored = scattered(7, [1, 4, 2, 9, 1, 1, 3, 2, 1, 5, 1, 2])
     [query] = scattered(8, [1])
     every = {
@@ -247,7 +252,7 @@ def nearest_files(stage, queries, stored, limit):
 
 @pytest.mark.parametrize("limit", [1, 2, 7, 25, 100])
 @pytest.mark.parametrize("seed", range(3))
-def test_candidates_are_those_of_the_plain_comparison(stage, limit, seed):
+def test_candidates_equal_brute_force(stage, limit, seed):
     stored = scattered(seed, np.random.default_rng(seed).integers(1, 20, 25))
     queries = scattered(seed + 90, [1, 3, 6])
     wanted = []
@@ -257,29 +262,31 @@ def test_candidates_are_those_of_the_plain_comparison(stage, limit, seed):
     assert nearest_files(stage, queries, stored, limit) == wanted
 
 
-def test_candidates_are_found_whatever_their_likeness(stage):
-    stored = [made(at(cosine)) for cosine in (-0.9, 0.1, 0.3)]
-    assert nearest_files(stage, [made([1.0])], stored, 5) == [[2, 1, 0]]
-    assert nearest_files(stage, [made([1.0])], stored, 0) == [[]]
+def test_candidates_are_found_at_any_similarity(stage):
+    stored = [fingerprint_of(at(cosine)) for cosine in (-0.9, 0.1, 0.3)]
+    assert nearest_files(stage, [fingerprint_of([1.0])], stored, 5) == [[2, 1, 0]]
+    assert nearest_files(stage, [fingerprint_of([1.0])], stored, 0) == [[]]
     assert nearest_files(stage, [], stored, 5) == []
-    assert nearest_files(stage, [made([1.0])], [], 5) == [[]]
+    assert nearest_files(stage, [fingerprint_of([1.0])], [], 5) == [[]]
     with pytest.raises(ValueError, match="negative"):
-        nearest_files(stage, [made([1.0])], stored, -1)
+        nearest_files(stage, [fingerprint_of([1.0])], stored, -1)
 
 
 def test_a_candidate_is_the_nearest_of_a_works_files(stage):
-    one = entries(stage, [made(at(0.5)), made(at(0.9)), made(at(0.7))])
+    one = entries(
+        stage, [fingerprint_of(at(0.5)), fingerprint_of(at(0.9)), fingerprint_of(at(0.7))]
+    )
     files = tuple(replace(file, work_id="same") for file in one.files)
     same = type(one)(one.rows, one.file_of_row, files)
     settings = ClipEmbeddingSettings()
-    assert stage.candidates([made([1.0])], same, settings, 5) == [[1]]
-    [[found]] = stage.search([made([1.0])], same, settings)
-    assert found.work_file == "file-01"
-    assert found.measures["clip_margin"] == pytest.approx(0.9 - UNRELATED, abs=1e-3)
+    assert stage.candidates([fingerprint_of([1.0])], same, settings, 5) == [[1]]
+    [[match]] = stage.search([fingerprint_of([1.0])], same, settings)
+    assert match.work_file == "file-01"
+    assert match.measures["clip_margin"] == pytest.approx(0.9 - UNRELATED, abs=1e-3)
 
 
 def test_damaged_rows_are_refused_on_either_side(stage):
-    good = made([1.0])
+    good = fingerprint_of([1.0])
 
     def with_value(value):
         array = pa.array([value], pa.binary())
@@ -310,7 +317,7 @@ def test_damaged_rows_are_refused_on_either_side(stage):
 
 
 @pytest.mark.parametrize(
-    ("scale", "said"),
+    ("scale", "message"),
     [
         (Scale(0.9, 0.9, 0.1), "does not tell edited copies"),
         (Scale(0.9, 0.8, 0.1), "does not tell edited copies"),
@@ -319,15 +326,15 @@ def test_damaged_rows_are_refused_on_either_side(stage):
         (Scale(0.8999, 0.9, 0.1), None),
     ],
 )
-def test_what_a_model_must_tell_apart(monkeypatch, scale, said):
+def test_a_model_that_cannot_separate_pictures_is_refused(monkeypatch, scale, message):
     monkeypatch.setattr(clip_embedding, "load_model", lambda name: replace(MODEL, name=name))
     monkeypatch.setattr(clip_embedding, "measured_scale", lambda model: scale)
-    if said is None:
-        made_stage = ClipEmbedding.create(model="some:model")
-        assert made_stage.spec.parameters["unrelated_cosine"] == scale.unrelated
-        assert made_stage.spec.parameters["model"] == "some:model"
+    if message is None:
+        stage = ClipEmbedding.create(model="some:model")
+        assert stage.spec.parameters["unrelated_cosine"] == scale.unrelated
+        assert stage.spec.parameters["model"] == "some:model"
     else:
-        with pytest.raises(ModelError, match=said):
+        with pytest.raises(ModelError, match=message):
             ClipEmbedding.create(model="some:model")
 
 

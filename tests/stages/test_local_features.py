@@ -1,4 +1,4 @@
-"""Local features: parts of pictures found where they lie, and what shared marks do not prove."""
+"""Local features: overlaps and their positions, candidates, bounds, abstentions and damage."""
 
 from __future__ import annotations
 
@@ -39,8 +39,10 @@ def photo_of(photos, name, side=512):
 @pytest.fixture(scope="module")
 def works(photos):
     """Photographs and a drawn picture, of different aspects."""
-    found = {name: photo_of(photos, name) for name in ("astronaut", "chelsea", "coffee", "rocket")}
-    return {**found, "drawn": picture(3, 400)}
+    photographs = {
+        name: photo_of(photos, name) for name in ("astronaut", "chelsea", "coffee", "rocket")
+    }
+    return {**photographs, "drawn": picture(3, 400)}
 
 
 @pytest.fixture(scope="module")
@@ -50,14 +52,14 @@ def stored(stage, works):
 
 
 def print_of(stage, *frames):
-    [found] = stage.fingerprint([image(*(np.ascontiguousarray(one) for one in frames))])
-    assert isinstance(found, Fingerprint), found
-    return found
+    [fingerprint] = stage.fingerprint([image(*(np.ascontiguousarray(one) for one in frames))])
+    assert isinstance(fingerprint, Fingerprint), fingerprint
+    return fingerprint
 
 
 def look(stage, stored, *frames, **settings):
-    found = stage.search([print_of(stage, *frames)], stored, LocalFeaturesSettings(**settings))
-    return found[0]
+    results = stage.search([print_of(stage, *frames)], stored, LocalFeaturesSettings(**settings))
+    return results[0]
 
 
 def carried(measures, points=CORNERS):
@@ -78,16 +80,16 @@ def inset(photo, ground, box):
     return page, np.array([[w / width, 0, x / width], [0, h / height, y / height], [0, 0, 1.0]])
 
 
-def turned_by(photo, degrees):
-    """Turned to the left about the middle, nothing cut off; and the homography."""
+def rotated_by(photo, degrees):
+    """The picture rotated counter-clockwise about its centre, uncropped; and the homography."""
     height, width = photo.shape[:2]
-    turn = cv2.getRotationMatrix2D((width / 2, height / 2), degrees, 1.0)
-    cosine, sine = np.abs(turn[0, :2])
+    rotation = cv2.getRotationMatrix2D((width / 2, height / 2), degrees, 1.0)
+    cosine, sine = np.abs(rotation[0, :2])
     wide, tall = round(width * cosine + height * sine), round(width * sine + height * cosine)
-    turn[:, 2] += (wide - width) / 2, (tall - height) / 2
-    turned = cv2.warpAffine(photo, turn, (wide, tall), borderValue=(90, 90, 90))
-    whole = np.vstack([turn, [0, 0, 1]])
-    return turned, np.diag([1 / wide, 1 / tall, 1]) @ whole @ np.diag([width, height, 1])
+    rotation[:, 2] += (wide - width) / 2, (tall - height) / 2
+    rotated = cv2.warpAffine(photo, rotation, (wide, tall), borderValue=(90, 90, 90))
+    whole = np.vstack([rotation, [0, 0, 1]])
+    return rotated, np.diag([1 / wide, 1 / tall, 1]) @ whole @ np.diag([width, height, 1])
 
 
 def edits(photo):
@@ -100,7 +102,7 @@ def edits(photo):
     out_of = np.linalg.inv([[0.5, 0, x / width], [0, 0.5, y / height], [0, 0, 1]])
     mirrored = np.array([[-1, 0, 1], [0, 1, 0], [0, 0, 1]], float)
     quarter = np.array([[0, 1, 0], [-1, 0, 1], [0, 0, 1]], float)
-    askew, by_17 = turned_by(photo, 17)
+    askew, by_17 = rotated_by(photo, 17)
     moved = np.array([[0.08, 0.05], [-0.04, 0.1], [-0.1, -0.03], [0.03, -0.08]])
     corners = CORNERS + moved
     tilt = cv2.getPerspectiveTransform(CORNERS.astype(np.float32), corners.astype(np.float32))
@@ -114,8 +116,8 @@ def edits(photo):
         "inset": (small, into, np.linalg.det(into), 1.0, False),
         "crop": (crop, out_of, 1.0, 0.25, False),
         "mirrored": (photo[:, ::-1], mirrored, 1.0, 1.0, False),
-        "turned by 90°": (np.rot90(photo), quarter, 1.0, 1.0, False),
-        "turned by 17°": (askew, by_17, area, 1.0, False),
+        "rotated by 90°": (np.rot90(photo), quarter, 1.0, 1.0, False),
+        "rotated by 17°": (askew, by_17, area, 1.0, False),
         "negative": (255 - photo, np.eye(3), 1.0, 1.0, True),
         "perspective": (tilted, tilt, inside, 1.0, False),
         "as it is": (photo, np.eye(3), 1.0, 1.0, False),
@@ -123,24 +125,24 @@ def edits(photo):
 
 
 EDITED = [
-    "inset", "crop", "mirrored", "turned by 90°", "turned by 17°", "negative", "perspective",
+    "inset", "crop", "mirrored", "rotated by 90°", "rotated by 17°", "negative", "perspective",
     "as it is",
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize("edit", EDITED)
 @pytest.mark.parametrize("work", ["astronaut", "chelsea"])
-def test_a_copy_is_found_where_it_lies(stage, works, stored, work, edit):
+def test_a_copy_is_found_at_its_position(stage, works, stored, work, edit):
     asset, carry, of_asset, of_work, negative = edits(works[work])[edit]
     evidence = look(stage, stored, asset)
     assert evidence, "nothing found"
     first = evidence[0]
     assert first.work_id == f"work-{list(works).index(work):02d}"
     measures = first.measures
-    # The corners of what is seen of the work; of a crop the whole work's lie outside.
-    seen = CORNERS if edit != "crop" else carried_back(carry)
-    true = np.column_stack([seen, np.ones(4)]) @ carry.T
-    gap = carried(measures, seen) - true[:, :2] / true[:, 2:]
+    # The corners of the visible part of the work; those of a cropped work are outside the asset.
+    corners = CORNERS if edit != "crop" else carried_back(carry)
+    true = np.column_stack([corners, np.ones(4)]) @ carry.T
+    gap = carried(measures, corners) - true[:, :2] / true[:, 2:]
     assert np.hypot(*gap.T).max() < 0.05
     assert measures["overlap_asset_share"] == pytest.approx(of_asset, abs=0.15)
     assert measures["overlap_work_share"] == pytest.approx(of_work, abs=0.15)
@@ -165,8 +167,8 @@ def test_unrelated_pictures_give_no_evidence(stage, works, stored):
 def test_the_frame_that_shows_the_work_is_named(stage, works, stored):
     others = [picture(seed, 300) for seed in (60, 61)]
     loaded = replace(image(*others, works["coffee"], others[0]), numbers=(0, 7, 21, 30))
-    [found] = stage.fingerprint([loaded])
-    [evidence] = stage.search([found], stored, LocalFeaturesSettings())
+    [fingerprint] = stage.fingerprint([loaded])
+    [evidence] = stage.search([fingerprint], stored, LocalFeaturesSettings())
     assert evidence[0].work_id == "work-02"
     assert evidence[0].measures["overlap_frame"] == 21
 
@@ -179,23 +181,23 @@ def test_a_work_of_many_frames_is_one_evidence(stage, works):
     assert [one.work_id for one in evidence] == ["work-00"]
 
 
-# Nomination
+# Candidates of other stages
 
 
-def test_a_candidate_of_other_stages_is_compared_and_says_who_named_it(stage, works, stored):
+def test_a_candidate_of_other_stages_is_compared_and_those_stages_named(stage, works, stored):
     blurred = cv2.GaussianBlur(works["coffee"], (0, 0), 9)
     asset = print_of(stage, blurred)
     named = [{2: ("perceptual hash", "CLIP embedding")}]
     large = LocalFeaturesSettings(search_up_to=0)
-    [[alone]] = stage.search([asset], stored, large)
-    assert alone.measures["overlap_found_by"] == "aggregated features"
+    [[searched]] = stage.search([asset], stored, large)
+    assert searched.measures["overlap_found_by"] == "aggregated features"
     [evidence] = stage.search_with_candidates([asset], stored, large, named)
     assert [one.work_id for one in evidence] == ["work-02"]
     ways = "CLIP embedding, aggregated features, perceptual hash"
     assert evidence[0].measures["overlap_found_by"] == ways
 
 
-def test_every_way_that_found_a_work_is_named(stage, works, stored):
+def test_every_search_that_found_a_work_is_named(stage, works, stored):
     asset = print_of(stage, works["coffee"])
     [evidence] = stage.search_with_candidates(
         [asset], stored, LocalFeaturesSettings(), [{2: ("perceptual hash",)}]
@@ -204,7 +206,7 @@ def test_every_way_that_found_a_work_is_named(stage, works, stored):
     assert evidence[0].measures["overlap_inliers"] > 50
 
 
-def test_a_wrong_candidate_costs_nothing(stage, works, stored):
+def test_a_wrong_candidate_gives_no_evidence(stage, works, stored):
     asset = print_of(stage, works["coffee"])
     named = [dict.fromkeys(range(5), ("CLIP embedding",))]
     [evidence] = stage.search_with_candidates([asset], stored, LocalFeaturesSettings(), named)
@@ -230,7 +232,7 @@ def test_settings_hold_at_the_bound_and_not_below(stage, works, stored):
         ("overlap_strength", "min_strength"),
     ):
         value = first.measures[measure]
-        # The measure is rounded; the bound is held against what was measured.
+        # The stored measure is rounded; the bound is compared with the exact value.
         step = 0.0001 if bound == "min_agreement" else 0.001
         assert look(stage, stored, asset, **{bound: value - step})
         assert not look(stage, stored, asset, **{bound: value + step})
@@ -251,19 +253,21 @@ def test_settings_hold_at_the_bound_and_not_below(stage, works, stored):
 def test_bounds_are_inclusive(inliers, strength, agreement, accepted):
     settings = LocalFeaturesSettings(min_agreement=0.4, min_strength=2.0, min_whole_agreement=0.7)
     overlap = SimpleNamespace(agreement=agreement, contradiction=0.0)
-    found = SimpleNamespace(
+    verified = SimpleNamespace(
         inliers=inliers, weighted_inliers=strength, overlap=overlap, repetition=0.0
     )
-    assert bool(settings.accept(found)) is accepted
+    assert bool(settings.accept(verified)) is accepted
 
 
 @pytest.mark.parametrize(
     ("repetition", "accepted"), [(MOST_REPETITION, True), (np.nextafter(MOST_REPETITION, 1), False)]
 )
-def test_a_pattern_is_no_evidence(repetition, accepted):
+def test_a_repeating_pattern_is_no_evidence(repetition, accepted):
     overlap = SimpleNamespace(agreement=0.9, contradiction=0.0)
-    found = SimpleNamespace(inliers=5, weighted_inliers=2.0, overlap=overlap, repetition=repetition)
-    assert bool(LocalFeaturesSettings().accept(found)) is accepted
+    verified = SimpleNamespace(
+        inliers=5, weighted_inliers=2.0, overlap=overlap, repetition=repetition
+    )
+    assert bool(LocalFeaturesSettings().accept(verified)) is accepted
 
 
 def test_a_pattern_with_many_features_is_evidence_still(stage, photos):
@@ -288,7 +292,7 @@ def test_settings_out_of_range_are_refused(wrong):
         LocalFeaturesSettings(**wrong)
 
 
-# What can't be judged, and what is refused
+# Abstentions, and input that is refused
 
 
 def test_too_few_features_abstain_with_their_count(stage):
@@ -296,19 +300,19 @@ def test_too_few_features_abstain_with_their_count(stage):
     for k in range(3):
         cv2.circle(smooth, (60 + 40 * k, 60 + 35 * k), 28, (200, 60 + 60 * k, 90), -1, cv2.LINE_AA)
     smooth = cv2.GaussianBlur(smooth, (0, 0), 9)
-    [found] = stage.fingerprint([image(smooth)])
-    assert isinstance(found, Abstention)
-    assert found.reason is Reason.TOO_LITTLE_DETAIL
-    count = found.facts["feature_count"]
+    [result] = stage.fingerprint([image(smooth)])
+    assert isinstance(result, Abstention)
+    assert result.reason is Reason.TOO_LITTLE_DETAIL
+    count = result.facts["feature_count"]
     assert 0 < count < FEWEST
-    assert f"({count}; at least {FEWEST} are needed)" in found.detail
+    assert f"({count}; at least {FEWEST} are needed)" in result.detail
 
 
 def test_a_frame_without_features_is_left_out(stage, works):
     white = np.full((80, 80, 3), 255, np.uint8)
-    found = print_of(stage, white, works["coffee"], white)
-    assert found.rows.num_rows == 1
-    assert found.rows.column("frame")[0].as_py() == 1
+    fingerprint = print_of(stage, white, works["coffee"], white)
+    assert fingerprint.rows.num_rows == 1
+    assert fingerprint.rows.column("frame")[0].as_py() == 1
 
 
 @pytest.mark.parametrize("column", ["aspect", "places", "cells", "codes", "descriptors", "reduced"])
@@ -356,12 +360,12 @@ def test_another_codebook_is_refused_by_name(stage):
         LocalFeatures.from_spec(replace(stage.spec, parameters=parameters))
 
 
-def test_what_it_says(stage, works, stored):
+def test_the_sentence_of_the_evidence(stage, works, stored):
     crop, *_ = edits(works["astronaut"])["crop"]
     [first, *_] = look(stage, stored, 255 - crop)
-    said = stage.sentence(first)
-    assert "as a negative" in said
-    assert f"{first.measures['overlap_inliers']} local features agree" in said
+    sentence = stage.sentence(first)
+    assert "as a negative" in sentence
+    assert f"{first.measures['overlap_inliers']} local features agree" in sentence
     blurred = cv2.GaussianBlur(works["coffee"], (0, 0), 9)
     [evidence] = stage.search_with_candidates(
         [print_of(stage, blurred)],
@@ -379,6 +383,6 @@ def test_a_faint_overlap_is_not_stated_as_a_fact(stage, strength, faint):
         "overlap_asset_share": 0.3, "overlap_work_share": 0.5, "overlap_inliers": 2,
         "overlap_strength": strength,
     }  # fmt: skip
-    said = stage.sentence(Evidence("w", "w.png", "0" * 64, measures))
-    assert said.startswith("A faint sign that" if faint else "About 50% of its picture is seen")
-    assert "2 local features agree" in said
+    sentence = stage.sentence(Evidence("w", "w.png", "0" * 64, measures))
+    assert sentence.startswith("A faint sign that" if faint else "About 50% of its picture is seen")
+    assert "2 local features agree" in sentence

@@ -26,14 +26,14 @@ def stage():
 @pytest.fixture(scope="module")
 def works(stage):
     """Drawn pictures with features enough, and their fingerprints."""
-    found = []
+    pictures = []
     for seed in range(4000, 4200):
         drawn = picture(seed, SIDE)
         (answer,) = stage.fingerprint([image(drawn)])
         if isinstance(answer, Fingerprint) and answer.facts["feature_count"] >= 150:
-            found.append((drawn, answer))
-        if len(found) == WORKS:
-            return found
+            pictures.append((drawn, answer))
+        if len(pictures) == WORKS:
+            return pictures
     raise AssertionError("too few pictures with features")
 
 
@@ -51,12 +51,14 @@ def edited(name, drawn, seed):
 
 @pytest.mark.parametrize("edit", ["crop50", "mirror", "inset", "negative", "rotate90"])
 def test_copies_are_found(stage, works, stored, edit):
-    asked = [edited(edit, drawn, seed) for seed, (drawn, _) in enumerate(works[:8])]
-    answers = stage.fingerprint([image(np.ascontiguousarray(one)) for one in asked])
-    found = stage.search(answers, stored, LARGE)
-    right = [bool(one) and one[0].work_id == f"work-{place:02d}" for place, one in enumerate(found)]
+    edits = [edited(edit, drawn, seed) for seed, (drawn, _) in enumerate(works[:8])]
+    answers = stage.fingerprint([image(np.ascontiguousarray(one)) for one in edits])
+    results = stage.search(answers, stored, LARGE)
+    right = [
+        bool(one) and one[0].work_id == f"work-{place:02d}" for place, one in enumerate(results)
+    ]
     assert sum(right) >= 7, right
-    for one, good in zip(found, right, strict=True):
+    for one, good in zip(results, right, strict=True):
         if good:
             assert one[0].measures["overlap_found_by"] == "aggregated features"
             assert one[0].measures["overlap_negative"] is (edit == "negative")
@@ -74,7 +76,7 @@ def test_both_searches_find_an_identical_picture_the_same(stage, works, stored):
         assert same == {**other[0].measures, "overlap_found_by": ""}
 
 
-def test_what_another_stage_nominates_is_compared_once_and_named(stage, works, stored):
+def test_a_candidate_of_another_stage_is_compared_once_and_that_stage_named(stage, works, stored):
     prints = [answer for _, answer in works[:2]]
     named = [{place: ("perceptual hash",)} for place in range(2)]
     for evidence in stage.search_with_candidates(prints, stored, LARGE, named):
@@ -84,8 +86,8 @@ def test_what_another_stage_nominates_is_compared_once_and_named(stage, works, s
 
 def test_an_index_of_one_picture_and_of_none(stage, works):
     prints = [works[0][1]]
-    (found,) = stage.search(prints, entries(stage, prints), LARGE)
-    assert [one.work_id for one in found] == ["work-00"]
+    (evidence,) = stage.search(prints, entries(stage, prints), LARGE)
+    assert [one.work_id for one in evidence] == ["work-00"]
     assert stage.search(prints, entries(stage, []), LARGE) == [[]]
 
 
@@ -104,7 +106,7 @@ def test_a_cut_aggregate_is_refused(stage, works, settings):
             stage.search([Fingerprint(stage.name, bad)], whole, settings)
 
 
-def test_the_spec_names_what_aggregates(stage):
+def test_the_spec_names_the_aggregation(stage):
     assert stage.kind is Kind.IMAGE
     assert stage.spec.algorithm == "sift-rootsift/3"
     assert len(stage.spec.parameters["aggregates"]) == 64

@@ -33,7 +33,7 @@ UNDERGO = {
     "mirrored and turned by 90° anticlockwise": lambda a: np.rot90(np.fliplr(a)),
     "mirrored and turned by 90° clockwise": lambda a: np.rot90(np.fliplr(a), -1),
 }
-"""What the words say, done to a picture: np.rot90 turns to the left."""
+"""The named transform of a picture; np.rot90 rotates counter-clockwise."""
 
 
 @pytest.fixture(scope="module")
@@ -52,32 +52,32 @@ def astronaut(arrays):
 
 
 def print_of(stage, *frames):
-    [found] = stage.fingerprint([image(*(np.ascontiguousarray(one) for one in frames))])
-    assert isinstance(found, Fingerprint), found
-    return found
+    [fingerprint] = stage.fingerprint([image(*(np.ascontiguousarray(one) for one in frames))])
+    assert isinstance(fingerprint, Fingerprint), fingerprint
+    return fingerprint
 
 
-def column(found, name, row=0):
-    return found.rows.column(name)[row].as_py()
+def column(fingerprint, name, row=0):
+    return fingerprint.rows.column(name)[row].as_py()
 
 
 def search(stage, query, stored, **settings):
-    [found] = stage.search([query], entries(stage, stored), PerceptualHashSettings(**settings))
-    return found
+    [evidence] = stage.search([query], entries(stage, stored), PerceptualHashSettings(**settings))
+    return evidence
 
 
-def changed(found, **columns):
+def changed(fingerprint, **columns):
     """The same rows with other values."""
-    rows = found.rows
+    rows = fingerprint.rows
     for name, values in columns.items():
         place = rows.schema.get_field_index(name)
         field = rows.schema.field(name)
         rows = rows.set_column(place, field, pa.array(values, field.type))
-    return Fingerprint(found.stage, rows, found.facts)
+    return Fingerprint(fingerprint.stage, rows, fingerprint.facts)
 
 
 def flipped(value, bits, start=0):
-    """Bytes with `bits` bits from bit `start` on turned over."""
+    """Bytes with `bits` bits flipped from bit `start` on."""
     unpacked = np.unpackbits(np.frombuffer(value, np.uint8)).copy()
     unpacked[start : start + bits] ^= 1
     return np.packbits(unpacked).tobytes()
@@ -88,11 +88,11 @@ def flipped(value, bits, start=0):
 
 def test_pdq_is_pdqhash(stage, arrays):
     for name, photo in arrays.items():
-        found = print_of(stage, photo)
+        fingerprint = print_of(stage, photo)
         bits, quality = pdqhash.compute(photo)
-        stored = column(found, "pdq")
+        stored = column(fingerprint, "pdq")
         assert stored[:32] == np.packbits(bits.astype(np.uint8)).tobytes(), name
-        assert column(found, "pdq_quality") == found.facts["pdq_quality"] == quality
+        assert column(fingerprint, "pdq_quality") == fingerprint.facts["pdq_quality"] == quality
         variants, _ = pdqhash.compute_dihedral(photo)
         assert stored == b"".join(np.packbits(one.astype(np.uint8)).tobytes() for one in variants)
 
@@ -106,14 +106,14 @@ def test_phash_is_imagehash(stage, arrays):
 def test_a_large_picture_is_averaged_down_first(stage, astronaut):
     large = cv2.resize(astronaut, (1600, 1200), interpolation=cv2.INTER_CUBIC)
     small = cv2.resize(large, (PDQ_EDGE, 768), interpolation=cv2.INTER_AREA)
-    found = print_of(stage, large)
+    fingerprint = print_of(stage, large)
     bits, _ = pdqhash.compute(small)
-    assert column(found, "pdq")[:32] == np.packbits(bits.astype(np.uint8)).tobytes()
-    # And hardly differs from what the libraries say of the whole picture.
+    assert column(fingerprint, "pdq")[:32] == np.packbits(bits.astype(np.uint8)).tobytes()
+    # And hardly differs from the libraries' hash of the full-size picture.
     assert (bits != pdqhash.compute(large)[0]).sum() <= 16
     whole = imagehash.phash(Image.fromarray(large)).hash.reshape(-1)
-    kept = np.unpackbits(np.frombuffer(column(found, "phash"), np.uint8))
-    assert (kept != whole).sum() <= 2
+    stored_bits = np.unpackbits(np.frombuffer(column(fingerprint, "phash"), np.uint8))
+    assert (stored_bits != whole).sum() <= 2
     # Up to that edge nothing is resized for PDQ.
     exact = cv2.resize(astronaut, (PDQ_EDGE, 700), interpolation=cv2.INTER_CUBIC)
     wanted, _ = pdqhash.compute(exact)
@@ -125,15 +125,15 @@ def test_a_large_picture_is_averaged_down_first(stage, astronaut):
 @pytest.mark.parametrize("shape", [(3000, 9), (9, 3000), (7, 500), (500, 7), (1, 1), (8, 8)])
 def test_odd_shapes_are_hashed_or_abstained_from(stage, shape):
     noise = np.random.default_rng(0).integers(0, 256, (*shape, 3)).astype(np.uint8)
-    [found] = stage.fingerprint([image(noise)])
+    [result] = stage.fingerprint([image(noise)])
     if min(shape) < 8:
-        assert isinstance(found, Abstention)
-        assert found.detail == f"{shape[1]} × {shape[0]} pixels is too small to hash"
+        assert isinstance(result, Abstention)
+        assert result.detail == f"{shape[1]} × {shape[0]} pixels is too small to hash"
     else:
-        assert isinstance(found, Fingerprint | Abstention)
+        assert isinstance(result, Fingerprint | Abstention)
 
 
-# Turned and mirrored
+# Rotated and mirrored
 
 
 def test_the_transforms_are_named_in_the_order_of_the_variants():
@@ -142,19 +142,21 @@ def test_the_transforms_are_named_in_the_order_of_the_variants():
 
 @pytest.mark.parametrize("name", ["astronaut", "coffee", "chelsea"])
 @pytest.mark.parametrize("done", list(TRANSFORMS))
-def test_a_turned_or_mirrored_copy_is_found_and_the_way_back_named(stage, arrays, name, done):
+def test_a_rotated_or_mirrored_copy_is_found_and_the_inverse_transform_named(
+    stage, arrays, name, done
+):
     work = arrays[name]
     asset = UNDERGO[done](work)
-    [found] = search(stage, print_of(stage, asset), [print_of(stage, work)])
-    assert found.measures["pdq_distance"] <= 20
-    back = UNDERGO[found.measures["pdq_transform"]]
+    [match] = search(stage, print_of(stage, asset), [print_of(stage, work)])
+    assert match.measures["pdq_distance"] <= 20
+    back = UNDERGO[match.measures["pdq_transform"]]
     np.testing.assert_array_equal(back(asset), work)
-    said = stage.sentence(found)
-    way = found.measures["pdq_transform"]
+    sentence = stage.sentence(match)
+    way = match.measures["pdq_transform"]
     assert (
-        (f"outline, once {way}, agrees" in said)
+        (f"outline, once {way}, agrees" in sentence)
         if way != TRANSFORMS[0]
-        else "outline agrees" in said
+        else "outline agrees" in sentence
     )
 
 
@@ -175,13 +177,13 @@ def shaded(values):
 def flat():
     y, x = np.mgrid[:240, :320]
     rng = np.random.default_rng(0)
-    found = {
+    images = {
         name: np.broadcast_to(np.array(colour, np.uint8), (240, 320, 3)).copy()
         for name, colour in {
             "white": (255, 255, 255), "black": (0, 0, 0), "red": (255, 0, 0), "navy": (0, 0, 128),
         }.items()
     }  # fmt: skip
-    found |= {
+    images |= {
         "gradient across": shaded(x * 255 / 319),
         "gradient down": shaded(y * 255 / 239),
         "gradient aslant": shaded((x + y) * 255 / 558),
@@ -197,17 +199,17 @@ def flat():
     for degrees in range(5, 180, 7):
         a = np.deg2rad(degrees)
         side = np.cos(a) * (x - 157) + np.sin(a) * (y - 122) > 0
-        found[f"two tones at {degrees}°"] = shaded(np.where(side, 255, 0))
-    return found
+        images[f"two tones at {degrees}°"] = shaded(np.where(side, 255, 0))
+    return images
 
 
 @pytest.mark.parametrize("name", list(flat()))
-def test_what_is_flat_abstains_and_so_never_matches(stage, name):
-    [found] = stage.fingerprint([image(flat()[name])])
-    assert isinstance(found, Abstention)
-    assert found.reason is Reason.TOO_LITTLE_DETAIL
-    assert "too little detail to hash" in found.detail
-    assert 0 <= found.facts["pdq_quality"] <= 100
+def test_flat_pictures_abstain_and_never_match(stage, name):
+    [result] = stage.fingerprint([image(flat()[name])])
+    assert isinstance(result, Abstention)
+    assert result.reason is Reason.TOO_LITTLE_DETAIL
+    assert "too little detail to hash" in result.detail
+    assert 0 <= result.facts["pdq_quality"] <= 100
 
 
 @pytest.mark.parametrize("size", [(64, 64), (200, 300), (1500, 700)])
@@ -224,24 +226,24 @@ def test_a_straight_edge_at_any_place_and_angle_is_no_detail(size):
         assert not has_detail(shaded(np.where(side, 255, 0)))
 
 
-@pytest.mark.parametrize("turned", [False, True])
-def test_blocks_along_one_line_are_no_detail_and_two_lines_are(turned):
+@pytest.mark.parametrize("transposed", [False, True])
+def test_blocks_along_one_line_are_no_detail_and_two_lines_are(transposed):
     grey = np.full((SIDE, SIDE), 128.0)
     stripes = 20 * (np.indices((8, SIDE)).sum(0) % 2)
     grey[:8] += stripes
     grey[24:28, :24] += stripes[:4, :24]
     assert detailed_blocks(to_grey(shaded(grey))).sum() == 11
-    assert has_detail(shaded(grey.T if turned else grey))
+    assert has_detail(shaded(grey.T if transposed else grey))
     grey[24:28, :24] = 128.0
     grey[8:12, :24] += stripes[:4, :24]
     assert detailed_blocks(to_grey(shaded(grey))).sum() == 11
-    assert not has_detail(shaded(grey.T if turned else grey))
+    assert not has_detail(shaded(grey.T if transposed else grey))
 
 
 @pytest.mark.parametrize("blocks", [0, 1, MIN_BLOCKS - 1, MIN_BLOCKS, 64])
 def test_blocks_with_detail_are_counted(blocks):
     grey = np.full((SIDE, SIDE), 128.0)
-    # A square that grows from a corner, so that the blocks lie along no line.
+    # A square that grows from a corner, so that the blocks are not all on one line.
     for top, left in sorted(np.ndindex(8, 8), key=lambda place: (max(place), place))[:blocks]:
         grey[top * 8 : top * 8 + 8, left * 8 : left * 8 + 8] += 20 * (np.indices((8, 8)).sum(0) % 2)
     assert detailed_blocks(to_grey(shaded(grey))).sum() == blocks
@@ -251,22 +253,22 @@ def test_blocks_with_detail_are_counted(blocks):
 @pytest.mark.parametrize(("quality", "hashed"), [(0, False), (49, False), (50, True), (100, True)])
 def test_the_least_quality(stage, astronaut, monkeypatch, quality, hashed):
     monkeypatch.setattr(perceptual_hash, "_pdq", lambda frame: (bytes(256), quality))
-    [found] = stage.fingerprint([image(astronaut)])
-    assert isinstance(found, Fingerprint) is hashed
-    assert found.facts == {"pdq_quality": quality}
+    [result] = stage.fingerprint([image(astronaut)])
+    assert isinstance(result, Fingerprint) is hashed
+    assert result.facts == {"pdq_quality": quality}
     if not hashed:
-        assert f"PDQ quality {quality}; at least 50 is needed" in found.detail
+        assert f"PDQ quality {quality}; at least 50 is needed" in result.detail
 
 
-# How near is near
+# Distance limits
 
 
 @pytest.mark.parametrize(("bits", "near"), [(0, True), (9, True), (10, True), (11, False)])
 def test_the_limit_of_phash(stage, astronaut, bits, near):
     work = print_of(stage, astronaut)
     query = changed(work, phash=[flipped(column(work, "phash"), bits, 7)])
-    found = search(stage, query, [work], phash_max_distance=10, pdq_max_distance=None)
-    assert [one.measures for one in found] == [
+    evidence = search(stage, query, [work], phash_max_distance=10, pdq_max_distance=None)
+    assert [one.measures for one in evidence] == [
         {"phash_distance": bits, "pdq_distance": None, "pdq_transform": None, "hash_frame": 0}
     ] * near
 
@@ -281,8 +283,8 @@ def test_the_limit_of_pdq(stage, astronaut, bits, near, variant):
     hashes = [far] * 8
     hashes[variant] = flipped(upright, bits, 100)
     query = changed(work, pdq=[b"".join(hashes)])
-    found = search(stage, query, [work], phash_max_distance=None, pdq_max_distance=60)
-    assert [one.measures for one in found] == [
+    evidence = search(stage, query, [work], phash_max_distance=None, pdq_max_distance=60)
+    assert [one.measures for one in evidence] == [
         {
             "phash_distance": None, "pdq_distance": bits, "pdq_transform": TRANSFORMS[variant],
             "hash_frame": 0,
@@ -290,7 +292,7 @@ def test_the_limit_of_pdq(stage, astronaut, bits, near, variant):
     ] * near  # fmt: skip
 
 
-def test_none_switches_a_hash_off_and_nought_asks_for_equality(stage, astronaut):
+def test_none_disables_a_hash_and_zero_requires_equality(stage, astronaut):
     work = print_of(stage, astronaut)
     both = search(stage, work, [work], phash_max_distance=0, pdq_max_distance=0)
     assert (both[0].measures["phash_distance"], both[0].measures["pdq_distance"]) == (0, 0)
@@ -302,16 +304,16 @@ def test_none_switches_a_hash_off_and_nought_asks_for_equality(stage, astronaut)
     assert search(stage, other, [work], phash_max_distance=0, pdq_max_distance=None) == []
 
 
-def test_one_hash_suffices_and_the_other_is_unknown(stage, astronaut):
+def test_one_hash_suffices_and_the_distance_of_the_other_is_none(stage, astronaut):
     work = print_of(stage, astronaut)
     query = changed(work, phash=[flipped(column(work, "phash"), 32)])
-    [found] = search(stage, query, [work])
-    assert (found.measures["phash_distance"], found.measures["pdq_distance"]) == (None, 0)
-    assert "perceptual hash" not in stage.sentence(found)
+    [match] = search(stage, query, [work])
+    assert (match.measures["phash_distance"], match.measures["pdq_distance"]) == (None, 0)
+    assert "perceptual hash" not in stage.sentence(match)
     query = changed(work, pdq=[flipped(column(work, "pdq")[:32], 128) * 8])
-    [found] = search(stage, query, [work])
-    assert (found.measures["phash_distance"], found.measures["pdq_distance"]) == (0, None)
-    assert stage.sentence(found) == (
+    [match] = search(stage, query, [work])
+    assert (match.measures["phash_distance"], match.measures["pdq_distance"]) == (0, None)
+    assert stage.sentence(match) == (
         "The picture's outline agrees with it in 64 of 64 bits of the perceptual hash."
     )
 
@@ -323,9 +325,9 @@ def test_the_nearest_work_comes_first(stage, astronaut):
         changed(work, pdq=[flipped(upright, bits) + column(work, "pdq")[32:]])
         for bits in (40, 3, 0, 3)
     ]
-    found = search(stage, work, stored, phash_max_distance=None)
-    assert [one.work_id for one in found] == ["work-02", "work-01", "work-03", "work-00"]
-    assert [one.measures["pdq_distance"] for one in found] == [0, 3, 3, 40]
+    evidence = search(stage, work, stored, phash_max_distance=None)
+    assert [one.work_id for one in evidence] == ["work-02", "work-01", "work-03", "work-00"]
+    assert [one.measures["pdq_distance"] for one in evidence] == [0, 3, 3, 40]
 
 
 # Animations
@@ -337,17 +339,17 @@ def test_the_frame_that_agrees_best_is_named(stage, arrays):
     white = np.full_like(blurred, 255)
     query = print_of(stage, arrays["chelsea"], white, blurred, arrays["coffee"], white)
     assert query.rows.column("frame").to_pylist() == [0, 2, 3]
-    [found] = search(stage, query, [work])
-    assert found.measures["hash_frame"] == 3
-    assert (found.measures["phash_distance"], found.measures["pdq_distance"]) == (0, 0)
+    [match] = search(stage, query, [work])
+    assert match.measures["hash_frame"] == 3
+    assert (match.measures["phash_distance"], match.measures["pdq_distance"]) == (0, 0)
 
 
 def test_any_frame_of_a_work_is_found(stage, arrays):
     work = print_of(stage, arrays["chelsea"], arrays["coffee"], arrays["rocket"])
     for frame in ("chelsea", "coffee", "rocket"):
-        [found] = search(stage, print_of(stage, arrays[frame]), [work])
-        assert found.measures["pdq_distance"] == 0
-        assert found.measures["hash_frame"] == 0
+        [match] = search(stage, print_of(stage, arrays[frame]), [work])
+        assert match.measures["pdq_distance"] == 0
+        assert match.measures["hash_frame"] == 0
 
 
 # Damage
@@ -382,10 +384,10 @@ def test_damaged_rows_are_refused_on_either_side(stage, astronaut):
         assert name
 
 
-def test_evidence_is_what_is_promised(stage, astronaut):
+def test_the_evidence_of_an_identical_picture(stage, astronaut):
     work = print_of(stage, astronaut)
-    [found] = search(stage, work, [work])
-    assert found == Evidence(
+    [match] = search(stage, work, [work])
+    assert match == Evidence(
         "work-00", "file-00", f"{0:064x}",
         {
             "phash_distance": 0, "pdq_distance": 0, "pdq_transform": "as it is", "hash_frame": 0,

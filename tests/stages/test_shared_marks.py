@@ -1,5 +1,5 @@
-"""What unrelated pictures often share does not make one a copy of the other: none of these pairs
-may be flagged by local features under the calibration that comes with Clearance.
+"""Unrelated pictures that share a watermark, frame, logo or pattern: none of these pairs may be
+flagged by local features under the packaged calibration.
 """
 
 from __future__ import annotations
@@ -146,8 +146,8 @@ def stage():
 
 
 @pytest.fixture(scope="module")
-def strangers(photos):
-    """Unrelated pictures, photographs and drawn ones by turns."""
+def distractors(photos):
+    """Unrelated pictures, photographs alternating with drawn ones."""
     drawn = [resized(picture(seed, 400)) for seed in (60, 61, 63, 64, 65, 3)]
     real = [resized(np.asarray(photo)) for photo in photos.values()]
     return [one for pair in zip(real, drawn, strict=True) for one in pair]
@@ -166,7 +166,7 @@ def row_of_dots(seed):
 
 
 def flagged(stage, pictures):
-    """Every pair that would be flagged, with its risk and measures, nominated or not."""
+    """Every pair that would be flagged, with its risk and measures, if all pairs are candidates."""
     config = Config()
     model = config.loaded_calibration.kinds[Kind.IMAGE]
     prints = [
@@ -176,9 +176,9 @@ def flagged(stage, pictures):
     works, assets = prints[::2], prints[1::2]
     everything = [dict.fromkeys(range(len(works)), ("another stage",))] * len(assets)
     settings = type(stage).Settings()
-    found = stage.search_with_candidates(assets, entries(stage, works), settings, everything)
+    results = stage.search_with_candidates(assets, entries(stage, works), settings, everything)
     pairs = []
-    for asset, evidence in enumerate(found):
+    for asset, evidence in enumerate(results):
         for one in evidence:
             added = model.contributions({stage.name: one.measures})
             risk = risk_of(model.prior + sum(added.values()))
@@ -188,13 +188,13 @@ def flagged(stage, pictures):
 
 
 @pytest.mark.parametrize("mark", MARKS)
-def test_a_shared_mark_is_no_copy(stage, strangers, mark):
-    assert not flagged(stage, [MARKS[mark](one) for one in strangers])
+def test_distractors_with_a_shared_mark_are_not_flagged(stage, distractors, mark):
+    assert not flagged(stage, [MARKS[mark](one) for one in distractors])
 
 
-def test_rows_of_dots_are_no_copies(stage):
+def test_rows_of_dots_are_not_flagged(stage):
     assert not flagged(stage, [row_of_dots(seed) for seed in range(16)])
 
 
-def test_strangers_without_a_mark_are_no_copies(stage, strangers):
-    assert not flagged(stage, strangers)
+def test_distractors_without_a_mark_are_not_flagged(stage, distractors):
+    assert not flagged(stage, distractors)

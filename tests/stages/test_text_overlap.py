@@ -182,7 +182,7 @@ def test_sixty_words_and_more_are_always_found(stage, works, number, start, word
 
 
 def test_a_text_that_repeats_itself_costs_no_more_than_its_length(stage):
-    """Windows of one sentence over and over are a handful; each is compared once."""
+    """A repeated sentence has only a few different windows; each is compared once."""
     sentence = "The ferry left at six and nobody on the quay waved to it as it went out. "
     prints = stage.fingerprint([script(sentence * 3_000), script(sentence * 3_001)])
     stored = entries(stage, [prints[0]])
@@ -321,7 +321,7 @@ def test_a_passage_with_words_changed_is_not_called_word_for_word(stage, works):
 
 
 def test_a_phrase_of_many_works_counts_less(stage):
-    """The same stretch found in one work, and in one of twelve works that all have it."""
+    """The same passage in a single work, and in twelve works that all contain it."""
     stock = prose(500, 40)
     one_work = entries(stage, stage.fingerprint([script(stock + " " + prose(1, 300))]))
     many = entries(

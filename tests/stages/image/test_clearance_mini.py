@@ -1,4 +1,4 @@
-"""The model that ships with the package: loads by open_clip's own path, and finds copies."""
+"""The packaged model: loads through open_clip, and finds copies."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ WORKS = range(9000, 9024)
 @pytest.fixture(scope="module")
 def loaded():
     with warnings.catch_warnings():
-        # Deprecations inside the libraries are theirs to mend.
+        # Deprecation warnings from inside the libraries can't be fixed here.
         warnings.simplefilter("ignore")
         open_clip.add_model_config(FOLDER)
         model, _, preprocess = open_clip.create_model_and_transforms(
@@ -76,13 +76,13 @@ def test_embeddings_are_unit_vectors_of_the_stated_length(index):
     np.testing.assert_allclose(np.linalg.norm(index, axis=1), 1, atol=1e-5)
 
 
-def test_the_whole_picture_is_seen(loaded):
+def test_the_complete_picture_is_prepared(loaded):
     size = json.loads((FOLDER / "clearance-mini.json").read_text())["vision_cfg"]["image_size"]
     wide = np.zeros((50, 300, 3), np.uint8)
     wide[:, :20] = 255
-    seen = loaded[1](Image.fromarray(wide))
-    assert seen.shape == (3, size, size)
-    assert seen[0, :, 0].min() > seen[0, :, -1].max()
+    prepared = loaded[1](Image.fromarray(wide))
+    assert prepared.shape == (3, size, size)
+    assert prepared[0, :, 0].min() > prepared[0, :, -1].max()
 
 
 def test_the_same_batch_gives_the_same_bytes(embed, works, index):
@@ -95,15 +95,15 @@ def test_order_and_size_of_a_batch_matter_little(embed, works, index):
 
 
 def test_works_are_spread_out(index):
-    likeness = index @ index.T
-    assert np.median(likeness[~np.eye(len(index), dtype=bool)]) < 0.5
+    similarities = index @ index.T
+    assert np.median(similarities[~np.eye(len(index), dtype=bool)]) < 0.5
 
 
 @pytest.mark.parametrize("name", ["jpeg", "crop80", "mirror", "banner", "aspect", "contrast"])
 def test_an_edited_picture_is_nearest_to_its_original(name, embed, works, index):
     edited = [EDITS[name](one, np.random.default_rng(k)) for k, one in enumerate(works)]
-    found = (embed(edited) @ index.T).argmax(1)
-    assert np.mean(found == np.arange(len(works))) >= 0.9
+    nearest = (embed(edited) @ index.T).argmax(1)
+    assert np.mean(nearest == np.arange(len(works))) >= 0.9
 
 
 @pytest.mark.slow

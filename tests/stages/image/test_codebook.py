@@ -1,4 +1,4 @@
-"""Compressed descriptors: what is kept of them, and that they are compressed alike everywhere."""
+"""Compressed descriptors: their error, and that every platform gives the same bytes."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_the_spec_names_the_codebook(book):
     assert LocalFeatures.create().spec.parameters["codebook"] == book.sha256
 
 
-def test_nearest_cells_are_those_of_the_plain_comparison(book, descriptors):
+def test_nearest_cells_equal_brute_force(book, descriptors):
     some = descriptors[::10]
     plain = np.square(some[:, None] - book.centroids[None]).sum(axis=2)
     order = np.argsort(plain, axis=1, kind="stable")[:, :4]
@@ -68,7 +68,7 @@ def test_nearest_cells_are_those_of_the_plain_comparison(book, descriptors):
     assert (distances >= 0).all()
 
 
-def test_the_first_of_many_cells_is_the_one_that_is_nearest_alone(book, descriptors):
+def test_the_first_of_several_cells_is_the_single_nearest(book, descriptors):
     one, _ = book.nearest_centroids(descriptors)
     many, _ = book.nearest_centroids(descriptors, 3)
     np.testing.assert_array_equal(one[:, 0], many[:, 0])
@@ -88,7 +88,7 @@ def test_a_code_leaves_much_less_than_its_cell_does(book, descriptors):
 
 
 def test_words_are_the_nearest_and_the_first_of_a_pair_is_in_the_lower_half(book, descriptors):
-    """The plain form of a product quantizer."""
+    """Reference implementation of a product quantizer."""
     some = descriptors[:50]
     cells = book.nearest_centroids(some)[0][:, 0]
     rest = (some - book.centroids[cells]).reshape(
@@ -105,7 +105,7 @@ def test_words_are_the_nearest_and_the_first_of_a_pair_is_in_the_lower_half(book
     np.testing.assert_allclose(book.decode(codes, cells), back, atol=1e-6)
 
 
-def test_none_is_encoded_as_none(book):
+def test_no_descriptors_are_encoded_as_no_codes(book):
     nothing = np.zeros((0, DIMS), np.float32)
     cells, distances = book.nearest_centroids(nothing, 3)
     assert cells.shape == distances.shape == (0, 3)
@@ -139,7 +139,7 @@ def test_what_is_larger_than_the_largest_step_is_kept_as_that():
 
 
 def test_packing_keeps_descriptors_apart(descriptors):
-    """Half a byte a number loses little beside what tells descriptors apart."""
+    """The error of half a byte a number is small compared with distances between descriptors."""
     back = unpacked(packed(descriptors))
     unrelated = squares(descriptors[:200] - descriptors[-200:]).mean()
     assert squares(back - descriptors).mean() < 0.05 * unrelated

@@ -75,7 +75,7 @@ CONFIGS = {"vit": VIT, "resnet": RESNET, "timm": TIMM, "coca": COCA}
 
 @pytest.fixture(scope="module", autouse=True)
 def _one_thread():
-    """Threads only wait for one another in models so small."""
+    """Models this small are slower with several threads."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -84,7 +84,7 @@ def _one_thread():
 
 @pytest.fixture(autouse=True)
 def _fresh():
-    """What comes from a hub has no file to see changes of: forget it between tests."""
+    """Models from a hub are cached without a file to watch: clear the cache between tests."""
     embedding_model._load.cache_clear()
     yield
     embedding_model._load.cache_clear()
@@ -103,7 +103,7 @@ def random_model(config, seed=0):
 
 
 def save(model, path):
-    """A checkpoint, of the kind that the file's name says."""
+    """A checkpoint in the format that the file's suffix names."""
     state = {key: value.contiguous() for key, value in model.state_dict().items()}
     if path.suffix == ".safetensors":
         save_file(state, path)
@@ -113,7 +113,7 @@ def save(model, path):
 
 
 def checkpoint(folder, config=VIT, seed=0, suffix=".pt", name="tiny"):
-    """A model's name NAME:/path, with NAME.json beside the checkpoint."""
+    """A model's name NAME:/path, with NAME.json in the checkpoint's folder."""
     folder.mkdir(exist_ok=True)
     (folder / f"{name}.json").write_text(json.dumps(config))
     return f"{name}:{save(random_model(config, seed), folder / f'weights{suffix}')}"
@@ -133,7 +133,7 @@ def frame(height=64, width=64, seed=0):
 
 
 def expected(folder, frames):
-    """What open_clip itself gives, its own transform included."""
+    """The embeddings by open_clip itself, with its own transform."""
     model, _, preprocess = open_clip.create_model_and_transforms(f"local-dir:{folder}")
     inputs = torch.stack([preprocess(Image.fromarray(one)) for one in frames])
     with torch.inference_mode():
@@ -185,20 +185,20 @@ def test_local_paths_are_stored_absolute(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("suffix", [".pt", ".safetensors"])
 @pytest.mark.parametrize("kind", list(CONFIGS))
-def test_a_checkpoint_with_its_configuration_beside_it(kind, suffix, tmp_path):
+def test_a_checkpoint_with_its_configuration_in_the_same_folder(kind, suffix, tmp_path):
     name = checkpoint(tmp_path, CONFIGS[kind], 3, suffix, f"tiny-{kind}")
     model = load_model(name)
     assert model.name == name
     assert model.size == (64, 64)
     frames = [frame(seed=1), frame(seed=2)]
-    found = model.embed(frames, 4)
-    assert found.shape == (2, 32)
-    assert found.dtype == np.float32
+    embeddings = model.embed(frames, 4)
+    assert embeddings.shape == (2, 32)
+    assert embeddings.dtype == np.float32
     inputs = torch.from_numpy(np.stack([model.prepared(one) for one in frames]))
     with torch.inference_mode():
         wanted = random_model(CONFIGS[kind], 3).encode_image(inputs).numpy()
     wanted /= np.linalg.norm(wanted, axis=1, keepdims=True)
-    np.testing.assert_allclose(found, wanted, atol=1e-5)
+    np.testing.assert_allclose(embeddings, wanted, atol=1e-5)
 
 
 def test_the_form_of_the_file_does_not_change_the_digest_and_the_weights_do(tmp_path):
@@ -236,17 +236,17 @@ def test_a_model_is_loaded_once_and_anew_when_its_files_change(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("config", "said"),
+    ("config", "message"),
     [
         ("{", "can't be read"),
         ('{"embed_dim": 8}', "it has no vision_cfg, text_cfg"),
         ("[1]", "it has no embed_dim"),
     ],
 )
-def test_a_bad_configuration_is_refused_and_spoils_nothing(config, said, tmp_path):
+def test_a_bad_configuration_is_refused_and_a_good_one_still_loads(config, message, tmp_path):
     name = checkpoint(tmp_path / "bad", name="bad")
     (tmp_path / "bad" / "bad.json").write_text(config)
-    with pytest.raises(ModelError, match=said):
+    with pytest.raises(ModelError, match=message):
         load_model(name)
     assert load_model(checkpoint(tmp_path / "good")).size == (64, 64)
 
@@ -287,32 +287,32 @@ def test_absent_local_weights_are_refused(tmp_path):
         load_model(f"local-dir:{tmp_path}")
 
 
-# What has to be fetched
+# Fetching
 
 
 @pytest.fixture
 def hub(tmp_path, monkeypatch):
-    """A hub with one repository, in `folder`; `asked` lists what was asked of it."""
+    """A hub with one repository, in `folder`; `requests` lists the requested files."""
 
     class Hub:
         folder = hub_folder(tmp_path / "hub")
-        asked: list[tuple[str, str]] = []  # noqa: RUF012
+        requests: list[tuple[str, str]] = []  # noqa: RUF012
 
         @classmethod
         def download(cls, repo_id, filename, revision=None, cache_dir=None):
-            cls.asked.append((repo_id, filename))
+            cls.requests.append((repo_id, filename))
             if not (cls.folder / filename).is_file():
                 raise FileNotFoundError(filename)
             return str(cls.folder / filename)
 
-    Hub.asked = []
+    Hub.requests = []
     monkeypatch.setattr(open_clip.pretrained, "hf_hub_download", Hub.download)
     return Hub
 
 
-def test_a_hub_model_is_asked_for_by_its_name(hub):
+def test_a_hub_model_is_fetched_by_its_name(hub):
     model = load_model("hf-hub:org/tiny")
-    assert hub.asked == [
+    assert hub.requests == [
         ("org/tiny", "open_clip_config.json"),
         ("org/tiny", "open_clip_model.safetensors"),
     ]
@@ -327,18 +327,18 @@ def test_a_hub_model_is_asked_for_by_its_name(hub):
         ("openai", "timm/vit_base_patch32_clip_224.openai", True),
     ],
 )
-def test_a_tag_is_asked_for_and_built_as_it_was_trained(
+def test_a_tag_is_fetched_and_built_as_it_was_trained(
     name, tag, repository, quick, hub, monkeypatch
 ):
     monkeypatch.setitem(open_clip.factory._MODEL_CONFIGS, "ViT-B-32", VIT)
-    made = []
+    models = []
     create = open_clip.create_model
     monkeypatch.setattr(
-        open_clip, "create_model", lambda *a, **k: made.append(create(*a, **k)) or made[-1]
+        open_clip, "create_model", lambda *a, **k: models.append(create(*a, **k)) or models[-1]
     )
     load_model(f"{name}:{tag}")
-    assert hub.asked == [(repository, "open_clip_model.safetensors")]
-    gelus = {type(part).__name__ for part in made[0].visual.modules()}
+    assert hub.requests == [(repository, "open_clip_model.safetensors")]
+    gelus = {type(part).__name__ for part in models[0].visual.modules()}
     assert ("QuickGELU" in gelus) is quick
 
 
@@ -350,7 +350,7 @@ def test_a_hub_model_without_weights_is_not_made_of_random_ones(hub):
 
 @pytest.mark.parametrize("name", ["hf-hub:org/none", "ViT-B-32:laion2b_s34b_b79k"])
 def test_without_a_network_one_sentence_says_what_to_do(name, monkeypatch):
-    def refused(**asked):
+    def refused(**arguments):
         raise ConnectionError("Network is unreachable\nand more")
 
     monkeypatch.setattr(open_clip.pretrained, "hf_hub_download", refused)
@@ -363,7 +363,7 @@ def test_without_a_network_one_sentence_says_what_to_do(name, monkeypatch):
     )
 
 
-def test_what_is_not_the_networks_fault_is_not_called_so(hub):
+def test_an_error_that_is_not_the_networks_is_not_reported_as_such(hub):
     config = {**VIT, "vision_cfg": {**VIT["vision_cfg"], "unheard_of": 1}}
     (hub.folder / "open_clip_config.json").write_text(
         json.dumps({"model_cfg": config, "preprocess_cfg": {}})
@@ -372,25 +372,25 @@ def test_what_is_not_the_networks_fault_is_not_called_so(hub):
         load_model("hf-hub:org/tiny")
 
 
-# The picture as the model sees it
+# Preprocessing
 
 
 @pytest.fixture(scope="module")
 def fits(tmp_path_factory):
     """The same model with each of open_clip's resize modes, and its folder."""
-    found = {}
+    models = {}
     for mode in ("shortest", "longest", "squash"):
         folder = hub_folder(
             tmp_path_factory.mktemp(mode), VIT, 2, {"resize_mode": mode, "fill_color": 40}
         )
-        found[mode] = load_model(f"local-dir:{folder}"), folder
-    return found
+        models[mode] = load_model(f"local-dir:{folder}"), folder
+    return models
 
 
 @pytest.mark.parametrize("mode", ["shortest", "longest", "squash"])
 @pytest.mark.parametrize("edge", ["left", "right", "top", "bottom"])
 @pytest.mark.parametrize(("height", "width"), [(100, 300), (300, 100), (128, 128)])
-def test_the_very_edge_of_a_picture_is_seen(mode, edge, height, width, fits):
+def test_the_edge_of_a_picture_changes_its_embedding(mode, edge, height, width, fits):
     model = fits[mode][0]
     one = frame(height, width)
     other = one.copy()
@@ -413,46 +413,46 @@ def test_longest_pads_as_open_clip_does(fits):
 def test_shortest_is_fitted_whole_and_padded_with_the_mean(fits):
     model, folder = fits["shortest"]
     np.testing.assert_allclose(model.embed([frame()], 1), expected(folder, [frame()]), atol=1e-5)
-    seen = model.prepared(frame(32, 64))
-    assert not seen[:, :16].any()
-    assert not seen[:, 48:].any()
-    back = seen[:, 16:48].transpose(1, 2, 0) * model.std + model.mean
+    prepared = model.prepared(frame(32, 64))
+    assert not prepared[:, :16].any()
+    assert not prepared[:, 48:].any()
+    back = prepared[:, 16:48].transpose(1, 2, 0) * model.std + model.mean
     np.testing.assert_allclose(back * 255, frame(32, 64), atol=0.01)
 
 
 def test_squash_fills_the_input(fits):
     wide = np.zeros((50, 300, 3), np.uint8)
     wide[:, :150] = 255
-    seen = fits["squash"][0].prepared(wide)
-    assert (seen[:, :, :30] > 0).all()
-    assert (seen[:, :, 34:] < 0).all()
+    prepared = fits["squash"][0].prepared(wide)
+    assert (prepared[:, :, :30] > 0).all()
+    assert (prepared[:, :, 34:] < 0).all()
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 5000), (5000, 1), (7, 3)])
 @pytest.mark.parametrize("mode", ["shortest", "longest", "squash"])
 def test_any_shape_can_be_prepared(shape, mode, fits):
-    seen = fits[mode][0].prepared(frame(*shape))
-    assert seen.shape == (3, 64, 64)
-    assert seen.dtype == np.float32
-    assert np.isfinite(seen).all()
+    prepared = fits[mode][0].prepared(frame(*shape))
+    assert prepared.shape == (3, 64, 64)
+    assert prepared.dtype == np.float32
+    assert np.isfinite(prepared).all()
 
 
 def test_neighbours_change_no_byte(fits):
     model = fits["shortest"][0]
     frames = [frame(seed=n) for n in range(7)]
     together = model.embed(frames, 4)
-    alone = np.concatenate([model.embed([one], 4) for one in frames])
-    assert together.tobytes() == alone.tobytes()
+    one_by_one = np.concatenate([model.embed([one], 4) for one in frames])
+    assert together.tobytes() == one_by_one.tobytes()
 
 
-@pytest.mark.parametrize(("value", "said"), [(0.0, "zeros alone"), (float("nan"), "not finite")])
-def test_an_embedding_of_nothing_is_refused(value, said, tmp_path):
+@pytest.mark.parametrize(("value", "message"), [(0.0, "zeros alone"), (float("nan"), "not finite")])
+def test_an_embedding_of_zeros_or_nan_is_refused(value, message, tmp_path):
     model = random_model(VIT)
     with torch.no_grad():
         model.visual.proj.fill_(value)
     (tmp_path / "tiny.json").write_text(json.dumps(VIT))
     loaded = load_model(f"tiny:{save(model, tmp_path / 'w.pt')}")
-    with pytest.raises(ModelError, match=said):
+    with pytest.raises(ModelError, match=message):
         loaded.embed([frame()], 1)
 
 
@@ -481,7 +481,7 @@ def test_the_trained_tower_with_its_weights_shuffled_is_refused(tmp_path):
 
 def test_the_trained_tower_passes():
     scale = measured_scale(load_model(MINI))
-    # Stored in every index: the last digit may round otherwise on another processor.
+    # Stored in every index: the last digit may round differently on another processor.
     assert scale.unrelated == pytest.approx(0.1353, abs=2e-4)
     assert scale.copy == pytest.approx(0.7754, abs=2e-4)
     assert scale.largest_share < LARGEST_SHARE
@@ -503,15 +503,15 @@ def test_the_scale_of_known_embeddings():
 
 @pytest.fixture
 def tiny_index(tmp_path, monkeypatch):
-    """An index of two pictures by a tiny model, taken for a trained one; and the model's file."""
+    """An index of two pictures by a tiny model with a fixed scale; and the model's file."""
     monkeypatch.setattr(clip_embedding, "measured_scale", lambda model: Scale(0.5, 1.0, 0.1))
     name = checkpoint(tmp_path / "model")
     works = tmp_path / "works"
     works.mkdir()
     for n in range(2):
         Image.fromarray(picture(9100 + n, 160)).save(works / f"{n}.png")
-    made = create_index(tmp_path / "index", model=name)
-    assert made.specs["clip_embedding"].weights_sha256 == load_model(name).weights_sha256
+    created = create_index(tmp_path / "index", model=name)
+    assert created.specs["clip_embedding"].weights_sha256 == load_model(name).weights_sha256
     add_works(tmp_path / "index", works)
     return tmp_path / "index", Path(name.removeprefix("tiny:"))
 
@@ -545,7 +545,7 @@ def test_other_weights_than_the_indexs_are_refused_by_name(tiny_index):
 
 
 def runners_as_before(index):
-    """Benches opened by what an earlier opening left, and those of the embedding stage alone."""
+    """Opens the runners again by keys of an earlier opening: all, and the embedding stage's."""
     settings = load_config().stage_settings
     opened = ReferenceIndex.open(index)
     keys = opening_keys(open_runners(opened, settings))
@@ -558,7 +558,7 @@ def runners_as_before(index):
     return again
 
 
-def test_what_was_opened_before_is_loaded_at_the_first_picture_and_says_the_same(
+def test_a_reopened_stage_loads_its_model_at_the_first_picture_with_equal_evidence(
     tiny_index, tmp_path, monkeypatch
 ):
     row = judged(tiny_index[0], tmp_path, 9100)
@@ -578,7 +578,7 @@ def test_what_was_opened_before_is_loaded_at_the_first_picture_and_says_the_same
 
 
 @pytest.mark.parametrize("change", ["other weights", "no weights"])
-def test_weights_that_changed_are_seen_by_who_opened_them_before(tiny_index, change):
+def test_changed_weights_are_detected_when_a_stage_is_reopened(tiny_index, change):
     index, file = tiny_index
     again = runners_as_before(index)
     if change == "no weights":
@@ -590,7 +590,7 @@ def test_weights_that_changed_are_seen_by_who_opened_them_before(tiny_index, cha
         again()
 
 
-def test_weights_lost_after_opening_are_a_stage_that_broke(tiny_index, tmp_path):
+def test_weights_deleted_after_opening_are_a_failed_stage(tiny_index, tmp_path):
     index, file = tiny_index
     runners, _ = runners_as_before(index)()
     file.unlink()
@@ -608,9 +608,9 @@ def test_without_the_weights_the_stage_is_skipped_and_the_row_is_partly_screened
     index, file = tiny_index
     file.unlink()
     row = judged(index, tmp_path, 9150)
-    said = outcome(row)
-    assert (said.outcome, said.reason) == (Outcome.SKIPPED, Reason.NO_WEIGHTS)
-    assert str(file) in said.detail
+    skipped = outcome(row)
+    assert (skipped.outcome, skipped.reason) == (Outcome.SKIPPED, Reason.NO_WEIGHTS)
+    assert str(file) in skipped.detail
     assert outcome(row, "perceptual_hash").outcome is Outcome.NO_MATCH
     assert row.band is Band.PARTLY_SCREENED
     assert row.risk is None

@@ -1,4 +1,4 @@
-"""Rows as an index stores them: what comes back of a picture, and what is refused."""
+"""Rows as an index stores them: what is read back of a picture, and what is refused."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from training.synthetic import picture
 
 FRAME = picture(3, 200)
 A_FEATURE = 8 + 2 + CODE_BYTES + DIMS // 2
-"""Bytes that are stored of a feature: its place, cell, code and descriptor."""
+"""Bytes stored per feature: its position, cell, code and descriptor."""
 
 
 def table(*rows):
@@ -45,8 +45,8 @@ def test_a_row_gives_the_picture_back(row):
     np.testing.assert_allclose(read.features.sizes, features.sizes, rtol=1e-3)
     np.testing.assert_allclose(read.features.angles, features.angles, atol=2e-3)
     assert read.features.aspect == pytest.approx(features.aspect, rel=1e-6)
-    likeness = (read.descriptors * descriptors).sum(axis=1)
-    assert (likeness / np.linalg.norm(read.descriptors, axis=1)).min() > 0.95
+    products = (read.descriptors * descriptors).sum(axis=1)
+    assert (products / np.linalg.norm(read.descriptors, axis=1)).min() > 0.95
     np.testing.assert_array_equal(read.reduced, reduced(grey))
 
 

@@ -30,7 +30,7 @@ def each_with_itself(count, weight=0.5):
 
 
 def similarity(rotation, scale, place):
-    """About the middle of the plane: the middle goes to `place`."""
+    """An affine transform about the centre of the plane, which is mapped to `place`."""
     linear = scale * np.array(
         [[np.cos(rotation), -np.sin(rotation)], [np.sin(rotation), np.cos(rotation)]]
     )
@@ -52,7 +52,7 @@ def scene(rng, mapping, linear, *, aspects=(1.0, 1.0), count=60, outliers=0.5, v
     angles = rng.uniform(0, 2 * np.pi, count)
     wrong = rng.random(count) < outliers
     within = ((asset_points > 0) & (asset_points < extent(aspects[0]))).all(axis=1)
-    wrong |= ~within  # what lies outside the asset can't be matched rightly
+    wrong |= ~within  # a point outside the asset has no correct match
     asset_sizes = sizes * size_of * np.exp(rng.normal(0, 0.08, count))
     asset_angles = angles + rotation + rng.normal(0, 0.06, count)
     asset_points[wrong] = rng.random((wrong.sum(), 2)) * extent(aspects[0])
@@ -131,7 +131,7 @@ def test_a_stretch_and_a_slant_are_found(seed, rotation, scale, stretch, slant, 
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_a_perspective_is_met_as_nearly_as_an_affine_transform_can(seed):
+def test_a_perspective_is_approximated_by_an_affine_transform(seed):
     rng = np.random.default_rng(seed)
     linear, shift = similarity(rng.uniform(-0.5, 0.5), 0.7, (0.5, 0.5))
     tilt = rng.uniform(-0.08, 0.08, 2)
@@ -155,15 +155,15 @@ def test_a_crop_is_placed_by_what_is_left_of_it(seed):
     assert 0.1 < len(right) / 200 < 0.4
     result = verify(asset, work, matches, View.AS_IT_IS)
     assert result is not None
-    # The corners lie outside the asset: looked at are those of the part that is viewed.
+    # The work's corners are outside the asset: compare those of the visible part.
     inside = np.linalg.solve(linear, (CORNERS - shift).T).T
     back = inside @ result.transform[:, :2].T + result.transform[:, 2]
     assert np.hypot(*(back - CORNERS).T).max() < 0.02
 
 
 @pytest.mark.parametrize("seed", range(8))
-def test_wrong_matches_alone_gather_little(seed):
-    """Among 100 at random two or three agree; nothing decides on so few without the pixels."""
+def test_only_wrong_matches_give_few_inliers(seed):
+    """Of 100 random matches two or three agree, too few to decide anything without the pixels."""
     rng = np.random.default_rng(seed)
     mapping = affinely(np.eye(2), np.zeros(2))
     asset, work, matches, _ = scene(rng, mapping, np.eye(2), count=100, outliers=1.0)
@@ -175,7 +175,7 @@ def test_wrong_matches_alone_gather_little(seed):
 
 
 @pytest.mark.parametrize("view", list(View))
-def test_a_view_is_found_in_its_own_view_alone(view):
+def test_a_view_is_found_in_that_view_only(view):
     rng = np.random.default_rng(4)
     linear, shift = similarity(0.4, 0.6, (0.5, 0.5))
     asset, work, matches, _ = scene(
@@ -207,7 +207,7 @@ def test_the_homography_leads_from_the_work_to_the_asset_as_it_is(view, aspects)
     assert bool(np.linalg.det(whole[:2, :2]) < 0) is (view is View.MIRRORED)
 
 
-# What is no evidence of a place
+# Matches that determine no transform
 
 
 @pytest.mark.parametrize("shift", [0, 1, 7])
@@ -222,8 +222,8 @@ def test_a_row_of_equal_dots_gives_nothing(shift, slope):
     assert verify(row, row, matches, View.AS_IT_IS) is None
 
 
-def test_two_rows_apart_give_a_place():
-    """It is the line that is at fault, not the dots."""
+def test_two_separate_rows_of_dots_give_a_transform():
+    """Equal dots are ambiguous only if all are on one line."""
     x = np.linspace(0.05, 0.95, 24)
     rows = features(np.concatenate([np.column_stack([x, np.full(24, y)]) for y in (0.3, 0.7)]))
     result = verify(rows, rows, each_with_itself(48), View.AS_IT_IS)
@@ -273,14 +273,14 @@ def unit(rng, count):
     return some / np.linalg.norm(some, axis=1, keepdims=True)
 
 
-@pytest.mark.parametrize(("mine", "theirs"), [(0, 0), (0, 5), (5, 0), (3, 1), (30, 40)])
-def test_matches_are_those_of_the_plain_comparison(mine, theirs):
-    rng = np.random.default_rng(mine + theirs)
-    asset, work = unit(rng, mine), unit(rng, theirs)
-    reach = rng.uniform(0.3, 0.7, mine).astype(np.float32)
+@pytest.mark.parametrize(("asset_count", "work_count"), [(0, 0), (0, 5), (5, 0), (3, 1), (30, 40)])
+def test_matches_equal_brute_force(asset_count, work_count):
+    rng = np.random.default_rng(asset_count + work_count)
+    asset, work = unit(rng, asset_count), unit(rng, work_count)
+    reach = rng.uniform(0.3, 0.7, asset_count).astype(np.float32)
     result = match_descriptors(asset, reach, work)
     plain = {}
-    for one in range(mine):
+    for one in range(asset_count):
         distances = np.square(asset[one] - work).sum(axis=1)
         as_near = (
             distances < distances.min(initial=np.inf) + SETTINGS.ambiguity * reach[one]
@@ -295,9 +295,9 @@ def test_matches_are_those_of_the_plain_comparison(mine, theirs):
     assert (np.diff(result.weight) <= 0).all()
 
 
-def test_one_of_many_alike_is_worth_less():
-    """A feature that stands in the work nine times: three of a row of dots are not three of a
-    picture."""
+def test_a_match_among_many_similar_features_weighs_less():
+    """A feature that the work has nine times: three matches of a row of dots weigh less than three
+    matches of distinct features."""
     rng = np.random.default_rng(10)
     dot, other = unit(rng, 2)
     work = np.stack([dot] * 9 + [other])

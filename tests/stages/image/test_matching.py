@@ -51,8 +51,8 @@ def compared(frame):
 
 def edited(frame, view):
     small = cv2.resize(frame, None, fx=0.8, fy=0.8, interpolation=cv2.INTER_AREA)
-    seen = {View.AS_IT_IS: small, View.MIRRORED: small[:, ::-1], View.NEGATIVE: 255 - small}
-    return seen[view]
+    views = {View.AS_IT_IS: small, View.MIRRORED: small[:, ::-1], View.NEGATIVE: 255 - small}
+    return views[view]
 
 
 @pytest.mark.parametrize("view", list(View))
@@ -75,27 +75,27 @@ def test_at_most_the_limit_of_candidates_is_generated(frames, stored):
 @pytest.mark.parametrize("view", list(View))
 def test_a_candidate_of_the_search_is_verified_in_its_view(frames, stored, view):
     asset = edited(frames[0], view)
-    [found] = compared(asset).verified_overlaps(stored, 0, view, features_searched=True)
-    assert (found.row, found.frame, found.negative) == (0, 0, view is View.NEGATIVE)
-    assert found.inliers > 40
-    assert found.weighted_inliers > 20
-    assert found.overlap.agreement > 0.85
-    assert found.overlap.contradiction < 0.05
+    [match] = compared(asset).verified_overlaps(stored, 0, view, features_searched=True)
+    assert (match.row, match.frame, match.negative) == (0, 0, view is View.NEGATIVE)
+    assert match.inliers > 40
+    assert match.weighted_inliers > 20
+    assert match.overlap.agreement > 0.85
+    assert match.overlap.contradiction < 0.05
     wanted = np.array([[-1.0, 0, 1], [0, 1, 0], [0, 0, 1]])
     wanted = wanted if view is View.MIRRORED else np.eye(3)
-    np.testing.assert_allclose(found.transform / found.transform[2, 2], wanted, atol=0.02)
+    np.testing.assert_allclose(match.transform / match.transform[2, 2], wanted, atol=0.02)
 
 
 @pytest.mark.parametrize("view", list(View))
-def test_a_candidate_of_another_stage_is_looked_at_in_every_view_if_nothing_searched(
+def test_a_candidate_of_another_stage_is_compared_in_every_view_without_a_search(
     frames, stored, view
 ):
-    found = list(
+    matches = list(
         compared(edited(frames[0], view)).verified_overlaps(
             stored, 0, None, features_searched=False
         )
     )
-    best = min(found, key=lambda one: one.rank)
+    best = min(matches, key=lambda one: one.rank)
     assert best.inliers > 40
     assert best.negative is (view is View.NEGATIVE)
 
@@ -104,28 +104,28 @@ def test_a_candidate_of_another_stage_is_compared_as_a_whole_if_features_were_se
     frames, stored
 ):
     blurred = cv2.GaussianBlur(frames[0], (0, 0), 4)
-    found = list(compared(blurred).verified_overlaps(stored, 0, None, features_searched=True))
-    assert [one.inliers for one in found] == [0]
-    assert found[0].weighted_inliers == 0.0
-    assert found[0].overlap.agreement > 0.6
-    np.testing.assert_allclose(found[0].transform, np.eye(3), atol=0.05)
+    matches = list(compared(blurred).verified_overlaps(stored, 0, None, features_searched=True))
+    assert [one.inliers for one in matches] == [0]
+    assert matches[0].weighted_inliers == 0.0
+    assert matches[0].overlap.agreement > 0.6
+    np.testing.assert_allclose(matches[0].transform, np.eye(3), atol=0.05)
 
 
-def test_unrelated_pictures_leave_nothing_that_counts(frames, stored):
+def test_unrelated_pictures_give_no_strong_match(frames, stored):
     for row in (1, 2, 3):
         for view in (None, *View):
-            for found in compared(frames[0]).verified_overlaps(
+            for match in compared(frames[0]).verified_overlaps(
                 stored, row, view, features_searched=False
             ):
-                assert found.weighted_inliers < 3
-                assert found.overlap.agreement < 0.5
+                assert match.weighted_inliers < 3
+                assert match.overlap.agreement < 0.5
 
 
-def test_what_features_agree_on_comes_before_what_agrees_as_a_whole(frames, stored):
+def test_agreement_of_features_ranks_before_agreement_as_a_whole(frames, stored):
     one = compared(frames[0])
     whole = list(one.verified_overlaps(stored, 0, None, features_searched=True))
     [inner] = one.verified_overlaps(stored, 0, View.AS_IT_IS, features_searched=True)
-    assert min([*whole, inner], key=lambda found: found.rank) is inner
+    assert min([*whole, inner], key=lambda match: match.rank) is inner
 
 
 def test_rows_of_candidate_files(stored):

@@ -125,7 +125,7 @@ def test_what_is_painted_over_does_not_count_to_the_shares(photo, large, part):
 
 
 def test_a_shared_mark_leaves_a_contradiction_and_a_copy_none(photo, large):
-    """What tells a copy from two pictures with the same frame: what else the two show."""
+    """A copy and two pictures with the same frame differ in the pixels inside the frame."""
     framed = [one.copy() for one in (photo, large[0])]
     for one in framed:
         inner = cv2.resize(one, (400, 400), interpolation=cv2.INTER_AREA)
@@ -140,7 +140,7 @@ def test_a_shared_mark_leaves_a_contradiction_and_a_copy_none(photo, large):
     assert apart.contradiction > 0.2
 
 
-def test_a_turned_picture_agrees_under_its_turn(photo):
+def test_a_rotated_picture_agrees_under_its_rotation(photo):
     rotated = np.ascontiguousarray(np.rot90(photo))  # to the left: (x, y) goes to (y, 1 - x)
     transform = np.array([[0, 1, 0], [-1, 0, 1], [0, 0, 1]], float)
     result = overlap(reduced(rotated), reduced(photo), transform, negative=False)
@@ -168,7 +168,7 @@ DEGENERATE = {
     "horizon": np.array([[1, 0, 0], [0, 1, 0], [-2, 0, 1]], float),
     "behind": np.diag([1.0, 1.0, -1.0]),
     "far outside": scaled(40, 40, 1, 1),
-    "beside": scaled(1.2, 0, 1, 1),
+    "next to it": scaled(1.2, 0, 1, 1),
     "a speck": scaled(0.5, 0.5, 1e-2, 1e-2),
     "nan": np.full((3, 3), np.nan),
     "one nan": np.array([[1, 0, np.nan], [0, 1, 0], [0, 0, 1]], float),
@@ -182,7 +182,7 @@ def test_a_degenerate_transform_shows_nothing(photo, name, negative):
     transform = DEGENERATE[name]
     assert overlap(work, work, transform, negative=negative) == NO_OVERLAP
     if name not in ("singular", "a line"):
-        # Nothing is made better or worse of it, and nothing is raised.
+        # Refining it changes nothing and raises no error.
         np.testing.assert_array_equal(
             refined_transform(work, work, transform, negative=negative), transform
         )
@@ -219,7 +219,7 @@ def largest_corner_error(transform, wanted):
 
 @pytest.mark.parametrize("shift", [(0.03, 0.0), (-0.02, 0.02), (0.0, -0.03)])
 @pytest.mark.parametrize("negative", [False, True])
-def test_a_transform_that_is_off_is_moved_back(photo, shift, negative):
+def test_a_shifted_transform_is_corrected(photo, shift, negative):
     work = reduced(photo)
     asset = 255 - work if negative else work
     off = IDENTITY.copy()
@@ -231,7 +231,7 @@ def test_a_transform_that_is_off_is_moved_back(photo, shift, negative):
 
 
 @pytest.mark.parametrize("stretch", [0.97, 1.03])
-def test_a_scale_that_is_off_is_mended(photo, large, stretch):
+def test_a_wrong_scale_is_corrected(photo, large, stretch):
     box = (0.2, 0.3, 0.6, 0.5)
     asset = large[0].copy()
     left, top, wide, tall = (round(512 * one) for one in box)
@@ -243,7 +243,7 @@ def test_a_scale_that_is_off_is_mended(photo, large, stretch):
     assert largest_corner_error(moved, true) < 0.01
 
 
-def test_a_transform_that_is_right_stays(photo):
+def test_a_correct_transform_is_unchanged(photo):
     work = reduced(photo)
     assert (
         largest_corner_error(refined_transform(work, work, IDENTITY, negative=False), IDENTITY)
@@ -330,8 +330,10 @@ def test_a_pattern_repeats(cell, negative):
 
 @pytest.mark.parametrize("cell", [6, 10, 14])
 def test_a_shared_pattern_counts_for_little(photo, large, cell):
-    """Different pictures on one checkerboard: what they differ in counts, the checkers hardly do,
-    and a copy of the whole is none the less one."""
+    """Different pictures on one checkerboard: their difference counts, the checkers hardly do.
+
+    A copy of the whole picture still agrees.
+    """
     pages = []
     for one in (photo, large[1]):
         y, x = np.mgrid[:512, :512]

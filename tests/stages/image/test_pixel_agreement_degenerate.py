@@ -1,4 +1,4 @@
-"""Transforms that no picture lies under: nothing is raised, and nothing takes long."""
+"""Degenerate transforms: no error is raised, and none takes long."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ DEGENERATE = {
 
 
 @pytest.mark.parametrize("name", list(DEGENERATE))
-def test_a_degenerate_transform_is_no_overlap_soon(name):
+def test_a_degenerate_transform_is_quickly_no_overlap(name):
     transform = DEGENERATE[name]
     start = time.perf_counter()
     assert overlap(WORK, WORK, transform, negative=False) == NO_OVERLAP
@@ -59,7 +59,7 @@ def test_any_transform_is_compared_without_a_fault(seed):
 
 
 def barred(inner):
-    """A picture between the bars of one program, as many pictures are that share nothing else."""
+    """A picture between the bars of a program's window, as on unrelated screenshots."""
     page = np.full((512, 512), 246, np.uint8)
     page[:70] = 225
     page[20:50:6, 20:300] = 60

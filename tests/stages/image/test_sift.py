@@ -1,4 +1,4 @@
-"""Local features: what a picture's other views would have, without a second look at the pixels."""
+"""SIFT features: those of a picture's other views are derived without extracting them again."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SEEN = {
     View.MIRRORED: lambda frame: frame[:, ::-1],
     View.NEGATIVE: lambda frame: 255 - frame,
 }
-"""What each view does to the pixels."""
+"""The transform of the pixels for each view."""
 
 
 def features_of(frame):
@@ -28,25 +28,27 @@ def turn_between(one, other):
 
 @pytest.mark.parametrize("view", list(View))
 @pytest.mark.parametrize("seed", [3, 4])
-def test_a_view_is_what_the_pixels_of_that_view_would_give(view, seed):
+def test_a_view_equals_features_of_the_transformed_pixels(view, seed):
     frame = picture(seed, 256)
     assumed, descriptors = features_of(frame)
     assumed, descriptors = assumed.in_view(view), descriptors[:, view.order]
-    found, there = features_of(SEEN[view](frame))
-    gap = np.hypot(*(assumed.positions()[:, None] - found.positions()[None]).transpose(2, 0, 1))
+    computed, computed_descriptors = features_of(SEEN[view](frame))
+    gap = np.hypot(*(assumed.positions()[:, None] - computed.positions()[None]).transpose(2, 0, 1))
     same = (
         (gap < 0.004)
-        & (np.abs(np.log(assumed.sizes[:, None] / found.sizes)) < 0.05)
-        & (turn_between(assumed.angles[:, None], found.angles) < 0.06)
+        & (np.abs(np.log(assumed.sizes[:, None] / computed.sizes)) < 0.05)
+        & (turn_between(assumed.angles[:, None], computed.angles) < 0.06)
     )
     has_partner = same.any(axis=1)
-    # SIFT does not find all of them again: where it stops at the weakest is a matter of rounding.
+    # SIFT does not find all of them again: rounding decides on the weakest.
     assert has_partner.mean() > 0.65
-    likeness = np.where(same, descriptors @ there.T, -1.0).max(axis=1)[has_partner]
-    assert (likeness > 0.97).mean() > 0.9
+    similarity = np.where(same, descriptors @ computed_descriptors.T, -1.0).max(axis=1)[has_partner]
+    assert (similarity > 0.97).mean() > 0.9
     if view is not View.AS_IT_IS:
-        # Not by chance: unchanged descriptors are not like those of the view.
-        unchanged = np.where(same, features_of(frame)[1] @ there.T, -1.0).max(axis=1)[has_partner]
+        # Not by chance: unchanged descriptors differ from those of the view.
+        unchanged = np.where(same, features_of(frame)[1] @ computed_descriptors.T, -1.0).max(
+            axis=1
+        )[has_partner]
         assert (unchanged > 0.97).mean() < 0.1
 
 
@@ -56,7 +58,7 @@ def test_the_order_of_a_view_is_a_permutation_and_its_own_inverse(view):
     np.testing.assert_array_equal(view.order[view.order], np.arange(DIMS))
 
 
-def test_a_view_seen_twice_is_the_picture_again():
+def test_a_view_applied_twice_is_the_picture_again():
     features, _ = features_of(picture(3, 200))
     for view in View:
         again = features.in_view(view).in_view(view)
@@ -75,7 +77,7 @@ def test_a_view_seen_twice_is_the_picture_again():
     ],
     ids=["grey", "black", "one pixel", "a line"],
 )
-def test_a_blank_picture_has_none(frame):
+def test_a_blank_picture_has_no_features(frame):
     features, descriptors = features_of(frame)
     assert len(features) == 0
     assert features.points.shape == (0, 2)
@@ -87,7 +89,7 @@ def test_a_blank_picture_has_none(frame):
 @pytest.mark.parametrize(
     ("height", "width"), [(300, 1), (1, 300), (2, 3), (8, 2000), (2000, 8), (300, 300), (97, 411)]
 )
-def test_any_shape_is_looked_at(height, width):
+def test_any_shape_is_accepted(height, width):
     frame = np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8)
     grey = to_grey(frame)
     assert max(grey.shape) <= LARGEST_EDGE
@@ -113,7 +115,7 @@ def test_the_same_picture_gives_the_same_bytes_and_the_strongest_first():
     np.testing.assert_array_equal(one.points, one.in_view(View.NEGATIVE).points)
 
 
-def test_features_of_a_smaller_copy_lie_at_the_same_shares():
+def test_features_of_a_smaller_copy_have_the_same_relative_positions():
     frame = picture(3, 1000)
     large, _ = features_of(frame)
     small, _ = features_of(frame[::2, ::2])

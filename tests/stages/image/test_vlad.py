@@ -20,7 +20,7 @@ def book():
 
 
 @pytest.fixture(scope="module")
-def seen():
+def extracted():
     """Features and descriptors of a drawn picture with many."""
     for seed in range(100):
         features, descriptors = extract(to_grey(picture(seed, 320)))
@@ -33,7 +33,7 @@ def whole(book, descriptors):
     return book.aggregate(descriptors, np.ones((1, len(descriptors)), np.bool_))[0]
 
 
-def test_what_comes_with_the_package(book):
+def test_the_packaged_codebook(book):
     assert hashlib.sha256(FILE.read_bytes()).hexdigest() == book.sha256
     assert FILE.stat().st_size < 3_000_000
     # Axes and rotations keep lengths, as far as half precision goes.
@@ -43,9 +43,9 @@ def test_what_comes_with_the_package(book):
     )
 
 
-def test_it_is_the_sum_of_directions_from_each_centroid(book, seen):
+def test_the_vector_is_the_sum_of_directions_from_each_centroid(book, extracted):
     """As its definition says, one descriptor after another in float64."""
-    _, descriptors = seen
+    _, descriptors = extracted
     sums = np.zeros((128, 64))
     for one in descriptors.astype(np.float64):
         reduced = (one - book.mean) @ book.axes
@@ -59,21 +59,21 @@ def test_it_is_the_sum_of_directions_from_each_centroid(book, seen):
     assert whole(book, descriptors) @ wanted > 0.9999
 
 
-def test_parts_are_those_of_their_descriptors_alone(book, seen):
-    _, descriptors = seen
+def test_a_part_uses_only_its_own_descriptors(book, extracted):
+    _, descriptors = extracted
     parts = np.zeros((3, len(descriptors)), np.bool_)
     parts[0, :40], parts[1] = True, True
-    found = book.aggregate(descriptors, parts)
-    assert found.shape == (3, SIZE)
-    assert found.dtype == np.float32
-    assert np.linalg.norm(found, axis=1) == pytest.approx([1, 1, 0], abs=1e-5)
-    assert found[0] @ whole(book, descriptors[:40]) > 0.9999
-    assert found[1] @ whole(book, descriptors) > 0.9999
+    vectors = book.aggregate(descriptors, parts)
+    assert vectors.shape == (3, SIZE)
+    assert vectors.dtype == np.float32
+    assert np.linalg.norm(vectors, axis=1) == pytest.approx([1, 1, 0], abs=1e-5)
+    assert vectors[0] @ whole(book, descriptors[:40]) > 0.9999
+    assert vectors[1] @ whole(book, descriptors) > 0.9999
     assert not book.aggregate(descriptors[:0], np.zeros((2, 0), np.bool_)).any()
 
 
-def test_views_differ_and_a_view_of_the_view_is_the_picture(book, seen):
-    _, descriptors = seen
+def test_views_differ_and_a_view_of_the_view_is_the_picture(book, extracted):
+    _, descriptors = extracted
     vector = whole(book, descriptors)
     for view in (View.MIRRORED, View.NEGATIVE):
         once = np.ascontiguousarray(descriptors[:, view.order])
@@ -81,8 +81,8 @@ def test_views_differ_and_a_view_of_the_view_is_the_picture(book, seen):
         assert vector @ whole(book, once[:, view.order]) > 0.9999
 
 
-def test_a_code_is_the_nearest_words(book, seen):
-    _, descriptors = seen
+def test_a_code_holds_the_nearest_codewords(book, extracted):
+    _, descriptors = extracted
     vector = whole(book, descriptors)
     codes = book.encode(np.stack([vector, -vector]))
     assert codes.shape == (2, CODE_BYTES)

@@ -1,4 +1,4 @@
-"""What an agreeing word is worth."""
+"""Weights of agreeing words by rarity."""
 
 import numpy as np
 import pytest

@@ -17,11 +17,11 @@ def small_index(tmp_path_factory):
 
 @pytest.fixture
 def studio(tmp_path, small_index):
-    """A drop with a copy of each work and two files of none; its index may be changed."""
+    """A drop with a copy of each work and two unrelated files; its index may be changed."""
     shutil.copytree(small_index, tmp_path / "index")
-    made = Studio(tmp_path / "studio", tmp_path / "index")
-    made.put("copy.jpg", jpeg(1))
-    made.put("none.png", png(50))
-    made.put("script.txt", words(3, 200)[:700])
-    made.put("other.txt", words(51))
-    return made
+    workspace = Studio(tmp_path / "studio", tmp_path / "index")
+    workspace.put("copy.jpg", jpeg(1))
+    workspace.put("none.png", png(50))
+    workspace.put("script.txt", words(3, 200)[:700])
+    workspace.put("other.txt", words(51))
+    return workspace

@@ -42,7 +42,7 @@ def words(seed: int, number: int = 60) -> bytes:
 
 
 class Studio:
-    """A folder with a drop, an index and configurations, and scan directories beside them."""
+    """A folder with a drop, an index, configurations and scan directories."""
 
     def __init__(self, folder: Path, index: Path | None = None) -> None:
         self.folder, self.drop = folder, folder / "drop"
@@ -97,7 +97,7 @@ class Studio:
         return scan(load_settings(self.config(out, **more)))
 
     def read(self, out: str = "scan") -> StoredRun:
-        """What `latest` leads to."""
+        """The scan results that `latest` points to."""
         return read_run(self.out(out) / "latest")
 
 

@@ -1,4 +1,4 @@
-"""What a scan that was cut off leaves, put right by the next."""
+"""The next scan cleans up after an interrupted one."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ def test_results_of_a_scan_that_was_not_finished_are_never_taken_for_those_of_on
 ):
     first = studio.scan()
     studio.put("later.jpg", jpeg(2))
-    # Its results are written whole; it ends before it is marked as finished.
+    # All its results are written, but it ends before it is marked as finished.
     with monkeypatch.context() as patched:
         patched.setattr(scan_run, "_finish", cut_off)
         with pytest.raises(CutOffError):
             studio.scan()
     assert len(list((studio.out() / HISTORY).iterdir())) == 2
-    # The next one is cut off while it puts that right.
+    # The next one is interrupted while it cleans up.
     with monkeypatch.context() as patched:
         patched.setattr(history_folder.shutil, "rmtree", cut_off)
         with pytest.raises(CutOffError), scan_directory(studio.out()):

@@ -1,4 +1,4 @@
-"""A full disk, folders that can't be written to, two scans at once, and damage to what is kept."""
+"""A full disk, folders that can't be written to, two scans at once, and a damaged state."""
 
 from __future__ import annotations
 
@@ -36,15 +36,15 @@ FLAGS = {
 @pytest.fixture
 def loads(monkeypatch):
     """Paths of the assets that were decoded, in order."""
-    seen = []
+    paths = []
     load = Workers.load
 
     def counted(self, asset):
-        seen.append(asset.asset_path)
+        paths.append(asset.asset_path)
         return load(self, asset)
 
     monkeypatch.setattr(Workers, "load", counted)
-    return seen
+    return paths
 
 
 def table(studio: Studio):
@@ -60,7 +60,7 @@ def command(studio: Studio, **more):
 
 
 def limited(studio: Studio, most: int) -> subprocess.CompletedProcess[str]:
-    """The command in a process of which no file may grow beyond that many bytes."""
+    """Runs the command in a process with a limit on the size of any file, in bytes."""
     return subprocess.run(
         [sys.executable, "-c", LIMITED, str(most), "scan", "--config", str(studio.config())],
         capture_output=True,
@@ -81,7 +81,7 @@ def test_a_full_disk_is_a_sentence_and_costs_nothing_that_was_there(studio, monk
     studio.scan()
     before = table(studio)
     studio.put("later.jpg", jpeg(2))
-    # A file may grow no further than the state has: what is to be added to it finds no room.
+    # The limit is the current size of the state, so nothing can be added to it.
     answer = limited(studio, 20_000)
     assert answer.returncode == 2, answer.stderr
     assert "Traceback" not in answer.stderr
@@ -152,13 +152,13 @@ def test_of_two_scans_at_once_the_second_says_who_holds_the_directory(studio):
     assert f"process {os.getpid()} on " in answer.stderr
     assert "Another scan works in" in answer.stderr
     assert table(studio).equals(before)
-    # And the lock that it left behind is none.
+    # The lock file that it left does not count as a lock.
     assert (studio.out() / LOCK).is_file()
     studio.scan()
 
 
 def flip(studio: Studio, name: str) -> int:
-    """Flips a byte in the middle of each kept value of a table; how many there are."""
+    """Flips a byte in the middle of each stored value of a table; returns their number."""
     with closing(sqlite3.connect(studio.out() / STATE)) as opened, opened:
         rows = opened.execute(f"select rowid, data from {name}").fetchall()  # noqa: S608
         for row, data in rows:
@@ -172,7 +172,7 @@ def flip(studio: Studio, name: str) -> int:
 
 
 @pytest.mark.parametrize("names", [("outcomes",), ("answers",), ("outcomes", "answers")])
-def test_flipped_bytes_in_what_is_kept_are_never_believed(studio, names, loads):
+def test_flipped_bytes_in_the_stored_state_are_never_used(studio, names, loads):
     studio.scan()
     before = table(studio)
     for name in names:
@@ -214,7 +214,7 @@ def test_a_state_that_is_no_database_is_one_sentence(studio):
 
 
 @pytest.mark.parametrize("how", ["deleted", "damaged", "half renamed"])
-def test_lost_results_of_the_scan_before_are_told_and_every_file_is_new(studio, how):
+def test_lost_results_of_the_scan_before_are_reported_and_every_file_is_new(studio, how):
     last = studio.scan().folder
     if how == "deleted":
         shutil.rmtree(last)
@@ -232,7 +232,7 @@ def test_lost_results_of_the_scan_before_are_told_and_every_file_is_new(studio, 
 
 
 @pytest.mark.parametrize("how", ["file", "folder", "folder with files", "another link", "gone"])
-def test_latest_leads_to_the_results_again_or_the_scan_says_why_not(studio, how):
+def test_latest_is_restored_or_the_scan_reports_why_not(studio, how):
     studio.scan()
     latest = studio.out() / LATEST
     latest.unlink()
@@ -253,13 +253,13 @@ def test_latest_leads_to_the_results_again_or_the_scan_says_why_not(studio, how)
     assert bands(studio.read()) == FLAGS
 
 
-def test_a_scan_id_in_the_history_that_is_no_scans_is_left_alone(studio):
+def test_a_folder_in_the_history_that_is_not_a_scan_is_not_changed(studio):
     studio.scan()
-    mine = studio.out() / HISTORY / "notes"
-    mine.mkdir()
-    (mine / "a.txt").write_text("x")
+    notes = studio.out() / HISTORY / "notes"
+    notes.mkdir()
+    (notes / "a.txt").write_text("x")
     studio.scan()
-    assert (mine / "a.txt").read_text() == "x"
+    assert (notes / "a.txt").read_text() == "x"
     assert json.loads((studio.out() / LATEST / "delta.json").read_text())["changes"]["new"] == 0
 
 
@@ -276,7 +276,7 @@ def test_a_scan_id_in_the_history_that_is_no_scans_is_left_alone(studio):
         "update scans set started = 'never'",
     ],
 )
-def test_values_of_the_state_that_make_no_sense_are_made_anew(studio, change):
+def test_invalid_values_in_the_state_are_computed_again(studio, change):
     os.mkfifo(studio.drop / "pipe")
     studio.scan()
     before = table(studio)
@@ -287,7 +287,7 @@ def test_values_of_the_state_that_make_no_sense_are_made_anew(studio, change):
     assert table(studio).equals(before)
 
 
-def test_a_drop_that_is_away_keeps_a_row_for_each_file_whatever_became_of_the_state(studio):
+def test_an_unreachable_drop_keeps_a_row_for_each_file_if_the_state_is_damaged(studio):
     studio.scan()
     studio.drop.rename(studio.folder / "away")
     for change in (
@@ -317,9 +317,9 @@ def test_a_copy_that_is_taken_away_during_a_scan_does_not_hide_the_other(studio,
     studio.put("zcopy.jpg", jpeg(1))
     fetch = scan_run._fetch
 
-    def taken_away(*given):
+    def taken_away(*arguments):
         (studio.drop / "copy.jpg").unlink()
-        return fetch(*given)
+        return fetch(*arguments)
 
     monkeypatch.setattr(scan_run, "_fetch", taken_away)
     studio.scan()

@@ -1,5 +1,5 @@
-"""What lies in the history is a studio's: nothing of it is lost, and none of it passes for the last
-scan that is not.
+"""Results in the history belong to the studio: none are lost, and only the last completed scan is
+compared with.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ def in_state(studio, statement, *values):
         opened.execute(statement, values)
 
 
-def test_results_that_a_new_state_cannot_read_are_left_and_told_of(studio):
+def test_results_that_a_new_state_cannot_read_are_left_and_reported(studio):
     edited, whole, half = (studio.scan().folder for _ in range(3))
-    # A spreadsheet saved over one, and another that was cut off before its results were whole.
+    # A spreadsheet saved over one, and another interrupted before its results were complete.
     with (edited / "risk_table.parquet").open("ab") as file:
         file.write(b"x")
     shutil.rmtree(half)
@@ -91,7 +91,7 @@ def test_a_scan_killed_while_it_deletes_old_results_is_the_scan_before(studio, m
         {"index": {"version": 1, "digest": "x"}, "run_id": "ID", "started": "x", "finished": "x"},
     ],
 )
-def test_a_manifest_that_is_no_scans_is_told_and_every_file_is_new(studio, run):
+def test_an_invalid_manifest_is_reported_and_every_file_is_new(studio, run):
     folder = studio.scan().folder
     if run.get("run_id") == "ID":
         run = {**run, "run_id": folder.name}
@@ -103,7 +103,7 @@ def test_a_manifest_that_is_no_scans_is_told_and_every_file_is_new(studio, run):
     assert not studio.scan().notes
 
 
-def test_a_table_of_an_earlier_version_is_told_and_every_file_is_new(studio):
+def test_a_table_of_an_earlier_version_is_reported_and_every_file_is_new(studio):
     folder = studio.scan().folder
     table = pq.read_table(folder / "risk_table.parquet").drop_columns(["title"])
     pq.write_table(table, folder / "risk_table.parquet")
@@ -114,7 +114,7 @@ def test_a_table_of_an_earlier_version_is_told_and_every_file_is_new(studio):
     assert "has no column title; another version of Clearance wrote it" in note
 
 
-def test_a_folder_where_latest_stood_is_a_sentence_that_says_what_to_do(studio):
+def test_a_folder_in_place_of_latest_is_an_error_that_says_what_to_do(studio):
     studio.scan()
     latest = studio.out() / LATEST
     latest.unlink()
@@ -123,7 +123,7 @@ def test_a_folder_where_latest_stood_is_a_sentence_that_says_what_to_do(studio):
         studio.scan()
 
 
-def test_an_index_made_anew_is_why_a_row_rose(studio):
+def test_a_rebuilt_index_is_the_cause_of_a_risen_row(studio):
     studio.scan()
     shutil.rmtree(studio.index)
     create_index(studio.index)
@@ -140,8 +140,8 @@ def test_the_history_of_a_path_that_is_not_unicode(studio):
     studio.put(name, png(2))
     done = studio.scan()
     settings = load_settings(studio.config())
-    [seen] = history_of(settings, name)
-    assert (seen.scan_id, seen.asset_path) == (done.folder.name, "a/caf\\xe9.png")
-    assert history_of(settings, "caf\\xe9.png") == [seen]
+    [entry] = history_of(settings, name)
+    assert (entry.scan_id, entry.asset_path) == (done.folder.name, "a/caf\\xe9.png")
+    assert history_of(settings, "caf\\xe9.png") == [entry]
     with pytest.raises(ScanError, match="No scan in"):
         history_of(settings, os.fsdecode(b"\xff"))

@@ -1,4 +1,4 @@
-"""Only what changed is done again, and what comes out is what a first scan would say."""
+"""Only what changed is computed again, and the results equal those of a first scan."""
 
 import random
 import shutil
@@ -22,23 +22,23 @@ keep those of the earlier index."""
 
 @pytest.fixture
 def loads(monkeypatch):
-    seen = []
+    paths = []
     load = Workers.load
 
     def counted(self, asset):
-        seen.append(asset.asset_path)
+        paths.append(asset.asset_path)
         return load(self, asset)
 
     monkeypatch.setattr(Workers, "load", counted)
-    return seen
+    return paths
 
 
 def fresh(studio, number):
-    """The table that a scan directory gives which knows nothing."""
+    """The risk table of a scan into a new scan directory."""
     studio.scan(f"fresh{number}")
-    found = studio.read(f"fresh{number}").risk_rows
+    rows = studio.read(f"fresh{number}").risk_rows
     shutil.rmtree(studio.out(f"fresh{number}"))
-    return found.drop_columns(RUN)
+    return rows.drop_columns(RUN)
 
 
 def test_nothing_changed_nothing_is_done(studio, loads):
@@ -70,12 +70,12 @@ def test_other_bands_are_cut_without_looking_at_files(studio, loads):
     studio.scan()
     loads.clear()
     studio.screening["bands"] = {"escalate": 1.0, "review": 0.5}
-    said = []
-    done = scan(load_settings(studio.config()), on_message=said.append)
+    messages = []
+    done = scan(load_settings(studio.config()), on_message=messages.append)
     assert done.summary["changes"]["fallen"] == 2
-    # For the page alone, which shows the changed rows.
+    # Only for the page, which shows the changed rows.
     assert sorted(loads) == ["a/copy.jpg", "a/script.txt"]
-    assert "4 to be left as judged before." in said
+    assert "4 to be left as judged before." in messages
     assert studio.read().risk_rows.drop_columns(RUN).equals(fresh(studio, 1))
 
 
@@ -122,7 +122,7 @@ def test_a_removed_work_takes_its_evidence_with_it(studio, loads):
     assert studio.read().risk_rows.drop_columns(RUN).equals(fresh(studio, 1))
 
 
-def test_an_index_made_anew_is_another_index(studio, loads):
+def test_a_rebuilt_index_is_another_index(studio, loads):
     studio.scan()
     loads.clear()
     shutil.rmtree(studio.index)
@@ -130,7 +130,7 @@ def test_an_index_made_anew_is_another_index(studio, loads):
     studio.works(two=png(2))
     studio.scan()
     assert bands(studio.read())["a/copy.jpg"] == "no_match"
-    # Scripts have nothing to be compared with now, which the rows say.
+    # The index has no scripts left, which the rows of scripts say.
     assert bands(studio.read())["a/script.txt"] == "not_screened"
 
 
@@ -169,10 +169,10 @@ def test_any_sequence_of_changes_ends_as_a_first_scan_would(studio):
                 cut = rng.choice([0.5, 0.9, 0.99])
                 studio.screening["bands"] = {"escalate": cut, "review": 0.2}
         studio.scan()
-        mine = studio.read().risk_rows.drop_columns(RUN)
+        rows = studio.read().risk_rows.drop_columns(RUN)
         first = fresh(studio, step)
-        exact = [name for name in mine.column_names if name not in SETTLED]
-        assert mine.select(exact).equals(first.select(exact))
+        exact = [name for name in rows.column_names if name not in SETTLED]
+        assert rows.select(exact).equals(first.select(exact))
 
 
 def chosen(studio, rng):

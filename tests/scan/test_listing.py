@@ -42,33 +42,35 @@ def listing(place, scan_id="s1", now=None, **settings):
     (place / "n.yaml").write_text(json.dumps(text))
     cache = ScanCache(place / "state.sqlite")
     try:
-        given = load_settings(place / "n.yaml")
+        scan_settings = load_settings(place / "n.yaml")
         with ExitStack() as stack:
             sources = {
                 name: stack.enter_context(
                     open_drop(
-                        given.drop_place(name),
+                        scan_settings.drop_place(name),
                         Config().limits.max_file_bytes,
                         Config().object_storage,
                     )
                 )
-                for name in given.drops
+                for name in scan_settings.drops
             }
-            found = list_drops(given, sources, cache, scan_id, now or time.time(), 2**20, silent)
+            listed = list_drops(
+                scan_settings, sources, cache, scan_id, now or time.time(), 2**20, silent
+            )
         with cache.transaction():
             for name in "ab":
-                if name not in {one.drop for one in found.unreachable}:
+                if name not in {one.drop for one in listed.unreachable}:
                     cache.forget_files(name, scan_id)
-        return found
+        return listed
     finally:
         cache.close()
 
 
-def paths(found):
-    return [asset.asset_path for asset in found.assets]
+def paths(listed):
+    return [asset.asset_path for asset in listed.assets]
 
 
-def test_files_stand_under_their_drops_name_and_are_read_once(place):
+def test_files_are_listed_under_the_name_of_their_drop_and_read_once(place):
     put(place / "a" / "x.txt")
     put(place / "b" / "in" / "y.txt")
     first = listing(place)
@@ -83,9 +85,9 @@ def test_a_change_is_seen_even_with_the_old_time_of_change(place):
     file = put(place / "a" / "x.txt", b"one", LONG_AGO)
     [before] = listing(place).assets
     put(file, b"two", LONG_AGO)
-    found = listing(place, "s2")
-    assert found.read == 1
-    assert found.assets[0].asset_id != before.asset_id
+    listed = listing(place, "s2")
+    assert listed.read == 1
+    assert listed.assets[0].asset_id != before.asset_id
 
 
 def test_a_file_that_may_still_be_arriving_is_a_row_and_judged_later(place):
@@ -103,12 +105,12 @@ def test_a_marker_makes_its_folder_and_what_is_below_it_ready(place):
     for name in ("one/x.txt", "one/deep/y.txt", "two/z.txt", "w.txt"):
         put(place / "a" / name)
     put(place / "a" / "one" / "_DONE")
-    found = listing(place, settle={"seconds": 0, "marker": "_DONE"})
-    ready = [asset.asset_path for asset in found.assets if asset.fault is None]
+    listed = listing(place, settle={"seconds": 0, "marker": "_DONE"})
+    ready = [asset.asset_path for asset in listed.assets if asset.fault is None]
     assert ready == ["a/one/deep/y.txt", "a/one/x.txt"]
-    assert len(found.assets) == 4
-    assert found.markers == 1
-    assert "_DONE" in found.assets[-1].fault.detail
+    assert len(listed.assets) == 4
+    assert listed.markers == 1
+    assert "_DONE" in listed.assets[-1].fault.detail
 
 
 def test_a_drop_that_is_not_there_keeps_its_files(place):
@@ -116,10 +118,10 @@ def test_a_drop_that_is_not_there_keeps_its_files(place):
     put(place / "b" / "y.txt")
     before = listing(place)
     (place / "a").rename(place / "elsewhere")
-    found = listing(place, "s2")
-    assert paths(found) == paths(before)
-    assert [(one.drop, one.files) for one in found.unreachable] == [("a", 1)]
-    assert found.from_cache == {"a/x.txt"}
+    listed = listing(place, "s2")
+    assert paths(listed) == paths(before)
+    assert [(one.drop, one.files) for one in listed.unreachable] == [("a", 1)]
+    assert listed.from_cache == {"a/x.txt"}
     (place / "elsewhere").rename(place / "a")
     assert not listing(place, "s3").unreachable
 
@@ -128,10 +130,10 @@ def test_an_emptied_drop_is_taken_for_one_that_is_not_mounted(place):
     file = put(place / "a" / "x.txt")
     listing(place)
     file.unlink()
-    found = listing(place, "s2")
-    assert [one.drop for one in found.unreachable] == ["a"]
-    assert "may_be_empty" in found.unreachable[0].why
-    assert paths(found) == ["a/x.txt"]
+    listed = listing(place, "s2")
+    assert [one.drop for one in listed.unreachable] == ["a"]
+    assert "may_be_empty" in listed.unreachable[0].why
+    assert paths(listed) == ["a/x.txt"]
     assert paths(listing(place, "s3", may_be_empty=True)) == []
 
 
@@ -193,14 +195,14 @@ def test_files_below_a_folder_that_cannot_be_listed_stay_as_they_were(place, mon
     for scan_id in ("s2", "s3"):
         with monkeypatch.context() as patched:
             patched.setattr(os, "scandir", refused)
-            found = listing(place, scan_id)
-        [folder] = [asset for asset in found.assets if asset.asset_path == "a/sub"]
+            listed = listing(place, scan_id)
+        [folder] = [asset for asset in listed.assets if asset.asset_path == "a/sub"]
         assert folder.fault is not None
-        stood = {a.asset_path: a.asset_id for a in found.assets if a is not folder}
+        stood = {a.asset_path: a.asset_id for a in listed.assets if a is not folder}
         assert stood == {path: one for path, one in before.items() if path != "a/gone.txt"}
-        assert found.from_cache == {"a/sub/x.txt", "a/sub/deep/y.txt"}
-        assert found.unreadable_folders == {"a/sub": 2}
-        assert not found.unreachable
+        assert listed.from_cache == {"a/sub/x.txt", "a/sub/deep/y.txt"}
+        assert listed.unreadable_folders == {"a/sub": 2}
+        assert not listed.unreachable
     again = listing(place, "s4")
     assert again.read == 0
     assert not again.unreadable_folders

@@ -30,13 +30,13 @@ def test_the_one_that_ships_states_every_default(tmp_path):
 
 
 def test_paths_are_relative_to_the_file(tmp_path):
-    found = settings(tmp_path, GOOD)
-    assert found.place(found.index) == tmp_path / "i"
-    assert found.place("/abs") == tmp_path.__class__("/abs")
+    loaded = settings(tmp_path, GOOD)
+    assert loaded.place(loaded.index) == tmp_path / "i"
+    assert loaded.place("/abs") == tmp_path.__class__("/abs")
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("index: i\nout: o\ndrops: {}\n", "drops"),
         (GOOD + "dorps: 1\n", "dorps"),
@@ -55,8 +55,8 @@ def test_paths_are_relative_to_the_file(tmp_path):
         (GOOD.replace("  a: {path: d}", "  {}"), "name a drop at least"),
     ],
 )
-def test_faults_are_named(tmp_path, text, said):
-    with pytest.raises(ConfigError, match=said):
+def test_faults_are_named(tmp_path, text, message):
+    with pytest.raises(ConfigError, match=message):
         settings(tmp_path, text)
 
 
@@ -66,7 +66,7 @@ def test_all_faults_at_once(tmp_path):
     assert len(caught.value.problems) == 2
 
 
-def test_every_key_stands_in_the_docs():
+def test_every_key_is_documented():
     page = (configs_folder().parent / "docs" / "nightly.md").read_text(encoding="utf-8")
     keys = ["index", "screening", "out", "keep_days", "record"]
     keys += [f"drops.NAME.{name}" for name in ("path", "may_be_empty")]
@@ -79,7 +79,7 @@ def test_every_key_stands_in_the_docs():
         assert f"`{word}`" in page, word
 
 
-def test_every_default_stands_in_the_docs():
+def test_every_default_is_documented():
     page = (configs_folder().parent / "docs" / "nightly.md").read_text(encoding="utf-8")
     page = page.partition("## What is screened again")[0]
     stated = dict(re.findall(r"^\| `([a-zA-Z_.]+)` \| `([^`]+)` \|", page, re.MULTILINE))
@@ -95,7 +95,7 @@ def test_every_default_stands_in_the_docs():
     assert stated == {key: text.strip('"') for key, text in written.items()}
 
 
-def test_every_event_stands_in_the_docs():
+def test_every_event_is_documented():
     page = (configs_folder().parent / "docs" / "nightly.md").read_text(encoding="utf-8")
     assert [event for event in Event if f"`{event}`" not in page] == []
 

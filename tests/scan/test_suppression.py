@@ -1,4 +1,6 @@
-"""False matches in later scans: left out as long as they stand, seen by all, taken back at once."""
+"""Suppression in later scans: false matches are left out while their decisions are in effect, are
+shown as suppressed, and count again at once when a decision is taken back.
+"""
 
 from __future__ import annotations
 
@@ -54,14 +56,14 @@ def texts_index(tmp_path_factory):
 def studio(tmp_path, texts_index):
     """Scripts: a copy, a short passage, one with passages of two works, and one of none."""
     shutil.copytree(texts_index, tmp_path / "index")
-    made = Studio(tmp_path / "studio", tmp_path / "index")
-    made.screening |= QUICK
-    made.put("copy.txt", words(3, 200)[:700])
-    made.put("weak.txt", words(61, 120) + passage(3, 12) + words(62, 120))
-    made.put("two.txt", words(3, 200)[:900] + words(63, 120) + passage(4, 12) + words(64, 120))
-    made.put("none.txt", words(65, 120))
-    made.scan()
-    return made
+    workspace = Studio(tmp_path / "studio", tmp_path / "index")
+    workspace.screening |= QUICK
+    workspace.put("copy.txt", words(3, 200)[:700])
+    workspace.put("weak.txt", words(61, 120) + passage(3, 12) + words(62, 120))
+    workspace.put("two.txt", words(3, 200)[:900] + words(63, 120) + passage(4, 12) + words(64, 120))
+    workspace.put("none.txt", words(65, 120))
+    workspace.scan()
+    return workspace
 
 
 def rows(studio):
@@ -82,7 +84,7 @@ def changes(studio):
 
 
 def false(studio, path, *people):
-    """These people say that the row's match is false; their decisions."""
+    """Records a decision "false match" on the row by each of these people; the decisions."""
     record = Record.open(studio.out(), create=True)
     basis = Basis.of_row(rows(studio)[path])
     return [record.decide(who, basis, Choice.FALSE_MATCH, reason="a common phrase").event_id
@@ -97,7 +99,7 @@ def state(studio, path):
     return Record.open(studio.out()).items().of_row(rows(studio)[path]).state
 
 
-def test_a_match_is_suppressed_once_both_said_so_and_until_one_takes_it_back(studio):
+def test_a_match_is_suppressed_once_both_decided_and_until_one_takes_it_back(studio):
     first = rows(studio)
     assert {path: first[path]["band"] for path in (STRONG, WEAK, TWO, NONE)} == {
         STRONG: "escalate", WEAK: "review", TWO: "escalate", NONE: "no_match",
@@ -107,12 +109,14 @@ def test_a_match_is_suppressed_once_both_said_so_and_until_one_takes_it_back(stu
     assert done.summary["suppressed"] == 0
     assert changes(studio) == {}
     assert rows(studio)[STRONG]["suppressed_works"] == 0
-    assert "anna" not in rows(studio)[STRONG]["reasons"]  # bob is yet to decide, unmoved by her
+    assert (
+        "anna" not in rows(studio)[STRONG]["reasons"]
+    )  # bob has not decided yet and must not see hers
 
     [second] = false(studio, STRONG, "bob")
-    said = []
-    done = scan(load_settings(studio.config()), on_message=said.append)
-    assert "4 to be left as judged before." in said
+    messages = []
+    done = scan(load_settings(studio.config()), on_message=messages.append)
+    assert "4 to be left as judged before." in messages
     assert done.summary["read"] == 0
     assert (done.summary["suppressed"], done.summary["record"]) == (1, "read")
     assert changes(studio) == {STRONG: ("fallen", "false match suppressed")}
@@ -138,7 +142,7 @@ def test_a_match_is_suppressed_once_both_said_so_and_until_one_takes_it_back(stu
     assert "anna and bob said on" in page
 
     undo(studio, second)
-    assert state(studio, STRONG) is State.FIRST_GIVEN  # of a table that is older than that
+    assert state(studio, STRONG) is State.FIRST_GIVEN  # of a table from before that was taken back
     done = studio.scan()
     assert done.summary["read"] == 0
     assert changes(studio) == {STRONG: ("risen", "false match taken back")}
@@ -179,9 +183,9 @@ def test_of_two_works_the_other_one_decides(studio):
     assert {w: m["suppressed"] for w, m in matches(studio, TWO).items()} == {
         "three": True, "four": False,
     }  # fmt: skip
-    assert state(studio, TWO) is State.OPEN  # on “Four” nobody decided yet
+    assert state(studio, TWO) is State.OPEN  # “Four” has no decision yet
 
-    false(studio, TWO, "carol")  # of the row as it stands now: in review, one is enough
+    false(studio, TWO, "carol")  # of the current row, which is in review: one is enough
     studio.scan()
     assert changes(studio) == {TWO: ("fallen", "false match suppressed")}
     row = rows(studio)[TWO]
@@ -197,7 +201,7 @@ def test_of_two_works_the_other_one_decides(studio):
     assert row["other_works"] == 0
 
 
-def test_a_decision_on_a_weaker_work_stands_when_the_stronger_one_is_suppressed(studio):
+def test_a_decision_on_a_weaker_work_stays_valid_when_the_stronger_one_is_suppressed(studio):
     record = Record.open(studio.out(), create=True)
     basis = Basis.of_row(rows(studio)[TWO], matches(studio, TWO)["four"])
     assert (basis.band, basis.work_id) == ("review", "four")
@@ -249,7 +253,7 @@ def test_a_match_that_grew_stronger_is_flagged_again_and_says_so(studio):
     assert changes(studio) == {WEAK: ("fallen", "false match suppressed")}
 
 
-def test_decisions_stand_beside_the_results(studio):
+def test_decisions_are_written_next_to_the_results(studio):
     assert not (studio.out() / "latest" / DECIDED).exists()
     false(studio, STRONG, "anna", "bob")
     false(studio, TWO, "anna")
@@ -257,11 +261,11 @@ def test_decisions_stand_beside_the_results(studio):
     table = pq.read_table(studio.out() / "latest" / DECIDED, use_threads=False).to_pylist()
     states = {row["asset_path"]: row["decision_state"] for row in table}
     assert states == {STRONG: "suppressed", TWO: "first_given", WEAK: "open", NONE: "open"}
-    said = json.loads((studio.out() / "latest" / "run.json").read_text())
-    assert said["record"]["suppressed"] == 1
-    assert said["record"]["events"] == 4
+    run = json.loads((studio.out() / "latest" / "run.json").read_text())
+    assert run["record"]["suppressed"] == 1
+    assert run["record"]["events"] == 4
     # Later decisions may replace it, and the run stays readable.
-    assert DECIDED not in said["outputs"]
+    assert DECIDED not in run["outputs"]
 
 
 def alter(studio, *statements):
@@ -314,7 +318,7 @@ def test_a_record_that_cannot_be_trusted_suppresses_nothing(studio, how, monkeyp
     assert not (done.folder / DECIDED).exists()
 
 
-def test_a_record_that_is_named_elsewhere_is_read(studio, monkeypatch, tmp_path):
+def test_a_record_at_a_configured_path_is_read(studio, monkeypatch, tmp_path):
     false(studio, STRONG, "anna", "bob")
     (studio.out() / "record.sqlite").rename(tmp_path / "elsewhere.sqlite")
     done = studio.scan()
@@ -331,7 +335,7 @@ def test_a_record_that_is_named_elsewhere_is_read(studio, monkeypatch, tmp_path)
     assert changes(studio) == {STRONG: ("risen", "false match taken back")}
 
 
-def test_a_named_record_that_is_not_there_is_told(studio, tmp_path):
+def test_a_configured_record_that_does_not_exist_is_reported(studio, tmp_path):
     done = studio.scan(record=str(tmp_path / "typo.sqlite"))
     assert done.summary["record"] == "none"
     assert "not there yet" in done.notes[0]
@@ -350,30 +354,30 @@ def test_screening_with_a_record_and_explaining_it(studio, tmp_path):
     config = studio.folder / "screening.yaml"
     one = studio.drop / "copy.txt"
     out = tmp_path / "out"
-    asked = ("screen", studio.drop, "--index", studio.index, "--out", out, "--config", config)
-    said = json.loads(clearance(*asked, "--json"))
-    assert (said["suppressed"], said["counts"]["escalate"]) == (0, 2)
+    arguments = ("screen", studio.drop, "--index", studio.index, "--out", out, "--config", config)
+    result = json.loads(clearance(*arguments, "--json"))
+    assert (result["suppressed"], result["counts"]["escalate"]) == (0, 2)
     assert not (out / DECIDED).exists()
-    said = json.loads(clearance(*asked, "--record", studio.out(), "--json"))
-    assert (said["suppressed"], said["counts"]["escalate"]) == (2, 0)
+    result = json.loads(clearance(*arguments, "--record", studio.out(), "--json"))
+    assert (result["suppressed"], result["counts"]["escalate"]) == (2, 0)
     assert (out / DECIDED).exists()
-    assert "2 matches are suppressed" in clearance(*asked, "--record", studio.out())
+    assert "2 matches are suppressed" in clearance(*arguments, "--record", studio.out())
     run = screen(studio.drop, studio.index, out, config=config, record=studio.out())
     assert (run.table["suppressed_works"] > 0).sum() == 2
     text = " ".join(clearance("explain", out, one.name).split())
     assert "no figure, because every match is suppressed" in text
     assert "anna and bob said on" in text
     assert "Suppressed: people agreed that the match is false, and it decides nothing." in text
-    told = json.loads(clearance("explain", out, "two.txt", "--json"))
-    assert [(one["work_id"], one["suppressed"]) for one in told["matches"]] == [
+    explanation = json.loads(clearance("explain", out, "two.txt", "--json"))
+    assert [(one["work_id"], one["suppressed"]) for one in explanation["matches"]] == [
         ("three", True), ("four", False),
     ]  # fmt: skip
-    assert told["suppressed_works"] == 1
+    assert explanation["suppressed_works"] == 1
     page = (out / "report.html").read_text(encoding="utf-8")
     assert "Suppressed match: " in page
     assert "<b>Suppressed.</b>" in page
-    error = clearance(*asked, "--record", tmp_path / "nothing.sqlite", "--json", status=2)
+    error = clearance(*arguments, "--record", tmp_path / "nothing.sqlite", "--json", status=2)
     assert "There is no record" in json.loads(error)["error"]
     alter(studio, "UPDATE clearance_events SET actor = 'eve' WHERE seq = 2")
-    error = clearance(*asked, "--record", studio.out(), "--json", status=2)
+    error = clearance(*arguments, "--record", studio.out(), "--json", status=2)
     assert "Event 2 of the record was altered" in json.loads(error)["error"]

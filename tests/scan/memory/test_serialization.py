@@ -1,4 +1,4 @@
-"""What a scan keeps comes back as it was, or says that it does not."""
+"""Stored values are read back unchanged, or refused with an error."""
 
 import math
 
@@ -80,7 +80,7 @@ def test_abstentions_come_back(reason, detail, facts):
     )
 
 
-def test_that_a_stage_broke_is_not_kept():
+def test_a_failed_stage_is_not_stored():
     assert serialization.fingerprint_to_bytes(StageOutcome("s", Outcome.FAILED)) is None
 
 
@@ -103,6 +103,6 @@ def test_a_cut_fingerprint_is_refused(place):
         serialization.fingerprint_from_bytes("s", packed[:place])
 
 
-def test_a_number_that_json_has_not_is_refused():
+def test_a_number_that_json_cannot_hold_is_refused():
     with pytest.raises(ValueError, match="JSON"):
         serialization.outcomes_to_bytes([StageOutcome("s", Outcome.MATCHED, facts={"x": math.nan})])

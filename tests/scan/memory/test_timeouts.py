@@ -1,4 +1,4 @@
-"""A file that takes too long does not cost its time every night, and is not given up for good."""
+"""A file that takes too long is skipped in most scans, and tried again from time to time."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pipeline.scan.settings import load_settings
 
 
 class Slow:
-    """Lets scripts whose name has `slow` take too long, as long as `on`."""
+    """Makes scripts with `slow` in their name time out while `on` is true."""
 
     def __init__(self, monkeypatch):
         self.on, self.tried = True, 0
@@ -28,7 +28,7 @@ class Slow:
         monkeypatch.setattr(Worker, "load", loaded)
 
     def took(self):
-        """How often it was tried since this was asked last."""
+        """The number of tries since the last call."""
         tried, self.tried = self.tried, 0
         return tried
 
@@ -46,10 +46,10 @@ def row(studio):
 
 
 def scanned(studio):
-    """The sentences of a scan's plan, and of the row."""
-    said = []
-    done = scan(load_settings(studio.config()), on_message=said.append)
-    return " ".join(said), row(studio)["reasons"], done
+    """The messages of a scan, the `reasons` of the row, and the result."""
+    messages = []
+    done = scan(load_settings(studio.config()), on_message=messages.append)
+    return " ".join(messages), row(studio)["reasons"], done
 
 
 def test_bytes_that_took_too_long_in_three_scans_are_left_with_the_same_reason(studio, slow):
@@ -105,7 +105,7 @@ def test_scans_in_which_it_loads_begin_the_count_anew(studio, slow):
     assert slow.took() == 3
 
 
-def test_a_state_of_before_is_used_and_gets_the_table(studio, slow):
+def test_a_state_of_an_earlier_release_is_used_and_gets_the_table(studio, slow):
     from pipeline.scan.memory.state import ScanCache
 
     studio.scan()

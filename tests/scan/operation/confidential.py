@@ -1,11 +1,19 @@
-"""What may stand in no log, heartbeat or notification."""
+"""Confidential words that no log, heartbeat or notification may contain."""
 
 from __future__ import annotations
 
-TELLING = ("zanzibar", "ophelia", "dirigible", "quillfeather", "moonmarrow", ".fountain", ".png")
+CONFIDENTIAL = (
+    "zanzibar",
+    "ophelia",
+    "dirigible",
+    "quillfeather",
+    "moonmarrow",
+    ".fountain",
+    ".png",
+)
 
 
-def nothing_telling(text: str) -> None:
-    """Asserts that no name, title or text of the tests' assets and works stands in `text`."""
-    found = [word for word in TELLING if word in text.lower()]
-    assert not found, f"{found} in {text}"
+def assert_nothing_confidential(text: str) -> None:
+    """Asserts that `text` contains no name, title or text of the tests' assets and works."""
+    leaked = [word for word in CONFIDENTIAL if word in text.lower()]
+    assert not leaked, f"{leaked} in {text}"

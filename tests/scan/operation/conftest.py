@@ -1,4 +1,4 @@
-"""A small index, drops with telling names, and a configuration of nightly scans over them."""
+"""A small index, drops with confidential names, and a configuration of nightly scans over them."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def small_index(tmp_path_factory: pytest.TempPathFactory, photos: dict[str, Any]
 
 @pytest.fixture
 def night(tmp_path: Path, small_index: Path, photos: dict[str, Any]) -> Night:
-    """A drop of a copied script, another one, a picture and a file of no kind."""
+    """A drop of a copied script, another script, a picture and a file of unknown format."""
     drop = tmp_path / "incoming zanzibar"
     drop.mkdir()
     (drop / "ophelia.txt").write_text(SCRIPT, encoding="utf-8")

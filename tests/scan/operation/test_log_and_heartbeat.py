@@ -1,4 +1,4 @@
-"""What an operator sees of a scan: JSON lines, a heartbeat, progress, the end of the run."""
+"""Output of a scan for operators: JSON lines, heartbeat, progress, and the summary at the end."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import json
 import re
 import time
 
-from telling import nothing_telling
+from confidential import assert_nothing_confidential
 
 from pipeline.cli.terminal.scan import stages_line
 from pipeline.core.errors import DecodingError
 from pipeline.scan.operation.heartbeat import Heartbeat
 
 
-def test_a_log_has_counts_and_ids_and_nothing_of_what_assets_hold(night):
+def test_a_log_has_counts_and_ids_and_no_content_of_assets(night):
     done = night.run("--log-json")
     assert done.status == 3
     events = [line["event"] for line in done.lines]
@@ -21,7 +21,7 @@ def test_a_log_has_counts_and_ids_and_nothing_of_what_assets_hold(night):
         "scan_started", "index_opened", "drop_listed", "plan", "record_read", "results_written",
         "scan_finished",
     ]  # fmt: skip
-    nothing_telling(done.stderr)
+    assert_nothing_confidential(done.stderr)
     for line in done.lines:
         assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", line["time"])
         assert line["scan_id"] == night.delta()["scan_id"]
@@ -37,13 +37,13 @@ def test_a_log_has_counts_and_ids_and_nothing_of_what_assets_hold(night):
     }.items()
 
 
-def test_a_drop_that_is_gone_is_an_event_and_still_nothing_telling(night):
+def test_an_unreachable_drop_is_an_event_without_names_or_titles(night):
     night.run()
     for file in night.drop.iterdir():
         file.unlink()
     night.drop.rmdir()
     done = night.run("--log-json")
-    nothing_telling(done.stderr)
+    assert_nothing_confidential(done.stderr)
     assert ("drop_unreachable", "vendor-a", 4) in [
         (line["event"], line.get("drop"), line.get("files")) for line in done.lines
     ]
@@ -56,7 +56,7 @@ def test_a_failed_scan_is_logged_and_says_the_rest_on_standard_output(night, mon
     monkeypatch.setattr("pipeline.scan.run.write_outputs", fail)
     done = night.run("--log-json")
     assert done.status == 2
-    nothing_telling(done.stderr)
+    assert_nothing_confidential(done.stderr)
     last = done.lines[-1]
     assert (last["event"], last["error"], last["exit_status"]) == ("scan_failed", "OSError", 2)
     assert last["why"] == "the system refused something (Input/output error)"
@@ -71,7 +71,7 @@ def test_a_defect_is_logged_by_its_place_and_has_a_status_of_its_own(night, monk
     monkeypatch.setattr("pipeline.scan.run.write_outputs", fail)
     done = night.run("--log-json")
     assert done.status == 70
-    nothing_telling(done.stderr)
+    assert_nothing_confidential(done.stderr)
     assert done.lines[-1]["where"].startswith("scan/")
     assert (night.beat["state"], night.beat["exit_status"]) == ("failed", 70)
 
@@ -97,18 +97,18 @@ def test_a_wrong_configuration_is_logged_with_its_message(night):
 
 def test_screen_logs_too(night, run, small_index, tmp_path):
     done = run("screen", night.drop, "--index", small_index, "--out", tmp_path / "o", "--log-json")
-    nothing_telling(done.stderr)
+    assert_nothing_confidential(done.stderr)
     assert done.lines[-1]["event"] == "screen_finished"
     assert done.lines[-1]["files"] == 4
 
 
 def test_the_heartbeat_of_a_finished_scan(night):
     assert night.run().status == 3
-    beat, said = night.beat, night.delta()
+    beat, delta = night.beat, night.delta()
     assert beat["state"] == "finished"
     assert beat["exit_status"] == 3
-    assert beat["scan_id"] == said["scan_id"]
-    nothing_telling(json.dumps(beat))
+    assert beat["scan_id"] == delta["scan_id"]
+    assert_nothing_confidential(json.dumps(beat))
     assert set(beat) == {
         "state", "scan_id", "pid", "host", "started", "phase", "done", "total", "per_second",
         "seconds_left", "progressed", "updated", "exit_status",
@@ -125,13 +125,13 @@ def test_a_heartbeat_goes_on_while_nothing_is_done(tmp_path):
     while json.loads(path.read_text())["phase"] != "Judging":
         assert time.monotonic() < deadline
         time.sleep(0.01)
-    said = json.loads(path.read_text())
-    assert (said["state"], said["done"], said["total"]) == ("running", 3, 10)
+    beat = json.loads(path.read_text())
+    assert (beat["state"], beat["done"], beat["total"]) == ("running", 3, 10)
     heart.end("finished", 0)
     assert json.loads(path.read_text())["state"] == "finished"
 
 
-def test_a_heartbeat_of_another_scan_is_left_alone(tmp_path):
+def test_a_heartbeat_of_another_scan_is_not_changed(tmp_path):
     path = tmp_path / "heartbeat.json"
     heart = Heartbeat(path, every=60)
     heart.start("one")
@@ -164,8 +164,8 @@ def test_the_end_of_a_scan_fits_on_one_screen(night):
     assert "By stage (matched / no match" in done.stdout
 
 
-def test_stages_in_a_line_leave_out_what_none_had():
+def test_the_line_of_stages_leaves_out_outcomes_without_a_count():
     none = {"matched": 0, "no_match": 0, "abstained": 0, "skipped": 0, "failed": 0}
-    said = stages_line({"a": {**none, "matched": 1200}, "b": {**none, "failed": 2}, "c": none})
-    assert said == "By stage (matched / failed): a 1,200 / 0, b 0 / 2."
+    line = stages_line({"a": {**none, "matched": 1200}, "b": {**none, "failed": 2}, "c": none})
+    assert line == "By stage (matched / failed): a 1,200 / 0, b 0 / 2."
     assert stages_line({"a": none}) == ""

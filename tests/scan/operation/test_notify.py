@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
-from telling import nothing_telling
+from confidential import assert_nothing_confidential
 
 from pipeline.core.errors import ConfigError
 from pipeline.scan.operation.notify import Notifier, completed_message, is_problem
@@ -24,7 +24,7 @@ pytest.importorskip("apprise")
 
 
 class Webhook:
-    """A server that keeps what it is sent; `status` is its answer, after `delay` seconds."""
+    """A server that records request bodies and responds with `status` after `delay` seconds."""
 
     def __init__(self) -> None:
         self.got: list[str] = []
@@ -53,10 +53,10 @@ class Webhook:
 
 @pytest.fixture
 def webhook() -> Iterator[Webhook]:
-    made = Webhook()
-    yield made
-    made.server.shutdown()
-    made.server.server_close()
+    receiver = Webhook()
+    yield receiver
+    receiver.server.shutdown()
+    receiver.server.server_close()
 
 
 def notify(night, url: str, more: str = "") -> None:
@@ -67,16 +67,16 @@ def test_a_webhook_gets_counts_and_ids_and_nothing_else(night, webhook):
     notify(night, webhook.url)
     assert night.run().status == 3
     [body] = webhook.got
-    nothing_telling(body)
-    sent, said = json.loads(body), night.delta()
-    assert sent["title"] == f"Clearance: 4 changes, scan {said['scan_id']}"
+    assert_nothing_confidential(body)
+    sent, delta = json.loads(body), night.delta()
+    assert sent["title"] == f"Clearance: 4 changes, scan {delta['scan_id']}"
     assert sent["type"] == "warning"
     assert sent["message"].splitlines() == [
         "Changed: 4 new.",
         "New or risen: escalate 1.",
         "All of it: 4 files against 2 works: escalate 1, partly screened 1, not screened 1, "
         "no match found 1.",
-        f"Scan {said['scan_id']}, exit status 3.",
+        f"Scan {delta['scan_id']}, exit status 3.",
     ]
     assert night.run().status == 3
     assert len(webhook.got) == 1, "nothing changed"
@@ -96,7 +96,7 @@ def test_a_url_from_the_environment(night, webhook, monkeypatch):
     assert len(webhook.got) == 2
 
 
-@pytest.mark.parametrize("how", ["refused", "slow", "nobody"])
+@pytest.mark.parametrize("how", ["refused", "slow", "no server"])
 def test_a_notification_that_fails_is_a_warning_and_a_note(night, webhook, how):
     url = webhook.url
     if how == "refused":
@@ -123,7 +123,7 @@ def test_a_failed_scan_is_notified_without_a_path(night, webhook, monkeypatch):
     notify(night, webhook.url, "  when: problems\n")
     assert night.run().status == 2
     [body] = webhook.got
-    nothing_telling(body)
+    assert_nothing_confidential(body)
     sent = json.loads(body)
     assert sent["type"] == "failure"
     assert sent["message"] == (
@@ -132,7 +132,7 @@ def test_a_failed_scan_is_notified_without_a_path(night, webhook, monkeypatch):
     )
 
 
-def test_a_scan_that_finds_another_running_notifies_nobody(night, webhook):
+def test_a_scan_that_finds_another_running_sends_no_notification(night, webhook):
     notify(night, webhook.url, "  when: always\n")
     with scan_directory(night.scan):
         refused = night.run()
@@ -146,15 +146,15 @@ def test_a_scan_that_finds_another_running_notifies_nobody(night, webhook):
 def test_apprise_logs_nothing(night, webhook):
     webhook.server.server_close()
     notify(night, webhook.url)
-    said = io.StringIO()
-    # As a library does that sets up logging for all.
-    handler = logging.StreamHandler(said)
+    output = io.StringIO()
+    # As a library does that configures the root logger.
+    handler = logging.StreamHandler(output)
     logging.getLogger().addHandler(handler)
     try:
         night.run()
     finally:
         logging.getLogger().removeHandler(handler)
-    assert not said.getvalue()
+    assert not output.getvalue()
 
 
 def test_when_a_notification_is_wanted():
@@ -187,7 +187,7 @@ def test_an_unreachable_drop_is_a_count(night):
     summary = {**night.delta(), "unreachable": {"zanzibar": 4}}
     message = completed_message(summary, 3)
     assert "1 drop could not be read." in message.body
-    nothing_telling(message.title + message.body)
+    assert_nothing_confidential(message.title + message.body)
 
 
 def test_without_the_extra_one_sentence_says_how_to_get_it(night, monkeypatch):
@@ -266,6 +266,6 @@ def test_a_mail_is_sent(night):
         server.shutdown()
     assert json.loads(done.stdout)["notes"] == []
     text = "".join(got)
-    nothing_telling(text)
+    assert_nothing_confidential(text)
     assert "4 changes, scan" in text
     assert "To: rights@example.org" in text

@@ -1,4 +1,4 @@
-"""Schedules: units that systemd takes, a line that cron takes, whatever the paths are called."""
+"""Schedules: systemd accepts the units, and cron the line, with any characters in paths."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def value(unit: str, key: str) -> list[str]:
 
 
 def words(line: str) -> list[str]:
-    """A unit's line taken apart as systemd does: quotes, backslashes, doubled per cents."""
+    """Parses a unit's line as systemd does: quotes, backslashes, doubled per cent signs."""
     return [word.replace("%%", "%") for word in shlex.split(line)]
 
 
@@ -56,8 +56,8 @@ def odd(tmp_path: Path) -> Schedule:
     program.chmod(0o755)
     config = folder / "nightly.yaml"
     config.write_text("index: i\nout: s\ndrops: {a: {path: d}}\n")
-    made = schedule_of(load_settings(config), config, "02:30")
-    return replace(made, command=(str(program), *made.command[-4:]))
+    schedule = schedule_of(load_settings(config), config, "02:30")
+    return replace(schedule, command=(str(program), *schedule.command[-4:]))
 
 
 @pytest.mark.parametrize("what", ["plain", "odd", "notified"])
@@ -78,7 +78,7 @@ def test_systemd_takes_the_units(tmp_path, what):
     assert (done.returncode, ours) == (0, [])
 
 
-def test_systemd_would_have_said_if_the_program_was_not_there(tmp_path):
+def test_systemd_reports_a_missing_program(tmp_path):
     analyze = shutil.which("systemd-analyze")
     if analyze is None:
         pytest.skip("systemd-analyze is not on this machine")
@@ -94,19 +94,19 @@ def test_systemd_would_have_said_if_the_program_was_not_there(tmp_path):
     assert f"{tmp_path}/a b/%h/gone is not executable" in done.stderr
 
 
-def test_the_service_may_write_to_the_scan_directory_alone():
+def test_the_service_may_write_to_the_scan_directory_only():
     service = systemd_units(PLAIN)["clearance-nightly.service"]
     assert value(service, "ProtectSystem") == ["strict"]
     assert value(service, "ReadWritePaths") == ['"/srv/scan"', '"-/srv/index/cache"']
     assert value(service, "ReadOnlyPaths") == [
         '"-/srv/index"', '"-/mnt/drops/a"', '"-/mnt/drops/b b"',
     ]  # fmt: skip
-    for key, said in {
+    for key, expected in {
         "NoNewPrivileges": "true", "PrivateTmp": "true", "PrivateNetwork": "true", "Nice": "10",
         "IOSchedulingClass": "idle", "SuccessExitStatus": "1 3 143", "User": "clearance",
         "Type": "oneshot", "StandardOutput": "null",
     }.items():  # fmt: skip
-        assert value(service, key) == [said], key
+        assert value(service, key) == [expected], key
     timer = systemd_units(PLAIN)["clearance-nightly.timer"]
     assert value(timer, "OnCalendar") == ["*-*-* 02:30:00"]
     assert value(timer, "Persistent") == ["true"]
@@ -127,8 +127,8 @@ def test_a_place_in_tmp_is_not_hidden():
 
 
 def test_a_service_that_notifies_may_reach_the_network_and_reads_its_secrets():
-    made = replace(PLAIN, network=True, secrets=True, config=Path("/etc/a b/50%.yaml"))
-    service = systemd_units(made)["clearance-nightly.service"]
+    schedule = replace(PLAIN, network=True, secrets=True, config=Path("/etc/a b/50%.yaml"))
+    service = systemd_units(schedule)["clearance-nightly.service"]
     assert not value(service, "PrivateNetwork")
     assert value(service, "EnvironmentFile") == ["-/etc/a b/50%%.env"]
 
@@ -137,17 +137,17 @@ def test_a_record_in_a_database_is_reached_and_its_variable_is_set(tmp_path, mon
     config = tmp_path / "nightly.yaml"
     text = "index: i\nout: s\ndrops: {a: {path: d}}\n"
 
-    def made(more=""):
+    def network_and_secrets(more=""):
         config.write_text(text + more)
-        found = schedule_of(load_settings(config), config, "02:30")
-        return found.network, found.secrets
+        written = schedule_of(load_settings(config), config, "02:30")
+        return written.network, written.secrets
 
-    assert made() == (False, False)
-    assert made("record: beside/record.sqlite\n") == (False, False)
-    assert made("record: postgresql://db/clearance\n") == (True, False)
+    assert network_and_secrets() == (False, False)
+    assert network_and_secrets("record: beside/record.sqlite\n") == (False, False)
+    assert network_and_secrets("record: postgresql://db/clearance\n") == (True, False)
     monkeypatch.setenv("CLEARANCE_RECORD", "postgresql://db/clearance")
-    assert made() == (True, True)
-    assert made("record: beside/record.sqlite\n") == (False, False)
+    assert network_and_secrets() == (True, True)
+    assert network_and_secrets("record: beside/record.sqlite\n") == (False, False)
     schedule = schedule_of(load_settings(config), config, "02:30")
     assert not any("CLEARANCE_RECORD" in note for note in notes_of(schedule))
     config.write_text(text)
@@ -163,7 +163,7 @@ def test_cron_s_line_is_run_by_a_shell_as_it_was_meant(tmp_path):
     fields = line.rstrip("\n").split(" ", 5)
     assert fields[:5] == ["30", "2", "*", "*", "*"]
     assert not re.search(r"(?<!\\)%", fields[5])
-    # cron takes the backslash off a per cent, and gives the rest to /bin/sh.
+    # cron removes the backslash before a per cent sign, and passes the rest to /bin/sh.
     program = Path(schedule.command[0])
     program.write_text('#!/bin/sh\nfor word; do printf "%s\\n" "$word"; done >&2\n')
     schedule.out.mkdir()
@@ -179,7 +179,7 @@ def test_cron_would_cut_a_long_line_off():
 
 
 @pytest.mark.parametrize("at", ["24:00", "2", "02:60", "2:3", "noon", "02:30 "])
-def test_a_time_that_is_none(night, at, run):
+def test_an_invalid_time_is_refused(night, at, run):
     with pytest.raises(ConfigError, match="no time of day"):
         schedule_of(load_settings(night.config), night.config, at)
     assert run("schedule", "cron", "--config", night.config, "--at", at).status == 2
@@ -224,9 +224,9 @@ def test_the_entry_point_is_absolute():
 def test_the_examples_in_the_docs_are_what_is_written():
     page = Path(__file__).parents[3] / "docs" / "nightly.md"
     if not page.is_file():
-        pytest.skip("the documentation is in a source checkout alone")
+        pytest.skip("the documentation is only in a source checkout")
     text, home = page.read_text(encoding="utf-8"), Path("/srv/clearance")
-    made = replace(
+    schedule = replace(
         PLAIN,
         command=(*PLAIN.command, "--log-json"),
         out=home / "scan",
@@ -234,6 +234,6 @@ def test_the_examples_in_the_docs_are_what_is_written():
         drops=(Path("/mnt/drops/incoming"),),
     )
     [unit] = re.findall(r"^```ini\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
-    written = systemd_units(made)["clearance-nightly.service"].splitlines()
+    written = systemd_units(schedule)["clearance-nightly.service"].splitlines()
     assert [line for line in unit.splitlines() if line not in written] == []
-    assert cron_line(made).split(" /opt/", 1)[1] in text
+    assert cron_line(schedule).split(" /opt/", 1)[1] in text

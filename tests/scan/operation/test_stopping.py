@@ -54,7 +54,7 @@ def started(night):
 
 
 def judged(night) -> int:
-    """How many contents are kept."""
+    """The number of contents in the scan cache."""
     import sqlite3
 
     state = night.scan / "state.sqlite"
@@ -79,11 +79,11 @@ def test_sigterm_ends_cleanly_and_the_next_scan_goes_on(night, started):
         "stopping", "scan_interrupted",
     ]  # fmt: skip
     assert (night.beat["state"], night.beat["exit_status"]) == ("interrupted", 143)
-    kept = judged(night)
-    assert 0 < kept < 32
+    judged_count = judged(night)
+    assert 0 < judged_count < 32
     done = night.run("--log-json")
     [plan] = [line for line in done.lines if line["event"] == "plan"]
-    assert (plan["keep"], plan["load"]) == (kept, 32 - kept)
+    assert (plan["keep"], plan["load"]) == (judged_count, 32 - judged_count)
     assert night.delta()["files"] == 32
 
 

@@ -1,4 +1,4 @@
-"""What counts as a change, and what it is said to come of."""
+"""What counts as a change, and the cause that is reported for it."""
 
 import pyarrow as pa
 import pytest
@@ -22,13 +22,13 @@ FLAG, OPEN = (E, R, I), (P, N)
 
 def row(path="a", band=O, **changes):
     flagged = band in FLAG
-    given = {
+    values = {
         "asset_path": path, "asset_id": "1" * 64, "band": band, "risk": 0.5 if flagged else None,
         "work_id": "w1" if flagged else None, "title": "The Cat" if flagged else None,
         "reasons": "Because.", "index_version": 2, "index_digest": "d2",
         "config_fingerprint": "c",
     }  # fmt: skip
-    return {**given, **changes}
+    return {**values, **changes}
 
 
 SCHEMA = pa.schema(
@@ -43,16 +43,16 @@ def delta(now, before, added=(), removed=(), suppressed=None):
     def table(rows):
         return None if rows is None else pa.Table.from_pylist(rows, schema=SCHEMA)
 
-    found = delta_of(
+    changes = delta_of(
         table(now), table(before), "new", None if before is None else "old",
         added=set(added).__contains__, removed=set(removed).__contains__, suppressed=suppressed,
     )  # fmt: skip
-    assert found.schema.equals(delta_schema())
-    return [(r["asset_path"], r["change"], r["why"]) for r in found.to_pylist()]
+    assert changes.schema.equals(delta_schema())
+    return [(r["asset_path"], r["change"], r["why"]) for r in changes.to_pylist()]
 
 
 def wanted(before, now):
-    """The rule, written down anew from its description."""
+    """The rule, implemented again from its description."""
     if now in FLAG and before not in FLAG:
         return Change.NEWLY_FLAGGED
     if now in OPEN and before not in OPEN:
@@ -69,9 +69,9 @@ def wanted(before, now):
 @pytest.mark.parametrize("before", Band)
 @pytest.mark.parametrize("now", Band)
 def test_every_pair_of_bands(before, now):
-    found = delta([row(band=now.value)], [row(band=before.value)])
+    changes = delta([row(band=now.value)], [row(band=before.value)])
     change = wanted(before.value, now.value)
-    assert [(one[1]) for one in found] == ([change] if change else [])
+    assert [(one[1]) for one in changes] == ([change] if change else [])
 
 
 def test_the_first_scan_is_all_new():
@@ -81,7 +81,7 @@ def test_the_first_scan_is_all_new():
     ]
 
 
-def test_what_is_gone_stands_last_and_keeps_its_band():
+def test_gone_files_come_last_and_keep_their_band():
     assert delta([row("b")], [row("a", R)]) == [
         ("b", "new", "new file"),
         ("a", "gone", "the file is no longer in its drop"),
@@ -101,8 +101,8 @@ def test_what_is_gone_stands_last_and_keeps_its_band():
     ],
 )
 def test_why(now, before, sets, why):
-    [(_, _, said)] = delta([row(**now)], [row(**before)], **sets)
-    assert said == why
+    [(_, _, cause)] = delta([row(**now)], [row(**before)], **sets)
+    assert cause == why
 
 
 def test_another_work_and_other_bytes_are_news_without_another_band():
@@ -111,15 +111,15 @@ def test_another_work_and_other_bytes_are_news_without_another_band():
     assert delta([row(risk=0.51)], [row(risk=0.5)]) == []
 
 
-def test_the_most_urgent_changes_stand_first_and_all_kinds_are_counted():
+def test_the_most_urgent_changes_come_first_and_all_kinds_are_counted():
     now = [row("a", R), row("b", E), row("c", E, risk=0.9), row("d", N)]
     before = [row("a"), row("b"), row("c"), row("d"), row("e")]
-    found = delta_of(
+    changes = delta_of(
         pa.Table.from_pylist(now, schema=SCHEMA), pa.Table.from_pylist(before, schema=SCHEMA),
         "new", "old", added=bool, removed=bool,
     )  # fmt: skip
-    assert found.column("asset_path").to_pylist() == ["c", "b", "a", "d", "e"]
-    counts = change_counts(found)
+    assert changes.column("asset_path").to_pylist() == ["c", "b", "a", "d", "e"]
+    counts = change_counts(changes)
     assert list(counts) == [change.value for change in Change]
     assert counts["newly_flagged"] == 3
     assert counts["gone"] == counts["newly_not_screened"] == 1
@@ -141,9 +141,9 @@ NONE_COUNTS = {"band": I, "work_id": None, "risk": None}
         (NONE_COUNTS, NONE_COUNTS, None),
     ],
 )
-def test_a_row_with_suppressed_matches_alone_is_the_least_of_the_flagged(now, before, change):
-    found = delta([row(**now)], [row(**before)])
-    assert [one[1] for one in found] == ([change] if change else [])
+def test_a_row_with_only_suppressed_matches_is_the_least_urgent_of_the_flagged(now, before, change):
+    changes = delta([row(**now)], [row(**before)])
+    assert [one[1] for one in changes] == ([change] if change else [])
 
 
 def works(*ids):
@@ -156,13 +156,13 @@ def works(*ids):
         (NONE_COUNTS, {"band": E}, Suppressed(now=works("w1")), Cause.SUPPRESSED),
         ({"band": R, "work_id": "w2"}, {"band": E}, Suppressed(now=works("w1")), Cause.SUPPRESSED),
         ({"band": E, "work_id": "w2"}, {"band": E}, Suppressed(now=works("w1")), Cause.SUPPRESSED),
-        # Another one than had decided the row was suppressed, and it fell of itself.
+        # Not the work that decided the row was suppressed; the row fell for another reason.
         ({"band": R}, {"band": E}, Suppressed(now=works("w2")), Cause.AGAIN),
         ({"band": E}, NONE_COUNTS, Suppressed(before=works("w1")), Cause.TAKEN_BACK),
         ({"band": E}, NONE_COUNTS, Suppressed({}, works("w1"), works("w1")), Cause.LAPSED),
         ({"band": E}, NONE_COUNTS, Suppressed({}, works("w1"), works("w2")), Cause.TAKEN_BACK),
         ({"band": E}, NONE_COUNTS, Suppressed({}, works("w1"), unusable=True), Cause.RECORD),
-        # It rose for another work than the one that had been suppressed.
+        # It rose because of a work other than the suppressed one.
         ({"band": E}, {"band": R, "work_id": "w2"}, Suppressed(works("w3"), works("w3")),
          Cause.AGAIN),
         ({"band": E, "asset_id": "2" * 64}, NONE_COUNTS, Suppressed(before=works("w1")),
@@ -170,28 +170,28 @@ def works(*ids):
     ],
 )  # fmt: skip
 def test_why_of_suppressed_matches(now, before, suppressed, why):
-    [(_, _, said)] = delta([row(**now)], [row(**before)], suppressed=suppressed)
-    assert said == why
+    [(_, _, cause)] = delta([row(**now)], [row(**before)], suppressed=suppressed)
+    assert cause == why
 
 
 def test_an_added_work_is_the_cause_unless_the_row_fell():
     suppressed = Suppressed(now=works("w1"))
     for band, why in ((E, Cause.WORK_ADDED), (R, Cause.SUPPRESSED)):
-        found = delta(
+        changes = delta(
             [row(band=band, work_id="w2")], [row(band=E)], added=["w2"], suppressed=suppressed
         )
-        assert [one[2] for one in found] == [why]
+        assert [one[2] for one in changes] == [why]
 
 
 def test_a_removed_work_that_was_suppressed_is_the_cause():
-    found = delta(
+    changes = delta(
         [row(band=O)], [row(**NONE_COUNTS)], removed=["w1"],
         suppressed=Suppressed(before=works("w1")),
     )  # fmt: skip
-    assert [one[1:] for one in found] == [(Change.FALLEN, Cause.WORK_REMOVED)]
+    assert [one[1:] for one in changes] == [(Change.FALLEN, Cause.WORK_REMOVED)]
 
 
-def test_matches_of_an_earlier_release_tell_of_no_suppression():
+def test_a_match_table_of_an_earlier_release_has_no_suppressed_works():
     table = pa.table({"asset_path": ["a", "a", "b"], "work_id": ["w1", "w2", "w1"]})
     assert suppressed_works(table) == {}
     table = table.append_column("suppressed", pa.array([True, True, False]))

@@ -1,4 +1,4 @@
-"""What a scan says on one screen of a terminal."""
+"""The summary of a scan on the terminal."""
 
 from __future__ import annotations
 
@@ -27,32 +27,32 @@ def screen(done):
 def test_files_that_are_still_arriving_are_counted_apart(studio):
     for name, data in {"b/copy.jpg": jpeg(1), "b/none.txt": b"", "b/_DONE": b""}.items():
         studio.put(name, data)
-    said = screen(studio.scan(drops=MARKED))
-    assert "escalate 1, not screened 5." in said
+    output = screen(studio.scan(drops=MARKED))
+    assert "escalate 1, not screened 5." in output
     assert (
-        "4 files are still arriving and wait for the next scan; 1 other was not screened." in said
+        "4 files are still arriving and wait for the next scan; 1 other was not screened." in output
     )
-    assert "Not screened: still arriving 4, empty file 1." in said
-    assert "a/b/none.txt" in said
-    assert "a/script.txt" not in said, "the lines are for what a person can do something about"
+    assert "Not screened: still arriving 4, empty file 1." in output
+    assert "a/b/none.txt" in output
+    assert "a/script.txt" not in output, "the lines are for what a person can do something about"
     assert "4 files are still arriving" in (studio.out() / "latest" / "delta.html").read_text()
     assert json.loads((studio.out() / "latest" / "delta.json").read_text())["still_arriving"] == 4
     studio.put("_DONE", b"")
     (studio.drop / "b" / "none.txt").write_bytes(words(77))
     done = studio.scan(drops=MARKED)
-    said = screen(done)
-    assert "arriving" not in said
-    assert "newly flagged: the file has arrived" in said
+    output = screen(done)
+    assert "arriving" not in output
+    assert "newly flagged: the file has arrived" in output
     assert set(bands(studio.read()).values()) == {"escalate", "no_match"}
 
 
-def test_a_file_that_was_judged_and_is_sent_anew_is_said_to_be_arriving(studio):
+def test_a_judged_file_that_is_sent_again_is_reported_as_arriving(studio):
     studio.put("_DONE", b"")
     studio.scan(drops=MARKED)
     (studio.drop / "_DONE").unlink()
-    said = []
-    done = scan(load_settings(studio.config(drops=MARKED)), on_message=said.append)
-    assert "4 still arriving, and left to the next scan." in said
+    messages = []
+    done = scan(load_settings(studio.config(drops=MARKED)), on_message=messages.append)
+    assert "4 still arriving, and left to the next scan." in messages
     rows = pq.read_table(done.folder / "delta.parquet").to_pylist()
     assert {one["why"] for one in rows} == {"the file is still arriving"}
 
@@ -66,33 +66,33 @@ def test_one_file_that_is_still_arriving(studio):
     )
 
 
-def test_each_row_is_worked_out_once_and_the_page_keeps_little_of_it(studio, monkeypatch):
-    """On a first night every file is new: what the page holds of them must not add up."""
-    made, light = [], []
+def test_each_row_is_computed_once_and_the_page_keeps_little_of_it(studio, monkeypatch):
+    """In a first scan every file is new: the page's memory must not grow with their number."""
+    computed, light = [], []
     row, lighten = Rows.row, CompactRows.row
 
     def counted(self, asset, *args):
-        made.append(asset.asset_path)
+        computed.append(asset.asset_path)
         return row(self, asset, *args)
 
-    def kept(self, one):
+    def recorded(self, one):
         light.append(lighten(self, one))
         return light[-1]
 
     monkeypatch.setattr(Rows, "row", counted)
-    monkeypatch.setattr(CompactRows, "row", kept)
+    monkeypatch.setattr(CompactRows, "row", recorded)
     for number in range(40):
         studio.put(f"empty/{number}.txt", b"")
     studio.put("broken.png", b"\x89PNG\r\n\x1a\n and no more")
     studio.scan()
-    assert len(made) == len(set(made)) == 45
+    assert len(computed) == len(set(computed)) == 45
     empty = [one for one in light if "empty/" in one.asset.asset_path]
     assert len(empty) == 40
     assert len({id(one.outcomes) for one in empty}) == len({id(one.reasons) for one in empty}) == 1
     page = (studio.out() / "latest" / "delta.html").read_text(encoding="utf-8")
-    for said in ("a/empty/39.txt", "a/broken.png", "a/none.png", "Empty file", "Damaged file"):
-        assert said in page
-    made.clear()
+    for text in ("a/empty/39.txt", "a/broken.png", "a/none.png", "Empty file", "Damaged file"):
+        assert text in page
+    computed.clear()
     studio.put("late.txt", words(88))
     studio.scan()
-    assert len(made) == 46, "and on a later one nothing twice either"
+    assert len(computed) == 46, "and none twice in a later scan either"

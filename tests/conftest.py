@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 # Nothing in the suite may reach for a model hub; a test that would must fail at once.
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
-# Nor for object storage, with whatever credentials the machine has: this port is closed.
+# Nor for object storage, whichever credentials the machine has: this port is closed.
 os.environ["AWS_ENDPOINT_URL"] = "http://127.0.0.1:9"
 os.environ["AWS_EC2_METADATA_DISABLED"] = "true"
 

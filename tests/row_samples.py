@@ -1,4 +1,4 @@
-"""Rows of a risk table made by hand, for whatever stages are registered."""
+"""Hand-made rows of a risk table, for all registered stages."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def values(stage: str, of: str) -> dict[str, object]:
 
 
 def asset(path: str, kind: Kind = Kind.IMAGE, **changes) -> Asset:
-    given = {
+    defaults = {
         "file": Path("/nowhere") / "file",
         "asset_path": path,
         "asset_id": f"{sum(path.encode('utf-8', 'replace')):064x}",
@@ -60,21 +60,21 @@ def asset(path: str, kind: Kind = Kind.IMAGE, **changes) -> Asset:
         "size": 1234,
         "fault": None,
     }
-    return Asset(**{**given, **changes})
+    return Asset(**{**defaults, **changes})
 
 
 def outcomes(kind: Kind, answer=Outcome.NO_MATCH, reason=None, detail="", evidence=None):
     """One outcome of every stage: `answer` of those for the kind."""
-    found = []
+    stage_outcomes = []
     for name, stage in STAGES.items():
         if stage.kind is not kind:
-            found.append(StageOutcome(name, Outcome.NOT_APPLICABLE))
+            stage_outcomes.append(StageOutcome(name, Outcome.NOT_APPLICABLE))
             continue
         facts = values(name, "asset") if answer in (Outcome.MATCHED, Outcome.NO_MATCH) else {}
-        found.append(
+        stage_outcomes.append(
             StageOutcome(name, answer, reason, detail, facts, tuple((evidence or {}).get(name, ())))
         )
-    return tuple(found)
+    return tuple(stage_outcomes)
 
 
 def risk_of(contributions: dict[str, float]) -> float:

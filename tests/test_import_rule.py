@@ -23,7 +23,7 @@ ORDER = (
     ("evaluation", "scan"),
     ("api", "cli"),
 )
-"""Floors from the bottom up. A package may import what stands on a lower floor, not its neighbours
+"""Layers from the bottom up. A package may import from a lower layer, not from its neighbours
 on its own. `api`, `__init__` and `__main__` are modules directly in `pipeline`."""
 
 FLOOR = {name: floor for floor, names in enumerate(ORDER) for name in names}
@@ -32,12 +32,12 @@ TOP_MODULES = {"pipeline", "pipeline.__main__", "pipeline.api"}
 
 def modules_of(root: Path) -> dict[str, Path]:
     """Every module of both packages below `root`: its file by its dotted name."""
-    found = {}
+    files = {}
     for package in ("pipeline", "reference_index"):
         for file in sorted((root / package).rglob("*.py")):
             parts = file.relative_to(root).with_suffix("").parts
-            found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = file
-    return found
+            files[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = file
+    return files
 
 
 def imports_of(name: str, file: Path, modules: Mapping[str, Path]) -> Iterator[tuple[int, str]]:
@@ -163,7 +163,7 @@ def test_an_import_of_a_neighbour_on_the_same_floor_is_found(planted):
     assert "runtime stands below load" in wrong
 
 
-def test_the_index_imports_nothing_of_the_pipeline(planted):
+def test_the_index_does_not_import_the_pipeline(planted):
     [wrong] = planted(reference_index__of__store="import pipeline.core.errors", **GOOD)
     assert wrong.startswith("reference_index.store:1")
 

@@ -32,7 +32,7 @@ def test_the_notebook_file_holds_no_results(source):
 
 
 @pytest.mark.parametrize("source", SOURCES, ids=lambda file: file.stem)
-def test_notebooks_use_the_public_api_alone(source):
+def test_notebooks_use_only_the_public_api(source):
     lines = [line for line in source.read_text().splitlines() if "import" in line]
     ours = [line for line in lines if "pipeline" in line or "reference_index" in line]
     assert ours == ["from pipeline import load_run"]
@@ -77,10 +77,10 @@ def test_a_notebook_runs_from_top_to_bottom(source, results, tmp_path, monkeypat
     NotebookClient(
         notebook, timeout=120, kernel_name="python3", resources={"metadata": {"path": str(FOLDER)}}
     ).execute()
-    shown = [out for cell in notebook.cells for out in cell.get("outputs", ())]
-    pages = "".join(out.data.get("text/html", "") for out in shown if "data" in out)
-    pictures = [out for out in shown if "image/png" in out.get("data", {})]
-    assert not [out for out in shown if out.output_type in ("error", "stream")]
+    outputs = [out for cell in notebook.cells for out in cell.get("outputs", ())]
+    pages = "".join(out.data.get("text/html", "") for out in outputs if "data" in out)
+    pictures = [out for out in outputs if "image/png" in out.get("data", {})]
+    assert not [out for out in outputs if out.output_type in ("error", "stream")]
     assert pictures
     if source.stem == "explore_flagged":
         assert "lifted.txt" in pages

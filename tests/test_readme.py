@@ -1,4 +1,4 @@
-"""What the documentation tells a reader to type is real: commands, options, targets, links."""
+"""The commands, options, make targets and links in the documentation exist."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 SHELLS = {"sh", "bash", "console", "shell"}
 
 pytestmark = pytest.mark.skipif(
-    not (ROOT / "README.md").is_file(), reason="the documentation is in a source checkout alone"
+    not (ROOT / "README.md").is_file(), reason="the documentation is only in a source checkout"
 )
 
 
@@ -92,8 +92,8 @@ MAKES = [
 
 
 def test_the_readme_shows_commands() -> None:
-    shown = [line for page, line in COMMANDS if page == "README.md"]
-    assert any(line.startswith("clearance screen") for line in shown)
+    readme_commands = [line for page, line in COMMANDS if page == "README.md"]
+    assert any(line.startswith("clearance screen") for line in readme_commands)
 
 
 @pytest.mark.parametrize(("page", "line"), COMMANDS)
@@ -132,8 +132,8 @@ def every_command(command: Any, names: tuple[str, ...] = ()) -> Iterator[tuple[s
 
 
 def test_every_command_is_shown() -> None:
-    shown = {tuple(walk(shlex.split(line)[1:])[1]) for _, line in COMMANDS}
-    assert set(every_command(command_tree())) <= shown
+    documented = {tuple(walk(shlex.split(line)[1:])[1]) for _, line in COMMANDS}
+    assert set(every_command(command_tree())) <= documented
 
 
 def test_every_command_has_help_and_json() -> None:
@@ -179,11 +179,13 @@ def test_links_lead_somewhere(page: Path) -> None:
         if re.match(r"[a-z]+:", target):
             continue
         file, _, anchor = target.partition("#")
-        found = (page.parent / file).resolve() if file else page
-        if not found.is_file():
+        linked_file = (page.parent / file).resolve() if file else page
+        if not linked_file.is_file():
             broken.append(target)
         elif anchor:
-            headings = re.findall(r"^#+ (.+)$", found.read_text(encoding="utf-8"), re.MULTILINE)
+            headings = re.findall(
+                r"^#+ (.+)$", linked_file.read_text(encoding="utf-8"), re.MULTILINE
+            )
             if anchor not in map(slug, headings):
                 broken.append(target)
     assert not broken

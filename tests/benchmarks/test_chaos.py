@@ -32,14 +32,14 @@ def done(tmp_path_factory):
         works=5,
         create=create_index,
     )
-    said: list[str] = []
-    tally = Chaos(scenario, SEED, whole=0.1, say=said.append).run(KILLS)
-    return scenario, tally, said, report(tally, scenario, material, SEED)
+    messages: list[str] = []
+    tally = Chaos(scenario, SEED, whole=0.1, say=messages.append).run(KILLS)
+    return scenario, tally, messages, report(tally, scenario, material, SEED)
 
 
 def test_killed_scans_end_as_undisturbed_ones(done):
-    _, tally, said, figures = done
-    assert tally.faults == [], said
+    _, tally, messages, figures = done
+    assert tally.faults == [], messages
     assert sum(tally.kills.values()) == KILLS
     assert tally.compared >= 3
     assert f"{KILLS} kills" in figures
@@ -59,9 +59,9 @@ def test_a_row_that_is_other_is_seen(done, tmp_path):
     digests = [sha256(data).hexdigest() for data in (was, (altered / RISK_TABLE).read_bytes())]
     assert digests[0] in run
     (altered / RUN).write_text(run.replace(*digests))
-    found = differences(whole, altered, (before, before))
-    assert [fault for fault in found if fault.startswith("risk_rows")] == found
-    assert found
+    faults = differences(whole, altered, (before, before))
+    assert [fault for fault in faults if fault.startswith("risk_rows")] == faults
+    assert faults
 
 
 def test_results_that_a_finished_scan_lacks_are_seen(done, tmp_path):

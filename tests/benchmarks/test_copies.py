@@ -144,9 +144,9 @@ RANKING = Ranking.of([(0, 0, 0.9), (1, 1, 0.8), (3, 0, 0.7), (2, 2, 0.6), (2, 1,
 
 def test_figures_of_a_ranking_made_by_hand():
     # In order: right, right, wrong, wrong, right.
-    said = overall(RANKING, TRUTH)
-    assert said["map"] == pytest.approx((1 + 1 + 3 / 5) / 3)
-    assert said["recall_at_0.90"] == said["recall_at_1.00"] == pytest.approx(2 / 3)
+    figures = overall(RANKING, TRUTH)
+    assert figures["map"] == pytest.approx((1 + 1 + 3 / 5) / 3)
+    assert figures["recall_at_0.90"] == figures["recall_at_1.00"] == pytest.approx(2 / 3)
     assert threshold_at(RANKING, TRUTH, 0.99) == 0.8
     assert threshold_at(RANKING, TRUTH, 0.6) == 0.6
     assert threshold_at(Ranking.of([(3, 0, 0.5)]), TRUTH, 0.99) == float("inf")
@@ -182,8 +182,8 @@ def test_lines_by_edit():
 
 
 def test_rates_of_false_flags():
-    said = per_10000(["no_match"] * 3 + ["review"])
-    assert said["per_10000"] == {"escalate": 0.0, "review": 2500.0, "info": 0.0}
+    rates = per_10000(["no_match"] * 3 + ["review"])
+    assert rates["per_10000"] == {"escalate": 0.0, "review": 2500.0, "info": 0.0}
     # The rule of three.
     assert upper_bound(0, 1000) == pytest.approx(3 / 1000, rel=0.01)
     assert upper_bound(4, 4) == 1.0
@@ -209,9 +209,9 @@ def test_a_score_less_its_neighbours_leaves_the_work_itself_out():
 @pytest.mark.slow
 def test_a_small_run(folder, tmp_path, capsys):
     out = tmp_path / "out"
-    given = ["--images", str(folder), "--out", str(out), "--works", "4", "--queries", "8"]
-    given += ["--clean", "2", "--rounds", "0", "--processes", "1", "--sheet", "2"]
-    main(given)
+    arguments = ["--images", str(folder), "--out", str(out), "--works", "4", "--queries", "8"]
+    arguments += ["--clean", "2", "--rounds", "0", "--processes", "1", "--sheet", "2"]
+    main(arguments)
     page = capsys.readouterr().out
     results = json.loads((out / "results.json").read_text())
     assert results["unrelated_pairs"]["compared"] > 0
@@ -224,7 +224,7 @@ def test_a_small_run(folder, tmp_path, capsys):
     assert len(labels) == 1 + len(list((out / "drop").iterdir()))
 
 
-def test_a_folder_of_something_else_is_left_alone(tmp_path, folder):
+def test_a_folder_of_something_else_is_not_changed(tmp_path, folder):
     (tmp_path / "works").mkdir()
     with pytest.raises(SystemExit, match="something else"):
         main(["--images", str(folder), "--out", str(tmp_path)])

@@ -1,4 +1,4 @@
-"""The tracer tells functions that ran from what is merely imported, in workers too."""
+"""The tracer distinguishes functions that ran from modules only imported, in workers too."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_what_is_entered(tmp_path):
     for name, text in FILES.items():
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(text)
-    seen = Entered()
+    entered = Entered()
     pipe = tmp_path / "pipe"
     pipe.touch()  # a file does as well, where no process is kept from writing to one
     before = ["own", str(pipe), str(tmp_path / "pack"), "--"]
@@ -55,10 +55,10 @@ def test_what_is_entered(tmp_path):
     done = subprocess.run(command, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (3, "")
     for line in pipe.read_text().splitlines():
-        seen.add(line)
-    assert seen.own == {"pack/entered.py", "pack/threaded.py"}
-    assert seen.child == {"pack/in_worker.py"}
-    assert seen.imported == {"pack/at_import.py"}
-    assert seen.run == seen.own | seen.child
-    assert len(seen.unseen) == 1
-    assert "'-c'" in seen.unseen.pop()
+        entered.add(line)
+    assert entered.own == {"pack/entered.py", "pack/threaded.py"}
+    assert entered.child == {"pack/in_worker.py"}
+    assert entered.imported == {"pack/at_import.py"}
+    assert entered.run == entered.own | entered.child
+    assert len(entered.unseen) == 1
+    assert "'-c'" in entered.unseen.pop()

@@ -153,7 +153,7 @@ def test_a_cue_is_a_short_line_in_capitals_before_others(block, length):
     assert cue_length(block) == length
 
 
-def test_runs_of_words_are_the_same_whatever_marks_stand_between():
+def test_runs_of_words_ignore_the_marks_between_words():
     one, other = run_hashes("Come, let us go. And now?", 3), run_hashes("come LET us go and now", 3)
     assert one == other
     assert len(one) == 4
@@ -183,8 +183,8 @@ def test_a_form_of_the_same_length_keeps_its_origin_and_another_its_piece():
 
 
 def test_every_way_and_length_has_a_script_with_the_words_asked_for(scripts):
-    told = {(script.way, script.length) for script in scripts}
-    assert told == {(way, n) for way in WAYS for n in LENGTHS if n >= WAYS[way].least}
+    combinations = {(script.way, script.length) for script in scripts}
+    assert combinations == {(way, n) for way in WAYS for n in LENGTHS if n >= WAYS[way].least}
     for script in scripts:
         assert len(script.planted) == 2
         for one in script.planted:
@@ -289,8 +289,8 @@ def test_a_seed_draws_the_same_scripts_and_another_others(planter, side, scripts
     again = Planter(side, 1, host_words=700).scripts(list(WAYS), LENGTHS, 2)
     assert [script.tracked for script in again] == [script.tracked for script in scripts]
     other = Planter(side, 2, host_words=700).scripts(["verbatim"], (80,), 2)
-    mine = [s for s in scripts if (s.way, s.length) == ("verbatim", 80)]
-    assert other[0].tracked != mine[0].tracked
+    same_setting = [s for s in scripts if (s.way, s.length) == ("verbatim", 80)]
+    assert other[0].tracked != same_setting[0].tracked
 
 
 def test_hosts_come_from_distractors_and_share_no_long_run_with_works(planter, scripts, side):
@@ -375,7 +375,7 @@ def test_a_passage_is_found_if_one_report_of_its_work_covers_half():
     assert shares_covered(case, [Pair("a", 0, 150, "other", 0, 1)]) == (0, 0)
     several = [Pair("a", 100, 140, "w", 0, 1), Pair("a", 160, 200, "w", 0, 1)]
     assert shares_covered(case, several) == (0.4, 0.8)
-    # Speeches that stand apart in the work can't be covered by one report.
+    # Speeches that are not adjacent in the work can't be covered by one report.
     apart = _case("a", 40, (100, 140), (140, 200))
     assert shares_covered(apart, several) == (0.8, 0.8)
 
@@ -430,8 +430,8 @@ def test_reports_are_read_from_a_run_with_and_without_such_a_column():
     empty = row | {"asset_end": 5}
     run = SimpleNamespace(passages=pd.DataFrame([row, empty]).convert_dtypes())
     assert findings_of(run) == [Finding(Pair("s.txt", 5, 9, "w.txt", 1, 4), 2, 1.0)]
-    told = [row | {"obfuscation": "2 zero-width"}, row | {"obfuscation": None}]
-    run = SimpleNamespace(passages=pd.DataFrame(told).convert_dtypes())
+    with_obfuscation = [row | {"obfuscation": "2 zero-width"}, row | {"obfuscation": None}]
+    run = SimpleNamespace(passages=pd.DataFrame(with_obfuscation).convert_dtypes())
     assert [one.obfuscation for one in findings_of(run)] == ["2 zero-width", ""]
 
 
@@ -524,11 +524,11 @@ def test_speed_as_a_table_and_a_picture(tmp_path):
 @pytest.mark.slow
 def test_a_small_run(folder, tmp_path, capsys):
     out = tmp_path / "out"
-    given = ["--texts", str(folder), "--out", str(out), "--split", "test", "--seed", "2"]
-    given += ["--lengths", "40", "200", "--ways", "verbatim", "look-alike letters", "as .pdf"]
-    given += ["--each", "1", "--clean", "2", "--host-words", "700", "--rounds", "0"]
-    given += ["--apart", str(folder / "00.txt"), str(folder / "01.txt")]
-    main(given)
+    arguments = ["--texts", str(folder), "--out", str(out), "--split", "test", "--seed", "2"]
+    arguments += ["--lengths", "40", "200", "--ways", "verbatim", "look-alike letters", "as .pdf"]
+    arguments += ["--each", "1", "--clean", "2", "--host-words", "700", "--rounds", "0"]
+    arguments += ["--apart", str(folder / "00.txt"), str(folder / "01.txt")]
+    main(arguments)
     page = capsys.readouterr().out
     results = json.loads((out / "results.json").read_text())
     assert (out / "results.md").read_text() in page
@@ -548,7 +548,7 @@ def test_a_small_run(folder, tmp_path, capsys):
     assert (out / "misses.md").read_text().startswith(f"# Missed passages: {missed} of 6")
 
 
-def test_a_folder_of_something_else_is_left_alone(tmp_path, folder):
+def test_a_folder_of_something_else_is_not_changed(tmp_path, folder):
     (tmp_path / "works").mkdir()
     with pytest.raises(SystemExit, match="something else"):
         main(["--texts", str(folder), "--out", str(tmp_path)])

@@ -40,7 +40,7 @@ def test_a_detection_that_reaches_beyond():
     assert (result.precision, result.recall, result.score) == (0.5, 0.5, 0.5)
 
 
-def test_a_case_in_two_detections_costs_granularity_alone():
+def test_a_case_in_two_detections_costs_only_granularity():
     result = measure([CASE], [pair(0, 50, 0, 50), pair(50, 100, 50, 100)])
     assert (result.precision, result.recall, result.granularity) == (1, 1, 2)
     assert result.score == pytest.approx(1 / log2(3))
@@ -101,8 +101,8 @@ def test_cases_in_another_order_in_the_work():
 
 def test_granularity_is_the_mean_over_the_cases_that_are_met():
     cases = [CASE, pair(200, 300, 200, 300), pair(400, 500, 400, 500)]
-    found = [pair(0, 50, 0, 50), pair(50, 100, 50, 100), pair(200, 300, 200, 300)]
-    result = measure(cases, found)
+    detections = [pair(0, 50, 0, 50), pair(50, 100, 50, 100), pair(200, 300, 200, 300)]
+    result = measure(cases, detections)
     assert (result.met, result.granularity) == (2, 1.5)
     assert result.recall == pytest.approx(2 / 3)
 

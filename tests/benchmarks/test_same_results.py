@@ -1,4 +1,4 @@
-"""The comparison of two versions' results tells equal from other, wherever it is."""
+"""The comparison of two versions' results finds each difference, in every file."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ PRINTED = "Screening: 3 of 9 (12/s, 3 s left)\n2 files screened against 1 work: 
 
 def results(out, *, run="20260101T000000Z-0a1b2c3d", version="1.0", time="2026-01-01T00:00:00Z"):
     """Results as `keep` leaves them, of a run, a version and a time of their own."""
-    kept = out / KEPT / "screen"
-    kept.mkdir(parents=True)
+    stored = out / KEPT / "screen"
+    stored.mkdir(parents=True)
     write_table(out, [{**row, "run_id": run} for row in ROWS])
-    with (kept / "risk_table.csv").open("w", newline="", encoding="utf-8-sig") as file:
+    with (stored / "risk_table.csv").open("w", newline="", encoding="utf-8-sig") as file:
         written = csv.DictWriter(file, list(ROWS[0]))
         written.writeheader()
         written.writerows({**row, "run_id": run} for row in ROWS)
-    (kept / "run.json").write_text(
+    (stored / "run.json").write_text(
         json.dumps(
             {
                 "run_id": run,
@@ -42,11 +42,11 @@ def results(out, *, run="20260101T000000Z-0a1b2c3d", version="1.0", time="2026-0
             }
         )
     )
-    (kept / "report.html").write_text(
+    (stored / "report.html").write_text(
         PAGE.format(run=run, version=version, folder=f"{out}/made") + f"<dd>{time}</dd>"
     )
-    (kept / "printed.txt").write_text(PRINTED.replace("3 of 9", f"{len(time)} of 90"))
-    (kept / "overlay.png").write_bytes(b"pixels")
+    (stored / "printed.txt").write_text(PRINTED.replace("3 of 9", f"{len(time)} of 90"))
+    (stored / "overlay.png").write_bytes(b"pixels")
     (out / FACTS).write_text(json.dumps({"made_in": f"{out}/made", "code_digest": version}))
     return out
 
@@ -76,9 +76,9 @@ def status(*words):
 def test_runs_and_versions_that_say_the_same_are_equal(two, capsys):
     assert differences(two) == []
     main(["compare", *map(str, two)])
-    said = capsys.readouterr().out
-    assert said.count("\n") == 1
-    assert " cells of 6 files compared: equal" in said
+    output = capsys.readouterr().out
+    assert output.count("\n") == 1
+    assert " cells of 6 files compared: equal" in output
 
 
 @pytest.mark.parametrize(
@@ -90,9 +90,9 @@ def test_a_changed_cell(two, capsys, column, value):
     assert (one.file, one.row, one.column) == ("screen/risk_table.parquet", "a.png", column)
     assert (one.before, one.after) == (str(ROWS[0][column]), str(value))
     assert status("compare", *two) == 1
-    said = capsys.readouterr().out
-    assert f"screen/risk_table.parquet, {column}: 1" in said
-    assert "1 differ" in said
+    output = capsys.readouterr().out
+    assert f"screen/risk_table.parquet, {column}: 1" in output
+    assert "1 differ" in output
 
 
 def test_a_missing_row_is_one_difference_and_not_many(two):
@@ -110,7 +110,7 @@ def test_rows_in_another_order(two):
     assert {one.column for one in differences(two)} == {"order"}
 
 
-def test_a_row_that_stands_twice(two):
+def test_a_row_that_occurs_twice(two):
     write_table(two[1], [*ROWS, ROWS[1]])
     [one] = differences(two)
     assert (one.row, one.before) == ("b.txt #2", "(missing)")
@@ -184,14 +184,14 @@ def test_many_differences_are_grouped_and_counted(two):
     rows = [{"asset_path": f"{n}", "risk": n} for n in range(40)]
     write_table(two[0], rows)
     write_table(two[1], [{**row, "risk": row["risk"] + 1} for row in rows])
-    said = told(differences(two), 3)
-    assert "screen/risk_table.parquet, risk: 40" in said
-    assert "and 37 more" in said
-    assert said.count("before:") == 3
+    output = told(differences(two), 3)
+    assert "screen/risk_table.parquet, risk: 40" in output
+    assert "and 37 more" in output
+    assert output.count("before:") == 3
 
 
 def test_material_is_the_same_each_time(tmp_path):
-    made = []
+    materials = []
     for name in ("one", "other"):
         drop = tmp_path / name / "drop"
         drop.mkdir(parents=True)
@@ -209,5 +209,5 @@ def test_material_is_the_same_each_time(tmp_path):
         assert before.keys() - after.keys()
         assert after.keys() - before.keys()
         assert any(before[name] != after[name] for name in before.keys() & after.keys())
-        made.append((manifest.read_bytes(), after))
-    assert made[0] == made[1]
+        materials.append((manifest.read_bytes(), after))
+    assert materials[0] == materials[1]

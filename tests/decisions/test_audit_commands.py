@@ -65,8 +65,8 @@ def test_decisions_become_columns_of_the_table(out):
     for who in ("anna", "bob"):
         record.decide(who, Basis.of_row(rows["b/cat.png"]), Choice.FALSE_MATCH, reason="a dog")
     record.decide("anna", Basis.of_row(rows["=cmd.png"]), Choice.NO_ISSUE, reason="secret")
-    said = json.loads(run("table", out, "--json"))
-    assert said["states"] == {"agreed": 1, "first_given": 1, "open": 5, "suppressed": 1}
+    summary = json.loads(run("table", out, "--json"))
+    assert summary["states"] == {"agreed": 1, "first_given": 1, "open": 5, "suppressed": 1}
     after = digests(out)
     assert {name: after[name] for name in before if name != "record.sqlite"} == {
         name: before[name] for name in before if name != "record.sqlite"
@@ -78,7 +78,7 @@ def test_decisions_become_columns_of_the_table(out):
     assert decided["two.png"]["decision"] == "needs_licence"
     assert decided["b/cat.png"]["decided_by"] == "anna / bob"
     assert decided["b/cat.png"]["decision_reason"] == "anna: a dog / bob: a dog"
-    # Whoever gives the second may read the table.
+    # The second person may read the table.
     assert decided["=cmd.png"]["decided_by"] == "anna"
     assert decided["=cmd.png"]["decision"] is None
     assert "secret" not in (out / DECIDED_CSV).read_text(encoding="utf-8-sig")
@@ -100,8 +100,8 @@ def test_verify_says_what_it_found(tmp_path):
         database.execute("UPDATE clearance_events SET actor = 'eve' WHERE seq = 4")
         database.commit()
     assert "Event 4 was altered" in run("verify", tmp_path, status=2)
-    found = json.loads(run("verify", tmp_path, *trusted, "--json", status=2))
-    assert found["first_bad"] == 4
+    verification = json.loads(run("verify", tmp_path, *trusted, "--json", status=2))
+    assert verification["first_bad"] == 4
     assert "Nothing was signed" in run("checkpoint", tmp_path, "--key", key / "k", status=2)
     run("verify", tmp_path / "nothing", status=2)
     (tmp_path / "junk.sqlite").write_bytes(b"junk" * 1000)
@@ -122,7 +122,7 @@ def test_exports_hold_every_event(tmp_path):
     assert rows[-1]["actor"].startswith("'=")
     value = json.loads((tmp_path / "export.json").read_text(encoding="utf-8"))
     previous = GENESIS_HASH
-    for one in value["events"]:  # whoever has this file alone can follow the chain
+    for one in value["events"]:  # the file suffices to verify the chain
         assert one["previous"] == previous
         previous = hashlib.sha256(bytes.fromhex(previous) + one["body"].encode()).hexdigest()
         assert one["hash"] == previous
@@ -138,6 +138,6 @@ def test_rules_are_set_by_somebody(tmp_path):
     run("rules", tmp_path, "--second-person", "none", status=2)
     run("rules", tmp_path, "--second-person", "urgent", "--by", "dora", status=2)
     run("rules", tmp_path, "--second-person", "none", "--by", "dora")
-    said = json.loads(run("rules", tmp_path, "--json"))
-    assert said["second_person"] == []
-    assert said["reason_in"] == ["escalate", "partly_screened", "not_screened"]
+    rules = json.loads(run("rules", tmp_path, "--json"))
+    assert rules["second_person"] == []
+    assert rules["reason_in"] == ["escalate", "partly_screened", "not_screened"]

@@ -1,4 +1,4 @@
-"""The record: what it takes, what it refuses, and that nothing of it is lost."""
+"""The record: what it accepts, what it refuses, and that no event is lost."""
 
 from __future__ import annotations
 
@@ -62,13 +62,13 @@ def test_a_reason_is_wanted_where_the_rules_say_so(place):
     assert len(list(record.events())) == 4
 
 
-def test_a_check_is_asked_in_the_moment_of_writing(place):
+def test_a_check_is_called_at_the_moment_of_writing(place):
     record, other = Record.open(place, create=True), Record.open(place)
     other.decide("bob", REVIEW, Choice.REPLACE)
-    told = []
+    checked = []
 
     def refuse(state: ItemState, payload) -> None:
-        told.append((str(state.state), type(payload).__name__))
+        checked.append((str(state.state), type(payload).__name__))
         raise PermissionError
 
     first = other.head
@@ -80,9 +80,11 @@ def test_a_check_is_asked_in_the_moment_of_writing(place):
     ):
         with pytest.raises(PermissionError):
             attempt()
-    assert told == [("agreed", said) for said in ("Decision", "Undo", "Assignment", "Comment")]
+    assert checked == [
+        ("agreed", payload_type) for payload_type in ("Decision", "Undo", "Assignment", "Comment")
+    ]
     assert other.head == first
-    # What is there already is given, and nothing is asked.
+    # An event that is already recorded is returned without a check.
     same = other.decide("bob", REVIEW, Choice.REPLACE, event_id=first.event_id, check=refuse)
     assert same == first
 
@@ -196,7 +198,7 @@ def test_rows_are_not_changed_by_mistake(place):
     assert verify(place).whole
 
 
-def test_where_a_record_lies(tmp_path):
+def test_where_a_record_is_stored(tmp_path):
     scans = tmp_path / "scan"
     results = scans / "history" / "20300101T000000Z-00000000"
     results.mkdir(parents=True)
@@ -216,10 +218,10 @@ def test_where_a_record_lies(tmp_path):
         Record.open(tmp_path / "other.sqlite", create=True)
 
 
-def test_a_password_is_not_told():
-    with pytest.raises(RecordError) as told:
+def test_errors_do_not_contain_the_password():
+    with pytest.raises(RecordError) as caught:
         Record.open("postgresql://me:hunter2@127.0.0.1:1/db?connect_timeout=1")
-    assert "hunter2" not in str(told.value)
+    assert "hunter2" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -232,21 +234,21 @@ def test_a_password_is_not_told():
         "postgresql://anna:hunter2@127.0.0.1:1/db?nonsense=hunter2",
     ],
 )
-def test_a_server_s_errors_tell_no_place_and_no_secret(tmp_path, url):
-    with pytest.raises(RecordError) as told:
+def test_a_server_s_errors_contain_no_path_and_no_secret(tmp_path, url):
+    with pytest.raises(RecordError) as caught:
         Record.open(url.format(folder=tmp_path))
-    said = str(told.value)
-    assert said.startswith("The record postgresql://")
-    assert said.count("\n") == 0
+    message = str(caught.value)
+    assert message.startswith("The record postgresql://")
+    assert message.count("\n") == 0
     for secret in ("hunter2", "anna", str(tmp_path), tmp_path.name, "socket", "%2F", "psycopg"):
-        assert secret not in said
+        assert secret not in message
 
 
-def test_a_server_that_answers_is_told_of_by_what_it_refuses(postgresql, postgresql_place):
+def test_the_error_of_a_reachable_server_says_what_it_refuses(postgresql, postgresql_place):
     wrong = postgresql.replace("/postgres?", "/nothing?")
-    with pytest.raises(RecordError, match="no such database on its server") as told:
+    with pytest.raises(RecordError, match="no such database on its server") as caught:
         Record.open(wrong)
-    assert "host=" not in str(told.value)
+    assert "host=" not in str(caught.value)
     record = Record.open(postgresql_place, create=True)
     assert record.database.name == "postgresql:///postgres"
     with record.database.engine.begin() as connection:
@@ -277,7 +279,7 @@ def test_without_the_extra_one_sentence_says_so(tmp_path):
 def test_canonical_json_is_one_form_only():
     value = {"€": '\u2028\x7f\x1f"\\/', "\ud83d\ude00": 1, "\ufb33": [True, None, -5], "a": ""}
     data = canonical_bytes({"a": "", "€": value["€"], "😀": 1, "\ufb33": [True, None, -5]})
-    # RFC 8785, 3.2.3: by UTF-16 units, so the surrogates of the face stand before U+FB33.
+    # RFC 8785, 3.2.3: by UTF-16 units, so the surrogates of the face sort before U+FB33.
     assert data.decode() == (
         '{"a":"","€":"\u2028\x7f\\u001f\\"\\\\/","😀":1,"\ufb33":[true,null,-5]}'
     )
@@ -312,12 +314,12 @@ def test_a_thousand_concurrent_decisions_lose_none(place):
     for one in people:
         one.join(timeout=30)
         assert one.exitcode == 0
-    found = verify(place)
-    assert found.whole, found.faults
-    assert found.kinds == {"opened": 1, "decision": 1000}
-    kept = {event.event_id for event in Record.open(place).events()}
+    verification = verify(place)
+    assert verification.whole, verification.faults
+    assert verification.kinds == {"opened": 1, "decision": 1000}
+    recorded = {event.event_id for event in Record.open(place).events()}
     assert len(acknowledged) == 1000
-    assert set(acknowledged) <= kept
+    assert set(acknowledged) <= recorded
 
 
 WRITER = """
@@ -351,15 +353,15 @@ def test_a_killed_writer_loses_nothing_acknowledged(place, tmp_path):
         for one in writers:
             os.kill(one.pid, signal.SIGKILL)
         for one in writers:
-            said = one.stdout.read().split("\n")[:-1]  # a line that was cut off was not said
-            acknowledged += said
+            event_ids = one.stdout.read().split("\n")[:-1]  # a truncated line does not count
+            acknowledged += event_ids
             one.stdout.close()
             one.wait()
-        found = verify(place)
-        assert found.whole, found.faults
-    kept = [event.event_id for event in Record.open(place).events()]
+        verification = verify(place)
+        assert verification.whole, verification.faults
+    recorded = [event.event_id for event in Record.open(place).events()]
     assert len(acknowledged) > 10
-    assert set(acknowledged) <= set(kept)
+    assert set(acknowledged) <= set(recorded)
     assert Record.open(place).decide("after", BASIS, Choice.REPLACE, reason="on it goes")
 
 
@@ -376,10 +378,10 @@ bases = {
     )
     for n in range(3000)
 }
-asked = []
-def check(state, given):
-    asked.append(given)
-    if len(asked) == 1500:
+checked = []
+def check(state, decision):
+    checked.append(decision)
+    if len(checked) == 1500:
         print("half", flush=True)
 record.decide_all("dora", bases, Choice.NO_ISSUE, check=check)
 """
@@ -391,14 +393,14 @@ def test_many_decisions_at_once_are_all_there_or_none(place):
     ) as writer:
         assert writer.stdout.readline() == "half\n"
         writer.kill()
-    found = verify(place)
-    assert found.whole, found.faults
-    assert found.kinds == {"opened": 1}
+    verification = verify(place)
+    assert verification.whole, verification.faults
+    assert verification.kinds == {"opened": 1}
     record = Record.open(place)
     bases = {f"event-{n:05}": basis(n) for n in range(20)}
 
-    def not_the_third(state: ItemState, given: object) -> None:
-        if given.basis == basis(2):
+    def not_the_third(state: ItemState, decision: object) -> None:
+        if decision.basis == basis(2):
             raise PassedOverError
 
     done = record.decide_all("dora", bases, Choice.NO_ISSUE, reason="r", check=not_the_third)

@@ -1,4 +1,4 @@
-"""Where items stand: one person, two, undone, contested, reopened, suppressed."""
+"""States of items: one person, two, undone, contested, reopened, suppressed."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ PEOPLE = ("anna", "bob", "carol")
 LATER = "20310101T000000Z-00000000"
 
 
-class Said:
-    """Events made up without a database."""
+class EventLog:
+    """Events in memory, without a database."""
 
     def __init__(self) -> None:
         self.events: list[Event] = []
@@ -43,56 +43,56 @@ class Said:
         return Items(self.events).state(basis.item, now)
 
 
-def test_one_person_is_enough_where_one_is_wanted():
-    said = Said()
-    assert said.state(REVIEW).state is State.OPEN
-    said.decide("anna", Choice.REPLACE, REVIEW, assignee="dora")
-    found = said.state(REVIEW)
-    assert (found.state, found.choices, found.assignee) == (State.AGREED, (Choice.REPLACE,), "dora")
+def test_one_person_is_enough_where_one_is_required():
+    log = EventLog()
+    assert log.state(REVIEW).state is State.OPEN
+    log.decide("anna", Choice.REPLACE, REVIEW, assignee="dora")
+    state = log.state(REVIEW)
+    assert (state.state, state.choices, state.assignee) == (State.AGREED, (Choice.REPLACE,), "dora")
 
 
 def test_a_second_person_does_not_see_the_first_decision():
-    said = Said()
-    said.add("carol", Comment(BASIS.item, "look at the hat"))
-    first = said.decide("anna", Choice.NO_ISSUE, reason="ours", assignee="bob")
-    said.add("Anna ", Comment(BASIS.item, "surely nothing"))
-    found = said.state()
-    assert found.state is State.FIRST_GIVEN
-    assert not found.sealed_for("ANNA")
-    assert found.sealed_for("bob")
-    assert found.assignee == "bob"
-    assert [event.actor for event in found.shown_to("bob")] == ["carol"]
-    assert first in found.shown_to("anna")
-    said.decide("anna", Choice.REPLACE)  # the same person twice is one person
-    assert said.state().state is State.FIRST_GIVEN
-    said.decide("bob", Choice.REPLACE)
-    assert said.state().state is State.AGREED
-    assert first in said.state().shown_to("bob")
+    log = EventLog()
+    log.add("carol", Comment(BASIS.item, "look at the hat"))
+    first = log.decide("anna", Choice.NO_ISSUE, reason="ours", assignee="bob")
+    log.add("Anna ", Comment(BASIS.item, "surely nothing"))
+    state = log.state()
+    assert state.state is State.FIRST_GIVEN
+    assert not state.sealed_for("ANNA")
+    assert state.sealed_for("bob")
+    assert state.assignee == "bob"
+    assert [event.actor for event in state.shown_to("bob")] == ["carol"]
+    assert first in state.shown_to("anna")
+    log.decide("anna", Choice.REPLACE)  # the same person twice is one person
+    assert log.state().state is State.FIRST_GIVEN
+    log.decide("bob", Choice.REPLACE)
+    assert log.state().state is State.AGREED
+    assert first in log.state().shown_to("bob")
 
 
-def test_two_who_differ_are_contested_until_they_do_not():
-    said = Said()
-    said.decide("anna", Choice.NO_ISSUE)
-    other = said.decide("bob", Choice.ESCALATE_TO_LEGAL)
-    assert said.state().state is State.CONTESTED
-    assert said.state().choices == (Choice.NO_ISSUE, Choice.ESCALATE_TO_LEGAL)
-    said.decide("carol", Choice.NO_ISSUE)
-    assert said.state().state is State.CONTESTED
-    said.undo("dora", other)
-    assert said.state().state is State.AGREED
-    said.decide("bob", Choice.REPLACE)
-    assert said.state().state is State.CONTESTED
+def test_two_different_decisions_are_contested_until_they_agree():
+    log = EventLog()
+    log.decide("anna", Choice.NO_ISSUE)
+    other = log.decide("bob", Choice.ESCALATE_TO_LEGAL)
+    assert log.state().state is State.CONTESTED
+    assert log.state().choices == (Choice.NO_ISSUE, Choice.ESCALATE_TO_LEGAL)
+    log.decide("carol", Choice.NO_ISSUE)
+    assert log.state().state is State.CONTESTED
+    log.undo("dora", other)
+    assert log.state().state is State.AGREED
+    log.decide("bob", Choice.REPLACE)
+    assert log.state().state is State.CONTESTED
 
 
-def test_what_is_undone_does_not_come_back_with_an_earlier_one():
-    said = Said()
-    earlier = said.decide("anna", Choice.NO_ISSUE, REVIEW)
-    later = said.decide("anna", Choice.REPLACE, REVIEW)
-    said.undo("anna", later)
-    found = said.state(REVIEW)
-    assert found.state is State.OPEN
-    assert found.undone == {later.event_id}
-    assert earlier.event_id not in found.undone
+def test_undoing_a_decision_does_not_restore_an_earlier_one():
+    log = EventLog()
+    earlier = log.decide("anna", Choice.NO_ISSUE, REVIEW)
+    later = log.decide("anna", Choice.REPLACE, REVIEW)
+    log.undo("anna", later)
+    state = log.state(REVIEW)
+    assert state.state is State.OPEN
+    assert state.undone == {later.event_id}
+    assert earlier.event_id not in state.undone
 
 
 @pytest.mark.parametrize(
@@ -112,64 +112,64 @@ def test_what_is_undone_does_not_come_back_with_an_earlier_one():
         ({"asset_path": "moved.png"}, None),
     ],
 )
-def test_a_decision_holds_until_its_band_would_be_another(change, why):
+def test_a_decision_is_valid_until_its_band_would_change(change, why):
     reasons = reasons_to_reopen(BASIS, replace(BASIS, **change))
     assert (not reasons) is (why is None)
     assert why is None or why in " ".join(reasons)
 
 
 def test_what_was_decided_on_another_band_is_reopened():
-    said = Said()
-    said.decide("anna", Choice.NO_ISSUE, REVIEW)
+    log = EventLog()
+    log.decide("anna", Choice.NO_ISSUE, REVIEW)
     risen = replace(REVIEW, band=Band.ESCALATE, index_version=8)
-    found = said.state(REVIEW, risen)
-    assert (found.state, found.choices) == (State.REOPENED, (Choice.NO_ISSUE,))
-    said.decide("bob", Choice.REPLACE, risen)
-    found = said.state(REVIEW)  # the newest decision's basis is what counts
-    assert found.state is State.FIRST_GIVEN
-    assert found.sealed_for("anna")  # whose own is of another band
-    said.decide("anna", Choice.REPLACE, risen)
-    assert said.state(REVIEW, risen).state is State.AGREED
+    state = log.state(REVIEW, risen)
+    assert (state.state, state.choices) == (State.REOPENED, (Choice.NO_ISSUE,))
+    log.decide("bob", Choice.REPLACE, risen)
+    state = log.state(REVIEW)  # the newest decision's basis is what counts
+    assert state.state is State.FIRST_GIVEN
+    assert state.sealed_for("anna")  # her own decision is on another band
+    log.decide("anna", Choice.REPLACE, risen)
+    assert log.state(REVIEW, risen).state is State.AGREED
 
 
-def test_rows_whose_asset_or_work_changed_tell_what_was_decided_before():
-    said = Said()
-    said.decide("anna", Choice.NEEDS_LICENCE, REVIEW)
-    items = Items(said.events)
+def test_rows_whose_asset_or_work_changed_are_reopened_with_the_earlier_choice():
+    log = EventLog()
+    log.decide("anna", Choice.NEEDS_LICENCE, REVIEW)
+    items = Items(log.events)
     for change in ({"asset_id": "e" * 64}, {"work_id": "w2"}, {"work_id": None}):
-        found = items.of_row(row(replace(REVIEW, run_id=LATER, **change)))
-        assert found.state is State.REOPENED
-        assert found.choices == (Choice.NEEDS_LICENCE,)
-        assert found.why
+        state = items.of_row(row(replace(REVIEW, run_id=LATER, **change)))
+        assert state.state is State.REOPENED
+        assert state.choices == (Choice.NEEDS_LICENCE,)
+        assert state.why
     assert items.of_row(row(replace(REVIEW, asset_path="copy.png"))).state is State.AGREED
     assert items.of_row(row(BASIS)).state is State.OPEN
 
 
-def test_what_was_decided_on_another_work_than_the_strongest_says_nothing_of_the_row():
-    said = Said()
-    beside = replace(REVIEW, work_id="w2", band=Band.INFO, strongest=False)
-    said.decide("anna", Choice.NEEDS_LICENCE, beside)
-    items = Items(said.events)
+def test_a_decision_on_a_weaker_work_is_not_the_rows_decision():
+    log = EventLog()
+    weaker = replace(REVIEW, work_id="w2", band=Band.INFO, strongest=False)
+    log.decide("anna", Choice.NEEDS_LICENCE, weaker)
+    items = Items(log.events)
     for run in (REVIEW.run_id, LATER):
         assert items.of_row(row(replace(REVIEW, run_id=run))).state is State.OPEN
         gone = replace(REVIEW, run_id=run, work_id=None, band=Band.NO_MATCH)
         assert items.of_row(row(gone)).state is State.OPEN
     # It is the row's own decision once that work is the strongest.
-    assert items.of_row(row(replace(beside, run_id=LATER))).state is State.AGREED
+    assert items.of_row(row(replace(weaker, run_id=LATER))).state is State.AGREED
     # An event of an earlier release does not say which work was the strongest; its own run does.
-    said = Said()
-    said.decide("anna", Choice.NEEDS_LICENCE, replace(beside, strongest=True))
-    items = Items(said.events)
+    log = EventLog()
+    log.decide("anna", Choice.NEEDS_LICENCE, replace(weaker, strongest=True))
+    items = Items(log.events)
     assert items.of_row(row(REVIEW)).state is State.OPEN
     assert items.of_row(row(replace(REVIEW, run_id=LATER))).state is State.REOPENED
 
 
 def test_false_matches_are_suppressed_and_can_be_revoked():
-    said = Said()
-    said.decide("anna", Choice.FALSE_MATCH, reason="another cat")
-    assert Items(said.events).suppressions() == []  # of two, one
-    second = said.decide("bob", Choice.FALSE_MATCH, reason="not it")
-    items = Items(said.events)
+    log = EventLog()
+    log.decide("anna", Choice.FALSE_MATCH, reason="another cat")
+    assert Items(log.events).suppressions() == []  # of two, one
+    second = log.decide("bob", Choice.FALSE_MATCH, reason="not it")
+    items = Items(log.events)
     [one] = items.suppressions()
     assert (one.asset_id, one.work_id, one.by) == ("a" * 64, "w1", ("anna", "bob"))
     assert not reasons_to_reopen(one.basis, BASIS)
@@ -181,46 +181,46 @@ def test_false_matches_are_suppressed_and_can_be_revoked():
     gone = replace(BASIS, work_id=None, band=Band.NO_MATCH, run_id=LATER)
     assert items.of_row(row(gone)).state is State.SUPPRESSED  # a scan left the match out
     assert items.of_row(row(replace(BASIS, work_id="w2"))).state is State.OPEN
-    said.undo("carol", second)
-    assert Items(said.events).suppressions() == []
+    log.undo("carol", second)
+    assert Items(log.events).suppressions() == []
 
 
-def test_a_row_with_suppressed_matches_alone_is_where_those_decisions_stand():
-    said = Said()
+def test_a_row_with_only_suppressed_matches_has_the_state_of_those_decisions():
+    log = EventLog()
     none = replace(BASIS, work_id=None, band=Band.INFO, risk=None, asset_path="copy.png")
     bare = {**row(none), "suppressed_works": 1}
     other = replace(BASIS, asset_id="e" * 64, asset_path="copy.png")
-    said.decide("anna", Choice.NO_ISSUE, other)  # of other bytes, at the path that it is at now
-    said.decide("bob", Choice.NO_ISSUE, other)
+    log.decide("anna", Choice.NO_ISSUE, other)  # of other bytes, at its present path
+    log.decide("bob", Choice.NO_ISSUE, other)
     for who in ("anna", "bob"):
-        last = said.decide(who, Choice.FALSE_MATCH, reason="another cat")
-    assert Items(said.events).of_row(bare).state is State.SUPPRESSED
-    assert Items(said.events).of_row({**bare, "suppressed_works": 0}).state is State.REOPENED
-    decided = said.decide("carol", Choice.NEEDS_LICENCE)
-    assert Items(said.events).of_row(bare).state is State.CONTESTED
-    said.undo("carol", decided)
-    assert Items(said.events).of_row(bare).state is State.SUPPRESSED
-    said.undo("dora", last)  # since the row was written
-    assert Items(said.events).of_row(bare).state is State.FIRST_GIVEN
-    said.undo("dora", said.events[2])
-    assert Items(said.events).of_row(bare).state is State.OPEN
-    said.decide("dora", Choice.NO_ISSUE, none)
-    assert Items(said.events).of_row(bare).state is State.AGREED
+        last = log.decide(who, Choice.FALSE_MATCH, reason="another cat")
+    assert Items(log.events).of_row(bare).state is State.SUPPRESSED
+    assert Items(log.events).of_row({**bare, "suppressed_works": 0}).state is State.REOPENED
+    decided = log.decide("carol", Choice.NEEDS_LICENCE)
+    assert Items(log.events).of_row(bare).state is State.CONTESTED
+    log.undo("carol", decided)
+    assert Items(log.events).of_row(bare).state is State.SUPPRESSED
+    log.undo("dora", last)  # since the row was written
+    assert Items(log.events).of_row(bare).state is State.FIRST_GIVEN
+    log.undo("dora", log.events[2])
+    assert Items(log.events).of_row(bare).state is State.OPEN
+    log.decide("dora", Choice.NO_ISSUE, none)
+    assert Items(log.events).of_row(bare).state is State.AGREED
 
 
-def test_a_row_of_two_suppressed_works_wants_both_decisions():
-    said = Said()
+def test_a_row_of_two_suppressed_works_needs_both_decisions():
+    log = EventLog()
     two = replace(REVIEW, work_id="w2")
     bare = {**row(replace(REVIEW, work_id=None, band=Band.INFO)), "suppressed_works": 2}
-    said.decide("anna", Choice.FALSE_MATCH, REVIEW)
-    later = said.decide("anna", Choice.FALSE_MATCH, two)
-    found = Items(said.events).of_row(bare)
-    assert (found.state, found.item.work_id) == (State.SUPPRESSED, "w2")
-    said.decide("anna", Choice.REPLACE, REVIEW)
-    found = Items(said.events).of_row(bare)
-    assert (found.state, found.item.work_id) == (State.AGREED, "w1")
-    said.undo("anna", later)
-    assert Items(said.events).of_row(bare).state is State.AGREED
+    log.decide("anna", Choice.FALSE_MATCH, REVIEW)
+    later = log.decide("anna", Choice.FALSE_MATCH, two)
+    state = Items(log.events).of_row(bare)
+    assert (state.state, state.item.work_id) == (State.SUPPRESSED, "w2")
+    log.decide("anna", Choice.REPLACE, REVIEW)
+    state = Items(log.events).of_row(bare)
+    assert (state.state, state.item.work_id) == (State.AGREED, "w1")
+    log.undo("anna", later)
+    assert Items(log.events).of_row(bare).state is State.AGREED
 
 
 steps = st.lists(
@@ -236,32 +236,32 @@ steps = st.lists(
 
 @settings(max_examples=300, deadline=None, derandomize=True)
 @given(steps, st.sampled_from((Band.ESCALATE, Band.REVIEW)))
-def test_whatever_happens_the_state_is_what_its_words_say(done, band):
-    said = Said()
+def test_the_state_agrees_with_its_definition_after_any_events(done, band):
+    log = EventLog()
     for step in done:
         if step[0] == "decide":
-            said.decide(step[1], step[2], replace(BASIS, band=step[3]))
+            log.decide(step[1], step[2], replace(BASIS, band=step[3]))
         elif step[0] == "assign":
-            said.add(step[1], Assignment(BASIS.item, step[2]))
+            log.add(step[1], Assignment(BASIS.item, step[2]))
         else:
-            made = [event for event in said.events if isinstance(event.payload, Decision)]
-            if made:
-                said.undo(step[1], made[step[2] % len(made)])
+            decisions = [event for event in log.events if isinstance(event.payload, Decision)]
+            if decisions:
+                log.undo(step[1], decisions[step[2] % len(decisions)])
     now = replace(BASIS, band=band)
-    found = item_state(BASIS.item, said.events, now)
-    people = [one.actor for one in found.in_force]
+    state = item_state(BASIS.item, log.events, now)
+    people = [one.actor for one in state.in_force]
     assert len(people) == len(set(people))
-    assert all(one.decision.basis == now for one in found.in_force)
-    assert not {one.event.event_id for one in found.decisions} & found.undone
+    assert all(one.decision.basis == now for one in state.in_force)
+    assert not {one.event.event_id for one in state.decisions} & state.undone
     wanted = 2 if band is Band.ESCALATE else 1
-    assert (found.state is State.OPEN) == (not found.decisions)
-    assert (found.state is State.REOPENED) == (not found.in_force and bool(found.reopened))
-    assert (found.state is State.FIRST_GIVEN) == (0 < len(people) < wanted)
+    assert (state.state is State.OPEN) == (not state.decisions)
+    assert (state.state is State.REOPENED) == (not state.in_force and bool(state.reopened))
+    assert (state.state is State.FIRST_GIVEN) == (0 < len(people) < wanted)
     enough = len(people) >= wanted
-    assert (found.state is State.CONTESTED) == (enough and len(found.choices) > 1)
+    assert (state.state is State.CONTESTED) == (enough and len(state.choices) > 1)
     for person in PEOPLE:
-        if found.sealed_for(person):
-            assert not any(event.actor in people for event in found.shown_to(person))
+        if state.sealed_for(person):
+            assert not any(event.actor in people for event in state.shown_to(person))
 
 
 def test_items_and_bases_survive_json():

@@ -1,4 +1,4 @@
-"""Tampering: whatever is changed in the record or its checkpoints is found, and where."""
+"""Tampering: any change of the record or its checkpoints is detected and located."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ quick = settings(
 
 
 @pytest.fixture(scope="module")
-def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a record, a key and one checkpoint over all of it."""
     folder = tmp_path_factory.mktemp("kept")
     some_record(folder)
@@ -48,13 +48,13 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def folder(kept: Path, tmp_path: Path) -> Path:
-    return copied(kept, tmp_path / "record")
+def folder(original: Path, tmp_path: Path) -> Path:
+    return copied(original, tmp_path / "record")
 
 
-def copied(kept: Path, to: Path) -> Path:
+def copied(original: Path, to: Path) -> Path:
     shutil.rmtree(to, ignore_errors=True)
-    return Path(shutil.copytree(kept, to))
+    return Path(shutil.copytree(original, to))
 
 
 def change(folder: Path, *statements: str, values: tuple[object, ...] = ()) -> None:
@@ -84,21 +84,21 @@ def flipped(value: object, chance: st.DataObject) -> object:
 
 
 def test_untouched_it_is_whole(folder):
-    found = checked(folder, keyed=True)
-    assert found.whole
-    assert (found.events, found.covered, found.notes) == (EVENTS, EVENTS, ())
+    verification = checked(folder, keyed=True)
+    assert verification.whole
+    assert (verification.events, verification.covered, verification.notes) == (EVENTS, EVENTS, ())
     assert "covered by no checkpoint" in checked(folder).notes[-1]
 
 
 @quick
 @given(st.data(), st.integers(1, EVENTS), st.sampled_from(COLUMNS))
-def test_a_changed_byte_of_any_column_is_found(kept, tmp_path, chance, seq, column):
-    folder = copied(kept, tmp_path / "record")
+def test_a_changed_byte_of_any_column_is_found(original, tmp_path, chance, seq, column):
+    folder = copied(original, tmp_path / "record")
     with closing(sqlite3.connect(folder / "record.sqlite")) as database:
         query = f"SELECT {column} FROM clearance_events WHERE seq = ?"
         [value] = database.execute(query, (seq,)).fetchone()
     new = "x" if value is None else flipped(value, chance)
-    # Bytes that are to stand as text stay the bytes they are, whether or not they are UTF-8.
+    # A cast to text keeps the bytes, whether or not they are UTF-8.
     cast = f"CAST(:new AS {'TEXT' if isinstance(value, str | None) else 'BLOB'})"
     if column == "seq":
         cast = ":new"
@@ -108,15 +108,17 @@ def test_a_changed_byte_of_any_column_is_found(kept, tmp_path, chance, seq, colu
         f"UPDATE clearance_events SET {column} = {cast} WHERE seq = :seq",
         values={"new": new, "seq": seq},  # type: ignore[arg-type]
     )
-    found = checked(folder)
-    assert not found.whole
-    assert found.first_bad == (1 if column == "seq" and new < 1 else seq), found.faults
+    verification = checked(folder)
+    assert not verification.whole
+    assert verification.first_bad == (1 if column == "seq" and new < 1 else seq), (
+        verification.faults
+    )
 
 
 @quick
 @given(st.integers(1, EVENTS), st.sampled_from(COLUMNS))
-def test_a_column_of_another_type_is_found(kept, tmp_path, seq, column):
-    folder = copied(kept, tmp_path / "record")
+def test_a_column_of_another_type_is_found(original, tmp_path, seq, column):
+    folder = copied(original, tmp_path / "record")
     if column == "seq":
         return
     to = "TEXT" if column == "body" else "BLOB"
@@ -130,14 +132,14 @@ def test_a_column_of_another_type_is_found(kept, tmp_path, seq, column):
 
 @quick
 @given(st.integers(1, EVENTS - 1), st.integers(1, EVENTS - 1))
-def test_removed_and_reordered_events_are_named(kept, tmp_path, one, other):
-    folder = copied(kept, tmp_path / "record")
+def test_removed_and_reordered_events_are_named(original, tmp_path, one, other):
+    folder = copied(original, tmp_path / "record")
     change(folder, f"DELETE FROM clearance_events WHERE seq = {one}")
-    found = checked(folder)
-    assert found.first_bad == one
-    assert "removed" in found.faults[0]
+    verification = checked(folder)
+    assert verification.first_bad == one
+    assert "removed" in verification.faults[0]
 
-    folder = copied(kept, tmp_path / "record")
+    folder = copied(original, tmp_path / "record")
     change(
         folder,
         f"DELETE FROM clearance_events WHERE seq = {one}",
@@ -147,16 +149,16 @@ def test_removed_and_reordered_events_are_named(kept, tmp_path, one, other):
     assert checked(folder).first_bad == one  # though the others moved up
 
     if one != other:
-        folder = copied(kept, tmp_path / "record")
+        folder = copied(original, tmp_path / "record")
         change(
             folder,
             f"UPDATE clearance_events SET seq = 1000 WHERE seq = {one}",
             f"UPDATE clearance_events SET seq = {one} WHERE seq = {other}",
             f"UPDATE clearance_events SET seq = {other} WHERE seq = 1000",
         )
-        found = checked(folder)
-        assert found.first_bad == min(one, other)
-        assert "reordered" in found.faults[0]
+        verification = checked(folder)
+        assert verification.first_bad == min(one, other)
+        assert "reordered" in verification.faults[0]
 
 
 def put_in(folder: Path, event: Event) -> None:
@@ -168,53 +170,53 @@ def put_in(folder: Path, event: Event) -> None:
     )
 
 
-def test_an_event_put_in_is_found(folder):
+def test_an_inserted_event_is_found(folder):
     events = list(Record.open(folder).events())
     forged = Event(5, "f" * 32, events[4].time, "mallory", events[4].payload, events[3].hash)
     change(folder, "UPDATE clearance_events SET seq = -seq - 1 WHERE seq >= 5",
            "UPDATE clearance_events SET seq = -seq WHERE seq < 0")  # fmt: skip
     put_in(folder, forged)
-    found = checked(folder)
-    assert found.first_bad == 6
-    assert found.events == 5
+    verification = checked(folder)
+    assert verification.first_bad == 6
+    assert verification.events == 5
 
 
-def test_a_cut_off_end_is_found_by_a_checkpoint_alone(folder):
+def test_a_cut_off_end_is_found_only_by_a_checkpoint(folder):
     for cut in (EVENTS, 8):
         change(folder, f"DELETE FROM clearance_events WHERE seq >= {cut}")
         without = checked(folder)
         assert without.whole  # a chain can't know how long it was
         assert f"{cut - 1} are covered by no checkpoint" in without.notes[-1]
-        found = checked(folder, keyed=True)
-        assert not found.whole
-        assert found.first_bad == cut
-        assert "cut off" in found.faults[0]
+        verification = checked(folder, keyed=True)
+        assert not verification.whole
+        assert verification.first_bad == cut
+        assert "cut off" in verification.faults[0]
 
 
-def test_an_end_written_anew_is_found_by_a_checkpoint(folder):
+def test_a_rewritten_end_is_found_by_a_checkpoint(folder):
     events = list(Record.open(folder).events())
     change(folder, "DELETE FROM clearance_events WHERE seq >= 9")
     record = Record.open(folder)
     for _ in range(9, EVENTS + 3):
         record.decide("anna", BASIS, Choice.NO_ISSUE, reason="never said otherwise")
     assert checked(folder).whole
-    found = checked(folder, keyed=True)
-    assert not found.whole
-    assert "written anew" in found.faults[0]
-    assert found.first_bad == 1  # the only checkpoint covers all eleven
+    verification = checked(folder, keyed=True)
+    assert not verification.whole
+    assert "written anew" in verification.faults[0]
+    assert verification.first_bad == 1  # the only checkpoint covers all eleven
     assert events[-1].hash != record.head.hash
 
 
-def test_checkpoints_narrow_down_where(folder):
+def test_checkpoints_locate_the_first_bad_event(folder):
     record = Record.open(folder)
     record.comment("anna", BASIS.item, "later")
     sign_checkpoint(folder, folder / "key")
     assert checked(folder, keyed=True).covered == EVENTS + 1
     change(folder, f"DELETE FROM clearance_events WHERE seq = {EVENTS + 1}")
     record.comment("anna", BASIS.item, "never said")
-    found = checked(folder, keyed=True)
-    assert found.first_bad == EVENTS + 1
-    assert found.covered == EVENTS
+    verification = checked(folder, keyed=True)
+    assert verification.first_bad == EVENTS + 1
+    assert verification.covered == EVENTS
     with pytest.raises(RecordError, match="Nothing was signed"):
         sign_checkpoint(folder, folder / "key")
 
@@ -242,12 +244,12 @@ def test_another_key_is_not_trusted(folder):
     make_key(folder / "other")
     (folder / "record.checkpoints.jsonl").unlink()
     sign_checkpoint(folder, folder / "other")
-    found = checked(folder, keyed=True)
-    assert "another key" in found.faults[0]
-    assert found.covered == 0
+    verification = checked(folder, keyed=True)
+    assert "another key" in verification.faults[0]
+    assert verification.covered == 0
 
 
-def test_a_key_that_took_anothers_place(folder):
+def test_a_key_that_replaced_another(folder):
     make_key(folder / "next")
     with pytest.raises(RecordError, match="another key"):
         sign_checkpoint(folder, folder / "next")
@@ -257,7 +259,7 @@ def test_a_key_that_took_anothers_place(folder):
     assert verify(folder, keys=both).checkpoints == 2
 
 
-def test_keys_are_for_their_owner_alone(tmp_path, folder):
+def test_keys_are_readable_only_by_their_owner(tmp_path, folder):
     key = tmp_path / "key"
     make_key(key)
     assert key.stat().st_mode & 0o777 == 0o600
@@ -275,7 +277,7 @@ def test_the_schema_is_compared(folder):
 
 
 HOLD_NOTHING = {*range(24, 28), *range(32, 44), *range(48, 52), *range(92, 100)}
-"""Bytes of the header that hold nothing of the record (pipeline/decisions/sqlite_file.py)."""
+"""Header bytes that hold no content of the record (pipeline/decisions/sqlite_file.py)."""
 
 
 def in_use(data: bytes) -> set[int]:
@@ -332,24 +334,26 @@ def test_in_postgresql_too(postgresql_place, tmp_path):
     sign_checkpoint(postgresql_place, tmp_path / "key", tmp_path / "seen.jsonl")
     keys = [public_key(public_file(tmp_path / "key"))]
 
-    def found(*statements: str):
-        """What verifying finds after these, which are taken back again."""
+    def verified_after(*statements: str):
+        """The result of `verify` after these statements, which are reverted afterwards."""
         with record.database.engine.begin() as connection:
-            connection.exec_driver_sql("CREATE TABLE kept AS SELECT * FROM clearance_events")
+            connection.exec_driver_sql(
+                "CREATE TABLE copy_of_events AS SELECT * FROM clearance_events"
+            )
             connection.exec_driver_sql("ALTER TABLE clearance_events DISABLE TRIGGER USER")
             for statement in statements:
                 connection.exec_driver_sql(statement)
             connection.exec_driver_sql("ALTER TABLE clearance_events ENABLE TRIGGER USER")
-        told = verify(postgresql_place, checkpoints=tmp_path / "seen.jsonl", keys=keys)
+        verification = verify(postgresql_place, checkpoints=tmp_path / "seen.jsonl", keys=keys)
         with record.database.engine.begin() as connection:
             connection.exec_driver_sql("ALTER TABLE clearance_events DISABLE TRIGGER USER")
             connection.exec_driver_sql("DELETE FROM clearance_events")
-            connection.exec_driver_sql("INSERT INTO clearance_events SELECT * FROM kept")
+            connection.exec_driver_sql("INSERT INTO clearance_events SELECT * FROM copy_of_events")
             connection.exec_driver_sql("ALTER TABLE clearance_events ENABLE TRIGGER USER")
-            connection.exec_driver_sql("DROP TABLE kept")
-        return told
+            connection.exec_driver_sql("DROP TABLE copy_of_events")
+        return verification
 
-    assert found().whole
+    assert verified_after().whole
     for column in COLUMNS[1:]:
         change_it = f"overlay({column} placing 'x' from 2)"
         if column == "body":
@@ -357,9 +361,9 @@ def test_in_postgresql_too(postgresql_place, tmp_path):
         if column in ("asset", "work_id"):
             change_it = f"coalesce({column}, '') || 'x'"
         statement = f"UPDATE clearance_events SET {column} = {change_it} WHERE seq = 6"
-        assert found(statement).first_bad == 6, column
-    assert found("DELETE FROM clearance_events WHERE seq = 5").first_bad == 5
-    cut = found("DELETE FROM clearance_events WHERE seq > 9")
+        assert verified_after(statement).first_bad == 6, column
+    assert verified_after("DELETE FROM clearance_events WHERE seq = 5").first_bad == 5
+    cut = verified_after("DELETE FROM clearance_events WHERE seq > 9")
     assert (cut.first_bad, cut.events) == (10, 9)
     with record.database.engine.begin() as connection:
         connection.exec_driver_sql("ALTER TABLE clearance_events DISABLE TRIGGER USER")

@@ -133,7 +133,7 @@ def test_any_name_that_a_file_can_have(drop):
 
 
 @pytest.mark.parametrize(
-    ("raw", "shown"),
+    ("raw", "escaped"),
     [
         (b"plain", "plain"),
         ("é".encode(), "é"),
@@ -146,8 +146,8 @@ def test_any_name_that_a_file_can_have(drop):
         (b"\xed\xa0\x80", "\\xed\\xa0\\x80"),
     ],
 )
-def test_paths_as_text(raw, shown):
-    assert text_of_path(os.fsdecode(raw)) == shown
+def test_paths_as_text(raw, escaped):
+    assert text_of_path(os.fsdecode(raw)) == escaped
 
 
 near_escapes = st.lists(
@@ -356,7 +356,7 @@ def test_a_disk_that_fails_in_the_middle_of_a_file(drop, monkeypatch):
 def nested(top, name, depth):
     """Folders of one name inside each other, with a file in the innermost.
 
-    They are taken away again, because few tools can if they lie deeper than a path may be long.
+    They are removed again, because few tools can delete a path that is longer than the limit.
     """
 
     def step(path):
@@ -392,7 +392,7 @@ def test_folders_nested_deeper_than_python_recurses(drop):
 
 
 def test_folders_nested_deeper_than_a_path_may_be_long(drop):
-    """What lies out of reach is no silent loss."""
+    """Files that cannot be reached are reported, not silently lost."""
     name = "d" * 250
     with nested(drop, name, 20):
         (asset,) = by_path(drop).values()

@@ -62,16 +62,16 @@ class Listener:
 
 
 def everything(folder, but=()):
-    """Every path below `folder`, with what would tell that it was written."""
-    found = {}
+    """Mode, size and modification time of every path below `folder`."""
+    states = {}
     for here, folders, files in os.walk(folder):
         if Path(here) in but:
             folders.clear()
             continue
         for name in (*folders, *files):
             state = os.lstat(Path(here) / name)
-            found[str(Path(here) / name)] = (state.st_mode, state.st_size, state.st_mtime_ns)
-    return found
+            states[str(Path(here) / name)] = (state.st_mode, state.st_size, state.st_mtime_ns)
+    return states
 
 
 @pytest.fixture(scope="module")
@@ -81,8 +81,8 @@ def screened(tmp_path_factory, index):
     (base / "config.yaml").write_text(CONFIG)
     with Listener() as listener:
         plan = Plan(seed=7, port=listener.port, outside=base / "outside", large=True)
-        made = make(base / "drop", plan)
-        kept = everything(base, but=(base / "drop" / "gone_before_they_are_read",))
+        hostile_files = make(base / "drop", plan)
+        before = everything(base, but=(base / "drop" / "gone_before_they_are_read",))
         command = [
             sys.executable, HOSTILE / "screening.py", base / "drop", index, base / "out",
             base / "config.yaml", base / "seen.json",
@@ -93,22 +93,22 @@ def screened(tmp_path_factory, index):
         )
         assert done.returncode == 0, done.stderr[-3000:]
     table = pd.read_parquet(base / "out" / "risk_table.parquet").set_index("asset_path")
-    seen = json.loads((base / "seen.json").read_text())
-    return base, made, kept, table, seen, listener
+    observed = json.loads((base / "seen.json").read_text())
+    return base, hostile_files, before, table, observed, listener
 
 
 def test_as_many_rows_as_files(screened):
-    _, made, _, table, seen, _ = screened
-    kinds = Counter(file.kind for file in made)
+    _, hostile_files, _, table, observed, _ = screened
+    kinds = Counter(file.kind for file in hostile_files)
     assert len(kinds) >= 25
-    assert len(made) >= 500
-    assert len(table) == seen["rows"] == len(made)
-    assert set(table.index) == {file.path for file in made}
+    assert len(hostile_files) >= 500
+    assert len(table) == observed["rows"] == len(hostile_files)
+    assert set(table.index) == {file.path for file in hostile_files}
 
 
 def test_nothing_damaged_passes_for_a_file_without_a_match(screened):
-    _, made, _, table, _, _ = screened
-    damaged = [file.path for file in made if file.expect is Expect.REFUSED]
+    _, hostile_files, _, table, _, _ = screened
+    damaged = [file.path for file in hostile_files if file.expect is Expect.REFUSED]
     rows = table.loc[damaged]
     passed = rows[~rows["band"].isin(["not_screened", "partly_screened"])]
     assert passed.empty, passed[["band", "reasons"]].to_dict("index")
@@ -116,35 +116,35 @@ def test_nothing_damaged_passes_for_a_file_without_a_match(screened):
 
 
 def test_sound_content_under_any_name_is_screened(screened):
-    _, made, _, table, _, _ = screened
-    sound = [file.path for file in made if file.expect is Expect.GOOD]
+    _, hostile_files, _, table, _, _ = screened
+    sound = [file.path for file in hostile_files if file.expect is Expect.GOOD]
     rows = table.loc[sound]
     failed = rows[~rows["band"].isin(["no_match", "partly_screened", "info", "review", "escalate"])]
     assert failed.empty, failed[["band", "reasons"]].to_dict("index")
 
 
 def test_no_worker_took_more_memory_than_it_may(screened):
-    *_, seen, _ = screened
-    assert len(seen["peaks"]) >= 2
-    assert max(seen["peaks"].values()) < MEMORY
+    *_, observed, _ = screened
+    assert len(observed["peaks"]) >= 2
+    assert max(observed["peaks"].values()) < MEMORY
 
 
 def test_nothing_was_contacted(screened):
-    *_, seen, listener = screened
+    *_, observed, listener = screened
     assert listener.contacts == 0
-    assert seen["connections"] == []
+    assert observed["connections"] == []
 
 
 def test_nothing_was_written_outside_the_results(screened, index):
-    """The index keeps what it has computed beside its tables."""
-    base, _, kept, _, seen, _ = screened
+    """Except the index, which stores computed values next to its tables."""
+    base, _, before, _, observed, _ = screened
     allowed = {str(base / "seen.json"), str(base / "out")}
     gone = base / "drop" / "gone_before_they_are_read"
     now = everything(base, but=(base / "out", gone))
     folders = {str(base / "drop"), str(gone)}  # the test itself changes files in it
-    changed = {path for path in now.keys() | kept.keys() if now.get(path) != kept.get(path)}
+    changed = {path for path in now.keys() | before.keys() if now.get(path) != before.get(path)}
     assert changed - allowed - folders == set()
     allowed_places = (base / "out", base / "seen.json", gone, index, Path(os.devnull))
-    for path in seen["written"]:
+    for path in observed["written"]:
         place = Path(path).resolve()
         assert path.isdigit() or any(place.is_relative_to(one) for one in allowed_places), path

@@ -133,7 +133,7 @@ def test_unrelated_good_pictures_are_not_flagged(hostile):
     assert (good["band"] == "no_match").all(), good[good["band"] != "no_match"]["reasons"].tolist()
 
 
-def test_the_report_shows_names_as_text_and_asks_nothing_of_a_network(hostile):
+def test_the_report_shows_names_as_text_and_makes_no_network_request(hostile):
     base, *_ = hostile
     page = (base / "out" / "report.html").read_text(encoding="utf-8")
     assert "<script>alert" not in page

@@ -62,9 +62,9 @@ def test_a_jsonl_manifest_and_a_work_of_two_files(empty, works, tmp_path, run):
         )
     )
     assert run("index", "add", empty, manifest).status == 0
-    shown = run("index", "show", empty, "w", "--json").json
-    assert shown["work"]["notes"] == {"shelf": "B4"}
-    assert len(shown["files"]) == 2
+    listing = run("index", "show", empty, "w", "--json").json
+    assert listing["work"]["notes"] == {"shelf": "B4"}
+    assert len(listing["files"]) == 2
 
 
 def test_adding_twice_adds_once(empty, works, run):
@@ -81,15 +81,15 @@ def test_a_work_added_and_removed_leaves_results_as_before(index, works, photos,
 
     import pandas as pd
 
-    mine = tmp_path / "idx"
-    shutil.copytree(index, mine)
+    copied_index = tmp_path / "idx"
+    shutil.copytree(index, copied_index)
     drop = tmp_path / "drop"
     drop.mkdir()
     photos["ihc"].save(drop / "tissue.png")
     photos["chelsea"].save(drop / "cat.jpg")
 
     def results(name):
-        run("screen", drop, "--index", mine, "--out", tmp_path / name)
+        run("screen", drop, "--index", copied_index, "--out", tmp_path / name)
         table = pd.read_parquet(tmp_path / name / "risk_table.parquet")
         return table.drop(columns=["run_id", "index_version"])
 
@@ -97,10 +97,10 @@ def test_a_work_added_and_removed_leaves_results_as_before(index, works, photos,
     extra = tmp_path / "extra"
     extra.mkdir()
     photos["ihc"].save(extra / "tissue.png")
-    assert run("index", "add", mine, extra).status == 0
+    assert run("index", "add", copied_index, extra).status == 0
     during = results("during")
     assert set(during["work_id"].dropna()) == {"chelsea", "tissue.png"}
-    assert run("index", "remove", mine, "tissue.png").status == 0
+    assert run("index", "remove", copied_index, "tissue.png").status == 0
     pd.testing.assert_frame_equal(results("after"), before, check_exact=True)
 
 
@@ -170,9 +170,11 @@ def test_bad_rows_come_in_the_order_of_their_lines(empty, works, tmp_path, run):
     lines += ["a,A,H,protected,broken.png", ",B,H,protected,broken.png", "c,C,H,protected,no.png"]
     lines += ["d,D,H,protected,broken.png"] * 8
     (tmp_path / "m.csv").write_text("\n".join(lines), encoding="utf-8")
-    said = run("index", "add", empty, tmp_path / "m.csv", "--json").json["problems"]
-    assert [int(one.split()[1]) for one in said] == sorted(int(one.split()[1]) for one in said)
-    assert len(said) >= 4
+    problems = run("index", "add", empty, tmp_path / "m.csv", "--json").json["problems"]
+    assert [int(one.split()[1]) for one in problems] == sorted(
+        int(one.split()[1]) for one in problems
+    )
+    assert len(problems) >= 4
 
 
 def test_a_manifest_that_is_a_pipe_is_refused_at_once(empty, tmp_path, run):

@@ -49,7 +49,7 @@ def test_a_picture_is_shown_with_its_overlay_and_its_name_as_text(loaded):
     assert "risk after it" in page
 
 
-def test_a_lifted_scene_is_shown_beside_the_work(loaded):
+def test_a_lifted_scene_is_shown_next_to_the_work(loaded):
     page = loaded.show("lifted.txt")._repr_html_()
     assert "<mark>" in page
     assert "<script" not in page
@@ -90,15 +90,15 @@ def test_a_gallery_is_in_the_order_of_its_rows(loaded):
 def test_a_file_that_changed_since_is_not_shown_as_if_it_had_been_screened(
     loaded, drop, photos, tmp_path
 ):
-    kept = (drop / "stars.png").read_bytes()
+    original_bytes = (drop / "stars.png").read_bytes()
     try:
         photos["coffee"].save(drop / "stars.png")
-        pictures, said = loaded.show("stars.png").pictures
+        pictures, note = loaded.show("stars.png").pictures
         assert pictures == []
-        assert "other content" in said
+        assert "other content" in note
         assert loaded.gallery(loaded.table)._repr_html_().count("<img ") == 1
     finally:
-        (drop / "stars.png").write_bytes(kept)
+        (drop / "stars.png").write_bytes(original_bytes)
 
 
 def test_errors_are_sentences(loaded, tmp_path):

@@ -221,12 +221,12 @@ def test_white_red_and_gradient_match_nothing(index, tmp_path, run):
     ],
 )
 def test_a_wrong_command_gives_status_2_and_one_sentence(words, says, drop, index, tmp_path, run):
-    given = [word.format(drop=drop, index=index, tmp=tmp_path) for word in words]
-    answer = run(*given)
+    arguments = [word.format(drop=drop, index=index, tmp=tmp_path) for word in words]
+    answer = run(*arguments)
     assert answer.status == 2
     assert says in answer.stderr
     assert "Traceback" not in answer.stderr
-    as_json = run(*given, "--json")
+    as_json = run(*arguments, "--json")
     assert as_json.status == 2
     assert says in as_json.json["error"]
 
@@ -331,9 +331,9 @@ def test_a_lifted_scene_is_shown_with_the_files_own_characters(index, works, tmp
         "work_end", "words", "identity",
     ]  # fmt: skip
     first = passages.sort_values("words").iloc[-1]
-    mine = text[first["asset_start"] : first["asset_end"]]
-    theirs = source[first["work_start"] : first["work_end"]]
-    assert mine.casefold().split() == theirs.casefold().split()
+    asset_text = text[first["asset_start"] : first["asset_end"]]
+    work_text = source[first["work_start"] : first["work_end"]]
+    assert asset_text.casefold().split() == work_text.casefold().split()
     assert first["words"] > 50
     assert table_of(tmp_path / "o").iloc[0]["band"] == "escalate"
 
@@ -374,7 +374,7 @@ def test_a_cut_out_is_found_on_any_ground(photos, tmp_path, run):
     assert set(table_of(tmp_path / "o")["band"]) == {"escalate"}
 
 
-def test_results_never_take_the_place_of_the_drop_or_lie_in_the_index(index, tmp_path, run):
+def test_results_never_replace_the_drop_and_are_never_inside_the_index(index, tmp_path, run):
     single = tmp_path / "report.html"
     single.write_text("only five words stand here", encoding="utf-8")
     answer = run("screen", single, "--index", index, "--out", tmp_path)

@@ -48,7 +48,7 @@ def index_of(folder: Path, rows: list[tuple[str, str]]) -> Path:
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory):
+def indexed_works(tmp_path_factory):
     """A folder of works, three pictures and thirteen scripts, and their index."""
     folder = tmp_path_factory.mktemp("works")
     works = []
@@ -62,14 +62,14 @@ def made(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def few(made):
+def few(indexed_works):
     """Five pictures and two scripts, labelled.
 
-    `hashes.yaml` beside them switches off what may find a likeness in drawn pictures. One picture
-    is a work's very file though labelled a distractor, one labelled copy shows something else, and
-    one is broken.
+    `hashes.yaml` next to them switches off the stages that may find drawn pictures similar. One
+    picture is a work's very file though labelled a distractor, one labelled copy shows something
+    else, and one is broken.
     """
-    folder, index = made
+    folder, index = indexed_works
     (folder / "drop").mkdir()
     shutil.copy(folder / "boat.png", folder / "drop" / "boat.png")
     shutil.copy(folder / "lamp.png", folder / "drop" / "lamp.png")
@@ -111,9 +111,13 @@ def rows_of(out: Path) -> list[dict[str, str]]:
 
 
 def test_counts_are_those_of_the_labels(evaluated):
-    said, _ = evaluated
-    pictures, scripts, everything = said["kinds"]["image"], said["kinds"]["script"], said["all"]
-    assert set(said["kinds"]) == {"image", "script"}
+    evaluation, _ = evaluated
+    pictures, scripts, everything = (
+        evaluation["kinds"]["image"],
+        evaluation["kinds"]["script"],
+        evaluation["all"],
+    )
+    assert set(evaluation["kinds"]) == {"image", "script"}
     keys = ("assets", "copied_assets", "strangers", "not_judged", "pairs", "found")
     assert [pictures[key] for key in keys] == [5, 3, 2, 1, 3, 1]
     assert [scripts[key] for key in keys] == [2, 1, 1, 0, 1, 1]
@@ -125,7 +129,7 @@ def test_counts_are_those_of_the_labels(evaluated):
     assert sum(b["copies"] + b["strangers"] for b in everything["bands"].values()) == 7
 
 
-def test_false_flags_are_of_the_distractors_and_say_what_few_can_tell(evaluated):
+def test_false_flags_are_of_the_distractors_with_an_upper_bound(evaluated):
     """One of two: P(at most one of two) is 1 - p², which is 0.05 at p = √0.95."""
     pictures = evaluated[0]["kinds"]["image"]
     for name in ("review", "escalate"):
@@ -139,21 +143,21 @@ def test_false_flags_are_of_the_distractors_and_say_what_few_can_tell(evaluated)
 
 def test_ranking_and_calibration_figures_are_those_of_pairs_csv(evaluated):
     """Every figure again, word for word from its definition, from the file of pairs."""
-    said, out = evaluated
+    evaluation, out = evaluated
     for kind in ("image", "script"):
-        found = [
+        scored_pairs = [
             (float(row["risk"]), row["copy"] == "true")
             for row in rows_of(out)
             if row["kind"] == kind and row["found"] == "true"
         ]
-        figures = said["kinds"][kind]
+        figures = evaluation["kinds"][kind]
         total = figures["pairs"]
-        assert figures["pairs_with_evidence"] == len(found)
-        brier = sum((risk - copy) ** 2 for risk, copy in found) / len(found)
+        assert figures["pairs_with_evidence"] == len(scored_pairs)
+        brier = sum((risk - copy) ** 2 for risk, copy in scored_pairs) / len(scored_pairs)
         assert figures["brier"] == pytest.approx(brier)
         average, before, best = 0.0, 0, {0.9: 0.0, 0.99: 0.0, 1.0: 0.0}
-        for cut in sorted({risk for risk, _ in found}, reverse=True):
-            above = [copy for risk, copy in found if risk >= cut]
+        for cut in sorted({risk for risk, _ in scored_pairs}, reverse=True):
+            above = [copy for risk, copy in scored_pairs if risk >= cut]
             precision = sum(above) / len(above)
             average += precision * (sum(above) - before) / total
             before = sum(above)
@@ -163,13 +167,13 @@ def test_ranking_and_calibration_figures_are_those_of_pairs_csv(evaluated):
         assert figures["micro_average_precision"] == pytest.approx(average)
         for least, recall in best.items():
             assert figures["recall_at_precision"][f"{least:.2f}"] == pytest.approx(recall)
-    # One copy of three pictures is found, and stands with the false flag at the top.
-    assert 0 < said["kinds"]["image"]["micro_average_precision"] <= 1 / 3
-    assert said["kinds"]["script"]["micro_average_precision"] == 1.0
+    # One copy of three pictures is found, and shares the top rank with the false flag.
+    assert 0 < evaluation["kinds"]["image"]["micro_average_precision"] <= 1 / 3
+    assert evaluation["kinds"]["script"]["micro_average_precision"] == 1.0
 
 
 def test_every_label_is_a_row_of_pairs_and_what_is_missed_says_why(evaluated):
-    said, out = evaluated
+    evaluation, out = evaluated
     rows = {(row["asset"], row["work_id"]): row for row in rows_of(out)}
     assert rows["drop/boat.png", "boat"]["asset_band"] == "escalate"
     assert rows["drop/lamp.png", "lamp"]["copy"] == "false"
@@ -180,9 +184,9 @@ def test_every_label_is_a_row_of_pairs_and_what_is_missed_says_why(evaluated):
     assert (broken["asset_band"], broken["found"]) == ("not_screened", "false")
     assert "PNG" in broken["why"]
     assert rows["drop/new.txt", ""]["found"] == "false"
-    assert {m["asset"] for m in said["missed"]} == {"drop/other.png", "drop/bro\u202eken.png"}
-    assert [one["asset"] for one in said["not_judged"]] == ["drop/bro\u202eken.png"]
-    assert len(said["cautions"]) == 3
+    assert {m["asset"] for m in evaluation["missed"]} == {"drop/other.png", "drop/bro\u202eken.png"}
+    assert [one["asset"] for one in evaluation["not_judged"]] == ["drop/bro\u202eken.png"]
+    assert len(evaluation["cautions"]) == 3
 
 
 def test_an_asset_that_no_stage_can_judge_says_why(few, tmp_path):
@@ -190,16 +194,16 @@ def test_an_asset_that_no_stage_can_judge_says_why(few, tmp_path):
     Image.new("RGB", (200, 200), "white").save(tmp_path / "white.png")
     (tmp_path / "data.bin").write_bytes(bytes(range(256)))
     labels = listed(tmp_path / "l.csv", [("white.png", "boat", ""), ("data.bin", "boat", "")])
-    said = clearance("evaluate", labels, "--index", index, "--json").json
-    assert set(said["kinds"]) == {"image", "other"}
-    assert said["all"]["not_judged"] == said["all"]["pairs"] == 2
-    assert said["all"]["micro_average_precision"] == 0.0
-    white, data = said["not_judged"]
+    evaluation = clearance("evaluate", labels, "--index", index, "--json").json
+    assert set(evaluation["kinds"]) == {"image", "other"}
+    assert evaluation["all"]["not_judged"] == evaluation["all"]["pairs"] == 2
+    assert evaluation["all"]["micro_average_precision"] == 0.0
+    white, data = evaluation["not_judged"]
     assert "Perceptual hash could not judge it" in white["why"]
     assert data["why"]
-    told = clearance("evaluate", labels, "--index", index).stdout
-    assert "Others" in told
-    assert "white.png: Perceptual hash could not judge it" in " ".join(told.split())
+    output = clearance("evaluate", labels, "--index", index).stdout
+    assert "Others" in output
+    assert "white.png: Perceptual hash could not judge it" in " ".join(output.split())
 
 
 def test_the_pictures_can_be_looked_at(evaluated):
@@ -230,7 +234,7 @@ def test_the_same_labels_give_the_same_bytes_and_nothing_else_is_written(few, ev
     assert stored.items() <= evaluated[0].items()
 
 
-def test_the_terminal_tells_it_and_no_name_acts_on_it(few):
+def test_the_terminal_shows_the_figures_and_escapes_names(few):
     folder, index, labels = few
     config = folder / "hashes.yaml"
     answer = clearance("evaluate", labels, "--index", index, "--config", config)
@@ -257,11 +261,11 @@ def test_screen_and_evaluate_say_the_same_of_an_asset(few, evaluated, tmp_path):
     words = ("screen", folder / "drop", "--index", index, "--config", config)
     assert clearance(*words, "--out", tmp_path / "o").status == 3  # a file is broken
     screened = pq.read_table(tmp_path / "o" / "matches.parquet").to_pylist()
-    theirs = {(f"drop/{m['asset_path']}", m["work_id"]): m["risk"] for m in screened}
-    ours = {
+    screened_risks = {(f"drop/{m['asset_path']}", m["work_id"]): m["risk"] for m in screened}
+    evaluated_risks = {
         (r["asset"], r["work_id"]): float(r["risk"]) for r in rows_of(evaluated[1]) if r["risk"]
     }
-    assert ours == theirs
+    assert evaluated_risks == screened_risks
 
 
 def test_the_configuration_counts(few, tmp_path):
@@ -287,34 +291,36 @@ def test_copies_whose_rights_are_not_counted_are_said_to_spoil_the_figures(tmp_p
     assert clearance("index", "add", index, tmp_path / "works.csv").status == 0
     (tmp_path / "scene.txt").write_text((tmp_path / "song.txt").read_text()[:900])
     labels = listed(tmp_path / "l.csv", [("scene.txt", "song", "1")])
-    said = clearance("evaluate", labels, "--index", index).stdout
-    assert "1 labelled copy was found but not counted" in said
-    assert "(licensed)" in said
+    output = clearance("evaluate", labels, "--index", index).stdout
+    assert "1 labelled copy was found but not counted" in output
+    assert "(licensed)" in output
     config = tmp_path / "all.yaml"
     config.write_text("version: 1\nstages:\n  text_overlap:\n    uncounted_rights: []\n")
-    told = clearance("evaluate", labels, "--index", index, "--config", config).stdout
-    assert "not counted" not in told
+    output_all_rights = clearance("evaluate", labels, "--index", index, "--config", config).stdout
+    assert "not counted" not in output_all_rights
 
 
-def test_distractors_alone_and_copies_alone_have_the_figures_that_they_can_have(few, tmp_path):
+def test_only_distractors_or_only_copies_have_the_figures_that_are_defined(few, tmp_path):
     folder, index, _ = few
     labels = listed(tmp_path / "l.csv", [(folder / "drop" / "new.txt", "", "")])
-    said = clearance("evaluate", labels, "--index", index, "--out", tmp_path / "o", "--json").json
-    assert said["all"]["micro_average_precision"] is None
-    assert said["all"]["recall_at_precision"]["0.90"] is None
-    assert "No copy is labelled" in said["cautions"][0]
+    evaluation = clearance(
+        "evaluate", labels, "--index", index, "--out", tmp_path / "o", "--json"
+    ).json
+    assert evaluation["all"]["micro_average_precision"] is None
+    assert evaluation["all"]["recall_at_precision"]["0.90"] is None
+    assert "No copy is labelled" in evaluation["cautions"][0]
     with Image.open(tmp_path / "o" / "reliability.png") as image:
         assert image.width > 600  # it says that there is none
     labels = listed(tmp_path / "l.csv", [(folder / "drop" / "boat.png", "boat", "")])
-    said = clearance("evaluate", labels, "--index", index, "--json").json
-    assert said["all"]["false_flags"]["review"]["per_10_000"] is None
-    assert said["all"]["micro_average_precision"] == 1.0
+    evaluation = clearance("evaluate", labels, "--index", index, "--json").json
+    assert evaluation["all"]["false_flags"]["review"]["per_10_000"] is None
+    assert evaluation["all"]["micro_average_precision"] == 1.0
 
 
 # Labels that can't be used -------------------------------------------------------------------
 
 
-def test_every_bad_row_is_told_at_once_with_its_line(few, tmp_path):
+def test_all_bad_rows_are_reported_at_once_with_their_lines(few, tmp_path):
     _, index, _ = few
     for name in ("a.txt", "b.txt", "c.txt"):
         (tmp_path / name).write_text("words")
@@ -353,15 +359,15 @@ def test_every_bad_row_is_told_at_once_with_its_line(few, tmp_path):
         13: "line 12 that it is a copy of nothing",
         14: "repeats line 12",
     }
-    told = answer.json["problems"]
-    assert len(told) == len(wanted)
-    for (line, words), problem in zip(wanted.items(), told, strict=True):
+    problems = answer.json["problems"]
+    assert len(problems) == len(wanted)
+    for (line, words), problem in zip(wanted.items(), problems, strict=True):
         assert problem.startswith(f"line {line} of l.csv: ")
         assert words in problem
     assert "11 of 14 rows" in answer.json["error"]
     plain = clearance("evaluate", labels, "--index", index)
     assert plain.status == 2
-    assert all(problem in plain.stderr for problem in told)
+    assert all(problem in plain.stderr for problem in problems)
 
 
 @pytest.mark.parametrize(
@@ -422,11 +428,11 @@ def test_results_go_nowhere_that_would_harm(few, tmp_path):
         answer = clearance(*words, option, place)
         assert (answer.status, says in answer.stderr) == (2, True), answer.stderr
     shutil.copy(folder / "drop" / "new.txt", tmp_path / "new.txt")
-    mine = listed(tmp_path / "pairs.csv", [("new.txt", "", "")])
-    content = mine.read_bytes()
-    answer = clearance("evaluate", mine, "--index", index, "--out", tmp_path)
+    labels_file = listed(tmp_path / "pairs.csv", [("new.txt", "", "")])
+    content = labels_file.read_bytes()
+    answer = clearance("evaluate", labels_file, "--index", index, "--out", tmp_path)
     assert (answer.status, "would be overwritten" in answer.stderr) == (2, True)
-    assert mine.read_bytes() == content
+    assert labels_file.read_bytes() == content
     both = clearance(*words, "--out", tmp_path, "--calibrate", tmp_path / "evaluation.json")
     assert (both.status, "a name among the results" in both.stderr) == (2, True)
 
@@ -435,9 +441,9 @@ def test_results_go_nowhere_that_would_harm(few, tmp_path):
 
 
 @pytest.fixture(scope="module")
-def scripts(made, tmp_path_factory):
+def scripts(indexed_works, tmp_path_factory):
     """Two copies of each of twelve scripts, and twenty-two distractors."""
-    works, index = made
+    works, index = indexed_works
     folder = tmp_path_factory.mktemp("scripts")
     rows = []
     for number, name in enumerate(SCRIPTS):
@@ -455,12 +461,12 @@ def scripts(made, tmp_path_factory):
 def test_a_calibration_is_fitted_and_screen_uses_it(scripts, tmp_path):
     folder, index, rows = scripts
     labels = listed(folder / "labelled.csv", rows)
-    made = tmp_path / "mine" / "own.json"
-    answer = clearance("evaluate", labels, "--index", index, "--calibrate", made)
+    calibration_file = tmp_path / "mine" / "own.json"
+    answer = clearance("evaluate", labels, "--index", index, "--calibrate", calibration_file)
     assert answer.status == 0, answer.stderr
     for words in ("calibration: own.json", "Pictures: none is labelled", "kept as it is"):
         assert words in answer.stdout
-    new, shipped = Calibration.load(made), Calibration.load(configs() / "default.json")
+    new, shipped = Calibration.load(calibration_file), Calibration.load(configs() / "default.json")
     assert new.kinds["image"] == shipped.kinds["image"]
     assert new.weights_sha256 == shipped.weights_sha256  # those of the pictures' model
     model = new.kinds["script"]
@@ -471,9 +477,9 @@ def test_a_calibration_is_fitted_and_screen_uses_it(scripts, tmp_path):
     assert new.data["made_by"] == "clearance evaluate --calibrate"
     assert new.data["fitted"] == ["script"]
     assert new.data["kept_from"] == shipped.digest()
-    assert str(folder) not in made.read_text()
+    assert str(folder) not in calibration_file.read_text()
 
-    config = made.with_name("mine.yaml")
+    config = calibration_file.with_name("mine.yaml")
     config.write_text("version: 1\ncalibration: own.json\n")
     done = clearance(
         "screen", folder / "c0_1.txt", "--index", index, "--out", tmp_path / "o", "--config", config
@@ -484,11 +490,13 @@ def test_a_calibration_is_fitted_and_screen_uses_it(scripts, tmp_path):
     assert run["calibration"]["prior"]["script"] == model.prior
 
     # Again: the same bytes, over the file that is there.
-    before = made.read_bytes()
-    again = clearance("evaluate", labels, "--index", index, "--calibrate", made, "--json")
+    before = calibration_file.read_bytes()
+    again = clearance(
+        "evaluate", labels, "--index", index, "--calibrate", calibration_file, "--json"
+    )
     assert again.json["calibrated"]["digest"] == new.digest()
-    assert again.json["calibration_file"] == str(made)
-    assert made.read_bytes() == before
+    assert again.json["calibration_file"] == str(calibration_file)
+    assert calibration_file.read_bytes() == before
 
 
 def configs() -> Path:
@@ -508,13 +516,13 @@ def configs() -> Path:
 def test_too_few_labels_are_refused_before_any_work(scripts, tmp_path, keep, says):
     folder, index, rows = scripts
     labels = listed(folder / "few.csv", keep(rows))
-    made = tmp_path / "own.json"
-    answer = clearance("evaluate", labels, "--index", index, "--calibrate", made)
+    calibration_file = tmp_path / "own.json"
+    answer = clearance("evaluate", labels, "--index", index, "--calibrate", calibration_file)
     assert answer.status == 2
     assert f"Too few scripts are labelled to fit a calibration: {says}" in answer.stderr
     assert answer.stderr.endswith("; label more of them.\n")
     assert answer.stdout == ""
-    assert not made.exists()
+    assert not calibration_file.exists()
 
 
 def test_a_kind_with_too_few_labels_is_said_to_be_better_left_out(scripts, tmp_path):
@@ -533,12 +541,12 @@ def test_labels_that_are_all_tied_together_are_refused_and_the_figures_given(scr
     (folder / "all.txt").write_text(text(900, 150))
     tie = [("all.txt", f"w{number}", 0) for number in range(12)]
     labels = listed(folder / "tied.csv", [*rows, *tie])
-    made = tmp_path / "own.json"
-    answer = clearance("evaluate", labels, "--index", index, "--calibrate", made)
+    calibration_file = tmp_path / "own.json"
+    answer = clearance("evaluate", labels, "--index", index, "--calibrate", calibration_file)
     assert answer.status == 2
     assert "can't be split in half by work" in answer.stderr
     assert "µAP" in answer.stdout
-    assert not made.exists()
+    assert not calibration_file.exists()
 
 
 def test_the_help_does_not_wait_for_what_draws():

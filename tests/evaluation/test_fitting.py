@@ -21,8 +21,8 @@ from pipeline.risk.calibration import risk_of
 from pipeline.stages import STAGES
 
 
-def found(stage: str, **works: dict[str, object]) -> StageOutcome:
-    evidence = tuple(Evidence(work, "file", "0" * 64, its) for work, its in works.items())
+def matched(stage: str, **works: dict[str, object]) -> StageOutcome:
+    evidence = tuple(Evidence(work, "file", "0" * 64, measures) for work, measures in works.items())
     return StageOutcome(stage, Outcome.MATCHED, evidence=evidence)
 
 
@@ -37,8 +37,10 @@ def test_every_curve_and_every_wide_setting_is_of_a_stage_that_there_is():
 
 def test_settings_are_widened_but_never_narrowed_and_what_is_off_stays_off():
     usual = {name: stage.Settings() for name, stage in STAGES.items()}
-    for name, its in widen_settings(usual).items():
-        assert its == type(its)(**{**usual[name].model_dump(), **WIDE_SETTINGS.get(name, {})})
+    for name, settings_of_stage in widen_settings(usual).items():
+        assert settings_of_stage == type(settings_of_stage)(
+            **{**usual[name].model_dump(), **WIDE_SETTINGS.get(name, {})}
+        )
     hashes = STAGES["perceptual_hash"].Settings
     words = STAGES["text_overlap"].Settings
     wide = widen_settings(
@@ -58,18 +60,18 @@ def test_settings_are_widened_but_never_narrowed_and_what_is_off_stays_off():
 def test_pairs_are_those_of_the_works_given_with_and_without_evidence():
     judged = [
         # A copy of one work, found; evidence against a work that is not of this half.
-        ({"a"}, [found("perceptual_hash", a={"pdq_distance": 4}, z={"pdq_distance": 9})]),
+        ({"a"}, [matched("perceptual_hash", a={"pdq_distance": 4}, z={"pdq_distance": 9})]),
         # A copy that was not found, with evidence against another.
-        ({"b"}, [found("clip_embedding", a={"clip_likeness": 0.5})]),
+        ({"b"}, [matched("clip_embedding", a={"clip_likeness": 0.5})]),
         # A copy of a work of the other half: no copy here.
         ({"z"}, []),
         # A distractor with evidence of two stages against one work.
         (
             set(),
             [
-                found("perceptual_hash", b={"pdq_distance": 60, "phash_distance": None}),
-                found("clip_embedding", b={"clip_likeness": 0.25}),
-                found("text_overlap", b={"text_words": 100}),
+                matched("perceptual_hash", b={"pdq_distance": 60, "phash_distance": None}),
+                matched("clip_embedding", b={"clip_likeness": 0.25}),
+                matched("text_overlap", b={"text_words": 100}),
             ],
         ),
     ]

@@ -33,8 +33,8 @@ def operating_points(pairs, positives):
     """(precision, recall) of every threshold, by counting."""
     points = []
     for threshold in sorted({score for score, _ in pairs}, reverse=True):
-        kept = [label for score, label in pairs if score >= threshold]
-        points.append((sum(kept) / len(kept), sum(kept) / positives))
+        labels_above = [label for score, label in pairs if score >= threshold]
+        points.append((sum(labels_above) / len(labels_above), sum(labels_above) / positives))
     return points
 
 

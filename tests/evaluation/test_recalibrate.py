@@ -16,12 +16,12 @@ LABELS = st.lists(st.tuples(WORKS, WORKS, st.sampled_from(["x", "y", "z", None])
 
 
 def judged(labels) -> list[JudgedLabel]:
-    made = []
+    judged_labels = []
     for place, (copies, others, content) in enumerate(labels):
         asset = Asset(Path(), f"{place}.png", content, Kind.IMAGE, 1)
         label = LabelledAsset(asset, tuple(sorted(copies)), tuple(sorted(others - copies)))
-        made.append(JudgedLabel(label, RiskRow(asset, Band.NO_MATCH, None, (), (), (), 1)))
-    return made
+        judged_labels.append(JudgedLabel(label, RiskRow(asset, Band.NO_MATCH, None, (), (), (), 1)))
+    return judged_labels
 
 
 PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -30,7 +30,7 @@ PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 @PATIENT
 @given(LABELS)
-def test_each_asset_lies_on_one_side_with_its_works_and_its_doubles(labels):
+def test_each_asset_is_on_one_side_with_its_works_and_its_duplicates(labels):
     assets = judged(labels)
     halves = split(assets)
     paths = [one.row.asset.asset_path for half in halves for one in half.assets]

@@ -175,7 +175,7 @@ def archive_bits_flipped(plan: Plan):
 
 
 def pdf_of(*objects, root=1):
-    """A PDF of objects given as they stand in the file."""
+    """A PDF of the given objects, written as they are."""
     out, places = b"%PDF-1.7\n", []
     for number, body in enumerate(objects, 1):
         places.append(len(out))

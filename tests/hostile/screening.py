@@ -59,7 +59,7 @@ def change(drop):
 
 
 def main():
-    drop, index, out, config, seen = map(Path, sys.argv[1:])
+    drop, index, out, config, report_file = map(Path, sys.argv[1:])
     ends = threading.Event()
     threading.Thread(target=watch, args=(ends,), daemon=True).start()
     sys.addaudithook(audit)
@@ -78,7 +78,7 @@ def main():
     SEEN["seconds"] = time.monotonic() - started
     SEEN["rows"] = len(run.rows)
     ends.set()
-    seen.write_text(json.dumps(SEEN))
+    report_file.write_text(json.dumps(SEEN))
 
 
 if __name__ == "__main__":

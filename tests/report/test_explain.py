@@ -65,20 +65,20 @@ def printed(out, asset, width=100):
 
 
 def test_the_steps_lead_from_the_prior_to_the_risk(out):
-    told = explain(out, "b/cat.png")
-    match = told["matches"][0]
-    assert told["prior"] == PRIOR
+    explanation = explain(out, "b/cat.png")
+    match = explanation["matches"][0]
+    assert explanation["prior"] == PRIOR
     assert [step["name"] for step in match["steps"]] == [
         "prior", "perceptual_hash", "clip_embedding", "local_features", "total",
     ]  # fmt: skip
-    assert match["steps"][-1]["risk"] == pytest.approx(told["risk"], abs=1e-12)
+    assert match["steps"][-1]["risk"] == pytest.approx(explanation["risk"], abs=1e-12)
     assert match["contributions"]["perceptual_hash"] == match["steps"][1]["added"]
-    assert [m["work_id"] for m in told["matches"]] == ["w1", "w2"]
+    assert [m["work_id"] for m in explanation["matches"]] == ["w1", "w2"]
     named = {figure["name"] for figure in match["figures"]}
     stages = ("perceptual_hash", "clip_embedding", "local_features")
     assert named == {name for stage in stages for name in values(stage, "match")}
     assert match["work_files"] == dict.fromkeys(stages, "w1.file")
-    json.dumps(told, allow_nan=False)
+    json.dumps(explanation, allow_nan=False)
 
 
 def test_a_row_is_found_by_path_end_of_path_and_sha256(out):
@@ -125,29 +125,29 @@ def test_an_ambiguous_asset_is_refused_with_those_it_names(tmp_path):
 
 
 def test_the_terminal_says_what_each_stage_said_and_why(out):
-    told = printed(out, "b/cat.png")
+    output = printed(out, "b/cat.png")
     for words in ("b/cat.png", "Escalate", "Perceptual hash", "matched", "does not apply",
                   "“The Cat” (w1)", "“Der Kaffee – Maß” (w2)", "Before any evidence", "Together",
                   "A. Holder & Sons, protected"):  # fmt: skip
-        assert words in told
+        assert words in output
     white = printed(out, "white.png")
     assert "could not judge it: a flat picture" in white
     assert "Not screened" in white
 
 
 def test_passages_are_given_by_offsets_where_the_texts_are_gone(out):
-    told = explain(out, "act one.fountain")
-    found = told["matches"][0]["passages"]
-    assert [(p["asset_start"], p["asset_end"], p["words"]) for p in found] == [(3, 60, 11)]
-    assert found[0]["asset_text"] is None
+    explanation = explain(out, "act one.fountain")
+    passages = explanation["matches"][0]["passages"]
+    assert [(p["asset_start"], p["asset_end"], p["words"]) for p in passages] == [(3, 60, 11)]
+    assert passages[0]["asset_text"] is None
     assert "characters 3–60 of the asset" in " ".join(printed(out, "act one.fountain").split())
 
 
 def test_a_passage_that_is_not_counted_is_not_said_to_be_seldom_copied(tmp_path):
     row = flagged_row("a", nats=0.0, kind=Kind.SCRIPT, band=Band.INFO)
-    told = printed(store(tmp_path / "out", [row]), "a")
-    assert "what was found adds nothing to this figure" in told
-    assert "in 100 labelled pairs" not in told
+    output = printed(store(tmp_path / "out", [row]), "a")
+    assert "what was found adds nothing to this figure" in output
+    assert "in 100 labelled pairs" not in output
 
 
 TEXT = "One two three four five six seven eight nine ten eleven twelve thirteen words stand here."
@@ -163,8 +163,8 @@ def test_the_text_is_shown_while_the_file_is_still_the_one_screened(tmp_path):
         "act.txt", kind=Kind.SCRIPT, passages=(passage,), asset_id=digest, size=len(TEXT)
     )
     out = store(tmp_path / "out", [row], drop=str(drop))
-    told = explain(out, "act.txt")["matches"][0]["passages"][0]
-    assert told["asset_text"] == TEXT[4:30]
+    unchanged = explain(out, "act.txt")["matches"][0]["passages"][0]
+    assert unchanged["asset_text"] == TEXT[4:30]
     assert TEXT[4:30] in printed(out, "act.txt")
     (drop / "act.txt").write_text(TEXT.replace("two", "2"), encoding="utf-8")
     changed = explain(out, "act.txt")["matches"][0]["passages"][0]
@@ -175,24 +175,24 @@ def test_the_text_is_shown_while_the_file_is_still_the_one_screened(tmp_path):
 def test_a_name_cannot_act_on_the_terminal(tmp_path):
     name = "[red]x[/red]\x1b[31m\n\u202egnp.png"
     row = replace(flagged_row(name), reasons=(f"Escalate: {name}",))
-    told = printed(store(tmp_path, [row]), name)
-    assert "\x1b" not in told
-    assert "\u202e" not in told
-    assert "[red]x[/red]\\x1b[31m\\n\\u202egnp.png" in told
+    output = printed(store(tmp_path, [row]), name)
+    assert "\x1b" not in output
+    assert "\u202e" not in output
+    assert "[red]x[/red]\\x1b[31m\\n\\u202egnp.png" in output
 
 
 def test_without_a_prior_the_risk_is_given_without_steps(tmp_path):
     out = store(tmp_path, some_rows(), calibration={})
-    told = explain(out, "b/cat.png")
-    assert told["prior"] is None
-    assert told["matches"][0]["steps"] == []
+    explanation = explain(out, "b/cat.png")
+    assert explanation["prior"] is None
+    assert explanation["matches"][0]["steps"] == []
     assert "Risk" in printed(out, "b/cat.png")
 
 
 def test_an_asset_that_was_never_read_is_explained(tmp_path):
-    told = printed(store(tmp_path, [unreadable_row("x.png")]), "x.png")
-    assert "permission denied" in told
-    assert "size unknown" in told
+    output = printed(store(tmp_path, [unreadable_row("x.png")]), "x.png")
+    assert "permission denied" in output
+    assert "size unknown" in output
 
 
 def test_the_table_in_the_terminal_shows_the_most_urgent_rows(out):
@@ -223,7 +223,7 @@ OVERLAP = {
 
 
 def store_overlap(out, row, changes=None, **run):
-    """A stored run whose first match has these measures, whatever stages are registered."""
+    """A stored run whose first match has these measures, for any set of registered stages."""
     store(out, [row], **run)
     table = pq.read_table(out / "matches.parquet")
     for name, cells in OVERLAP.items():
@@ -241,14 +241,14 @@ def store_overlap(out, row, changes=None, **run):
 
 def test_the_overlap_is_said_in_words(tmp_path):
     out = store_overlap(tmp_path, flagged_row("a.png"))
-    told = " ".join(printed(out, "a.png").split())
+    output = " ".join(printed(out, "a.png").split())
     assert (
         "The work’s picture lies in the asset: the two agree over 30 % of the asset and 100 % of "
         "the work; mirrored, scaled by 0.55 (at 1 it would fill the asset); 142 agreeing points;"
-        in told
+        in output
     )
-    assert "nominated by perceptual hash and local features." in told
-    assert "-0.5 0 0.75" not in told
+    assert "nominated by perceptual hash and local features." in output
+    assert "-0.5 0 0.75" not in output
     match = explain(out, "a.png")["matches"][0]
     assert match["overlap"]["transform"] == "mirrored, scaled by 0.55"
     assert match["overlap"]["not_drawn"] is None
@@ -259,9 +259,9 @@ def test_the_overlap_is_said_in_words(tmp_path):
 
 def test_a_broken_transform_is_said_to_be_one(tmp_path):
     out = store_overlap(tmp_path, flagged_row("a.png"), {"overlap_transform": "1 0 0 \x1b[31m"})
-    told = " ".join(printed(out, "a.png").split())
-    assert "It can’t be drawn: the stored transform is not nine numbers." in told
-    assert "\x1b" not in told
+    output = " ".join(printed(out, "a.png").split())
+    assert "It can’t be drawn: the stored transform is not nine numbers." in output
+    assert "\x1b" not in output
     assert explain(out, "a.png")["matches"][0]["overlap"]["transform"] is None
 
 
@@ -325,14 +325,14 @@ def test_the_overlay_is_written_from_the_asset_s_file(screened):
     assert height < 600
 
 
-def test_without_kept_content_the_asset_is_written_alone(tmp_path):
+def test_without_stored_content_only_the_asset_is_drawn(tmp_path):
     folder = make_screened(tmp_path, keep_content=False)
     done = write_overlay(folder / "out", "cat.png", folder / "seen.png")
     assert done.note == "The index keeps no picture of the work to lay onto the asset."
     assert size_of(folder / "seen.png")[0] == 480 + 2 * 16
 
 
-def test_without_the_index_the_asset_is_written_alone(screened):
+def test_without_the_index_only_the_asset_is_drawn(screened):
     (screened / "idx").rename(screened / "elsewhere")
     done = write_overlay(screened / "out", "cat.png", screened / "seen.png")
     assert done.note.startswith("The index that was searched is not there")
@@ -356,7 +356,7 @@ def test_an_asset_that_is_gone_or_changed_is_refused_in_one_sentence(screened):
     with pytest.raises(RunError, match=r"b/cat\.png in the drop .* has other content than was scr"):
         write_overlay(screened / "out", "cat.png", screened / "seen.png")
     with file.open("wb") as sparse:
-        sparse.truncate(200 << 30)  # nobody waits for that to be read
+        sparse.truncate(200 << 30)  # too large to read in a test
     with pytest.raises(RunError, match=r"b/cat\.png in the drop .* has other content than was scr"):
         write_overlay(screened / "out", "cat.png", screened / "seen.png")
     file.unlink()
@@ -449,10 +449,10 @@ def test_the_command_writes_the_overlay_and_says_what_it_shows(screened):
     def clearance(*words):
         return CliRunner().invoke(app, ["explain", str(screened / "out"), *map(str, words)])
 
-    told = clearance("cat.png", "--overlay", screened / "a.png")
-    assert told.exit_code == 0, told.output
-    assert "The work’s picture lies in the asset" in told.stdout
-    assert "mirrored" in told.stdout
+    result = clearance("cat.png", "--overlay", screened / "a.png")
+    assert result.exit_code == 0, result.output
+    assert "The work’s picture lies in the asset" in result.stdout
+    assert "mirrored" in result.stdout
     assert (screened / "a.png").is_file()
     data = json.loads(clearance("cat.png", "--overlay", screened / "b.png", "--json").stdout)
     assert data["work_id"] == "w1"
@@ -463,7 +463,7 @@ def test_the_command_writes_the_overlay_and_says_what_it_shows(screened):
     assert clearance("cat.png", "--work", "w1").exit_code == 2
 
 
-def test_an_asset_of_a_nightly_scan_lies_in_its_own_drop():
+def test_an_asset_of_a_nightly_scan_is_located_in_its_own_drop():
     run = {"drops": {"a": "/one", "b": "/two"}}
     assert asset_place(run, "b/in/x.png") == Path("/two/in/x.png")
     assert asset_place(run, "c/x.png") is None

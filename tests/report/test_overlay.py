@@ -1,4 +1,4 @@
-"""The overlay: where a work lies in an asset, drawn and in words, whatever a results file holds."""
+"""The overlay: a work's place in an asset, drawn and in words, for any stored measures."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ BROKEN = [
     "1 0 0 0 1 0 2 0 -1",  # a part of it behind the horizon
     "1e12 0 0 0 1e12 0 0 0 1",  # a work so large that the asset is a point of it
     "1e-9 0 0.5 0 1e-9 0.5 0 0 1",
-    "1 0 7 0 1 0 0 0 1",  # beside the asset
+    "1 0 7 0 1 0 0 0 1",  # next to the asset
     "1 0 0 0 1 0 0 0 <b>1</b>",
 ]
 
@@ -66,13 +66,13 @@ def text(matrix) -> str:
 
 
 def placed(matrix) -> Placement:
-    found = placement(matrix if isinstance(matrix, str) else text(matrix))
-    assert isinstance(found, Placement), found
-    return found
+    result = placement(matrix if isinstance(matrix, str) else text(matrix))
+    assert isinstance(result, Placement), result
+    return result
 
 
 def texture(width=400, height=300, seed=0):
-    """A picture with detail at several scales, no two parts of it alike."""
+    """A picture with detail at several scales, no two parts of it similar."""
     rng = np.random.default_rng(seed)
     picture = np.zeros((height, width, 3))
     for cells in (3, 9, 27):
@@ -81,8 +81,8 @@ def texture(width=400, height=300, seed=0):
     return picture.round().astype(np.uint8)
 
 
-def turned(degrees, scale=1.0, width=400, height=300, mirrored=False):
-    """A turn about the picture's middle, of pictures of one size, in fractions."""
+def rotation(degrees, scale=1.0, width=400, height=300, mirrored=False):
+    """Homography, in fractions of the picture, of a rotation about its centre."""
     turn = math.radians(degrees)
     flip = -1 if mirrored else 1
     linear = scale * np.array(
@@ -101,28 +101,28 @@ def turned(degrees, scale=1.0, width=400, height=300, mirrored=False):
 # -- geometry ------------------------------------------------------------------------------------
 
 
-def test_corners_lie_where_the_homography_puts_them():
+def test_corners_are_where_the_homography_maps_them():
     corners = [[0.1, 0.2], [0.8, 0.1], [0.9, 0.7], [0.2, 0.9]]
     square = np.float32([[0, 0], [1, 0], [1, 1], [0, 1]])
     matrix = cv2.getPerspectiveTransform(square, np.float32(corners))
     for factor in (1.0, -3.0, 1e6):  # a homography is known up to a factor
-        found = placed(matrix * factor)
-        np.testing.assert_allclose(found.in_asset, corners, atol=1e-6)
-        np.testing.assert_allclose(found.in_work, square, atol=1e-6)
-        assert found.work_share == pytest.approx(1.0)
+        result = placed(matrix * factor)
+        np.testing.assert_allclose(result.in_asset, corners, atol=1e-6)
+        np.testing.assert_allclose(result.in_work, square, atol=1e-6)
+        assert result.work_share == pytest.approx(1.0)
     np.testing.assert_allclose(
-        outline(found.in_asset, 200, 100)[:2], [[19.5, 19.5], [159.5, 9.5]], atol=1e-3
+        outline(result.in_asset, 200, 100)[:2], [[19.5, 19.5], [159.5, 9.5]], atol=1e-3
     )
 
 
-def test_what_lies_outside_the_asset_is_cut_off():
-    found = placed("2 0 -0.5 0 2 -0.5 0 0 1")
-    assert found.asset_share == pytest.approx(1.0)
-    assert found.work_share == pytest.approx(0.25)
+def test_what_is_outside_the_asset_is_clipped():
+    result = placed("2 0 -0.5 0 2 -0.5 0 0 1")
+    assert result.asset_share == pytest.approx(1.0)
+    assert result.work_share == pytest.approx(0.25)
     np.testing.assert_allclose(
-        sorted(found.in_work.tolist()), [[0.25, 0.25], [0.25, 0.75], [0.75, 0.25], [0.75, 0.75]]
+        sorted(result.in_work.tolist()), [[0.25, 0.25], [0.25, 0.75], [0.75, 0.25], [0.75, 0.75]]
     )
-    diamond = placed(turned(45, 1.0, 100, 100))
+    diamond = placed(rotation(45, 1.0, 100, 100))
     assert len(diamond.in_asset) == 8
 
 
@@ -133,15 +133,15 @@ def test_what_lies_outside_the_asset_is_cut_off():
 def test_shares_agree_with_counting_points(numbers):
     corners = np.float32(numbers).reshape(4, 2)
     matrix = cv2.getPerspectiveTransform(np.float32([[0, 0], [1, 0], [1, 1], [0, 1]]), corners)
-    found = placement(text(matrix))
-    if isinstance(found, Undrawable):
+    result = placement(text(matrix))
+    if isinstance(result, Undrawable):
         return
     at = (np.arange(150) + 0.5) / 150
     points = np.stack(np.meshgrid(at, at), axis=-1).reshape(-1, 2)
-    mapped = np.hstack([points, np.ones((len(points), 1))]) @ found.matrix.T
+    mapped = np.hstack([points, np.ones((len(points), 1))]) @ result.matrix.T
     mapped = mapped[:, :2] / mapped[:, 2:]
     inside = ((mapped >= 0) & (mapped <= 1)).all(axis=1).mean()
-    assert found.work_share == pytest.approx(inside, abs=0.02)
+    assert result.work_share == pytest.approx(inside, abs=0.02)
 
 
 @pytest.mark.parametrize("transform", BROKEN)
@@ -161,9 +161,9 @@ def test_no_nine_numbers_raise(numbers, negative):
     transform = " ".join(map(repr, numbers))
     drawn = overlay(texture(40, 30), texture(30, 40), transform, negative)
     assert bool(drawn.panels) != bool(drawn.note)
-    found = placement(transform)
-    if isinstance(found, Placement):
-        assert transform_words(found)
+    result = placement(transform)
+    if isinstance(result, Placement):
+        assert transform_words(result)
 
 
 @given(st.text(max_size=40))
@@ -192,7 +192,7 @@ def is_line(pixel) -> bool:
 
 
 @pytest.mark.parametrize("grey", [0, 128, 255])
-def test_the_outline_stands_on_any_ground_with_a_dark_rim(grey):
+def test_the_outline_is_visible_on_any_grey_with_a_dark_rim(grey):
     frame = np.full((400, 480, 3), grey, np.uint8)
     picture = overlay(frame, None, INSET, False).panels[0].picture
     # Left edge at 0.25 * 480 - 0.5, top at 0.2 * 400 - 0.5, bottom at 0.8 * 400 - 0.5.
@@ -239,7 +239,7 @@ def reference_warp(work, matrix, width, height):
         np.eye(3),
         [[-1, 0, 1], [0, 1, 0], [0, 0, 1]],
         [[0.5, 0, 0.25], [0, 0.6, 0.2], [0, 0, 1]],
-        turned(20, 0.7, 120, 90),
+        rotation(20, 0.7, 120, 90),
         [[0.9, 0.1, 0], [0.05, 0.8, 0.1], [0.2, 0.1, 1]],
     ],
 )
@@ -340,7 +340,7 @@ def test_the_same_corner_has_the_same_number_in_asset_and_work(monkeypatch):
     assert first[1][0] < second[1][0]
 
 
-def test_without_a_picture_of_the_work_the_asset_stands_alone():
+def test_without_a_picture_of_the_work_only_the_asset_is_drawn():
     drawn = overlay(texture(), None, INSET, False)
     assert len(drawn.panels) == 1
     assert drawn.note == "The index keeps no picture of the work to lay onto the asset."
@@ -348,25 +348,25 @@ def test_without_a_picture_of_the_work_the_asset_stands_alone():
 
 def test_a_kept_frame_gives_the_same_overlay_but_for_the_jpeg():
     frame, work = texture(2000, 1500, seed=6), texture(240, 180, seed=7)
-    for transform in (SAME, INSET, text(turned(30, 0.15))):
-        kept = keep_frame(frame, transform)
-        assert kept is not None
-        assert len(kept.whole) < 80_000
-        later = overlay_of_kept(kept, jpeg(work, 95), transform, False)
+    for transform in (SAME, INSET, text(rotation(30, 0.15))):
+        kept_frame = keep_frame(frame, transform)
+        assert kept_frame is not None
+        assert len(kept_frame.whole) < 80_000
+        later = overlay_of_kept(kept_frame, jpeg(work, 95), transform, False)
         now = overlay(frame, work, transform, False)
-        for mine, theirs in zip(later.panels, now.panels, strict=True):
-            assert mine.caption == theirs.caption
-            assert mine.picture.shape == theirs.picture.shape
-            assert np.abs(mine.picture.astype(int) - theirs.picture).mean() < 4
-    alone = overlay_of_kept(kept, None, SAME, False)
-    assert len(alone.panels) == 1
+        for later_panel, panel in zip(later.panels, now.panels, strict=True):
+            assert later_panel.caption == panel.caption
+            assert later_panel.picture.shape == panel.picture.shape
+            assert np.abs(later_panel.picture.astype(int) - panel.picture).mean() < 4
+    without_work = overlay_of_kept(kept_frame, None, SAME, False)
+    assert len(without_work.panels) == 1
 
 
 def test_bytes_that_are_no_jpeg_count_as_no_picture():
-    kept = keep_frame(texture(), SAME)
-    assert kept is not None
+    kept_frame = keep_frame(texture(), SAME)
+    assert kept_frame is not None
     assert picture_of(b"not a picture") is None
-    assert len(overlay_of_kept(kept, b"not a picture", SAME, False).panels) == 1
+    assert len(overlay_of_kept(kept_frame, b"not a picture", SAME, False).panels) == 1
 
 
 def test_the_same_input_gives_the_same_bytes():
@@ -393,12 +393,12 @@ def test_the_same_input_gives_the_same_bytes():
         ([[0.5, 0, 0.25], [0, 0.125, 0.25], [0, 0, 1]], "scaled by 0.25"),
         ([[0.05, 0, 0.25], [0, 0.05, 0.25], [0, 0, 1]], "scaled by 0.05"),
         ([[2, 0, -0.5], [0, 2, -0.5], [0, 0, 1]], "scaled by 2.00"),
-        (turned(12), "turned by 12° clockwise"),
-        (turned(-7), "turned by 7° anticlockwise"),
-        (turned(0.4), "as it is"),
-        (turned(135, 0.5), "turned by 135° clockwise, scaled by 0.50"),
-        (turned(-170, 0.5, 900, 200), "turned by 170° anticlockwise, scaled by 0.50"),
-        (turned(20, 0.8, mirrored=True), "mirrored, turned by 20° clockwise, scaled by 0.80"),
+        (rotation(12), "turned by 12° clockwise"),
+        (rotation(-7), "turned by 7° anticlockwise"),
+        (rotation(0.4), "as it is"),
+        (rotation(135, 0.5), "turned by 135° clockwise, scaled by 0.50"),
+        (rotation(-170, 0.5, 900, 200), "turned by 170° anticlockwise, scaled by 0.50"),
+        (rotation(20, 0.8, mirrored=True), "mirrored, turned by 20° clockwise, scaled by 0.80"),
         ([[1, 0.4, -0.2], [0.3, 1, -0.1], [0, 0, 1]], "scaled by 0.94, skewed"),
     ],
 )
@@ -430,9 +430,9 @@ def measures(**changes):
 
 
 def sentence(**changes) -> str:
-    found = overlap_of(measures(**changes))
-    assert isinstance(found, Overlap)
-    return overlap_sentence(found)
+    overlap = overlap_of(measures(**changes))
+    assert isinstance(overlap, Overlap)
+    return overlap_sentence(overlap)
 
 
 def test_the_overlap_in_one_sentence():
@@ -455,10 +455,11 @@ def test_the_overlap_in_one_sentence():
 
 
 @pytest.mark.parametrize(
-    ("share", "said"), [(0.0001, "less than 1 %"), (0.994, "99 %"), (0.998, "99 %"), (1.0, "100 %")]
+    ("share", "percentage"),
+    [(0.0001, "less than 1 %"), (0.994, "99 %"), (0.998, "99 %"), (1.0, "100 %")],
 )
-def test_a_share_is_never_rounded_to_all_or_nothing(share, said):
-    assert f"agree over {said} of the asset" in sentence(overlap_asset_share=share)
+def test_a_share_is_never_rounded_to_all_or_nothing(share, percentage):
+    assert f"agree over {percentage} of the asset" in sentence(overlap_asset_share=share)
 
 
 def test_no_overlap_where_the_stage_found_none():
@@ -475,11 +476,11 @@ WILD = st.one_of(
 
 @given(st.fixed_dictionaries(dict.fromkeys(MEASURES, WILD)))
 @settings(max_examples=200, deadline=None)
-def test_whatever_a_results_file_holds_is_put_in_words(values):
-    found = overlap_of(values)
-    if found is not None:
-        said = overlap_sentence(found)
-        assert said.endswith(".")
-        assert visible(said) == said
+def test_any_measures_of_a_results_file_give_a_sentence(values):
+    overlap = overlap_of(values)
+    if overlap is not None:
+        words = overlap_sentence(overlap)
+        assert words.endswith(".")
+        assert visible(words) == words
         for word in ("cleared", " safe", "infring", "nan"):
-            assert word not in said.lower() or word in found.found_by.lower()
+            assert word not in words.lower() or word in overlap.found_by.lower()

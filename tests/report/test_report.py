@@ -83,7 +83,7 @@ def evil_rows():
     ]
 
 
-def test_names_are_text_whatever_they_hold():
+def test_names_are_escaped_as_text():
     works = {"w1": Work(EVIL, EVIL, EVIL, EVIL)}
     page = page_of(evil_rows(), works, replace(RUN, drop=EVIL))
     read = Reader(page)
@@ -105,7 +105,7 @@ def test_any_name_can_be_read_in_the_page(name):
     assert f"f{visible(name)}" in read.text
 
 
-def test_the_page_asks_nothing_of_a_network_and_forbids_itself_to():
+def test_the_page_makes_no_network_request_and_its_policy_forbids_any():
     content = Content({"a.png": jpeg("red")}, {"file of w1": jpeg("blue")})
     page = page_of([flagged_row("a.png"), no_match_row("b.png")], content=content)
     read = Reader(page)
@@ -120,7 +120,7 @@ def test_the_page_asks_nothing_of_a_network_and_forbids_itself_to():
     assert not re.search(r"https?://|@import|url\(", page)
 
 
-def test_both_pictures_stand_side_by_side_with_words_for_who_cannot_see_them():
+def test_both_pictures_are_side_by_side_with_alternative_text():
     content = Content({"a.png": jpeg("red")}, {"file of w1": jpeg("blue")})
     images = Reader(page_of([flagged_row("a.png")], content=content)).named("img")
     assert [image["alt"] for image in images] == ["The asset a.png", "The work The Cat"]
@@ -134,7 +134,7 @@ def test_an_identical_file_shows_the_work_by_its_own_digest():
     content = Content({}, {row.asset.asset_id: jpeg("green")})
     read = Reader(page_of([row], content=content))
     assert len(read.named("img")) == 1
-    assert "set by rule" not in read.text, "the evidence alone makes this risk"
+    assert "set by rule" not in read.text, "the risk comes only from the evidence"
     [match] = row.matches
     raised = replace(match, contributions={**match.contributions, "identical_file": 1.0})
     lifted = Reader(page_of([replace(row, matches=(raised,))], content=content))
@@ -217,11 +217,11 @@ WORK_TEXT = "Title page. The quick red fox jumps over one lazy dog! The end come
 
 
 def script_row():
-    found = Passage("w1.file", 17, 61, 12, 54, 8, 0.89)
-    return flagged_row("act.fountain", kind=Kind.SCRIPT, passages=(found,))
+    passage = Passage("w1.file", 17, 61, 12, 54, 8, 0.89)
+    return flagged_row("act.fountain", kind=Kind.SCRIPT, passages=(passage,))
 
 
-def test_passages_stand_side_by_side_with_shared_words_marked():
+def test_passages_are_side_by_side_with_shared_words_marked():
     content = Content(
         asset_texts={"act.fountain": ASSET_TEXT},
         work_text=lambda file_id: WORK_TEXT if file_id == "file of w1" else None,
@@ -236,33 +236,33 @@ def test_passages_stand_side_by_side_with_shared_words_marked():
 
 
 @pytest.mark.parametrize(
-    ("identity", "said"), [(1.0, "100 %"), (0.9996, "99 %"), (0.951, "95 %"), (0.4, "40 %")]
+    ("identity", "percentage"), [(1.0, "100 %"), (0.9996, "99 %"), (0.951, "95 %"), (0.4, "40 %")]
 )
-def test_a_passage_with_a_word_changed_is_not_wholly_the_same(identity, said):
+def test_a_passage_with_a_word_changed_is_not_wholly_the_same(identity, percentage):
     row = flagged_row(
         "a", kind=Kind.SCRIPT, passages=(Passage("w1.file", 0, 9, 0, 9, 400, identity),)
     )
-    assert f"400 words in common {said} of the longer stretch" in Reader(page_of([row])).text
+    assert f"400 words in common {percentage} of the longer stretch" in Reader(page_of([row])).text
 
 
 def test_an_excerpt_is_the_passage_and_is_cut_when_it_is_long():
     text = "word " * 4000
-    mine, theirs = excerpt_pair(text, (5, 19_000), text, (0, 100))
-    assert mine is not None
-    assert theirs is not None
-    assert text[5:].startswith(mine.text)
-    assert len(mine.text) == MAX_CHARACTERS
-    assert mine.left_out == 19_000 - 5 - MAX_CHARACTERS
-    assert mine.rest
-    assert theirs.text == text[:100]
-    assert not theirs.rest
+    asset_excerpt, work_excerpt = excerpt_pair(text, (5, 19_000), text, (0, 100))
+    assert asset_excerpt is not None
+    assert work_excerpt is not None
+    assert text[5:].startswith(asset_excerpt.text)
+    assert len(asset_excerpt.text) == MAX_CHARACTERS
+    assert asset_excerpt.left_out == 19_000 - 5 - MAX_CHARACTERS
+    assert asset_excerpt.rest
+    assert work_excerpt.text == text[:100]
+    assert not work_excerpt.rest
 
 
 @given(st.text(max_size=60), st.integers(-2, 70), st.integers(-2, 70))
 def test_an_excerpt_never_breaks_on_spans_that_do_not_fit(text, start, end):
-    mine, theirs = excerpt_pair(text, (start, end), None, (0, 1))
-    assert theirs is None
-    assert (mine is None) == (not 0 <= start < end <= len(text))
+    asset_excerpt, work_excerpt = excerpt_pair(text, (start, end), None, (0, 1))
+    assert work_excerpt is None
+    assert (asset_excerpt is None) == (not 0 <= start < end <= len(text))
 
 
 def test_the_waterfall_ends_where_the_risk_is_and_each_bar_begins_where_the_last_ended():
@@ -313,7 +313,7 @@ def test_a_passage_that_is_not_counted_is_not_said_to_be_seldom_copied():
 
 
 @pytest.mark.parametrize(
-    ("value", "unit", "said"),
+    ("value", "unit", "words"),
     [
         (2, "bits of 64", "2 bits of 64"),
         (1, "bits of 64", "1 bit of 64"),
@@ -328,8 +328,8 @@ def test_a_passage_that_is_not_counted_is_not_said_to_be_seldom_copied():
         ("mirrored", "", "mirrored"),
     ],
 )
-def test_a_figure_stands_with_its_unit(value, unit, said):
-    assert value_in_words(value, Measure("m", "str", "match", unit, "")) == said
+def test_a_figure_is_shown_with_its_unit(value, unit, words):
+    assert value_in_words(value, Measure("m", "str", "match", unit, "")) == words
 
 
 def test_a_page_of_nothing_is_still_a_page(tmp_path):
@@ -365,7 +365,7 @@ def overlap_measures(**changes):
 
 def with_overlap(row, work_id="w1", file="w1.file", **changes):
     """The row with the measures of a verified overlap with one of its works."""
-    found = overlap_measures(**changes)
+    measures = overlap_measures(**changes)
     bare = {
         other: {k: v for k, v in one.measures.items() if not k.startswith("overlap_")}
         for other, one in ((m.work_id, m) for m in row.matches)
@@ -373,7 +373,7 @@ def with_overlap(row, work_id="w1", file="w1.file", **changes):
     matches = tuple(
         replace(
             m,
-            measures={**bare[m.work_id], **found} if m.work_id == work_id else m.measures,
+            measures={**bare[m.work_id], **measures} if m.work_id == work_id else m.measures,
             work_files={**m.work_files, "local_features": file}
             if m.work_id == work_id
             else m.work_files,
@@ -384,7 +384,7 @@ def with_overlap(row, work_id="w1", file="w1.file", **changes):
         replace(
             o,
             evidence=tuple(
-                replace(e, measures={**e.measures, **found}) if e.work_id == work_id else e
+                replace(e, measures={**e.measures, **measures}) if e.work_id == work_id else e
                 for e in o.evidence
             ),
         )
@@ -394,7 +394,7 @@ def with_overlap(row, work_id="w1", file="w1.file", **changes):
 
 
 def without_overlap(row):
-    """The row with no overlap with any work, whatever stages are registered."""
+    """The row with no overlap with any work, for any set of registered stages."""
     return replace(
         row,
         matches=tuple(
@@ -447,7 +447,7 @@ def test_a_verified_overlap_is_drawn_and_said_in_the_card():
     assert TRANSFORM not in text
 
 
-def test_the_overlay_shows_the_frame_that_the_overlap_speaks_of():
+def test_the_overlay_shows_the_frame_that_the_overlap_was_measured_on():
     black, white = np.zeros((300, 400, 3), np.uint8), np.full((300, 400, 3), 255, np.uint8)
     row = with_overlap(flagged_row("a.gif"), overlap_frame=40)
     content = shown_content(row, black, white, numbers=(0, 40), frame_count=60)
@@ -462,14 +462,14 @@ def test_the_overlay_shows_the_frame_that_the_overlap_speaks_of():
     assert "The overlay is not drawn: its frame of the file was not kept." in text
 
 
-def test_without_kept_content_the_asset_stands_alone():
+def test_without_stored_content_only_the_asset_is_shown():
     row = with_overlap(flagged_row("a.png"))
     read = Reader(page_of([row], content=shown_content(row, work=False)))
     assert len(read.named("img")) == 1
     assert "The index keeps no picture of the work" in read.text
 
 
-def test_without_pictures_the_overlap_is_said_in_words_alone():
+def test_without_pictures_the_overlap_is_only_described_in_words():
     row = with_overlap(flagged_row("a.png"))
     read = Reader(page_of([row]))
     assert read.named("img") == []
@@ -489,7 +489,7 @@ def test_a_broken_transform_leaves_the_pair_and_says_why(transform):
     assert "<b>1</b>" not in page
 
 
-def test_names_beside_an_overlay_are_text_whatever_they_hold():
+def test_names_next_to_an_overlay_are_escaped_as_text():
     row = with_overlap(flagged_row(EVIL), file=EVIL, overlap_found_by=EVIL)
     page = page_of([row], {"w1": Work(EVIL, EVIL, EVIL, EVIL)}, content=shown_content(row))
     read = Reader(page)
@@ -519,11 +519,13 @@ def test_an_overlap_with_another_work_names_it():
 
 def test_the_page_holds_so_many_bytes_of_overlays_and_the_most_urgent_have_them():
     rows = [with_overlap(flagged_row(f"{n}.png", 9.0 - n)) for n in range(4)]
-    kept = [shown_content(row) for row in rows]
+    contents = [shown_content(row) for row in rows]
     content = Content(
-        {path: jpg for one in kept for path, jpg in one.asset_thumbnails.items()},
-        kept[0].work_thumbnails,
-        asset_frames={path: kept for one in kept for path, kept in one.asset_frames.items()},
+        {path: jpg for one in contents for path, jpg in one.asset_thumbnails.items()},
+        contents[0].work_thumbnails,
+        asset_frames={
+            path: frames for one in contents for path, frames in one.asset_frames.items()
+        },
     )
     size = len(page_of(rows[:1], content=content)) - len(page_of(rows[:1]))
     page = page_of(rows, content=content, limits=ReportLimits(max_overlay_bytes=2 * size))
@@ -534,12 +536,12 @@ def test_the_page_holds_so_many_bytes_of_overlays_and_the_most_urgent_have_them(
     assert "The asset 3.png" in [image["alt"] for image in read.named("img")]
 
 
-def test_what_is_kept_of_an_asset_is_dropped_with_it():
+def test_an_assets_stored_content_is_dropped_with_it():
     collector = ContentCollector(2)
     image = LoadedImage((photo(1),), "PNG")
     for n in range(4):
         collector.add(with_overlap(flagged_row(f"{n}.png", 5.0 + n)), image)
     assert set(collector.frames) == set(collector.thumbnails) == {"2.png", "3.png"}
     assert set(collector.frames["3.png"]) == {"w1"}
-    kept = collector.frames["3.png"]["w1"]
-    assert len(kept.whole) + len(kept.close or b"") < 150_000
+    kept_frame = collector.frames["3.png"]["w1"]
+    assert len(kept_frame.whole) + len(kept_frame.close or b"") < 150_000

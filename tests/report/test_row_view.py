@@ -33,10 +33,10 @@ def rows_by_path(run):
     return {row["asset_path"]: row for row in run.risk_rows.to_pylist()}
 
 
-def printed(show, given):
+def printed(show, row):
     console = Console(width=100)
     with console.capture() as capture:
-        show(given, console)
+        show(row, console)
     return capture.get()
 
 

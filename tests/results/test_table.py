@@ -54,7 +54,7 @@ FIRST = [
 LAST = ["index_version", "index_digest", "config_fingerprint", "run_id"]
 
 
-def made(rows, **changes):
+def built_tables(rows, **changes):
     run = replace(RUN, **changes)
     return tables(rows, run, WORKS, discovered=len(rows))
 
@@ -84,7 +84,7 @@ def test_columns_are_those_of_the_contract_and_of_every_registered_stage():
 
 def test_every_row_and_every_value_is_there():
     rows = some_rows()
-    built = made(rows)
+    built = built_tables(rows)
     table = {row["asset_path"]: row for row in built.risk.to_pylist()}
     assert list(table) == sorted(row.asset.asset_path for row in rows)
     cat = table["b/cat.png"]
@@ -138,7 +138,7 @@ def test_every_row_and_every_value_is_there():
 
 
 def test_columns_of_a_match_are_empty_without_one():
-    row = made([no_match_row("a.png")]).risk.to_pylist()[0]
+    row = built_tables([no_match_row("a.png")]).risk.to_pylist()[0]
     measures = [m.name for s in STAGES.values() for m in s.measures if m.of == "match"]
     parts = [name for name in row if name.startswith("contribution_")]
     for name in ("work_id", "title", "rightsholder", "rights", *measures, *parts):
@@ -164,11 +164,11 @@ def test_the_same_rows_in_any_order_give_the_same_bytes(tmp_path):
 
 
 def passage(**changes):
-    given = {
+    defaults = {
         "work_file": "f", "asset_start": 0, "asset_end": 5, "work_start": 0, "work_end": 5,
         "words": 1, "identity": 1.0,
     }  # fmt: skip
-    return Passage(**{**given, **changes})
+    return Passage(**{**defaults, **changes})
 
 
 def test_the_runs_of_a_passage_are_kept():
@@ -292,12 +292,12 @@ def test_every_fault_is_listed_at_once():
 @pytest.mark.parametrize("risk", [None, 0.2])
 def test_a_partly_screened_row_may_have_a_risk_or_none(risk):
     row = with_outcome(no_match_row("a"), "clip_embedding", outcome=Outcome.ABSTAINED)
-    made([replace(row, band=Band.PARTLY_SCREENED, risk=risk)])
+    built_tables([replace(row, band=Band.PARTLY_SCREENED, risk=risk)])
 
 
 @pytest.mark.parametrize("risk", [0.0, 1.0])
 def test_risks_of_exactly_0_and_1_are_risks(risk):
-    made([replace(no_match_row("a"), risk=risk)])
+    built_tables([replace(no_match_row("a"), risk=risk)])
 
 
 def test_counts_name_every_band_and_urgency_sorts_the_bands():
@@ -379,7 +379,7 @@ def test_the_csv_is_the_table_in_a_form_that_excel_reads(tmp_path):
 # ----------------------------------------------------------------------- files, whole or not at all
 
 
-def test_a_crash_leaves_the_old_results_whole_and_nothing_beside_them(tmp_path):
+def test_a_crash_leaves_the_old_results_complete_and_no_other_file(tmp_path):
     written(tmp_path, some_rows())
     before = {file.name: file.read_bytes() for file in tmp_path.iterdir()}
 
@@ -438,8 +438,8 @@ def test_a_run_killed_at_any_rename_leaves_the_results_of_one_run(
     else:
         with contextlib.suppress(Killed), ResultFiles(out):
             raise Killed
-    found = {f.name: f.read_bytes() for f in out.iterdir() if f.name in old}
-    assert found == (new if done else old)
+    contents = {f.name: f.read_bytes() for f in out.iterdir() if f.name in old}
+    assert contents == (new if done else old)
 
 
 def test_two_runs_never_write_to_one_folder(tmp_path):
@@ -520,13 +520,13 @@ def test_results_that_cannot_be_trusted_are_refused_in_a_sentence(tmp_path):
 
 def test_text_that_is_not_unicode_costs_no_row():
     row = replace(no_match_row("a.png"), reasons=("odd \udce9 byte",))
-    assert made([row]).risk["reasons"].to_pylist() == ["odd \\udce9 byte"]
+    assert built_tables([row]).risk["reasons"].to_pylist() == ["odd \\udce9 byte"]
 
 
 def test_an_asset_of_no_kind_that_is_a_registered_file_still_matches():
     row = unreadable_row("x.bin", Reason.UNSUPPORTED)
     row = replace(row, asset=asset("x.bin", Kind.OTHER))
-    assert made([row]).risk["identical_file"].to_pylist() == [False]
+    assert built_tables([row]).risk["identical_file"].to_pylist() == [False]
 
 
 # ------------------------------------------------------------------------------- the documentation

@@ -40,9 +40,9 @@ def rows() -> list[RiskRow]:
     ]
 
 
-def write_run(out: Path, given: list[RiskRow]) -> StoredRun:
+def write_run(out: Path, risk_rows: list[RiskRow]) -> StoredRun:
     with ResultFiles(out) as files:
-        write_tables(files, given, RUN, WORKS, discovered=len(given))
+        write_tables(files, risk_rows, RUN, WORKS, discovered=len(risk_rows))
         outputs = dict(files.digests)
         files.write_json(RUN_JSON, {"run_id": RUN.run_id, "drop": "shots", "outputs": outputs})
     return read_run(out)
@@ -58,11 +58,11 @@ class Browser:
     def get(self, place: str, **options):
         return self.client.get(place, **options)
 
-    def post(self, place: str, given: dict, *, as_json: bool = True, **options):
+    def post(self, place: str, payload: dict, *, as_json: bool = True, **options):
         if as_json:
             headers = {"x-csrf-token": self.csrf, "accept": "application/json"}
-            return self.client.post(place, json=given, headers=headers, **options)
-        return self.client.post(place, data={"csrf": self.csrf, **given}, **options)
+            return self.client.post(place, json=payload, headers=headers, **options)
+        return self.client.post(place, data={"csrf": self.csrf, **payload}, **options)
 
 
 def client_of(app: FastAPI) -> TestClient:
@@ -85,9 +85,11 @@ def signed_in(app: FastAPI, access: Access, person: Person) -> Browser:
 class ReviewSite:
     """A page with a session for each person, without passwords in the way."""
 
-    def __init__(self, out: Path, given: list[RiskRow] | None = None, **session_options) -> None:
+    def __init__(
+        self, out: Path, risk_rows: list[RiskRow] | None = None, **session_options
+    ) -> None:
         self.out = out
-        self.stored = write_run(out, rows() if given is None else given)
+        self.stored = write_run(out, rows() if risk_rows is None else risk_rows)
         self.review = ReviewSession(self.stored, out, **session_options)
         self.access = Access(local=DORA, hosts=frozenset({HOST}))
         self.app = create_app(self.review, self.access)
@@ -99,9 +101,9 @@ class ReviewSite:
         return signed_in(self.app, self.access, person)
 
     def number(self, path: str) -> int:
-        found = self.review.number_of(path)
-        assert found is not None
-        return found
+        number = self.review.number_of(path)
+        assert number is not None
+        return number
 
     def on(self, path: str, work_id: str = "") -> dict:
         """The fields by which a request names a row and what was seen."""
@@ -115,6 +117,6 @@ class ReviewSite:
 
 def hidden(html: str, name: str) -> str:
     """The value of a hidden field."""
-    found = re.search(rf'name="{name}" value="([^"]*)"', html)
-    assert found, name
-    return found[1]
+    match = re.search(rf'name="{name}" value="([^"]*)"', html)
+    assert match, name
+    return match[1]

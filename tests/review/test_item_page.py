@@ -20,7 +20,7 @@ CAT, DOG = "b/cat.png", "b/dog.png"
 WHISKERS = "because-of-the-whiskers"
 
 
-def shown(site, person, path, query=""):
+def item_html(site, person, path, query=""):
     answer = site.browser(person).get(f"/item/{site.number(path)}{query}")
     assert answer.status_code == 200, answer.text
     return answer.text
@@ -39,7 +39,7 @@ def part(html, name):
 
 @pytest.mark.parametrize("row", rows(), ids=lambda row: row.asset.asset_path)
 def test_every_row_has_a_page_that_says_what_each_stage_did(site, row):
-    html = shown(site, READER, row.asset.asset_path)
+    html = item_html(site, READER, row.asset.asset_path)
     assert html.count('class="is-') == len(row.outcomes)
     assert "undefined" not in html
     assert not re.search(r"\sstyle=", html)
@@ -47,14 +47,14 @@ def test_every_row_has_a_page_that_says_what_each_stage_did(site, row):
 
 def test_what_each_stage_added_is_a_picture_and_numbers(site):
     site.stored.run["calibration"] = {"prior": {"image": PRIOR}}
-    html = part(shown(site, READER, CAT), "adds")
+    html = part(item_html(site, READER, CAT), "adds")
     assert html.count("<rect ") == html.count('<tr class="') > 3
     assert "Before any evidence" in html
     assert "Together" in html
 
 
 def test_a_picture_that_is_not_there_says_why(site):
-    html = shown(site, READER, CAT)
+    html = item_html(site, READER, CAT)
     assert "can&#39;t be read in the drop" in html
     assert "The index that was searched is not there as it was" in html
     number = site.number(CAT)
@@ -65,7 +65,7 @@ def test_a_picture_that_is_not_there_says_why(site):
 
 
 def test_each_of_the_rows_works_has_its_own_page(site):
-    html = shown(site, ANNA, CAT, "?work=w2")
+    html = item_html(site, ANNA, CAT, "?work=w2")
     assert "Another match" in html
     assert 'name="work_id" value="w2"' in html
     other = site.browser(ANNA).get(f"/item/{site.number(CAT)}?work=w9")
@@ -74,27 +74,29 @@ def test_each_of_the_rows_works_has_its_own_page(site):
 
 
 def test_a_suppressed_match_is_not_what_the_page_opens_with(site, monkeypatch):
-    given = site.review.matches
+    matches_of = site.review.matches
 
     def suppressing(many):
-        def found(row):
-            return [{**one, "suppressed": place < many} for place, one in enumerate(given(row))]
+        def matches_suppressed(row):
+            return [
+                {**one, "suppressed": place < many} for place, one in enumerate(matches_of(row))
+            ]
 
-        monkeypatch.setattr(site.review, "matches", found)
+        monkeypatch.setattr(site.review, "matches", matches_suppressed)
 
-    first, second = [one["work_id"] for one in given(site.review.row(site.number(CAT)))][:2]
-    assert f'name="work_id" value="{first}"' in shown(site, ANNA, CAT)
+    first, second = [one["work_id"] for one in matches_of(site.review.row(site.number(CAT)))][:2]
+    assert f'name="work_id" value="{first}"' in item_html(site, ANNA, CAT)
     suppressing(1)
-    assert f'name="work_id" value="{second}"' in shown(site, ANNA, CAT)
-    assert "Suppressed match" in shown(site, ANNA, CAT, f"?work={first}")
+    assert f'name="work_id" value="{second}"' in item_html(site, ANNA, CAT)
+    assert "Suppressed match" in item_html(site, ANNA, CAT, f"?work={first}")
     suppressing(100)
-    html = shown(site, ANNA, CAT)
+    html = item_html(site, ANNA, CAT)
     assert f'name="work_id" value="{first}"' in html
     assert "Suppressed match" in html
 
 
 def test_the_filter_is_carried_to_the_next_row(site):
-    html = shown(site, ANNA, CAT, "?band=escalate&sort=path")
+    html = item_html(site, ANNA, CAT, "?band=escalate&sort=path")
     after = site.number(DOG)
     assert f'id="after" href="/item/{after}?band=escalate&amp;sort=path"' in html
     assert '1 of 2<span class="wide"> in this filter' in html
@@ -103,15 +105,15 @@ def test_the_filter_is_carried_to_the_next_row(site):
 def test_a_first_decision_is_not_told_on_the_page_of_another_asset_of_the_work(site):
     decide(site, ANNA, DOG)
     for person in (BOB, DORA, READER):
-        html = part(shown(site, person, CAT), "history")
+        html = part(item_html(site, person, CAT), "history")
         assert "Second person wanted" in html
         assert "Anna Berg" in html
         assert WHISKERS not in html
         assert "Needs licence" not in html
-    own = part(shown(site, ANNA, CAT), "history")
+    own = part(item_html(site, ANNA, CAT), "history")
     assert "Needs licence" in own
     decide(site, BOB, DOG, reason="so it is")
-    assert "Needs licence" in part(shown(site, READER, CAT), "history")
+    assert "Needs licence" in part(item_html(site, READER, CAT), "history")
 
 
 @pytest.mark.parametrize("band", [Band.ESCALATE, Band.REVIEW])
@@ -123,20 +125,20 @@ def test_a_first_decision_of_an_earlier_run_is_not_told_either(tmp_path, band):
     record = Record.open(tmp_path / "out", create=True)
     record.decide("Anna Berg", gone, Choice.REPLACE, reason=WHISKERS)
     site = ReviewSite(tmp_path / "out")
-    html = part(shown(site, BOB, CAT), "history")
+    html = part(item_html(site, BOB, CAT), "history")
     assert "gone.png" in html
     assert "not in this run" in html
     sealed = band is Band.ESCALATE
     assert (WHISKERS not in html) is sealed
     assert ("Replace" not in html) is sealed
-    assert WHISKERS in part(shown(site, ANNA, CAT), "history")
+    assert WHISKERS in part(item_html(site, ANNA, CAT), "history")
 
 
 def test_the_same_asset_with_another_work_is_told(site):
-    given = {**site.on(CAT, "w2"), "choice": "no_issue", "reason": "only a likeness"}
+    payload = {**site.on(CAT, "w2"), "choice": "no_issue", "reason": "only a likeness"}
     for person in (ANNA, BOB):
-        assert site.browser(person).post("/decide", given).status_code == 200
-    html = part(shown(site, READER, CAT), "history")
+        assert site.browser(person).post("/decide", payload).status_code == 200
+    html = part(item_html(site, READER, CAT), "history")
     assert "This asset with other works" in html
     assert "only a likeness" in html
 
@@ -160,9 +162,9 @@ def test_earlier_scans_are_those_before_this_one_at_the_same_path_or_of_the_same
     (scans / "state.sqlite").write_bytes(b"")
     stored = read_run(scans / "history" / "20300103T000000Z-cc")
     by_path = {row["asset_path"]: row for row in stored.risk_rows.to_pylist()}
-    seen = earlier_scans(stored.folder, by_path[CAT])
-    assert {one.asset_path for one in seen} >= {CAT}
-    assert len([one for one in seen if one.asset_path == CAT]) == 2
+    earlier = earlier_scans(stored.folder, by_path[CAT])
+    assert {one.asset_path for one in earlier} >= {CAT}
+    assert len([one for one in earlier if one.asset_path == CAT]) == 2
     first = read_run(scans / "history" / "20300101T000000Z-aa")
     assert earlier_scans(first.folder, by_path[CAT]) == ()
     other = {**by_path[CAT], "asset_id": "f" * 64}
@@ -191,6 +193,6 @@ def test_texts_that_are_not_there_end_in_one_sentence(site, query, status):
 
 
 def test_hostile_names_are_text(site):
-    html = shown(site, READER, f"b/c/{HOSTILE}.png")
+    html = item_html(site, READER, f"b/c/{HOSTILE}.png")
     assert "<img src=x" not in html
     assert "&lt;img src=x" in html

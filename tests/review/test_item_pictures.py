@@ -56,24 +56,24 @@ def test_large_pictures_are_made_smaller(drop):
 
 
 def test_other_bytes_than_were_screened_are_not_served(drop, photos):
-    asked = row(drop, "cat.jpg")
+    cat = row(drop, "cat.jpg")
     photos["coffee"].save(drop / "cat.jpg")
     pictures = Pictures({"drop": str(drop)})
     with pytest.raises(RunError, match="other content than was screened"):
-        pictures.asset(asked, None)
-    sides = pictures.sides(asked, None)
+        pictures.asset(cat, None)
+    sides = pictures.sides(cat, None)
     assert sides.asset is None
     assert "other content than was screened" in sides.why_no_asset
 
 
 def test_what_is_put_back_is_served_again(drop):
-    asked, data = row(drop, "cat.jpg"), (drop / "cat.jpg").read_bytes()
+    cat, data = row(drop, "cat.jpg"), (drop / "cat.jpg").read_bytes()
     pictures = Pictures({"drop": str(drop)})
     (drop / "cat.jpg").unlink()
     with pytest.raises(RunError, match="can't be read"):
-        pictures.asset(asked, None)
+        pictures.asset(cat, None)
     (drop / "cat.jpg").write_bytes(data)
-    assert decoded(pictures.asset(asked, None)).size
+    assert decoded(pictures.asset(cat, None)).size
 
 
 def test_an_svg_is_never_served(drop):

@@ -21,28 +21,28 @@ ESCALATE = "b/dog.png"
 WHISKERS = "because-of-the-whiskers"
 
 
-def decide(site, person, path, choice="no_issue", **given):
+def decide(site, person, path, choice="no_issue", **fields):
     answer = site.browser(person).post(
-        "/decide", {**site.on(path), "choice": choice, "reason": "looked", **given}
+        "/decide", {**site.on(path), "choice": choice, "reason": "looked", **fields}
     )
     assert answer.status_code == 200, answer.text
     return answer.json()
 
 
-def undo(site, person, path, of, reason="too soon", **given):
+def undo(site, person, path, of, reason="too soon", **fields):
     return site.browser(person).post(
-        "/undo", {**site.on(path), "of": of, "reason": reason, **given}
+        "/undo", {**site.on(path), "of": of, "reason": reason, **fields}
     )
 
 
 def test_a_decision_is_an_event_with_its_evidence(site):
     assert site.review.record is None
     row = site.review.row(site.number(REVIEW))
-    said = decide(site, ANNA, REVIEW, "needs_licence", note="n", assignee="legal")
-    assert said["state"] == "agreed"
+    decision = decide(site, ANNA, REVIEW, "needs_licence", note="n", assignee="legal")
+    assert decision["state"] == "agreed"
     event = Record.open(site.out).head
     assert event.actor == "Anna Berg"
-    assert event.event_id == said["event_id"]
+    assert event.event_id == decision["event_id"]
     assert event.payload.choice is Choice.NEEDS_LICENCE
     assert (event.payload.reason, event.payload.note) == ("looked", "n")
     basis = event.payload.basis
@@ -62,34 +62,34 @@ def test_who_said_what_and_why_stands_beside_the_form_once_it_may_be_seen(site):
 
     assert WHISKERS not in form(BOB)
     decide(site, BOB, ESCALATE, "replace", reason="a tail")
-    said = " ".join(form(READER).split())
-    assert f"Needs licence by Anna Berg {WHISKERS}" in said
-    assert f"Replace by {BOB.name} a tail" in said
+    decisions = " ".join(form(READER).split())
+    assert f"Needs licence by Anna Berg {WHISKERS}" in decisions
+    assert f"Replace by {BOB.name} a tail" in decisions
 
 
 def test_what_is_refused_makes_no_record(site):
     browser = site.browser(ANNA)
-    for path, given in (
+    for path, fields in (
         ("/decide", {"choice": "false_match"}),
         ("/decide", {"choice": "no_issue", "assignee": "a\u200bb"}),
         ("/assign", {"assignee": "a\u200bb"}),
         ("/comment", {"text": " "}),
     ):
-        answer = browser.post(path, {**site.on(REVIEW), **given})
+        answer = browser.post(path, {**site.on(REVIEW), **fields})
         assert answer.status_code == 409, answer.text
     assert site.review.record is None
     assert not (site.out / "record.sqlite").exists()
 
 
 def test_form_and_json_are_one(site):
-    given = {
+    payload = {
         **site.on(REVIEW),
         "choice": "replace",
         "reason": "r\r\ns",
         "query": "band=review",
     }
     browser = site.browser(ANNA)
-    answer = browser.post("/decide", {**given, "then": "next"}, as_json=False)
+    answer = browser.post("/decide", {**payload, "then": "next"}, as_json=False)
     assert answer.status_code == 303
     after = site.review.neighbours(site.number(REVIEW), Filters(band=("review",))).after
     assert answer.headers["location"].startswith(f"/item/{after}?band=review&done=")
@@ -101,19 +101,19 @@ def test_form_and_json_are_one(site):
 
 
 def test_a_request_sent_twice_is_written_once(site):
-    given = {**site.on(REVIEW), "choice": "no_issue", "event_id": "a" * 32}
-    first = site.browser(ANNA).post("/decide", given).json()
-    again = site.browser(ANNA).post("/decide", given).json()
+    payload = {**site.on(REVIEW), "choice": "no_issue", "event_id": "a" * 32}
+    first = site.browser(ANNA).post("/decide", payload).json()
+    again = site.browser(ANNA).post("/decide", payload).json()
     assert first["event_id"] == again["event_id"] == "a" * 32
     assert len([e for e in site.review.opened().events() if e.kind is EventKind.DECISION]) == 1
 
 
 def test_a_page_of_another_run_decides_nothing(site, tmp_path):
-    seen = site.on(REVIEW)
+    item_fields = site.on(REVIEW)
     changed = [row for row in rows() if row.asset.asset_path != "a.png"]
     later = ReviewSession(write_run(tmp_path / "later", changed), tmp_path / "later")
     site.app.state.review = later
-    answer = site.browser(ANNA).post("/decide", {**seen, "choice": "no_issue"})
+    answer = site.browser(ANNA).post("/decide", {**item_fields, "choice": "no_issue"})
     assert answer.status_code in (404, 409)
     assert later.record is None
 
@@ -122,8 +122,8 @@ def test_a_page_of_another_run_decides_nothing(site, tmp_path):
     ("path", "choice"), [(ESCALATE, "no_issue"), (REVIEW, "false_match"), ("locked.png", "replace")]
 )
 def test_a_reason_is_wanted(site, path, choice):
-    given = {**site.on(path), "choice": choice, "reason": "  "}
-    answer = site.browser(ANNA).post("/decide", given)
+    payload = {**site.on(path), "choice": choice, "reason": "  "}
+    answer = site.browser(ANNA).post("/decide", payload)
     assert answer.status_code == 409
     assert "reason" in answer.json()["error"]
     assert site.state(path) == "open"
@@ -153,9 +153,9 @@ def test_the_first_decision_is_sealed_until_the_second(site, person):
     decide(site, ANNA, ESCALATE, "replace", reason=WHISKERS, note=WHISKERS)
     browser.post("/comment", {**site.on(ESCALATE), "text": WHISKERS})
     assert site.state(ESCALATE) == "first_given"
-    told = everything(site, person)
-    assert WHISKERS not in told
-    assert "REPLACE" not in told
+    pages = everything(site, person)
+    assert WHISKERS not in pages
+    assert "REPLACE" not in pages
     page = site.review.page(Filters(choice=("replace",)))
     assert page.total == 0
     assert {one.value: one.rows for one in page.choices}["replace"] == 0
@@ -222,54 +222,54 @@ def test_a_decision_is_reopened_when_the_band_moves(site, tmp_path):
 
 
 def test_taking_back_is_an_event(site):
-    said = decide(site, ANNA, REVIEW)
-    assert undo(site, ANNA, REVIEW, said["event_id"], reason=" ").status_code == 409
-    answer = undo(site, ANNA, REVIEW, said["event_id"])
+    decision = decide(site, ANNA, REVIEW)
+    assert undo(site, ANNA, REVIEW, decision["event_id"], reason=" ").status_code == 409
+    answer = undo(site, ANNA, REVIEW, decision["event_id"])
     assert answer.json()["state"] == "open"
     kinds = [event.kind for event in site.review.opened().events()]
     assert kinds == [EventKind.OPENED, EventKind.DECISION, EventKind.UNDO]
-    assert undo(site, ANNA, REVIEW, said["event_id"]).status_code == 409
+    assert undo(site, ANNA, REVIEW, decision["event_id"]).status_code == 409
 
 
 def test_only_an_approver_takes_back_anothers(site):
-    said = decide(site, ANNA, REVIEW)
-    assert undo(site, BOB, REVIEW, said["event_id"]).status_code == 403
+    decision = decide(site, ANNA, REVIEW)
+    assert undo(site, BOB, REVIEW, decision["event_id"]).status_code == 403
     assert site.state(REVIEW) == "agreed"
-    assert undo(site, DORA, REVIEW, said["event_id"]).status_code == 200
+    assert undo(site, DORA, REVIEW, decision["event_id"]).status_code == 200
 
 
 def test_nobody_takes_back_what_they_may_not_see(site):
-    said = decide(site, ANNA, ESCALATE)
-    answer = undo(site, DORA, ESCALATE, said["event_id"])
+    decision = decide(site, ANNA, ESCALATE)
+    answer = undo(site, DORA, ESCALATE, decision["event_id"])
     assert answer.status_code == 404
     # An item's decision can't be reached through another row either.
-    assert undo(site, DORA, REVIEW, said["event_id"]).status_code == 404
+    assert undo(site, DORA, REVIEW, decision["event_id"]).status_code == 404
     assert site.state(ESCALATE) == "first_given"
 
 
 def test_only_an_approver_goes_back_on_a_false_match(site):
-    said = decide(site, ANNA, REVIEW, "false_match")
-    assert said["state"] == "suppressed"
-    assert undo(site, ANNA, REVIEW, said["event_id"]).status_code == 403
+    decision = decide(site, ANNA, REVIEW, "false_match")
+    assert decision["state"] == "suppressed"
+    assert undo(site, ANNA, REVIEW, decision["event_id"]).status_code == 403
     for person in (ANNA, BOB):
-        given = {**site.on(REVIEW), "choice": "no_issue", "reason": "r"}
-        answer = site.browser(person).post("/decide", given)
+        payload = {**site.on(REVIEW), "choice": "no_issue", "reason": "r"}
+        answer = site.browser(person).post("/decide", payload)
         assert answer.status_code == 403
         assert "approver" in answer.json()["error"]
     assert site.review.items().suppressions()
-    assert undo(site, DORA, REVIEW, said["event_id"]).json()["state"] == "open"
+    assert undo(site, DORA, REVIEW, decision["event_id"]).json()["state"] == "open"
     assert not site.review.items().suppressions()
 
 
 def test_another_work_of_a_row_is_decided_on_its_own(site):
-    said = decide(site, ANNA, "b/cat.png", **site.on("b/cat.png", "w2"))
-    assert said["state"] == "first_given"
+    decision = decide(site, ANNA, "b/cat.png", **site.on("b/cat.png", "w2"))
+    assert decision["state"] == "first_given"
     assert site.state("b/cat.png") == "open"
     row = site.review.row(site.number("b/cat.png"))
     assert str(site.review.state(row, "w2").state) == "first_given"
     assert Record.open(site.out).head.payload.basis.work_id == "w2"
-    given = {**site.on("b/cat.png"), "work_id": "w9", "choice": "replace"}
-    assert site.browser(ANNA).post("/decide", given).status_code == 404
+    payload = {**site.on("b/cat.png"), "work_id": "w9", "choice": "replace"}
+    assert site.browser(ANNA).post("/decide", payload).status_code == 404
 
 
 def test_assigning_and_commenting(site):
@@ -341,54 +341,61 @@ def test_hostile_names_are_text(site):
 FIELDS = {"choice": "no_issue", "reason": "looked through", "note": "", "assignee": ""}
 
 
-def preview(site, person, query="", **given):
-    return site.browser(person).post("/bulk/preview", {"query": query, **FIELDS, **given})
+def preview(site, person, query="", **fields):
+    return site.browser(person).post("/bulk/preview", {"query": query, **FIELDS, **fields})
 
 
 def test_bulk_shows_the_exact_count_first_and_then_does_that(site):
     decide(site, ANNA, "faint.png")
-    shown = preview(site, DORA).json()
+    bulk_preview = preview(site, DORA).json()
     assert site.review.record is not None
-    assert shown["asked"] == len(site.review)
-    left = sum(shown["left_out"].values())
-    assert shown["decided"] + left == shown["asked"]
-    assert shown["left_out"][bulk.TWO_PERSONS] == 2
-    assert shown["left_out"][bulk.DECIDED] == 1
-    assert shown["left_out"][bulk.SAME_BYTES] == 1
+    assert bulk_preview["asked"] == len(site.review)
+    left = sum(bulk_preview["left_out"].values())
+    assert bulk_preview["decided"] + left == bulk_preview["asked"]
+    assert bulk_preview["left_out"][bulk.TWO_PERSONS] == 2
+    assert bulk_preview["left_out"][bulk.DECIDED] == 1
+    assert bulk_preview["left_out"][bulk.SAME_BYTES] == 1
     before = sum(1 for _ in site.review.opened().events())
-    given = {"query": "", **FIELDS, "preview": shown["preview"], "bulk_id": "b" * 32}
-    done = site.browser(DORA).post("/bulk", given).json()
-    assert done == {"written": shown["decided"], "passed_over": 0, "stopped": ""}
+    payload = {"query": "", **FIELDS, "preview": bulk_preview["preview"], "bulk_id": "b" * 32}
+    done = site.browser(DORA).post("/bulk", payload).json()
+    assert done == {"written": bulk_preview["decided"], "passed_over": 0, "stopped": ""}
     events = list(site.review.opened().events())[before:]
-    assert [event.payload.basis.asset_path for event in events] == shown["paths"]
+    assert [event.payload.basis.asset_path for event in events] == bulk_preview["paths"]
     assert "in bulk" in events[0].payload.note
     assert site.state(ESCALATE) == "open"
     # Sent again, nothing is left to do, and what was shown does not hold any more.
-    assert site.browser(DORA).post("/bulk", given).status_code == 409
+    assert site.browser(DORA).post("/bulk", payload).status_code == 409
 
 
 def test_bulk_that_is_not_what_was_shown_writes_nothing(site):
-    shown = preview(site, DORA, "band=review").json()
+    bulk_preview = preview(site, DORA, "band=review").json()
     decide(site, ANNA, REVIEW)
     head = site.review.opened().head.seq
-    given = {"query": "band=review", **FIELDS, "preview": shown["preview"], "bulk_id": "b" * 32}
-    assert site.browser(DORA).post("/bulk", given).status_code == 409
-    page = site.browser(DORA).post("/bulk", given, as_json=False)
+    payload = {
+        "query": "band=review",
+        **FIELDS,
+        "preview": bulk_preview["preview"],
+        "bulk_id": "b" * 32,
+    }
+    assert site.browser(DORA).post("/bulk", payload).status_code == 409
+    page = site.browser(DORA).post("/bulk", payload, as_json=False)
     assert page.status_code == 409
     assert "nothing was written" in page.text
-    changed = {**given, "choice": "replace"}
+    changed = {**payload, "choice": "replace"}
     assert site.browser(DORA).post("/bulk", changed).status_code == 409
     assert site.review.opened().head.seq == head
 
 
 def test_bulk_by_form(site):
     browser = site.browser(DORA)
-    asked = browser.get("/bulk?band=review").text
-    assert "4 rows pass it" in asked
-    shown = browser.post("/bulk/preview", {"query": "band=review", **FIELDS}, as_json=False).text
-    assert "3 decisions “No issue” would be written" in shown
-    given = {name: hidden(shown, name) for name in ("query", "preview", "bulk_id")}
-    done = browser.post("/bulk", {**FIELDS, **given}, as_json=False)
+    form = browser.get("/bulk?band=review").text
+    assert "4 rows pass it" in form
+    preview_page = browser.post(
+        "/bulk/preview", {"query": "band=review", **FIELDS}, as_json=False
+    ).text
+    assert "3 decisions “No issue” would be written" in preview_page
+    hidden_fields = {name: hidden(preview_page, name) for name in ("query", "preview", "bulk_id")}
+    done = browser.post("/bulk", {**FIELDS, **hidden_fields}, as_json=False)
     assert "3 decisions “No issue”" in done.text
     assert site.state("copy of two.png") == "agreed"
 
@@ -407,12 +414,12 @@ def test_bulk_asks_for_a_reason_and_has_a_limit(site, monkeypatch):
 
 def test_the_bulk_form_without_a_reason_comes_back_as_it_was_filled_in(site, monkeypatch):
     browser = site.browser(DORA)
-    given = {
+    form_fields = {
         "query": "band=review", "choice": "false_match", "reason": " ", "note": "see <b> & me",
         "assignee": "Ines Ort",
     }  # fmt: skip
-    sent = {**given, "preview": "a" * 64, "bulk_id": "b" * 32}
-    for place, form in (("/bulk/preview", given), ("/bulk", sent)):
+    sent = {**form_fields, "preview": "a" * 64, "bulk_id": "b" * 32}
+    for place, form in (("/bulk/preview", form_fields), ("/bulk", sent)):
         back = browser.post(place, form, as_json=False)
         assert back.status_code == 422
         assert "This decision needs a reason for some of these rows." in back.text
@@ -425,14 +432,16 @@ def test_the_bulk_form_without_a_reason_comes_back_as_it_was_filled_in(site, mon
         assert "4 rows pass it" in back.text
     assert site.review.record is None
     # With the reason, it goes on from there.
-    shown = browser.post("/bulk/preview", {**given, "reason": "not this"}, as_json=False)
-    assert "3 decisions “False match” would be written" in shown.text
+    preview_page = browser.post(
+        "/bulk/preview", {**form_fields, "reason": "not this"}, as_json=False
+    )
+    assert "3 decisions “False match” would be written" in preview_page.text
     monkeypatch.setattr(bulk, "MAX_ROWS", 3)
-    back = browser.post("/bulk/preview", {**given, "reason": "not this"}, as_json=False)
+    back = browser.post("/bulk/preview", {**form_fields, "reason": "not this"}, as_json=False)
     assert back.text.count("at most 3") == 1
     assert "not this</textarea>" in back.text
     monkeypatch.setattr(bulk, "MAX_ROWS", 4)
-    form = {**given, "reason": "not this", "assignee": "In\u200bes"}
+    form = {**form_fields, "reason": "not this", "assignee": "In\u200bes"}
     back = browser.post("/bulk/preview", form, as_json=False)
     assert back.status_code == 422
     assert "assignee" in back.text
@@ -454,7 +463,7 @@ def test_rules_of_the_command(tmp_path):
 
 def test_what_does_not_fit_is_one_sentence(site):
     browser = site.browser(DORA)
-    for given in (
+    for payload in (
         {},
         {**site.on(REVIEW)},
         {**site.on(REVIEW), "choice": "cleared"},
@@ -463,8 +472,8 @@ def test_what_does_not_fit_is_one_sentence(site):
         {**site.on(REVIEW), "choice": "no_issue", "event_id": "x"},
         {**site.on(REVIEW), "choice": "no_issue", "reason": "x" * 20_001},
     ):
-        answer = browser.post("/decide", given)
-        assert answer.status_code in (409, 422), given
+        answer = browser.post("/decide", payload)
+        assert answer.status_code in (409, 422), payload
         assert answer.json()["error"]
     headers = {"x-csrf-token": browser.csrf, "content-type": "application/json"}
     for body in (b"", b"[]", b"nonsense", b'{"reason": "\\ud800"}', b"[" * 100_000):

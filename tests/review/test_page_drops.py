@@ -104,7 +104,7 @@ def reviewed(folder: Path, request: pytest.FixtureRequest) -> Reviewed:
 
 def test_every_address_that_can_be_asked_for_answers(reviewed, folder):
     copy, lifted = reviewed.item("copy.jpg"), reviewed.item("lifted.txt")
-    asked = {
+    words_on_page = {
         "/": ["copy.jpg", "lifted.txt"],
         "/bulk": ["Decide on"],
         "/login": ["Sign in"],
@@ -115,7 +115,7 @@ def test_every_address_that_can_be_asked_for_answers(reviewed, folder):
         "/item/{number}": copy,
         "/item/{number}/script": f"{lifted}/script",
     }
-    for route, words in asked.items():
+    for route, words in words_on_page.items():
         text = reviewed.page(places.get(route, route))
         assert [one for one in words if one not in html.unescape(text)] == [], route
     pictures = {f"/item/{{number}}/{name}.webp" for name in ("asset", "work", "laid")}
@@ -128,12 +128,12 @@ def test_every_address_that_can_be_asked_for_answers(reviewed, folder):
     others = {"/static/{name}", "/openapi.json", "/enter"}
     routes = reviewed.browser.client.app.routes
     there = {one.path for one in routes if "GET" in one.methods}
-    assert there == {*asked, *pictures, *others}, "a new address is asked for here, too"
+    assert there == {*words_on_page, *pictures, *others}, "a new address is asked for here, too"
 
 
 def test_the_queue_and_every_row_of_every_drop_open(reviewed):
-    found = reviewed.browser.get("/", headers={"accept": "application/json"}).json()
-    assert found["total"] == len(DROP_OF)
+    queue = reviewed.browser.get("/", headers={"accept": "application/json"}).json()
+    assert queue["total"] == len(DROP_OF)
     assert "copy.jpg" not in reviewed.page(f"/?folder={PAGES}").partition("<tbody>")[2]
     for file in DROP_OF:
         text = reviewed.page(reviewed.item(file))
@@ -145,18 +145,18 @@ def test_the_queue_and_every_row_of_every_drop_open(reviewed):
 
 def test_an_error_and_a_preview_have_the_same_head(reviewed):
     reviewed.page("/item/999", status=404)
-    asked = {"choice": "no_issue", "reason": "all of it", "query": f"folder={STILLS}"}
-    answer = reviewed.browser.post("/bulk/preview", asked, as_json=False)
+    payload = {"choice": "no_issue", "reason": "all of it", "query": f"folder={STILLS}"}
+    answer = reviewed.browser.post("/bulk/preview", payload, as_json=False)
     assert answer.status_code == 200
     assert all(words in html.unescape(answer.text) for words in (*reviewed.head, "alone.png"))
 
 
 def test_of_many_drops_some_are_named_and_the_others_counted():
     names = [f"drop {number}" for number in range(PLACES + 2)]
-    said = run_header({"run_id": "r", "drops": {name: f"/in/{name}" for name in names}})
-    assert said.drops == tuple(names[:DROPS])
-    assert said.more_drops == PLACES + 2 - DROPS
-    lines = said.places.splitlines()
+    header = run_header({"run_id": "r", "drops": {name: f"/in/{name}" for name in names}})
+    assert header.drops == tuple(names[:DROPS])
+    assert header.more_drops == PLACES + 2 - DROPS
+    lines = header.places.splitlines()
     assert len(lines) == PLACES + 1
     assert lines[0] == "drop 0: /in/drop 0"
     assert lines[-1] == "and 2 more"

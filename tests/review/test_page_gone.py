@@ -67,26 +67,26 @@ def test_a_reader_does_not_wait_as_long_as_a_writer(tmp_path, monkeypatch):
 @pytest.fixture
 def decided(site: ReviewSite) -> ReviewSite:
     """With a record, which the page has read."""
-    given = {**site.on("b/c/two.png"), "choice": "no_issue", "reason": "seen"}
-    assert site.browser(ANNA).post("/decide", given).status_code == 200
+    payload = {**site.on("b/c/two.png"), "choice": "no_issue", "reason": "seen"}
+    assert site.browser(ANNA).post("/decide", payload).status_code == 200
     return site
 
 
 @pytest.mark.parametrize("left", ["nothing", "an empty file"])
 def test_a_record_that_is_deleted_is_said_to_be_gone_and_none_is_begun(decided, left):
     file = decided.out / "record.sqlite"
-    kept = file.read_bytes()
+    record_bytes = file.read_bytes()
     file.unlink()
     if left == "an empty file":
         file.touch()
     browser = decided.browser(DORA)
-    given = {**decided.on("faint.png"), "choice": "no_issue", "reason": "seen"}
+    payload = {**decided.on("faint.png"), "choice": "no_issue", "reason": "seen"}
     bulk = {"query": "", "choice": "no_issue", "reason": "r", "note": "", "assignee": ""}
     answers = [
         browser.get("/"),
         browser.get(f"/item/{decided.number('faint.png')}"),
-        browser.post("/decide", given),
-        browser.post("/decide", given, as_json=False),
+        browser.post("/decide", payload),
+        browser.post("/decide", payload, as_json=False),
         browser.post("/bulk/preview", bulk, as_json=False),
         browser.post("/bulk", {**bulk, "preview": "a" * 64, "bulk_id": "b" * 32}),
         browser.post("/comment", {**decided.on("faint.png"), "text": "words"}),
@@ -98,8 +98,8 @@ def test_a_record_that_is_deleted_is_said_to_be_gone_and_none_is_begun(decided, 
     assert file.exists() == (left == "an empty file")
     assert not file.exists() or file.stat().st_size == 0
     # Put back, it goes on.
-    file.write_bytes(kept)
-    assert browser.post("/decide", given).status_code == 200
+    file.write_bytes(record_bytes)
+    assert browser.post("/decide", payload).status_code == 200
     assert [event.seq for event in Record.open(file).events()] == [1, 2, 3]
 
 

@@ -35,11 +35,11 @@ WRITING = {
 
 
 def every_route(site: ReviewSite) -> list[tuple[str, str, Role | None]]:
-    found = []
+    routes = []
     for route in site.app.routes:
         assert isinstance(route, GuardedRoute), route
-        found += [(method, route.path, route.least) for method in route.methods]
-    return found
+        routes += [(method, route.path, route.least) for method in route.methods]
+    return routes
 
 
 def place(path: str) -> str:
@@ -122,15 +122,15 @@ def test_every_writing_route_needs_the_csrf_token(site, how, as_json):
 def test_pages_of_other_sites_write_nothing(site, headers):
     browser = site.browser(DORA)
     for path in [*WRITING, "/login", "/logout"]:
-        given = {"x-csrf-token": browser.csrf, **headers}
-        assert browser.client.post(path, json={}, headers=given).status_code == 403, path
+        headers_sent = {"x-csrf-token": browser.csrf, **headers}
+        assert browser.client.post(path, json={}, headers=headers_sent).status_code == 403, path
 
 
 def test_the_own_page_writes(site):
     browser = site.browser(ANNA)
-    given = {**site.on("b/c/two.png"), "choice": "no_issue"}
+    payload = {**site.on("b/c/two.png"), "choice": "no_issue"}
     headers = {"x-csrf-token": browser.csrf, "origin": ORIGIN, "sec-fetch-site": "same-origin"}
-    assert browser.client.post("/decide", json=given, headers=headers).status_code == 200
+    assert browser.client.post("/decide", json=payload, headers=headers).status_code == 200
 
 
 @pytest.mark.parametrize("host", ["evil.example", "127.0.0.1", "127.0.0.1:1", "", HOST + ".x"])
@@ -189,16 +189,16 @@ def test_a_route_without_a_declaration_cant_be_registered():
 def test_the_openapi_document_says_each_least_role(site):
     document = site.browser(READER).get("/openapi.json").json()
     for path, methods in document["paths"].items():
-        for method, said in methods.items():
-            least = said[LEAST]
+        for method, operation in methods.items():
+            least = operation[LEAST]
             expected = (method.upper(), path) in OPEN_ROUTES
             assert (least == OPEN) == expected, path
 
 
 def test_a_large_request_is_refused(site):
     browser = site.browser(ANNA)
-    given = {**site.on("b/c/two.png"), "text": "x" * 300_000}
-    assert browser.post("/comment", given).status_code == 413
+    payload = {**site.on("b/c/two.png"), "text": "x" * 300_000}
+    assert browser.post("/comment", payload).status_code == 413
 
     def pieces():
         yield b'{"text": "'

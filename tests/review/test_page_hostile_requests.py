@@ -19,8 +19,8 @@ REVIEW = "b/c/two.png"
 
 def raw(site, body: bytes, kind: str, path: str = "/comment", **headers: str):
     browser = site.browser(ANNA)
-    given = {"x-csrf-token": browser.csrf, "content-type": kind, **headers}
-    return browser.client.post(path, content=body, headers=given)
+    headers_sent = {"x-csrf-token": browser.csrf, "content-type": kind, **headers}
+    return browser.client.post(path, content=body, headers=headers_sent)
 
 
 def fields(site, **more: str) -> str:
@@ -106,9 +106,9 @@ def test_addresses_that_are_none(site, path):
 @pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "HEAD"])
 def test_other_methods_do_nothing(site, method):
     browser = site.browser(ANNA)
-    given = {"x-csrf-token": browser.csrf, "x-http-method-override": "POST"}
+    headers_sent = {"x-csrf-token": browser.csrf, "x-http-method-override": "POST"}
     for path in ("/decide", "/undo", "/bulk", "/", "/comment"):
-        answer = browser.client.request(method, path, headers=given)
+        answer = browser.client.request(method, path, headers=headers_sent)
         assert answer.status_code in (200, 404, 405), path
     assert site.review.record is None
 

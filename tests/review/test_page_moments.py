@@ -44,8 +44,8 @@ def test_a_reviewer_cant_contest_a_false_match_of_the_same_instant(site, monkeyp
         record.decide("Dora Vance", basis(site, REVIEW), Choice.FALSE_MATCH, reason="not it")
 
     meanwhile(site, monkeypatch, agree)
-    given = {**site.on(REVIEW), "choice": "no_issue", "reason": "r"}
-    answer = site.browser(ANNA).post("/decide", given)
+    payload = {**site.on(REVIEW), "choice": "no_issue", "reason": "r"}
+    answer = site.browser(ANNA).post("/decide", payload)
     assert answer.status_code == 403
     assert "approver" in answer.json()["error"]
     assert site.state(REVIEW) == "suppressed"
@@ -54,8 +54,8 @@ def test_a_reviewer_cant_contest_a_false_match_of_the_same_instant(site, monkeyp
 def test_a_reviewer_cant_take_back_a_false_match_of_the_same_instant(site, monkeypatch):
     review = site.review
     review.opened().set_rules("dora", Rules(second_person=(Band.REVIEW,)))
-    given = {**site.on(REVIEW), "choice": "false_match", "reason": "not it"}
-    first = site.browser(ANNA).post("/decide", given).json()
+    payload = {**site.on(REVIEW), "choice": "false_match", "reason": "not it"}
+    first = site.browser(ANNA).post("/decide", payload).json()
     undo = review.record.undo
 
     def agree_and_undo(*args, **options):
@@ -84,21 +84,21 @@ def test_who_is_demoted_meanwhile_writes_nothing(site, monkeypatch, tmp_path, pa
     client = site.client()
     client.cookies.set(site.access.cookie, cookie)
     browser = Browser(client, site.access.session(cookie).csrf)
-    said = {"query": "band=review", "choice": "no_issue", "reason": "r"}
-    given = {
+    selection = {"query": "band=review", "choice": "no_issue", "reason": "r"}
+    payload = {
         "/decide": {**site.on(REVIEW), "choice": "no_issue"},
         "/assign": {**site.on(REVIEW), "assignee": "bob"},
         "/comment": {**site.on(REVIEW), "text": "seen"},
-        "/bulk": {**said, "bulk_id": "b" * 32},
+        "/bulk": {**selection, "bulk_id": "b" * 32},
     }[path]
     if path == "/bulk":
-        given["preview"] = browser.post("/bulk/preview", said).json()["preview"]
+        payload["preview"] = browser.post("/bulk/preview", selection).json()["preview"]
 
     def demote(_: Record) -> None:
         set_person(file, "Dora Vance", Role.READER, "correct horse battery")
 
     meanwhile(site, monkeypatch, demote)
-    assert browser.post(path, given).status_code == (409 if path == "/bulk" else 401)
+    assert browser.post(path, payload).status_code == (409 if path == "/bulk" else 401)
     assert [event.seq for event in Record.open(site.out).events()] == [1]
 
 
@@ -110,53 +110,53 @@ def test_bulk_passes_over_what_is_not_as_it_was_shown(site, monkeypatch, how):
         else:
             record.set_rules("bob", Rules(second_person=(Band.REVIEW, Band.ESCALATE)))
 
-    said = {"query": "band=review", "choice": "no_issue", "reason": "r"}
+    selection = {"query": "band=review", "choice": "no_issue", "reason": "r"}
     browser = site.browser(DORA)
-    shown = browser.post("/bulk/preview", said).json()
+    preview = browser.post("/bulk/preview", selection).json()
     meanwhile(site, monkeypatch, act)
-    given = {**said, "preview": shown["preview"], "bulk_id": "b" * 32}
-    done = browser.post("/bulk", given).json()
-    passed_over = 1 if how == "decided" else shown["decided"]
+    payload = {**selection, "preview": preview["preview"], "bulk_id": "b" * 32}
+    done = browser.post("/bulk", payload).json()
+    passed_over = 1 if how == "decided" else preview["decided"]
     assert done == {
-        "written": shown["decided"] - passed_over,
+        "written": preview["decided"] - passed_over,
         "passed_over": passed_over,
         "stopped": "",
     }
     assert site.state(REVIEW) == ("agreed" if how == "decided" else "open")
-    mine = [e for e in site.review.opened().events() if e.actor == "Dora Vance" and e.item]
-    assert len(mine) == shown["decided"] - passed_over
+    dora_events = [e for e in site.review.opened().events() if e.actor == "Dora Vance" and e.item]
+    assert len(dora_events) == preview["decided"] - passed_over
 
 
 def test_a_bulk_decision_that_stops_half_way_writes_nothing(site, monkeypatch):
-    said = {"query": "band=review", "choice": "no_issue", "reason": "r"}
+    selection = {"query": "band=review", "choice": "no_issue", "reason": "r"}
     browser = site.browser(DORA)
-    shown = browser.post("/bulk/preview", said).json()
-    assert shown["decided"] == 3
-    given = {**said, "preview": shown["preview"], "bulk_id": "b" * 32}
-    asked = iter([True, True, False])
+    preview = browser.post("/bulk/preview", selection).json()
+    assert preview["decided"] == 3
+    payload = {**selection, "preview": preview["preview"], "bulk_id": "b" * 32}
+    sessions_valid = iter([True, True, False])
     session = site.access.session
 
     def signed_out_at_the_third(cookie):
         import inspect
 
         within = any(frame.function == "check_session" for frame in inspect.stack()[1:3])
-        return None if within and not next(asked) else session(cookie)
+        return None if within and not next(sessions_valid) else session(cookie)
 
     monkeypatch.setattr(site.access, "session", signed_out_at_the_third)
-    stopped = browser.post("/bulk", given, as_json=False)
+    stopped = browser.post("/bulk", payload, as_json=False)
     assert stopped.status_code == 409
     assert "None of these decisions is in the record." in stopped.text
     assert [event.seq for event in Record.open(site.out).events()] == [1]
     monkeypatch.undo()
     # Sent again, all of it is written, and once.
     for status in (200, 409):
-        assert browser.post("/bulk", given).status_code == status
+        assert browser.post("/bulk", payload).status_code == status
         assert [event.seq for event in Record.open(site.out).events()] == [1, 2, 3, 4]
 
 
 def test_a_first_decision_does_not_tell_by_whom_it_calls(site):
-    given = {**site.on(ESCALATE), "choice": "escalate_to_legal", "reason": "r"}
-    site.browser(ANNA).post("/decide", {**given, "assignee": LAWYER})
+    payload = {**site.on(ESCALATE), "choice": "escalate_to_legal", "reason": "r"}
+    site.browser(ANNA).post("/decide", {**payload, "assignee": LAWYER})
     row = site.review.row(site.number(ESCALATE))
     for person in (BOB, DORA):
         browser = site.browser(person)
@@ -164,14 +164,14 @@ def test_a_first_decision_does_not_tell_by_whom_it_calls(site):
             assert LAWYER not in browser.get(place).text, place
         assert site.review.visibility(row, person).assignee == ""
     assert site.review.page(Filters(assignee=LAWYER)).total == 0
-    site.browser(BOB).post("/decide", given)
+    site.browser(BOB).post("/decide", payload)
     assert site.review.page(Filters(assignee=LAWYER)).total == 1
 
 
 def test_a_first_decision_stays_sealed_under_a_later_first_one(site, tmp_path):
     """Anna decided on another band; the first decision on this one is Bob's, and Dora sees none."""
-    given = {**site.on(ESCALATE), "choice": "replace", "reason": "because-of-the-whiskers"}
-    site.browser(ANNA).post("/decide", given)
+    payload = {**site.on(ESCALATE), "choice": "replace", "reason": "because-of-the-whiskers"}
+    site.browser(ANNA).post("/decide", payload)
     site.review.opened().set_rules("dora", Rules(second_person=(Band.REVIEW, Band.ESCALATE)))
     place = next(n for n, row in enumerate(rows()) if row.asset.asset_path == ESCALATE)
     moved = rows()
@@ -185,8 +185,8 @@ def test_a_first_decision_stays_sealed_under_a_later_first_one(site, tmp_path):
 
 
 def test_a_decision_on_a_rows_other_work_says_nothing_of_the_row_in_any_run(site, tmp_path):
-    given = {**site.on("b/cat.png", "w2"), "choice": "no_issue", "reason": "looked"}
-    assert site.browser(ANNA).post("/decide", given).status_code == 200
+    payload = {**site.on("b/cat.png", "w2"), "choice": "no_issue", "reason": "looked"}
+    assert site.browser(ANNA).post("/decide", payload).status_code == 200
     later = replace(RUN, run_id="20310101T000000Z-00000000")
     row = {**site.review.row(site.number("b/cat.png")), "run_id": later.run_id}
     assert str(site.review.items().of_row(row).state) == "open"
@@ -195,15 +195,15 @@ def test_a_decision_on_a_rows_other_work_says_nothing_of_the_row_in_any_run(site
 @pytest.mark.parametrize("how", ["another", "an earlier state", "gone"])
 def test_a_record_that_another_took_the_place_of_is_said_to_be(site, how):
     def decide(choice: str) -> int:
-        given = {**site.on(REVIEW), "choice": choice, "reason": "r"}
-        return site.browser(ANNA).post("/decide", given).status_code
+        payload = {**site.on(REVIEW), "choice": choice, "reason": "r"}
+        return site.browser(ANNA).post("/decide", payload).status_code
 
     file = site.out / "record.sqlite"
     assert decide("no_issue") == 200
-    kept = file.read_bytes()
+    first_state = file.read_bytes()
     assert decide("replace") == 200
     if how == "an earlier state":
-        file.write_bytes(kept)
+        file.write_bytes(first_state)
     else:
         file.unlink()
     if how == "another":

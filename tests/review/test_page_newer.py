@@ -61,7 +61,7 @@ def test_a_scan_s_latest_that_moves_on_is_told(tmp_path):
     renamed(history / "2", "second")
     latest = tmp_path / "scan" / "latest"
     latest.symlink_to("history/1")
-    pages = [NewerRun(given, ID) for given in (tmp_path / "scan", latest, history / "1")]
+    pages = [NewerRun(place, ID) for place in (tmp_path / "scan", latest, history / "1")]
     assert [page.sentence() for page in pages] == ["", "", ""]
     latest.unlink()
     latest.symlink_to("history/2")

@@ -74,8 +74,8 @@ def test_signing_in_leads_nowhere_else(site, file, then):
 
     app = create_app(site.review, Access(people=file, hosts=frozenset({HOST})))
     client = TestClient(app, base_url=ORIGIN, follow_redirects=False)
-    given = {"name": "Anna Berg", "password": PASSWORD, "then": then}
-    assert client.post("/login", data=given).headers["location"] == "/"
+    form = {"name": "Anna Berg", "password": PASSWORD, "then": then}
+    assert client.post("/login", data=form).headers["location"] == "/"
 
 
 def test_guessing_is_slowed(file):
@@ -139,9 +139,9 @@ def test_a_file_of_something_else_is_one_sentence(tmp_path, text):
 
 
 def test_two_of_one_name_are_refused(file):
-    given = json.loads(file.read_text())
-    given["people"].append({**given["people"][0], "name": "ANNA  BERG"})
-    file.write_text(json.dumps(given))
+    stored = json.loads(file.read_text())
+    stored["people"].append({**stored["people"][0], "name": "ANNA  BERG"})
+    file.write_text(json.dumps(stored))
     with pytest.raises(RecordError, match="twice"):
         read_people(file)
 
@@ -149,21 +149,23 @@ def test_two_of_one_name_are_refused(file):
 def test_review_user_writes_the_file(tmp_path):
     file = tmp_path / "people.json"
 
-    def run(*words: object, given: str):
-        return CliRunner().invoke(cli, ["review-user", str(file), *map(str, words)], input=given)
+    def run(*words: object, password_input: str):
+        return CliRunner().invoke(
+            cli, ["review-user", str(file), *map(str, words)], input=password_input
+        )
 
-    done = run("Anna Berg", "--role", "reviewer", given=f"{PASSWORD}\n")
+    done = run("Anna Berg", "--role", "reviewer", password_input=f"{PASSWORD}\n")
     assert done.exit_code == 0, done.output
     assert PASSWORD not in done.output
-    done = run("anna berg", "--role", "approver", "--json", given=f"{PASSWORD}\n")
+    done = run("anna berg", "--role", "approver", "--json", password_input=f"{PASSWORD}\n")
     assert json.loads(done.output)["new"] is False
     assert [one.person.role for one in read_people(file).values()] == [Role.APPROVER]
-    for words, given in [
+    for words, password_input in [
         (("Bob", "--role", "reader"), "short\n"),
         (("  ", "--role", "reader"), f"{PASSWORD}\n"),
         (("a\u200bb", "--role", "reader"), f"{PASSWORD}\n"),
     ]:
-        done = run(*words, given=given)
+        done = run(*words, password_input=password_input)
         assert done.exit_code == 2
         assert "Traceback" not in done.output
     assert len(read_people(file)) == 1

@@ -111,14 +111,14 @@ def queue_of(rows: list[Plain]) -> Queue:
     table = pa.table(
         {name: pa.array(values, types.get(name, pa.string())) for name, values in columns.items()}
     )
-    made = Queue(Stored(table))
+    queue = Queue(Stored(table))
     for number, row in enumerate(rows):
         choices = () if row.choice is None else (row.choice,)
         state = ItemState(
             Item("x", None), row.state, choices, (), (), (), row.assignee, frozenset(), ()
         )
-        made.update(number, state, sealed=row.sealed)
-    return made
+        queue.update(number, state, sealed=row.sealed)
+    return queue
 
 
 def passes(number: int, row: Plain, f: Filters, leave_out: str = "") -> bool:
@@ -127,7 +127,7 @@ def passes(number: int, row: Plain, f: Filters, leave_out: str = "") -> bool:
     text = "\n".join(
         filter(None, [path, row.work_id, row.work_id and f"Title {row.work_id}", holder])
     )
-    said = {
+    conditions = {
         "band": not f.band or str(row.band) in f.band,
         "status": not f.status or str(row.state) in f.status,
         "choice": not f.choice or (not row.sealed and str(row.choice) in f.choice),
@@ -138,7 +138,7 @@ def passes(number: int, row: Plain, f: Filters, leave_out: str = "") -> bool:
         "assignee": not f.assignee or (row.assignee or NOBODY) == f.assignee,
         "q": all(word in text.casefold() for word in f.q.casefold().split()),
     }
-    return all(ok for name, ok in said.items() if name != leave_out)
+    return all(ok for name, ok in conditions.items() if name != leave_out)
 
 
 def urgency(number: int, row: Plain):
@@ -160,18 +160,18 @@ def key(number: int, row: Plain, f: Filters):
 
 
 def ordered(rows: list[Plain], f: Filters) -> list[int]:
-    found = [n for n, row in enumerate(rows) if passes(n, row, f)]
-    found.sort(key=lambda n: urgency(n, rows[n]))
+    numbers = [n for n, row in enumerate(rows) if passes(n, row, f)]
+    numbers.sort(key=lambda n: urgency(n, rows[n]))
     if f.sort == "urgency":
-        return found if f.order == "asc" else found[::-1]
-    there = [n for n in found if key(n, rows[n], f) is not None]
+        return numbers if f.order == "asc" else numbers[::-1]
+    there = [n for n in numbers if key(n, rows[n], f) is not None]
     there.sort(key=lambda n: key(n, rows[n], f))
     if f.order == "desc":
         groups: dict = {}
         for n in there:
             groups.setdefault(key(n, rows[n], f), []).append(n)
         there = [n for group in reversed(groups.values()) for n in group]
-    return there + [n for n in found if key(n, rows[n], f) is None]
+    return there + [n for n in numbers if key(n, rows[n], f) is None]
 
 
 @settings(deadline=None, max_examples=200)
@@ -281,8 +281,8 @@ def test_many_values_are_said_to_be_more(monkeypatch):
 )
 def test_pages(page, first, lines):
     rows = [Plain("", Band.REVIEW, 0.5, None, Outcome.MATCHED, State.OPEN, None, "", False)] * 101
-    found = queue_of(rows).page(Filters(), page)
-    assert (found.first, len(found.lines), found.pages) == (first, lines, 3)
+    queue_page = queue_of(rows).page(Filters(), page)
+    assert (queue_page.first, len(queue_page.lines), queue_page.pages) == (first, lines, 3)
 
 
 def test_the_page_shows_what_the_queue_has(site):

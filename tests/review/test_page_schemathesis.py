@@ -26,12 +26,12 @@ def test_no_request_is_a_defect(case):
         if len(str(case.body.get("query", ""))) % 2:
             case.body.update(on)
     kwargs = case.as_transport_kwargs(base_url=f"http://{HOST}")
-    kept = ("method", "url", "params", "json", "data", "content")
-    given = {name: kwargs[name] for name in kept if kwargs.get(name) is not None}
-    if isinstance(given.get("data"), bytes | str):
-        given["content"] = given.pop("data")
+    accepted = ("method", "url", "params", "json", "data", "content")
+    request = {name: kwargs[name] for name in accepted if kwargs.get(name) is not None}
+    if isinstance(request.get("data"), bytes | str):
+        request["content"] = request.pop("data")
     headers = {**(kwargs.get("headers") or {}), **HEADERS}
     client = SITE.client()
     client.cookies.set(SITE.access.cookie, BROWSER.client.cookies.get(SITE.access.cookie))
-    answer = client.request(**given, headers=headers)
+    answer = client.request(**request, headers=headers)
     assert answer.status_code < 500, answer.text

@@ -151,7 +151,7 @@ def test_a_fit_finds_the_rates_that_made_the_data():
         for b in range(11)
     ]
     wanted = 1 / (1 + np.exp(-(4.0 - 0.9 * np.arange(11))))
-    # The prior (1 in 100) stands below the weakest curve's risk, so no bound is active.
+    # The prior (1 in 100) is below the weakest curve's risk, so no bound is active.
     np.testing.assert_allclose(got, wanted, atol=0.05)
     risks = np.array(got)[bits.astype(int)]
     assert expected_calibration_error(risks, copied) < 0.02
@@ -189,7 +189,7 @@ def test_correlated_measures_are_weighed_together_not_counted_twice():
         assert risk_of(single) == pytest.approx(risk_of(double), abs=0.01)
 
 
-def test_a_fit_of_copies_alone_or_of_ragged_columns_is_refused():
+def test_a_fit_of_only_copies_or_of_ragged_columns_is_refused():
     curve = Curve("outline", "bits", "lower", (0.0, 1.0))
     with pytest.raises(ValueError, match="copies and pairs that are not"):
         fit_curves(

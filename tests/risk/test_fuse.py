@@ -223,7 +223,7 @@ def test_missing_evidence_is_never_no_match(one, two):
         assert not outcome.detail or any(outcome.detail in reason for reason in row.reasons)
 
 
-def test_with_evidence_the_band_stands_though_another_stage_did_not_run():
+def test_with_evidence_the_band_is_kept_though_another_stage_did_not_run():
     row = run([OUTCOMES[3], matched(CLIP, evidence(CLIP, nats=nats_for(0.5)))])
     assert row.band is Band.REVIEW
     assert row.reasons[1] == "It looks alike."

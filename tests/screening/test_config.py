@@ -1,4 +1,4 @@
-"""The configuration: what ships is what the code says, and a bad file is told all its faults."""
+"""The shipped configuration equals the code's defaults; all faults of a bad file are reported."""
 
 from __future__ import annotations
 
@@ -20,24 +20,24 @@ ROOT = Path(__file__).resolve().parents[2]
 
 def leaves(model: type[BaseModel], place: str = "") -> dict[str, object]:
     """Every key that can be set, dotted, with its default."""
-    found: dict[str, object] = {}
+    defaults: dict[str, object] = {}
     for name, field in model.model_fields.items():
         inner = field.annotation
         if isinstance(inner, type) and issubclass(inner, BaseModel):
-            found.update(leaves(inner, f"{place}{name}."))
+            defaults.update(leaves(inner, f"{place}{name}."))
         else:
-            found[f"{place}{name}"] = field.get_default(call_default_factory=True)
-    return found
+            defaults[f"{place}{name}"] = field.get_default(call_default_factory=True)
+    return defaults
 
 
 def flat(values: dict, place: str = "") -> dict[str, object]:
-    found: dict[str, object] = {}
+    flattened: dict[str, object] = {}
     for name, value in values.items():
         if isinstance(value, dict):
-            found.update(flat(value, f"{place}{name}."))
+            flattened.update(flat(value, f"{place}{name}."))
         else:
-            found[f"{place}{name}"] = value
-    return found
+            flattened[f"{place}{name}"] = value
+    return flattened
 
 
 @pytest.fixture
@@ -123,11 +123,11 @@ def test_every_fault_is_reported_at_once_in_the_order_of_the_lines(write):
         "limits: {max_pixels: .inf}\n"
         "calibration: [a]\n"
     )
-    found = problems(path)
-    assert [int(re.match(r"line (\d+): ", p).group(1)) for p in found] == [
+    messages = problems(path)
+    assert [int(re.match(r"line (\d+): ", p).group(1)) for p in messages] == [
         1, 3, 4, 6, 7, 9, 10, 11, 11, 12,
     ]  # fmt: skip
-    text = "\n".join(found)
+    text = "\n".join(messages)
     assert "version must be 1, and is 3." in text
     assert "bands.review must be less than 1, and is 1.5." in text
     assert 'bands.escalate must be a valid number, and is "0.9".' in text
@@ -149,7 +149,7 @@ def test_every_fault_is_reported_at_once_in_the_order_of_the_lines(write):
         (0.9, 0.3, False),
     ],
 )
-def test_the_cuts_lie_in_order_within_0_to_1(write, review, escalate, good):
+def test_the_cuts_are_in_order_within_0_to_1(write, review, escalate, good):
     path = write(f"bands: {{review: {review}, escalate: {escalate}}}\n")
     if good:
         assert load_config(path).bands.review == review
@@ -166,7 +166,7 @@ def test_cuts_out_of_order_are_said_by_their_values(write):
     ("text", "says"),
     [
         ("", "is empty"),
-        ("# a comment alone\n", "is empty"),
+        ("# only a comment\n", "is empty"),
         ("- 1\n- 2\n", "must be a mapping"),
         ("just words\n", "must be a mapping"),
         ("bands: {review: 0.2\nversion: 1\n", "not YAML, line"),
@@ -247,7 +247,7 @@ def test_a_calibration_that_can_not_be_used_is_found_before_the_run(write, tmp_p
             load_config(write(f"calibration: {name}\n"))
 
 
-def test_in_an_installed_package_the_configurations_lie_inside_it(tmp_path, monkeypatch):
+def test_an_installed_package_contains_the_configurations(tmp_path, monkeypatch):
     installed = tmp_path / "pipeline"
     shutil.copytree(configs_folder(), installed / "configs")
     monkeypatch.setattr(config_module, "__file__", str(installed / "screening" / "config.py"))

@@ -12,7 +12,7 @@ from pipeline.stages.base import StageSettings
 
 
 class Proposing(Numbers):
-    """Proposes the files whose numbers lie within three of the asset's, nearest first."""
+    """Proposes the files whose numbers are within three of the asset's, nearest first."""
 
     name = "proposing"
     title = "proposing numbers"

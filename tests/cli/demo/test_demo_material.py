@@ -88,8 +88,8 @@ def test_the_manifest_names_every_work_and_its_files(tmp_path: Path) -> None:
 def test_the_truth_names_every_file_of_the_drop_and_real_works(tmp_path: Path) -> None:
     files = write_drop(tmp_path / "drop")
     with (tmp_path / "truth.csv").open(encoding="utf-8", newline="") as stream:
-        told = [row["asset_path"] for row in csv.DictReader(stream)]
-    assert sorted(digests(tmp_path / "drop")) == told
+        listed_paths = [row["asset_path"] for row in csv.DictReader(stream)]
+    assert sorted(digests(tmp_path / "drop")) == listed_paths
     for file in files:
         assert (file.work_id is not None) == (file.truth is Truth.COPY)
         assert file.work_id in {None, *(work.work_id for work in WORKS)}
@@ -124,14 +124,14 @@ def test_screenplays_are_of_the_length_that_the_documentation_says(work) -> None
         ("second_hearing.srt", "small_repairs.fountain"),
     ],
 )
-def test_a_lifted_scene_shares_its_words_with_its_work_alone(drop: str, work: str) -> None:
+def test_a_lifted_scene_shares_words_only_with_its_work(drop: str, work: str) -> None:
     text = script("drop", drop)
     for other in (name for w in WORKS for name in w.sources if name.endswith(".fountain")):
         shared = shared_five_word_runs(text, script("works", other))
         assert shared > 100 if other == work else shared <= 2
 
 
-def test_the_clean_script_shares_nothing_to_speak_of() -> None:
+def test_the_clean_script_shares_almost_nothing() -> None:
     text = script("drop", "the_rain_book.fountain")
     for other in (name for w in WORKS for name in w.sources if name.endswith(".fountain")):
         assert shared_five_word_runs(text, script("works", other)) <= 1
@@ -159,13 +159,13 @@ def test_edits_do_what_they_are_called() -> None:
     assert banner != cat
 
 
-def test_a_folder_that_the_demo_did_not_make_is_left_alone(tmp_path: Path) -> None:
-    mine = tmp_path / "works" / "contract.txt"
-    mine.parent.mkdir()
-    mine.write_text("keep me")
+def test_a_folder_that_the_demo_did_not_make_is_not_changed(tmp_path: Path) -> None:
+    own_file = tmp_path / "works" / "contract.txt"
+    own_file.parent.mkdir()
+    own_file.write_text("keep me")
     with pytest.raises(DropError, match="did not write"):
         _prepare(tmp_path)
-    assert mine.read_text() == "keep me"
+    assert own_file.read_text() == "keep me"
 
 
 def test_a_folder_that_the_demo_made_is_made_anew(tmp_path: Path) -> None:

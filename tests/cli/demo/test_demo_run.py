@@ -9,7 +9,7 @@ import pytest
 
 
 @pytest.mark.slow
-def test_the_demo_runs_and_tells_the_truth(tmp_path: Path) -> None:
+def test_the_demo_runs_and_reports_the_known_truth(tmp_path: Path) -> None:
     import pyarrow.parquet as pq
     from rich.console import Console
 

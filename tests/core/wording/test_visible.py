@@ -6,7 +6,7 @@ from pipeline.core.wording.visible import visible
 
 
 @pytest.mark.parametrize(
-    ("text", "shown"),
+    ("text", "escaped"),
     [
         ("plain.png", "plain.png"),
         ("two\nlines", "two\\nlines"),
@@ -16,16 +16,16 @@ from pipeline.core.wording.visible import visible
         ("żółw – naïve", "żółw – naïve"),
     ],
 )
-def test_text_that_could_act_is_shown_as_escapes(text, shown):
-    assert visible(text) == shown
+def test_text_that_could_act_is_shown_as_escapes(text, escaped):
+    assert visible(text) == escaped
 
 
 @given(st.text())
 def test_what_is_shown_is_one_line_that_prints(text):
-    shown = visible(text)
-    assert len(shown.splitlines()) <= 1
-    shown.encode()
-    assert "\x1b" not in shown
+    line = visible(text)
+    assert len(line.splitlines()) <= 1
+    line.encode()
+    assert "\x1b" not in line
 
 
 def test_newlines_stay_where_they_are_wanted():

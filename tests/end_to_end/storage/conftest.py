@@ -60,12 +60,12 @@ def server(tmp_path_factory) -> Iterator[str]:
         )  # fmt: skip
     try:
         for _ in range(600):
-            found = re.search(r"http://127\.0\.0\.1:(\d+)", log.read_text())
-            if found or process.poll() is not None:
+            address = re.search(r"http://127\.0\.0\.1:(\d+)", log.read_text())
+            if address or process.poll() is not None:
                 break
             threading.Event().wait(0.05)
-        assert found, log.read_text()
-        yield found[0]
+        assert address, log.read_text()
+        yield address[0]
     finally:
         process.terminate()
         process.wait(10)

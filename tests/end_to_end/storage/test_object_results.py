@@ -36,7 +36,7 @@ def drop(tmp_path_factory, photos, works):
 
 @pytest.fixture(scope="session")
 def here(run, drop, index):
-    """The results of screening the drop where it lies."""
+    """The results of screening the drop in place."""
     out = drop.parent / "here"
     assert run("screen", drop, "--index", index, "--out", out).status == 3
     return out

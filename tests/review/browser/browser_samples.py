@@ -105,8 +105,8 @@ class Serving:
         """Where the page of a file is."""
         number = self.review.number_of(path)
         assert number is not None, path
-        asked = "&".join(f"{name}={value}" for name, value in query.items())
-        return f"{self.url}/item/{number}" + (f"?{asked}" if asked else "")
+        parameters = "&".join(f"{name}={value}" for name, value in query.items())
+        return f"{self.url}/item/{number}" + (f"?{parameters}" if parameters else "")
 
     def state(self, path: str) -> str:
         """Where a row stands in the record."""
@@ -145,7 +145,7 @@ def serving(out: Path, *, people: Path | None = None) -> Iterator[Serving]:
         listening.close()
 
 
-def seen(visit: Visit, selector: str = "#view-asset") -> np.ndarray:
+def screenshot_of(visit: Visit, selector: str = "#view-asset") -> np.ndarray:
     """What an element looks like, (height, width, 3)."""
     png = visit.page.locator(selector).screenshot()
     with Image.open(io.BytesIO(png)) as image:

@@ -69,7 +69,7 @@ def people(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def alone(chromium: Any, out: Path) -> Iterator[Visit]:
+def solo(chromium: Any, out: Path) -> Iterator[Visit]:
     """The page as one person has it on their own machine, signed in by the first address."""
     with serving(out) as server, Visit(chromium, server) as visit:
         visit.page.goto(f"{server.url}/enter?token={server.access.token}")

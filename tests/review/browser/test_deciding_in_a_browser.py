@@ -53,32 +53,32 @@ def test_a_password_lets_in_and_signing_out_ends_it(team):
     assert "do not go together" in visit.page.inner_text("[role=alert]")
 
 
-def test_filters_narrow_and_the_counts_are_those_of_the_rows(alone):
-    page = alone.page
+def test_filters_narrow_and_the_counts_are_those_of_the_rows(solo):
+    page = solo.page
     page.click(".band-escalate")
-    shown = page.locator("#rows tbody tr").count()
+    row_count = page.locator("#rows tbody tr").count()
     counted = int(page.inner_text(".band-escalate .number"))
-    assert shown == counted > 0
-    assert page.locator("#rows tbody tr.escalate").count() == shown
-    alone.keys("/")
+    assert row_count == counted > 0
+    assert page.locator("#rows tbody tr.escalate").count() == row_count
+    solo.keys("/")
     page.keyboard.type("mirrored")
-    alone.keys("Enter")
+    solo.keys("Enter")
     page.wait_for_url(re.compile("q=mirrored"))
     assert page.locator("#rows tbody tr").count() == 1
 
 
-def test_a_key_makes_the_choice_and_only_ctrl_enter_writes_it(alone):
-    alone.item(STARS)
-    alone.keys("Shift+Digit1")
-    assert alone.page.evaluate("document.activeElement.id") == "reason"
-    assert alone.page.is_checked("input[value=no_issue]")
-    assert alone.server.state(STARS) == "open"
-    alone.page.keyboard.type("1 2 3: typed as text, not as keys")
-    assert alone.page.input_value("#reason") == "1 2 3: typed as text, not as keys"
-    alone.keys("Control+Enter")
-    alone.page.wait_for_selector(".done")
-    assert "No issue" in alone.page.inner_text(".done")
-    assert alone.server.state(STARS) == "agreed"
+def test_a_key_makes_the_choice_and_only_ctrl_enter_writes_it(solo):
+    solo.item(STARS)
+    solo.keys("Shift+Digit1")
+    assert solo.page.evaluate("document.activeElement.id") == "reason"
+    assert solo.page.is_checked("input[value=no_issue]")
+    assert solo.server.state(STARS) == "open"
+    solo.page.keyboard.type("1 2 3: typed as text, not as keys")
+    assert solo.page.input_value("#reason") == "1 2 3: typed as text, not as keys"
+    solo.keys("Control+Enter")
+    solo.page.wait_for_selector(".done")
+    assert "No issue" in solo.page.inner_text(".done")
+    assert solo.server.state(STARS) == "agreed"
 
 
 def test_a_second_person_does_not_see_the_first_decision_until_theirs_is_given(team):
@@ -106,20 +106,20 @@ def test_a_second_person_does_not_see_the_first_decision_until_theirs_is_given(t
     assert rea.page.locator("#decide-form").count() == 0
 
 
-def test_taking_back_is_a_new_event_and_both_stay_to_be_read(alone):
-    decide(alone, STARS, "1", "nothing to see")
-    alone.keys("u")
-    assert alone.page.evaluate("document.activeElement.name") == "reason"
-    alone.page.keyboard.type("looked at the wrong one")
-    alone.keys("Enter")
-    alone.page.wait_for_selector("text=Taken back on")
-    assert alone.server.state(STARS) == "open"
-    alone.item(STARS)
-    told = alone.page.inner_text(".history")
-    assert "took a decision back" in told
-    assert "looked at the wrong one" in told
-    assert "nothing to see" in told
-    assert "taken back" in told
+def test_taking_back_is_a_new_event_and_both_stay_to_be_read(solo):
+    decide(solo, STARS, "1", "nothing to see")
+    solo.keys("u")
+    assert solo.page.evaluate("document.activeElement.name") == "reason"
+    solo.page.keyboard.type("looked at the wrong one")
+    solo.keys("Enter")
+    solo.page.wait_for_selector("text=Taken back on")
+    assert solo.server.state(STARS) == "open"
+    solo.item(STARS)
+    history = solo.page.inner_text(".history")
+    assert "took a decision back" in history
+    assert "looked at the wrong one" in history
+    assert "nothing to see" in history
+    assert "taken back" in history
 
 
 def test_a_bulk_decision_shows_its_exact_count_before_anything_is_written(team):
@@ -165,67 +165,67 @@ def test_a_decision_reopens_when_the_file_is_another(chromium, screened, out, tm
         (screened.drop / STARS).write_bytes(before)
 
 
-def test_hostile_names_and_texts_are_shown_as_text(alone):
-    page = alone.page
-    page.goto(alone.server.url)
+def test_hostile_names_and_texts_are_shown_as_text(solo):
+    page = solo.page
+    page.goto(solo.server.url)
     assert f"{HOSTILE}.png" in page.inner_text("#rows")
     for path in (f"pictures/{HOSTILE}.png", LIFTED):
-        alone.item(path)
+        solo.item(path)
         assert HOSTILE in page.inner_text("main")
         assert page.locator("img[src=x]").count() == 0
-    decide(alone, LIFTED, "3", HOSTILE)
-    alone.item(LIFTED)
-    page.goto(f"{alone.server.item(LIFTED)}/script")
+    decide(solo, LIFTED, "3", HOSTILE)
+    solo.item(LIFTED)
+    page.goto(f"{solo.server.item(LIFTED)}/script")
     assert HOSTILE in page.inner_text(".running")
     assert page.locator("img[src=x]").count() == 0
-    assert not [url for url in alone.asked if url.endswith("/x")]
+    assert not [url for url in solo.asked if url.endswith("/x")]
 
 
-def test_the_whole_way_by_keys_alone(alone):
+def test_the_whole_way_by_keys_only(solo):
     """From the queue over an item's pictures to a decision and back; no pointer is used."""
-    page = alone.page
-    page.goto(alone.server.url)
-    alone.keys("j", "j", "k", "Enter")
+    page = solo.page
+    page.goto(solo.server.url)
+    solo.keys("j", "j", "k", "Enter")
     page.wait_for_selector("#decide-form")
     page.wait_for_load_state("networkidle")
-    alone.keys("2")
+    solo.keys("2")
     assert page.get_attribute("#panes", "data-mode") == "blink"
-    alone.keys("b", "3", "+", "+", "0", "5", "1")
+    solo.keys("b", "3", "+", "+", "0", "5", "1")
     assert page.get_attribute("#panes", "data-mode") == "beside"
     first = page.url
-    alone.keys("n")
+    solo.keys("n")
     page.wait_for_url(lambda url: "/item/" in url and url != first)
     page.wait_for_load_state("networkidle")
-    alone.keys("p")
+    solo.keys("p")
     page.wait_for_url(first)
     page.wait_for_load_state("networkidle")
-    alone.keys("Shift+Digit3")
+    solo.keys("Shift+Digit3")
     page.keyboard.type("another picture is made")
-    alone.keys("Control+Enter")
+    solo.keys("Control+Enter")
     page.wait_for_selector(".done")
-    alone.keys("g", "q")
+    solo.keys("g", "q")
     page.wait_for_selector("#rows")
     assert "Second person wanted" in page.inner_text("#rows")
-    alone.keys("?")
+    solo.keys("?")
     assert page.is_visible("#help")
-    alone.keys("Escape")
+    solo.keys("Escape")
     assert not page.is_visible("#help")
 
 
-def test_tab_reaches_everything_that_can_be_pressed(alone):
-    alone.item(CROPPED)
-    wanted = alone.page.evaluate(
+def test_tab_reaches_everything_that_can_be_pressed(solo):
+    solo.item(CROPPED)
+    wanted = solo.page.evaluate(
         """() => [...document.querySelectorAll(
             'a[href], button:not([disabled]), input:not([type=hidden]):not([disabled]), select,'
             + 'textarea, summary, [tabindex="0"]')]
           .filter((one) => one.checkVisibility() && one.type !== 'radio').length"""
     )
-    seen = set()
+    focused = set()
     for _ in range(wanted + 10):
-        alone.keys("Tab")
-        seen.add(
-            alone.page.evaluate(
+        solo.keys("Tab")
+        focused.add(
+            solo.page.evaluate(
                 """() => [...document.querySelectorAll('*')].indexOf(document.activeElement)"""
             )
         )
-    assert len(seen) >= wanted
+    assert len(focused) >= wanted

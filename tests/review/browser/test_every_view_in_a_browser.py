@@ -16,21 +16,21 @@ SERIOUS = ("serious", "critical")
 @pytest.fixture(scope="module")
 def axe() -> str:
     """axe-core's source, from a package that carries it."""
-    found = importlib.util.find_spec("axe_playwright_python")
-    if found is None or found.origin is None:
+    spec = importlib.util.find_spec("axe_playwright_python")
+    if spec is None or spec.origin is None:
         pytest.skip("no axe-core (pip install axe-playwright-python)")
-    return (Path(found.origin).parent / "axe.min.js").read_text(encoding="utf-8")
+    return (Path(spec.origin).parent / "axe.min.js").read_text(encoding="utf-8")
 
 
 def faults(visit: Visit, axe: str) -> list[str]:
     visit.page.evaluate(axe)
-    found = visit.page.evaluate(
+    report = visit.page.evaluate(
         """() => axe.run(document, {runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa',
              'wcag22aa', 'best-practice']})"""
     )
     return [
         f"{one['impact']} {one['id']}: {node['html'][:160]} {node['failureSummary']}"
-        for one in found["violations"]
+        for one in report["violations"]
         if one["impact"] in SERIOUS
         for node in one["nodes"][:5]
     ]
@@ -45,14 +45,14 @@ def test_views(chromium, out, shots, axe, scheme):
     ):
         visit.refused = {404}
         page = visit.page
-        found: dict[str, list[str]] = {}
+        violations: dict[str, list[str]] = {}
 
         def view(name: str, *, whole: bool = True, checked: bool = True) -> None:
             page.wait_for_load_state("networkidle")
             page.wait_for_timeout(200)
             page.screenshot(path=shots / f"{name}-{scheme}.png", full_page=whole)
             if checked:
-                found[name] = faults(visit, axe)
+                violations[name] = faults(visit, axe)
 
         page.goto(f"{server.url}/login")
         view("login")
@@ -67,7 +67,7 @@ def test_views(chromium, out, shots, axe, scheme):
             visit.keys(str(key))
             if mode == "blink":
                 visit.keys("b")
-            # The three that follow differ from these in pixels alone.
+            # The three that follow differ from these in pixels only.
             view(f"item-{mode}", whole=key == 1, checked=mode in ("beside", "blink"))
         visit.item(MIRRORED)
         visit.keys("1", "+", "+", "+")
@@ -99,5 +99,5 @@ def test_views(chromium, out, shots, axe, scheme):
         page.set_viewport_size({"width": 420, "height": 900})
         visit.item(CROPPED)
         view("item-narrow")
-        said = [f"{name}: {one}" for name, all_of in found.items() for one in all_of]
-        assert said == [], "\n".join(said)
+        messages = [f"{name}: {one}" for name, all_of in violations.items() for one in all_of]
+        assert messages == [], "\n".join(messages)

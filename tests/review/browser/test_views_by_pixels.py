@@ -6,7 +6,7 @@ import io
 
 import numpy as np
 import pytest
-from browser_samples import MIRRORED, RECOLOURED, STARS, Visit, seen
+from browser_samples import MIRRORED, RECOLOURED, STARS, Visit, screenshot_of
 from PIL import Image, ImageFilter
 
 pytestmark = pytest.mark.slow
@@ -31,7 +31,7 @@ def pane(visit: Visit, side: str = "asset") -> tuple[np.ndarray, tuple[int, ...]
     view = visit.page.locator(f"#view-{side}").bounding_box()
     layer = visit.page.locator(f"#view-{side} .layer").bounding_box()
     place = (layer["x"] - view["x"], layer["y"] - view["y"], layer["width"], layer["height"])
-    return seen(visit, f"#view-{side}"), tuple(map(round, place))
+    return screenshot_of(visit, f"#view-{side}"), tuple(map(round, place))
 
 
 def on_screen(picture: np.ndarray, place: tuple[int, ...], view: tuple[int, ...]) -> np.ndarray:
@@ -75,13 +75,13 @@ def laid_over(asset: np.ndarray, laid: np.ndarray) -> np.ndarray:
 
 
 @pytest.fixture
-def recoloured(alone: Visit) -> Visit:
+def recoloured(solo: Visit) -> Visit:
     """The page of an asset that its work looks clearly different from, as it opens."""
-    asset, laid = served(alone, "asset"), served(alone, "laid")
+    asset, laid = served(solo, "asset"), served(solo, "laid")
     away = np.abs(asset[..., :3] - laid_over(asset, laid)).max(axis=2)
     assert (away > 2 * NEAR).mean() > 0.4
-    alone.item(RECOLOURED)
-    return alone
+    solo.item(RECOLOURED)
+    return solo
 
 
 def beside(visit: Visit) -> None:
@@ -154,14 +154,18 @@ def test_the_overlay_has_squares_of_the_asset_and_of_the_work(recoloured):
     recoloured.keys("o", "5")
     shot, place = pane(recoloured)
     outside = asset[..., :3] * 0.28 + GREY * 0.72
-    mine, theirs, around = (apart(shot, one, place) for one in (asset, laid, outside))
+    from_asset, from_work, from_outside = (
+        apart(shot, one, place) for one in (asset, laid, outside)
+    )
     alpha = on_screen(laid[..., [3, 3, 3]], place, shot.shape[:2])[..., 0]
     inside = alpha[inner(place, shot.shape[:2])]
     covered = inside > 254
-    assert (np.minimum(mine, theirs)[covered] < NEAR).mean() > 0.8  # but for the edges of squares
-    differ = covered & (np.abs(mine - theirs) > NEAR)
-    assert 0.4 < (mine < theirs)[differ].mean() < 0.6
-    assert (around[inside < 1] < NEAR).mean() > SAME
+    assert (
+        np.minimum(from_asset, from_work)[covered] < NEAR
+    ).mean() > 0.8  # but for the edges of squares
+    differ = covered & (np.abs(from_asset - from_work) > NEAR)
+    assert 0.4 < (from_asset < from_work)[differ].mean() < 0.6
+    assert (from_outside[inside < 1] < NEAR).mean() > SAME
     recoloured.keys("1")
     beside(recoloured)
 
@@ -175,6 +179,6 @@ def test_a_view_that_is_kept_for_the_next_item_leaves_nothing_behind(recoloured)
     beside(recoloured)
 
 
-def test_an_asset_without_a_match_is_shown_as_it_is(alone):
-    alone.item(STARS)
-    assert alike(alone, served(alone, "asset", STARS)) > SAME
+def test_an_asset_without_a_match_is_shown_as_it_is(solo):
+    solo.item(STARS)
+    assert alike(solo, served(solo, "asset", STARS)) > SAME

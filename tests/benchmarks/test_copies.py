@@ -226,7 +226,7 @@ def test_a_small_run(folder, tmp_path, capsys):
 
 def test_a_folder_of_something_else_is_not_changed(tmp_path, folder):
     (tmp_path / "works").mkdir()
-    with pytest.raises(SystemExit, match="something else"):
+    with pytest.raises(SystemExit, match="has other content"):
         main(["--images", str(folder), "--out", str(tmp_path)])
 
 

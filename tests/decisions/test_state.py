@@ -234,7 +234,7 @@ steps = st.lists(
 )  # fmt: skip
 
 
-@settings(max_examples=300, deadline=None, derandomize=True)
+@settings(max_examples=300, derandomize=True)
 @given(steps, st.sampled_from((Band.ESCALATE, Band.REVIEW)))
 def test_the_state_agrees_with_its_definition_after_any_events(done, band):
     log = EventLog()

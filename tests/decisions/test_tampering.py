@@ -31,7 +31,6 @@ EVENTS = 11
 
 quick = settings(
     max_examples=80,
-    deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )

@@ -169,7 +169,7 @@ file_name = st.one_of(st.binary(min_size=1, max_size=12), unicode_name.map(str.e
 
 
 @given(st.lists(st.lists(file_name, min_size=1, max_size=3), max_size=8))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_discovered_assets_are_the_files_created(paths):
     with tempfile.TemporaryDirectory() as base:
         files = 0

@@ -24,7 +24,7 @@ def judged(labels) -> list[JudgedLabel]:
     return judged_labels
 
 
-PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+PATIENT = settings(suppress_health_check=[HealthCheck.too_slow])
 """A busy machine is no fault of the code's."""
 
 

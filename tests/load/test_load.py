@@ -62,7 +62,7 @@ def damaged(draw):
     return bytes(data)
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(suffix=st.sampled_from(SUFFIXES), data=st.one_of(st.binary(max_size=200), damaged()))
 def test_any_bytes_under_any_name_load_or_have_a_fault(suffix, data):
     with tempfile.TemporaryDirectory() as folder:

@@ -84,9 +84,7 @@ def test_order_and_number_of_adds_do_not_matter(tmp_path):
     assert all(one == stored[0] for one in stored)
 
 
-@settings(
-    max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.sets(st.tuples(st.sampled_from("abc'é"), st.integers(0, 3)), min_size=1),
     st.sets(st.tuples(st.sampled_from('xy"'), st.integers(0, 3)), min_size=1),

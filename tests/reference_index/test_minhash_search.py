@@ -71,7 +71,7 @@ def test_small_blocks_change_nothing(seed):
         same(index.above(queries, 0.3), whole)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(0, 2**31), st.sampled_from([(8, 4), (16, 2), (4, 8), (5, 3)]))
 def test_candidates_are_those_of_datasketch(seed, banding):
     bands, rows = banding

@@ -33,7 +33,7 @@ def rounding(codewords, queries):
     return (len(codewords) + 2) * step + 1e-3
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @example(0, 1, 2, 2048, 1, 1, 1)
 @example(0, 50, 3, 2048, 4, 50, 1)
 @given(

@@ -129,7 +129,7 @@ def test_what_is_outside_the_asset_is_clipped():
 @given(
     st.lists(st.floats(-0.4, 1.4), min_size=8, max_size=8),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_shares_agree_with_counting_points(numbers):
     corners = np.float32(numbers).reshape(4, 2)
     matrix = cv2.getPerspectiveTransform(np.float32([[0, 0], [1, 0], [1, 1], [0, 1]]), corners)
@@ -156,7 +156,7 @@ def test_a_transform_that_can_t_be_drawn_draws_nothing_and_says_so(transform):
 
 
 @given(st.lists(st.floats(), min_size=9, max_size=9), st.booleans())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_no_nine_numbers_raise(numbers, negative):
     transform = " ".join(map(repr, numbers))
     drawn = overlay(texture(40, 30), texture(30, 40), transform, negative)
@@ -167,7 +167,6 @@ def test_no_nine_numbers_raise(numbers, negative):
 
 
 @given(st.text(max_size=40))
-@settings(deadline=None)
 def test_no_text_raises(transform):
     assert isinstance(placement(transform), Undrawable | Placement)
 
@@ -475,7 +474,7 @@ WILD = st.one_of(
 
 
 @given(st.fixed_dictionaries(dict.fromkeys(MEASURES, WILD)))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_any_measures_of_a_results_file_give_a_sentence(values):
     overlap = overlap_of(values)
     if overlap is not None:

@@ -174,7 +174,7 @@ def ordered(rows: list[Plain], f: Filters) -> list[int]:
     return there + [n for n in numbers if key(n, rows[n], f) is None]
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(plain_rows, filters)
 def test_the_same_rows_in_the_same_order(rows, f):
     queue = queue_of(rows)
@@ -186,7 +186,7 @@ def test_the_same_rows_in_the_same_order(rows, f):
     assert page.table == len(rows)
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(plain_rows, filters)
 def test_counts_add_up(rows, f):
     page = queue_of(rows).page(f)
@@ -217,7 +217,7 @@ def test_counts_add_up(rows, f):
     assert sum(one.rows for one in nothing.statuses) == len(rows)
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(plain_rows.filter(bool), filters, st.data())
 def test_the_rows_around_one(rows, f, data):
     queue = queue_of(rows)

@@ -16,7 +16,7 @@ HEADERS = {"host": HOST, "x-csrf-token": BROWSER.csrf, "accept": "application/js
 
 
 @SCHEMA.parametrize()
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=25, suppress_health_check=list(HealthCheck))
 def test_no_request_is_a_defect(case):
     if case.path == "/logout":
         return

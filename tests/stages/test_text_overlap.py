@@ -173,7 +173,7 @@ def test_windows_cover_every_shingle(count):
     assert spans == sorted(set(spans))
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.integers(0, 11), st.integers(0, 1800), st.integers(60, 150))
 def test_sixty_words_and_more_are_always_found(stage, works, number, start, words):
     texts, stored = works
@@ -351,7 +351,7 @@ def test_a_text_in_capitals_is_compared(stage, works):
     assert evidence.measures["text_words"] == 300
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     st.lists(
         st.sampled_from(

@@ -245,7 +245,6 @@ WORD = st.text("abcdefghijklmnopqrstuvwxyz", min_size=1, max_size=9)
 
 @settings(
     max_examples=40,
-    deadline=None,
     suppress_health_check=list(HealthCheck),
     phases=[Phase.explicit, Phase.generate],
 )

@@ -27,7 +27,7 @@ def test_decoded_bytes():
 
 
 @given(st.integers(0, 100))
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 def test_every_item_once_and_in_order(count):
     chunks = list(prefetching.prefetch(range(count), lambda _: FAULT))
     assert [item for chunk in chunks for item, _ in chunk] == list(range(count))

@@ -4,7 +4,7 @@ import math
 
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.core.errors import Reason
@@ -47,19 +47,16 @@ FACTS = st.builds(
 )  # fmt: skip
 
 
-@settings(deadline=None)
 @given(st.lists(OUTCOMES, max_size=3).map(tuple))
 def test_outcomes_come_back(outcomes):
     assert serialization.outcomes_from_bytes(serialization.outcomes_to_bytes(outcomes)) == outcomes
 
 
-@settings(deadline=None)
 @given(FACTS)
 def test_facts_come_back(facts):
     assert serialization.facts_from_json(serialization.facts_to_json(facts)) == facts
 
 
-@settings(deadline=None)
 @given(st.lists(st.binary(max_size=9), min_size=1, max_size=3), VALUES)
 def test_fingerprints_come_back(blobs, facts):
     rows = pa.RecordBatch.from_pydict({"n": list(range(len(blobs))), "data": blobs})
@@ -70,7 +67,6 @@ def test_fingerprints_come_back(blobs, facts):
     assert (back.stage, dict(back.facts)) == ("s", facts)
 
 
-@settings(deadline=None)
 @given(st.sampled_from(Reason), TEXT, VALUES)
 def test_abstentions_come_back(reason, detail, facts):
     answer = Abstention(reason, detail, facts)
@@ -84,7 +80,6 @@ def test_a_failed_stage_is_not_stored():
     assert serialization.fingerprint_to_bytes(StageOutcome("s", Outcome.FAILED)) is None
 
 
-@settings(deadline=None)
 @given(st.binary(max_size=60))
 def test_damaged_values_are_refused(data):
     for read in (

@@ -87,7 +87,7 @@ positions = st.floats(0.4, 0.6)
 shares = st.floats(0.3, 0.8)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(0, 2**31), rotations, scales, positions, positions, shares)
 def test_a_similarity_is_found_among_outliers(seed, rotation, scale, x, y, outliers):
     rng = np.random.default_rng(seed)
@@ -107,7 +107,7 @@ def test_a_similarity_is_found_among_outliers(seed, rotation, scale, x, y, outli
     )
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     st.integers(0, 2**31),
     rotations,

@@ -192,7 +192,7 @@ def test_a_degenerate_transform_shows_nothing(photo, name, negative):
 numbers = st.floats(-3, 3, allow_nan=False) | st.sampled_from([0.0, 1.0, -1.0, 1e-9])
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(numbers, min_size=9, max_size=9), st.booleans())
 def test_any_nine_numbers_give_an_overlap_in_bounds(nine, negative):
     one, other = reduced(grey(PLAIN)), reduced(grey(PLAIN[::-1]))

@@ -195,7 +195,7 @@ def test_an_identical_text_is_one_passage_even_if_it_repeats_itself():
     assert not rest
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(st.lists(st.integers(1, 12), min_size=8, max_size=150))
 def test_a_text_aligned_with_itself_is_one_finding_that_covers_it(words):
     (shared, *rest) = aligned(words, words)
@@ -211,7 +211,7 @@ def test_unrelated_texts_share_nothing():
     assert aligned([1, 2], [1, 2]) == []
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(0, 10_000), st.integers(12, 60), st.integers(0, 60), st.integers(0, 60))
 def test_no_less_than_the_longest_common_run(seed, length, before, after):
     """difflib, an independent reference, finds the longest run; a passage holds it."""

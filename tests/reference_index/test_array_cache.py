@@ -45,7 +45,7 @@ def test_arrays_are_built_once_and_then_mapped(tmp_path, build):
         "other type",
     ],
 )  # fmt: skip
-def test_damaged_arrays_are_built_anew(tmp_path, build, damage):
+def test_damaged_arrays_are_rebuilt(tmp_path, build, damage):
     folder = tmp_path / "cache" / "text-abc"
     cached_arrays(folder, "grams", build)
     file = folder / "grams" / "keys.npy"

@@ -129,7 +129,7 @@ def index(tmp_path):
 
 @pytest.mark.parametrize("table", ["works", "files", *SCHEMAS])
 @pytest.mark.parametrize("harm", ["removed", "emptied", "cut", "overwritten", "folder removed"])
-def test_a_damaged_table_is_a_sentence(index, table, harm):
+def test_a_damaged_table_is_reported(index, table, harm):
     (file,) = data_files(index.path, table)
     data = file.read_bytes()
     if harm == "removed":

@@ -193,7 +193,7 @@ def test_a_work_in_several_rows_keeps_every_note(place):
 
 
 @pytest.mark.parametrize("path", ["a\0b", "x" * 5000, "loop", "pipe"])
-def test_odd_paths_are_sentences(place, path):
+def test_invalid_paths_are_reported(place, path):
     (place / "loop").symlink_to("loop")
     os.mkfifo(place / "pipe")
     row = {"work_id": "w", "title": "T", "rightsholder": "", "rights": "own", "path": path}

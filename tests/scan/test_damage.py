@@ -77,7 +77,7 @@ main()
 """
 
 
-def test_a_full_disk_is_a_sentence_and_costs_nothing_that_was_there(studio, monkeypatch):
+def test_a_full_disk_is_reported_and_existing_results_stay(studio, monkeypatch):
     studio.scan()
     before = table(studio)
     studio.put("later.jpg", jpeg(2))
@@ -92,9 +92,7 @@ def test_a_full_disk_is_a_sentence_and_costs_nothing_that_was_there(studio, monk
     assert bands(studio.read()) == {**FLAGS, "a/later.jpg": "escalate"}
 
 
-def test_results_that_find_no_room_are_a_sentence_and_the_next_scan_writes_them(
-    studio, monkeypatch
-):
+def test_results_that_do_not_fit_are_reported_and_the_next_scan_writes_them(studio, monkeypatch):
     studio.scan()
     before = table(studio)
     studio.put("later.jpg", jpeg(2))
@@ -115,7 +113,7 @@ def test_results_that_find_no_room_are_a_sentence_and_the_next_scan_writes_them(
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write to any folder")
-def test_a_scan_directory_that_cannot_be_written_to_is_a_sentence(studio):
+def test_a_scan_directory_that_cannot_be_written_to_is_reported(studio):
     studio.scan()
     out = studio.out()
     for folder in (out, out / HISTORY):
@@ -130,7 +128,7 @@ def test_a_scan_directory_that_cannot_be_written_to_is_a_sentence(studio):
     assert "can't be written to" in answer.stderr
 
 
-def test_a_scan_directory_below_a_file_is_a_sentence(studio):
+def test_a_scan_directory_below_a_file_is_reported(studio):
     (studio.folder / "file").write_text("x")
     config = studio.config()
     config.write_text(config.read_text().replace('"out": "scan"', '"out": "file/scan"'))
@@ -139,7 +137,7 @@ def test_a_scan_directory_below_a_file_is_a_sentence(studio):
     assert "can't be made" in answer.stderr
 
 
-def test_of_two_scans_at_once_the_second_says_who_holds_the_directory(studio):
+def test_of_two_scans_at_once_the_second_reports_who_holds_the_directory(studio):
     studio.scan()
     before = table(studio)
     with scan_directory(studio.out()):
@@ -191,7 +189,7 @@ def test_flipped_bytes_in_the_stored_state_are_never_used(studio, names, loads):
 
 
 @pytest.mark.parametrize("size", [0.5, 0.02])
-def test_a_state_cut_short_is_one_sentence_with_the_way_out(studio, size):
+def test_a_truncated_state_is_reported_with_what_to_do(studio, size):
     studio.scan()
     before = table(studio)
     state = studio.out() / STATE
@@ -206,7 +204,7 @@ def test_a_state_cut_short_is_one_sentence_with_the_way_out(studio, size):
     assert table(studio).equals(before)
 
 
-def test_a_state_that_is_no_database_is_one_sentence(studio):
+def test_a_state_that_is_not_a_database_is_reported(studio):
     studio.out().mkdir()
     (studio.out() / STATE).write_bytes(b"not a database, and longer than a hundred bytes " * 9)
     with pytest.raises(ScanError, match="move it away"):

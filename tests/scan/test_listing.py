@@ -141,7 +141,7 @@ def test_a_drop_that_was_always_empty_is_one(place):
     assert not listing(place).unreachable
 
 
-def test_what_is_no_file_is_looked_at_every_time(place):
+def test_an_entry_that_is_not_a_file_is_checked_in_every_scan(place):
     os.mkfifo(place / "a" / "pipe")
     for scan_id in ("s1", "s2"):
         [asset] = listing(place, scan_id).assets
@@ -198,8 +198,8 @@ def test_files_below_a_folder_that_cannot_be_listed_stay_as_they_were(place, mon
             listed = listing(place, scan_id)
         [folder] = [asset for asset in listed.assets if asset.asset_path == "a/sub"]
         assert folder.fault is not None
-        stood = {a.asset_path: a.asset_id for a in listed.assets if a is not folder}
-        assert stood == {path: one for path, one in before.items() if path != "a/gone.txt"}
+        asset_ids = {a.asset_path: a.asset_id for a in listed.assets if a is not folder}
+        assert asset_ids == {path: one for path, one in before.items() if path != "a/gone.txt"}
         assert listed.from_cache == {"a/sub/x.txt", "a/sub/deep/y.txt"}
         assert listed.unreadable_folders == {"a/sub": 2}
         assert not listed.unreachable

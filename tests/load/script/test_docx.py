@@ -279,7 +279,7 @@ def test_a_listing_that_points_before_the_file(read):
     assert "damaged" in result.detail
 
 
-def test_archives_that_are_no_word_document(read):
+def test_archives_that_are_not_word_documents(read):
     for parts in ({}, {"a.txt": "words"}, {"word/document.xml.bak": "words"}):
         result = read("a.docx", archive(parts))
         assert reason(result) is Reason.CORRUPT

@@ -68,7 +68,7 @@ def test_only_a_title_page_is_no_script(read):
         ("Title: Tea /* odd\n\none */ two", ["\n\none */ two"]),
     ],
 )
-def test_what_is_struck_out_is_no_content(read, text, expected):
+def test_struck_out_text_is_not_content(read, text, expected):
     assert content_of(read, text) == expected
 
 

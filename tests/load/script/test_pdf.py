@@ -72,7 +72,7 @@ def test_pages_without_a_text_layer_are_counted_in_a_note(read):
     )
 
 
-def test_blank_pages_are_no_loss(read):
+def test_blank_pages_are_not_noted(read):
     script = read("a.pdf", pdf([b"", words_at("words"), b""]))
     assert (script.notes, script.complete) == ((), True)
     assert script.pages == (2,)
@@ -126,7 +126,7 @@ def test_a_document_that_was_cut_off(read, name):
         assert reason(read(name, data[:cut])) is Reason.CORRUPT
 
 
-def test_what_is_no_pdf(read):
+def test_a_file_that_is_not_a_pdf_is_refused(read):
     for data in (b"words", bytes(2000), b"%PDF-1.4\nnothing\n%%EOF\n", b"x" * 1100 + pdf([SQUARE])):
         assert reason(read("a.pdf", data)) is Reason.CORRUPT
 
@@ -203,7 +203,7 @@ def test_the_bounds_leave_room_for_a_large_document(read):
     assert len(content(read("a.pdf", pdf(pages)))) == 300
 
 
-def test_a_stream_that_is_no_file():
+def test_a_stream_that_is_not_a_file():
     assert pdf_reader.read_pdf(io.BytesIO(pdf([words_at("words")])), Limits()).text == "words"
 
 

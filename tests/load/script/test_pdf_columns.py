@@ -231,7 +231,7 @@ LINES = {
 
 @pytest.mark.parametrize("joined", [False, True])
 @pytest.mark.parametrize("name", LINES)
-def test_what_is_no_column_stays_in_its_line(read, name, joined):
+def test_text_that_is_not_a_column_stays_in_its_line(read, name, joined):
     runs = in_one_piece([(max(x, LEFT), y, t) for x, y, t in LINES[name]], []) if joined else None
     data = pages_of_runs(runs or LINES[name])
     document = pypdfium2.PdfDocument(data)

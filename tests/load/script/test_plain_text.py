@@ -151,7 +151,7 @@ def test_a_long_line_in_a_legacy_encoding_is_read_in_linear_time():
         b"\x01\x02\x03\x04\x05",
     ],
 )
-def test_what_is_no_text_is_refused(read, data):
+def test_bytes_that_are_not_text_are_refused(read, data):
     assert reason(read("a.txt", data)) is Reason.CORRUPT
 
 

@@ -91,7 +91,7 @@ def test_other_limits_or_other_bytes_are_tried_at_once(studio, slow):
     assert slow.took() == 1
 
 
-def test_scans_in_which_it_loads_begin_the_count_anew(studio, slow):
+def test_a_scan_in_which_it_loads_resets_the_count(studio, slow):
     for _ in range(2):
         studio.scan()
     slow.on = False

@@ -76,7 +76,7 @@ def test_a_defect_is_logged_by_its_place_and_has_a_status_of_its_own(night, monk
     assert (night.beat["state"], night.beat["exit_status"]) == ("failed", 70)
 
 
-def test_a_machine_that_starts_no_worker_is_no_defect(night, monkeypatch):
+def test_a_machine_that_cannot_start_workers_is_not_a_defect(night, monkeypatch):
     def refuse(*_args, **_options):
         raise DecodingError("No process could be started to decode files in; free memory.")
 

@@ -190,7 +190,7 @@ def test_an_unreachable_drop_is_a_count(night):
     assert_nothing_confidential(message.title + message.body)
 
 
-def test_without_the_extra_one_sentence_says_how_to_get_it(night, monkeypatch):
+def test_without_the_extra_the_error_says_how_to_install_it(night, monkeypatch):
     monkeypatch.setitem(sys.modules, "apprise", None)
     notify(night, "json://127.0.0.1/hook")
     done = night.run()

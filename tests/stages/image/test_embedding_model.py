@@ -349,7 +349,7 @@ def test_a_hub_model_without_weights_is_not_made_of_random_ones(hub):
 
 
 @pytest.mark.parametrize("name", ["hf-hub:org/none", "ViT-B-32:laion2b_s34b_b79k"])
-def test_without_a_network_one_sentence_says_what_to_do(name, monkeypatch):
+def test_without_a_network_the_error_says_what_to_do(name, monkeypatch):
     def refused(**arguments):
         raise ConnectionError("Network is unreachable\nand more")
 

@@ -102,7 +102,7 @@ def test_the_filter_is_carried_to_the_next_row(site):
     assert '1 of 2<span class="wide"> in this filter' in html
 
 
-def test_a_first_decision_is_not_told_on_the_page_of_another_asset_of_the_work(site):
+def test_a_first_decision_is_sealed_on_the_page_of_another_asset_of_the_work(site):
     decide(site, ANNA, DOG)
     for person in (BOB, DORA, READER):
         html = part(item_html(site, person, CAT), "history")
@@ -117,7 +117,7 @@ def test_a_first_decision_is_not_told_on_the_page_of_another_asset_of_the_work(s
 
 
 @pytest.mark.parametrize("band", [Band.ESCALATE, Band.REVIEW])
-def test_a_first_decision_of_an_earlier_run_is_not_told_either(tmp_path, band):
+def test_a_first_decision_of_an_earlier_run_is_sealed_too(tmp_path, band):
     """Of an asset that this run does not have, on the same work."""
     stored = write_run(tmp_path / "out", rows())
     row = next(one for one in stored.risk_rows.to_pylist() if one["asset_path"] == CAT)
@@ -134,7 +134,7 @@ def test_a_first_decision_of_an_earlier_run_is_not_told_either(tmp_path, band):
     assert WHISKERS in part(item_html(site, ANNA, CAT), "history")
 
 
-def test_the_same_asset_with_another_work_is_told(site):
+def test_decisions_on_the_same_asset_with_another_work_are_shown(site):
     payload = {**site.on(CAT, "w2"), "choice": "no_issue", "reason": "only a likeness"}
     for person in (ANNA, BOB):
         assert site.browser(person).post("/decide", payload).status_code == 200

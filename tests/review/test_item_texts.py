@@ -39,7 +39,7 @@ def test_words_that_the_other_side_does_not_have_are_marked_without_the_space_ar
     assert alignment.changed == (2, 3)
 
 
-def test_nothing_of_a_passage_is_lost():
+def test_a_passage_is_shown_completely():
     alignment = compared()
     assert both(alignment, "asset") == "The cat sat on the red mat\nand would not move at all"
     assert both(alignment, "work") == "The cat sat on the old blue mat\nand could not move at all"
@@ -49,7 +49,7 @@ def test_nothing_of_a_passage_is_lost():
 
 
 def test_stored_runs_are_followed_and_what_differs_within_them_is_marked():
-    """A stage need not compare who speaks, so a run may go over two names."""
+    """A stage need not compare speakers' names, so a run may span two names."""
     asset, work = "ANNA\nI said no. BOB\nYou did.", "CARA\nI said no. DAVE\nYou did."
     runs = [(5, len(asset), 5, len(work))]
     alignment = aligned(asset, (0, len(asset)), work, (0, len(work)), runs)

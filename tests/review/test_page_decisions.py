@@ -52,7 +52,7 @@ def test_a_decision_is_an_event_with_its_evidence(site):
     assert site.state("copy of two.png") == "agreed"
 
 
-def test_who_said_what_and_why_stands_beside_the_form_once_it_may_be_seen(site):
+def test_decisions_with_reasons_are_next_to_the_form_once_visible(site):
     decide(site, ANNA, ESCALATE, "needs_licence", reason=WHISKERS)
     number = site.number(ESCALATE)
 
@@ -96,7 +96,7 @@ def test_form_and_json_are_one(site):
     assert Record.open(site.out).head.payload.reason == "r\ns"
     queue = browser.get("/?" + answer.headers["location"].split("?")[1]).text
     assert "Recorded: <b>Replace</b>" in queue
-    # Nobody else is told so, whatever the address says.
+    # Other users are not shown that, even with the same query in the URL.
     assert "Recorded:" not in site.browser(BOB).get(f"/?{answer.headers['location']}").text
 
 
@@ -130,7 +130,7 @@ def test_a_reason_is_wanted(site, path, choice):
 
 
 def everything(site, person):
-    """All that the page tells a person, in one text."""
+    """Everything the page shows a person, as one text."""
     browser = site.browser(person)
     number = site.number(ESCALATE)
     pages = [
@@ -163,7 +163,7 @@ def test_the_first_decision_is_sealed_until_the_second(site, person):
     visibility = site.review.visibility(site.review.row(site.number(ESCALATE)), person)
     assert visibility.sealed
     assert visibility.decided_by == ("Anna Berg",)
-    # Whoever gave it sees it.
+    # The person who gave it sees it.
     own = site.review.visibility(site.review.row(site.number(ESCALATE)), ANNA)
     assert not own.sealed
     assert own.own is not None
@@ -221,7 +221,7 @@ def test_a_decision_is_reopened_when_the_band_moves(site, tmp_path):
     assert review.page(Filters(status=("reopened",))).total == 1
 
 
-def test_taking_back_is_an_event(site):
+def test_undoing_is_an_event(site):
     decision = decide(site, ANNA, REVIEW)
     assert undo(site, ANNA, REVIEW, decision["event_id"], reason=" ").status_code == 409
     answer = undo(site, ANNA, REVIEW, decision["event_id"])
@@ -231,14 +231,14 @@ def test_taking_back_is_an_event(site):
     assert undo(site, ANNA, REVIEW, decision["event_id"]).status_code == 409
 
 
-def test_only_an_approver_takes_back_anothers(site):
+def test_only_an_approver_undoes_anothers_decision(site):
     decision = decide(site, ANNA, REVIEW)
     assert undo(site, BOB, REVIEW, decision["event_id"]).status_code == 403
     assert site.state(REVIEW) == "agreed"
     assert undo(site, DORA, REVIEW, decision["event_id"]).status_code == 200
 
 
-def test_nobody_takes_back_what_they_may_not_see(site):
+def test_a_sealed_decision_cannot_be_undone_by_another_person(site):
     decision = decide(site, ANNA, ESCALATE)
     answer = undo(site, DORA, ESCALATE, decision["event_id"])
     assert answer.status_code == 404

@@ -40,12 +40,12 @@ def test_a_browser_that_goes_away_in_the_midst_is_no_defect(site, kind):
     async def send(message):
         sent.append(message)
 
-    asyncio.run(site.app(scope, receive, send))  # raises if it is told of as a defect
+    asyncio.run(site.app(scope, receive, send))  # raises if it is reported as a defect
     assert sent[0]["status"] == 400
     assert site.review.record is None
 
 
-def test_a_slash_too_many_tells_nothing_before_the_guard(site):
+def test_an_extra_slash_reveals_nothing_before_the_guard(site):
     for path in ("/item/0/", "/bulk/", "/nothing/"):
         assert site.client().get(path).status_code == 404
 

@@ -50,7 +50,7 @@ def test_open_routes_are_these_and_no_others(site):
     assert {(m, p) for m, p, least in every_route(site) if least is None} == OPEN_ROUTES
 
 
-def test_every_route_is_shut_to_who_is_not_signed_in(site):
+def test_every_route_requires_signing_in(site):
     walked = 0
     for method, path, least in every_route(site):
         if least is None:
@@ -65,7 +65,7 @@ def test_every_route_is_shut_to_who_is_not_signed_in(site):
     assert walked >= 8
 
 
-def test_a_forged_cookie_is_nobody(site):
+def test_a_forged_cookie_is_not_signed_in(site):
     client = site.client()
     client.cookies.set(site.access.cookie, "x" * 43)
     assert client.get("/").status_code == 401

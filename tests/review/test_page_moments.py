@@ -70,7 +70,7 @@ def test_a_reviewer_cant_take_back_a_false_match_of_the_same_instant(site, monke
 
 
 @pytest.mark.parametrize("path", ["/decide", "/assign", "/comment", "/bulk"])
-def test_who_is_demoted_meanwhile_writes_nothing(site, monkeypatch, tmp_path, path):
+def test_a_person_demoted_meanwhile_writes_nothing(site, monkeypatch, tmp_path, path):
     pytest.importorskip("argon2")
     from page_samples import Browser
 
@@ -154,7 +154,7 @@ def test_a_bulk_decision_that_stops_half_way_writes_nothing(site, monkeypatch):
         assert [event.seq for event in Record.open(site.out).events()] == [1, 2, 3, 4]
 
 
-def test_a_first_decision_does_not_tell_by_whom_it_calls(site):
+def test_a_first_decisions_assignee_is_sealed(site):
     payload = {**site.on(ESCALATE), "choice": "escalate_to_legal", "reason": "r"}
     site.browser(ANNA).post("/decide", {**payload, "assignee": LAWYER})
     row = site.review.row(site.number(ESCALATE))
@@ -184,7 +184,7 @@ def test_a_first_decision_stays_sealed_under_a_later_first_one(site, tmp_path):
     assert "whiskers" in repr(review.visibility(row, ANNA))
 
 
-def test_a_decision_on_a_rows_other_work_says_nothing_of_the_row_in_any_run(site, tmp_path):
+def test_a_decision_on_a_rows_other_work_leaves_the_row_open_in_any_run(site, tmp_path):
     payload = {**site.on("b/cat.png", "w2"), "choice": "no_issue", "reason": "looked"}
     assert site.browser(ANNA).post("/decide", payload).status_code == 200
     later = replace(RUN, run_id="20310101T000000Z-00000000")
@@ -193,7 +193,7 @@ def test_a_decision_on_a_rows_other_work_says_nothing_of_the_row_in_any_run(site
 
 
 @pytest.mark.parametrize("how", ["another", "an earlier state", "gone"])
-def test_a_record_that_another_took_the_place_of_is_said_to_be(site, how):
+def test_a_record_that_was_replaced_is_reported(site, how):
     def decide(choice: str) -> int:
         payload = {**site.on(REVIEW), "choice": choice, "reason": "r"}
         return site.browser(ANNA).post("/decide", payload).status_code

@@ -1,4 +1,4 @@
-"""A newer run beside a page that is running is said at the top, and costs a stat."""
+"""A newer run than the one shown is announced at the top of the page, at the cost of a stat."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def watched(tmp_path):
     return site
 
 
-def test_results_that_were_replaced_are_told_on_every_page(watched):
+def test_replaced_results_are_announced_on_every_page(watched):
     browser = watched.browser(ANNA)
     for place in ("/", "/item/0"):
         assert SAYS not in browser.get(place).text
@@ -44,16 +44,16 @@ def test_results_that_were_replaced_are_told_on_every_page(watched):
         assert text.count(SAYS) == 1, place
         assert "(run-&lt;2&gt;)" in text
         assert ID in text
-    # Whoever is not signed in is told nothing of runs.
-    stranger = create_app(watched.review, Access(local=DORA, hosts=frozenset({HOST})))
-    stranger.state.newer = watched.app.state.newer
-    watched.app = stranger
+    # A client that is not signed in is shown nothing about runs.
+    signed_out = create_app(watched.review, Access(local=DORA, hosts=frozenset({HOST})))
+    signed_out.state.newer = watched.app.state.newer
+    watched.app = signed_out
     assert SAYS not in watched.client().get("/login").text
     renamed(watched.out, ID)
     assert SAYS not in browser.get("/").text
 
 
-def test_a_scan_s_latest_that_moves_on_is_told(tmp_path):
+def test_a_newer_latest_scan_is_announced(tmp_path):
     history = tmp_path / "scan" / "history"
     write_run(history / "1", rows())
     write_run(history / "2", rows())
@@ -68,11 +68,11 @@ def test_a_scan_s_latest_that_moves_on_is_told(tmp_path):
     for page in pages:
         assert SAYS in page.sentence()
         assert "second" in page.sentence()
-    # Who opens an older scan knows that it is not the latest.
+    # A user who opens an older scan knows that it is not the latest.
     assert NewerRun(history / "1", ID).sentence() == ""
 
 
-def test_results_that_are_gone_are_told(tmp_path):
+def test_deleted_results_are_announced(tmp_path):
     write_run(tmp_path / "out", rows())
     page = NewerRun(tmp_path / "out", ID)
     (tmp_path / "out").rename(tmp_path / "elsewhere")

@@ -100,7 +100,7 @@ def test_a_session_ends(file):
     assert access.session(cookie) is None
 
 
-def test_a_file_that_is_gone_lets_nobody_in(file):
+def test_without_the_file_of_people_sign_in_is_refused(file):
     access = Access(people=file)
     cookie = access.by_password("Anna Berg", PASSWORD)
     file.unlink()

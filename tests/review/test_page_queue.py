@@ -1,4 +1,4 @@
-"""The queue beside a plain one: the same rows, in order, with counts that add up."""
+"""The queue against a plain implementation: same rows, same order, counts that add up."""
 
 from __future__ import annotations
 
@@ -231,7 +231,7 @@ def test_the_rows_around_one(rows, f, data):
         assert before == (expected[at - 1] if at else None)
         assert after == (expected[at + 1] if at + 1 < len(expected) else None)
     else:
-        # Where it would stand: what follows it follows what comes before it.
+        # Its place in the order: the row after it follows the row before it.
         assert number not in (before, after)
         if before is not None and after is not None:
             assert expected.index(after) == expected.index(before) + 1

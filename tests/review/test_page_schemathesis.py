@@ -1,4 +1,4 @@
-"""Requests that nobody thought of: none ends in a defect."""
+"""Generated requests: none ends in a server error."""
 
 from __future__ import annotations
 

@@ -97,14 +97,14 @@ def test_the_server_answers_and_ends(out):
                 assert page.headers.get("server") is None
             assert "cat.png" in text
             assert "Ines" in text
-            with pytest.raises(urllib.error.HTTPError) as stranger:
+            with pytest.raises(urllib.error.HTTPError) as unauthorized:
                 urllib.request.urlopen(url.split("enter")[0], timeout=30)  # noqa: S310 - loopback
-            assert stranger.value.code == 401
-            stranger.value.close()
+            assert unauthorized.value.code == 401
+            unauthorized.value.close()
         finally:
             run.send_signal(signal.SIGINT)
         assert run.wait(timeout=30) == 0
-    # Nobody decided, so nobody made a record.
+    # Without a decision there is no record.
     with pytest.raises(RecordError, match="no record"):
         Record.open(out)
 
@@ -119,7 +119,7 @@ def test_nothing_heavy_is_imported_before_it_is_needed():
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
 
 
-def test_nothing_is_reported_whatever_the_environment_says(site, monkeypatch):
+def test_no_telemetry_whatever_the_environment_sets(site, monkeypatch):
     assert not any(NO_TELEMETRY.values())
     monkeypatch.setenv("FASTAPI_OTEL_AUTO_CONFIGURE", "true")
     assert site.app._telemetry["auto_configure"] is False

@@ -109,7 +109,7 @@ class Serving:
         return f"{self.url}/item/{number}" + (f"?{parameters}" if parameters else "")
 
     def state(self, path: str) -> str:
-        """Where a row stands in the record."""
+        """State of a row in the record."""
         number = self.review.number_of(path)
         assert number is not None, path
         return str(self.review.state(self.review.row(number)).state)

@@ -106,7 +106,7 @@ def test_a_second_person_does_not_see_the_first_decision_until_theirs_is_given(t
     assert rea.page.locator("#decide-form").count() == 0
 
 
-def test_taking_back_is_a_new_event_and_both_stay_to_be_read(solo):
+def test_undoing_is_a_new_event_and_both_remain_readable(solo):
     decide(solo, STARS, "1", "nothing to see")
     solo.keys("u")
     assert solo.page.evaluate("document.activeElement.name") == "reason"

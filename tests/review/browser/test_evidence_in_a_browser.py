@@ -84,7 +84,7 @@ def test_side_by_side_has_one_zoom_and_pan(solo):
     asset, work = boxes(solo)
     grown = asset["width"] / before_asset["width"]
     assert grown == pytest.approx(1.4**3, rel=0.02)
-    # The work has another size in pixels, and the same content is as large beside it.
+    # The work has another size in pixels, and the same content is as large next to it.
     assert work["width"] == pytest.approx(asset["width"], rel=0.03)
     # The asset is a mirror image: what moves to the right there moves to the left here.
     solo.page.focus("#view-asset")
@@ -202,7 +202,7 @@ def test_passages_are_aligned_with_changed_words_marked(solo):
     assert "causeway" in work
     assert asset.count("IVY") >= 2
     assert work.count("MARTA") >= 2
-    # What is the same stands at the same height.
+    # Equal words are at the same height.
     for row in page.locator(".aligned tbody tr:not(.context)").all():
         one, other = row.locator("td").all()
         assert one.bounding_box()["y"] == other.bounding_box()["y"]

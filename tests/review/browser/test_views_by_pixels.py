@@ -26,7 +26,7 @@ def served(visit: Visit, name: str, path: str = RECOLOURED, query: str = "") -> 
 
 
 def pane(visit: Visit, side: str = "asset") -> tuple[np.ndarray, tuple[int, ...]]:
-    """A pane as it looks, and where its picture lies in it: left, top, width and height."""
+    """A pane as it looks, and where its picture is in it: left, top, width and height."""
     visit.page.wait_for_timeout(200)
     view = visit.page.locator(f"#view-{side}").bounding_box()
     layer = visit.page.locator(f"#view-{side} .layer").bounding_box()
@@ -35,7 +35,7 @@ def pane(visit: Visit, side: str = "asset") -> tuple[np.ndarray, tuple[int, ...]
 
 
 def on_screen(picture: np.ndarray, place: tuple[int, ...], view: tuple[int, ...]) -> np.ndarray:
-    """A picture as it would be drawn in a view; around it is what lies at its edge."""
+    """A picture as it would be drawn in a view; around it is the colour at its edge."""
     left, top, wide, high = place
     pixels = np.clip(picture[..., :3], 0, 255).round().astype(np.uint8)
     scaled = np.asarray(Image.fromarray(pixels).resize((wide, high)), dtype=float)
@@ -84,7 +84,7 @@ def recoloured(solo: Visit) -> Visit:
     return solo
 
 
-def beside(visit: Visit) -> None:
+def shows_both_panes(visit: Visit) -> None:
     """Both panes show their own picture and nothing over it."""
     assert alike(visit, served(visit, "asset")) > SAME
     assert alike(visit, served(visit, "work"), "work") > SAME
@@ -97,15 +97,15 @@ def test_the_page_opens_with_the_asset_and_the_work_as_they_are(recoloured, shot
     assert alike(recoloured, served(recoloured, "asset")) > 0.88
     assert alike(recoloured, served(recoloured, "work"), "work") > 0.88
     recoloured.keys("o")
-    beside(recoloured)
+    shows_both_panes(recoloured)
 
 
 def test_enlarged_side_by_side_shows_the_asset_and_the_work(recoloured):
     recoloured.keys("o", "+", "+", "+")
-    beside(recoloured)
+    shows_both_panes(recoloured)
 
 
-def test_blinking_shows_the_asset_and_the_work_by_turns(recoloured):
+def test_blinking_alternates_the_asset_and_the_work(recoloured):
     asset, laid = served(recoloured, "asset"), served(recoloured, "laid")
     recoloured.keys("o", "2", "b")
     assert recoloured.page.inner_text(".tag") == "Work"
@@ -114,7 +114,7 @@ def test_blinking_shows_the_asset_and_the_work_by_turns(recoloured):
     assert recoloured.page.inner_text(".tag") == "Asset"
     assert alike(recoloured, asset) > SAME
     recoloured.keys("x", "1")
-    beside(recoloured)
+    shows_both_panes(recoloured)
 
 
 @pytest.mark.parametrize("at", [0, 30, 50, 100])
@@ -128,7 +128,7 @@ def test_the_slider_has_the_asset_to_its_left_and_the_work_to_its_right(recolour
     wanted[:, : max(0, round(split))] = asset[:, : max(0, round(split)), :3]
     assert alike(recoloured, wanted) > 0.94  # but for the divider
     recoloured.keys("1")
-    beside(recoloured)
+    shows_both_panes(recoloured)
 
 
 @pytest.mark.parametrize("even", [False, True])
@@ -142,11 +142,11 @@ def test_the_difference_is_that_of_the_asset_and_the_work_laid_onto_it(recoloure
     for times in (2, 8, 1):
         recoloured.page.select_option("#gain", str(times))
         less = np.minimum(np.abs(asset - laid)[..., :3] * times, 255) * laid[..., 3:] / 255
-        # Eight times the difference is eight times what lies between two ways to scale, too.
+        # The gain also multiplies the difference between two ways to scale.
         assert alike(recoloured, less) > (0.8 if times == 8 else 0.94)
     recoloured.page.locator("#view-asset").focus()
     recoloured.keys("1")
-    beside(recoloured)
+    shows_both_panes(recoloured)
 
 
 def test_the_overlay_has_squares_of_the_asset_and_of_the_work(recoloured):
@@ -167,7 +167,7 @@ def test_the_overlay_has_squares_of_the_asset_and_of_the_work(recoloured):
     assert 0.4 < (from_asset < from_work)[differ].mean() < 0.6
     assert (from_outside[inside < 1] < NEAR).mean() > SAME
     recoloured.keys("1")
-    beside(recoloured)
+    shows_both_panes(recoloured)
 
 
 def test_a_view_that_is_kept_for_the_next_item_leaves_nothing_behind(recoloured):
@@ -176,7 +176,7 @@ def test_a_view_that_is_kept_for_the_next_item_leaves_nothing_behind(recoloured)
     assert recoloured.page.get_attribute("#panes", "data-mode") == "slider"
     recoloured.item(RECOLOURED)
     recoloured.keys("o", "1")
-    beside(recoloured)
+    shows_both_panes(recoloured)
 
 
 def test_an_asset_without_a_match_is_shown_as_it_is(solo):

@@ -276,7 +276,7 @@ def overlap_sentence(overlap: Overlap) -> str:
     if overlap.agreement is not None:
         facts.append(f"agreement {overlap.agreement:.2f} (1 is the same picture)")
     if overlap.found_by:
-        facts.append(f"nominated by {listed(overlap.found_by.split(', '))}")
+        facts.append(f"proposed by {listed(overlap.found_by.split(', '))}")
     if overlap.frame:
         facts.append(f"in frame {overlap.frame + 1:,} of the file")
     lead = "The work’s picture lies in the asset"

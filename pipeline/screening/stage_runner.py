@@ -413,7 +413,7 @@ def _propose(
     try:
         proposals = stage.candidates(queries, entries, settings, CANDIDATES)
         if len(proposals) != len(queries):
-            raise RuntimeError(f"{len(proposals)} nominations for {len(queries)} queries")  # noqa: TRY301
+            raise RuntimeError(f"{len(proposals)} sets of candidates for {len(queries)} queries")  # noqa: TRY301
         return [[_position(file, entries) for file in files] for files in proposals]
     except Exception as error:
         if len(queries) == 1:

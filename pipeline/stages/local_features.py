@@ -135,7 +135,7 @@ class LocalFeatures(Stage):
         ),
         Measure(
             "overlap_found_by", "str", "match", "",
-            "Which ways nominated the work for this comparison.",
+            "Which searches proposed the work for this comparison.",
         ),
         Measure(
             "feature_count", "int", "asset", "features",

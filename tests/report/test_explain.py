@@ -247,7 +247,7 @@ def test_the_overlap_is_said_in_words(tmp_path):
         "the work; mirrored, scaled by 0.55 (at 1 it would fill the asset); 142 agreeing points;"
         in output
     )
-    assert "nominated by perceptual hash and local features." in output
+    assert "proposed by perceptual hash and local features." in output
     assert "-0.5 0 0.75" not in output
     match = explain(out, "a.png")["matches"][0]
     assert match["overlap"]["transform"] == "mirrored, scaled by 0.55"

@@ -440,7 +440,7 @@ def test_the_overlap_in_one_sentence():
         "The work’s picture lies in the asset: the two agree over 38 % of the asset and 100 % of "
         "the work; "
         "mirrored, scaled by 0.62 (at 1 it would fill the asset); 142 agreeing points; "
-        "agreement 0.93 (1 is the same picture); nominated by perceptual hash and local features."
+        "agreement 0.93 (1 is the same picture); proposed by perceptual hash and local features."
     )
     part = sentence(
         overlap_asset_share=1.0, overlap_work_share=0.25, overlap_transform="2 0 0 0 2 0 0 0 1",

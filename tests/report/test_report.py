@@ -441,7 +441,7 @@ def test_a_verified_overlap_is_drawn_and_said_in_the_card():
         "The work’s picture lies in the asset: the two agree over 30 % of the asset and 100 % of "
         "the work; "
         "mirrored, scaled by 0.55 (at 1 it would fill the asset); 142 agreeing points; agreement "
-        "0.93 (1 is the same picture); nominated by perceptual hash and local features." in text
+        "0.93 (1 is the same picture); proposed by perceptual hash and local features." in text
     )
     assert "The work. All of it falls within the asset. w1.file" in text
     assert TRANSFORM not in text

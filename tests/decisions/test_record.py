@@ -310,7 +310,7 @@ def test_a_thousand_concurrent_decisions_lose_none(place):
     people = [context.Process(target=_decide_many, args=(place, n, 250, out)) for n in range(4)]
     for one in people:
         one.start()
-    acknowledged = [name for _ in people for name in out.get(timeout=120)]
+    acknowledged = [name for _ in people for name in out.get(timeout=600)]
     for one in people:
         one.join(timeout=30)
         assert one.exitcode == 0

@@ -306,9 +306,9 @@ def test_an_archive_that_lists_more_parts_than_any_document_has(read, hidden):
     ],
 )
 def test_hostile_text_takes_no_longer_than_text(read, name, data):
-    started = time.monotonic()
+    started = time.process_time()  # read in this process, which other processes may hold up
     read(name, data)
-    assert time.monotonic() - started < SOON
+    assert time.process_time() - started < SOON
 
 
 @pytest.mark.parametrize("name", ["a.fdx", "a.docx"])

@@ -31,7 +31,7 @@ def load_run(out: str | Place) -> Run:
     """The results that `clearance screen` or `clearance scan` wrote.
 
     Args:
-        out: a folder (of a scan directory, its `latest`) or s3://BUCKET/PREFIX.
+        out: a folder (of a scan, the folder `latest` in its scan directory) or s3://BUCKET/PREFIX.
 
     Raises:
         RunError: if a file is missing or unreadable, or they are not those of one run.

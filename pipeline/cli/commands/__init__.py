@@ -1,4 +1,4 @@
-"""The commands of `clearance`, a module for each command or group of commands.
+"""The commands of `clearance`, a module for each command or group of commands (`index`: a package).
 
 They parse arguments, call the other packages and print; `pipeline.cli.terminal` lays out text.
 Imports of the other packages are inside the commands, so that `clearance --help` starts quickly.

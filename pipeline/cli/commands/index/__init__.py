@@ -1,0 +1,26 @@
+"""`clearance index`: create, fill, list, shrink and verify a reference index of protected works."""
+
+from __future__ import annotations
+
+import typer
+
+from pipeline.cli.commands.index.changing import index_remove
+from pipeline.cli.commands.index.reading import index_list, index_show, index_verify
+from pipeline.cli.commands.index.registering import index_add, index_create
+
+app = typer.Typer(
+    name="index",
+    help="Make and keep a reference index of protected works.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+# Help lists them in this order.
+for name, command in (
+    ("create", index_create),
+    ("add", index_add),
+    ("list", index_list),
+    ("show", index_show),
+    ("remove", index_remove),
+    ("verify", index_verify),
+):
+    app.command(name)(command)

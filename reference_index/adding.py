@@ -9,6 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from reference_index.contents import Contents
 from reference_index.digests import (
     content_digest,
     file_digest,
@@ -16,6 +17,7 @@ from reference_index.digests import (
     rows_digest,
     schema_digest,
     work_digest,
+    work_key,
 )
 from reference_index.errors import ReferenceIndexError
 from reference_index.interface import Work, WorkFile
@@ -63,8 +65,7 @@ class Adder:
         tables: to write to.
         schemas: of the stages' rows.
         keep_content: whether thumbnails and text are stored.
-        works, files: digests of the stored works by work id and of the stored files by file key.
-            Both are updated for every file.
+        contents: what the index holds; updated for every file.
     """
 
     def __init__(
@@ -72,16 +73,16 @@ class Adder:
         tables: TableWriter,
         schemas: Mapping[str, pa.Schema],
         keep_content: bool,
-        works: dict[str, str],
-        files: dict[str, str],
+        contents: Contents,
     ) -> None:
-        self.works, self.files = works, files
+        self.works, self.files = contents.works, contents.files
+        self._aliases = contents.aliases
         self._tables = tables
         self._schemas = schemas
         self._schema_digests = {name: schema_digest(schema) for name, schema in schemas.items()}
         self._layout = layout(schemas, keep_content=keep_content)
         self._keep_content = keep_content
-        self._stored = set(files)
+        self._stored = set(self.files)
         self._details: dict[str, Work] = {}
         self._batch = _Batch()
         self._added = self._replaced = 0
@@ -161,6 +162,11 @@ class Adder:
         if not registered.work.work_id or len(registered.file.file_id) != 64:
             raise ReferenceIndexError(
                 f"The file {name} can't be added: a work needs an id, and a file its SHA-256."
+            )
+        if registered.work.work_id in self._aliases:
+            raise ReferenceIndexError(
+                f"The file {name} can't be added: {registered.work.work_id!r} is a former id of "
+                f"the work {self._aliases[registered.work.work_id]!r}; use that."
             )
         earlier = self._details.setdefault(registered.work.work_id, registered.work)
         if earlier != registered.work:
@@ -242,11 +248,6 @@ class Adder:
             for work in (self._details[work_id] for work_id in (*new, *updated))
         ]
         self._tables.append("works", pa.Table.from_pylist(rows, schema=WORKS))
-
-
-def work_key(work_id: str) -> str:
-    """Key of a work in its table: hex digits, which need no escaping in a predicate."""
-    return file_key(WorkFile(work_id, "", "", "", "", 0))
 
 
 def _sorted(registered: RegisteredFile) -> list[tuple[str, pa.RecordBatch]]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -115,6 +115,11 @@ def file_key(file: WorkFile) -> str:
     return json_digest([file.work_id, file.path, file.file_id])[:32]
 
 
+def work_key(work_id: str) -> str:
+    """Key of a work in its table: hex digits, which need no escaping in a predicate."""
+    return file_key(WorkFile(work_id, "", "", "", "", 0))
+
+
 def content_digest(thumbnail: bytes | None, text: str | None) -> str:
     """Digest of the stored thumbnail and text of a file; blank if there is neither."""
     if thumbnail is None and text is None:
@@ -147,18 +152,20 @@ def index_digest(
     schemas: Mapping[str, str],
     works: Iterable[str],
     files: Iterable[str],
+    aliases: Mapping[str, str],
 ) -> str:
-    """Digest of an index, from the sorted digests of its parts.
+    """Digest of an index, from the sorted digests of its parts and its works' former ids.
 
     Two indexes have the same digest if they have the same fingerprint specs and hold the same
-    works, regardless of the order in which works were added and of works removed since.
+    works with the same former ids, regardless of the order in which works were added and of works
+    removed since.
     """
-    return json_digest(
-        [
-            "clearance index 1",
-            {name: spec.digest() for name, spec in specs.items()},
-            dict(schemas),
-            sorted(works),
-            sorted(files),
-        ]
-    )
+    parts: list[Any] = [
+        "clearance index 1",
+        {name: spec.digest() for name, spec in specs.items()},
+        dict(schemas),
+        sorted(works),
+        sorted(files),
+    ]
+    # Only if there are any: an index without them has the digest that it had in earlier releases.
+    return json_digest([*parts, dict(aliases)] if aliases else parts)

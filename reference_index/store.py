@@ -10,8 +10,6 @@ IDX/cache/                  arrays that searches are built from, see `array_cach
 
 from __future__ import annotations
 
-import difflib
-import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,9 +18,12 @@ from typing import Any
 import pyarrow as pa
 
 from reference_index import locks, tables, versions
-from reference_index.adding import Adder, RegisteredFile, work_key
+from reference_index.adding import Adder, RegisteredFile
+from reference_index.changing import IndexChanger
+from reference_index.contents import Contents
+from reference_index.creating import create_index
 from reference_index.digests import file_key, index_digest, schema_digest
-from reference_index.errors import IndexCorruptError, IndexExistsError, ReferenceIndexError
+from reference_index.errors import IndexCorruptError, ReferenceIndexError
 from reference_index.interface import StageEntries, Work, WorkFile
 from reference_index.spec import FingerprintSpec
 from reference_index.verifying import faults_of
@@ -30,10 +31,8 @@ from reference_index.versions import Change, VersionRecord
 
 __all__ = ["ReferenceIndex", "RegisteredFile", "StoredContent"]
 
-_ChangeTables = Callable[[tables.TableWriter, dict[str, str], dict[str, str]], Change]
-"""Changes the tables and the digests of works and of files; returns what it changed."""
-
-_FILES = frozenset({"cache", "lock", "tables", "versions"})
+_ChangeTables = Callable[[tables.TableWriter, Contents], Change]
+"""Changes the tables, and the contents in step with them; returns what it changed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,35 +70,11 @@ class ReferenceIndex:
         self._file_digests = dict(zip(self._keys, (digest for _, digest in files), strict=True))
         self._entries: dict[str, StageEntries] = {}
         self._files_table: Any = None
-        if _digest_of(record, self._work_digests, self._file_digests) != record.digest:
+        if _digest_of(record, self._contents()) != record.digest:
             raise IndexCorruptError(
                 f"Version {record.version} of the index {self.path} does not hold the works and "
                 "files that were recorded. Restore the index from a copy."
             )
-
-    @staticmethod
-    def check_free(path: Path) -> None:
-        """Checks that an index can be created at `path`: there is nothing, an empty folder, or
-        what an interrupted `create` left.
-
-        Raises:
-            IndexExistsError: if there is something else.
-            ReferenceIndexError: if the folder can't be read.
-        """
-        if not path.exists() and not path.is_symlink():
-            return
-        if not path.is_dir():
-            raise IndexExistsError(f"{path} exists and is not a folder; choose another path.")
-        try:
-            names = {entry.name for entry in path.iterdir()}
-        except OSError as fault:
-            raise ReferenceIndexError(f"{path} can't be read ({fault.strerror}).") from None
-        if versions.numbers(path):
-            raise IndexExistsError(
-                f"{path} is a reference index already; add works to it, or choose another path."
-            )
-        if names and not (names <= _FILES and locks.is_marked(path)):
-            raise IndexExistsError(f"The folder {path} is not empty; choose another path.")
 
     @classmethod
     def create(
@@ -124,39 +99,7 @@ class ReferenceIndex:
             IndexLockedError: if another process is creating an index there.
             ReferenceIndexError: if the folder can't be written, or a stage can't be stored.
         """
-        path = Path(path)
-        by_stage = {spec.stage: spec for spec in specs}
-        digests = tables.check_stages(by_stage, len(specs), schemas)
-        cls.check_free(path)
-        try:
-            path.mkdir(parents=True, exist_ok=True)
-        except OSError as fault:
-            raise ReferenceIndexError(
-                f"The folder {path} can't be made ({fault.strerror})."
-            ) from None
-        with locks.write_lock(path):
-            cls.check_free(path)
-            try:
-                shutil.rmtree(path / "tables", ignore_errors=True)
-                (path / "tables").mkdir()
-                (path / "versions").mkdir(exist_ok=True)
-                states = tables.create(path, tables.layout(schemas, keep_content=keep_content))
-                record = VersionRecord(
-                    version=1,
-                    made=versions.now(),
-                    digest=index_digest(by_stage, digests, (), ()),
-                    keep_content=keep_content,
-                    specs=by_stage,
-                    schemas=dict(schemas),
-                    tables=states,
-                    works=0,
-                    files=0,
-                )
-                versions.write(path, record)
-            except OSError as fault:
-                raise ReferenceIndexError(
-                    f"The index {path} can't be written ({fault.strerror})."
-                ) from None
+        create_index(Path(path), specs, schemas, keep_content=keep_content)
         return cls.open(path)
 
     @classmethod
@@ -208,16 +151,23 @@ class ReferenceIndex:
         """All files, sorted by work id, path and file id."""
         return self._files
 
+    @property
+    def aliases(self) -> Mapping[str, str]:
+        """By former id of a work, its present id: what was decided under the former one counts on
+        for the work."""
+        return self._record.aliases
+
     def work(self, work_id: str) -> Work:
         """The work with this id.
 
         Raises:
-            ReferenceIndexError: if there is none; the message names the nearest id.
+            ReferenceIndexError: if there is none; the message names the nearest id, or the present
+                one of a work that had this id.
         """
         for work in self._works:
             if work.work_id == work_id:
                 return work
-        raise ReferenceIndexError(self._unknown([work_id]))
+        raise ReferenceIndexError(self._contents().unknown(self.path, [work_id]))
 
     def entries(self, stage: str) -> StageEntries:
         """The rows of a stage, by file in the order of `files`, then in the order of the stage.
@@ -290,18 +240,15 @@ class ReferenceIndex:
             IndexCorruptError: if the index is damaged.
         """
 
-        def change(
-            writer: tables.TableWriter, known_works: dict[str, str], known_files: dict[str, str]
-        ) -> Change:
-            schemas = self._record.schemas
-            adder = Adder(writer, schemas, self.keep_content, known_works, known_files)
+        def change(writer: tables.TableWriter, contents: Contents) -> Change:
+            adder = Adder(writer, self._record.schemas, self.keep_content, contents)
             return adder.add_all(files)
 
         return self._write(change)
 
     def remove(self, work_ids: Sequence[str]) -> int:
-        """Removes works and all their files; returns the version afterwards. Earlier versions
-        still have them, with their stored content.
+        """Removes works, all their files and their former ids; returns the version afterwards.
+        Earlier versions still have them, with their stored content.
 
         Raises:
             IndexLockedError, IndexCorruptError: as in `add`.
@@ -309,24 +256,53 @@ class ReferenceIndex:
                 names the nearest known ids), or an earlier version was opened.
         """
 
-        def change(
-            writer: tables.TableWriter, works: dict[str, str], files: dict[str, str]
-        ) -> Change:
-            removed = dict.fromkeys(work_ids)
-            unknown = [work_id for work_id in removed if work_id not in works]
-            if unknown:
-                raise ReferenceIndexError(self._unknown(unknown))
-            keys = [file_key(file) for file in self._files if file.work_id in removed]
-            writer.delete("works", "work_key", [work_key(work_id) for work_id in removed])
-            for name in ("files", *self._record.schemas):
-                writer.delete(name, "file_key", keys)
-            for work_id in removed:
-                del works[work_id]
-            for key in keys:
-                del files[key]
-            return Change(files_removed=len(keys), works_removed=len(removed))
+        return self._write(
+            lambda writer, contents: self._changer(writer, contents).remove_works(
+                work_ids, self._files
+            )
+        )
+
+    def remove_file(self, work_id: str, path: str) -> int:
+        """Removes the file of a work that was registered from a path, or all such files if it was
+        registered with several contents; returns the version afterwards. Earlier versions still
+        have it, with its stored content.
+
+        Raises:
+            IndexLockedError, IndexCorruptError: as in `add`.
+            ReferenceIndexError: if the index has no such work or file, the work would have no file
+                left, or an earlier version was opened.
+        """
+
+        def change(writer: tables.TableWriter, contents: Contents) -> Change:
+            changer = self._changer(writer, contents)
+            return changer.remove_file(self.work(work_id), path, self._files)
 
         return self._write(change)
+
+    def rename(self, work_id: str, new: str) -> int:
+        """Gives a work another id; returns the version afterwards. The id that it had becomes one
+        of its former ids (`aliases`). Nothing is fingerprinted anew.
+
+        Raises:
+            IndexLockedError, IndexCorruptError: as in `add`.
+            ReferenceIndexError: if the index has no such work, the new id is taken (by a work, or
+                as a former id of another one) or can't be an id, or an earlier version was opened.
+        """
+
+        def change(writer: tables.TableWriter, contents: Contents) -> Change:
+            files = [file for file in self._files if file.work_id == work_id]
+            return self._changer(writer, contents).rename(self.work(work_id), new, files)
+
+        return self._write(change)
+
+    def _changer(self, writer: tables.TableWriter, contents: Contents) -> IndexChanger:
+        return IndexChanger(self.path, writer, list(self._record.schemas), contents)
+
+    def _contents(self) -> Contents:
+        """A copy: if a change fails, this object stays as it is."""
+        return Contents(
+            dict(self._work_digests), dict(self._file_digests), dict(self._record.aliases)
+        )
 
     def _write(self, change: _ChangeTables) -> int:
         if self._pinned:
@@ -338,12 +314,11 @@ class ReferenceIndex:
             before = versions.read(self.path)
             if before != self._record:
                 self._load(before)
-            # Copies: if the change fails, this object stays as it is.
-            works, files = dict(self._work_digests), dict(self._file_digests)
+            contents = self._contents()
             writer = tables.TableWriter(self.path, before.tables)
-            changed = change(writer, works, files)
+            changed = change(writer, contents)
             if changed != Change():
-                self._commit(before, writer, changed, works, files)
+                self._commit(before, writer, changed, contents)
         return self.version
 
     def _commit(
@@ -351,19 +326,19 @@ class ReferenceIndex:
         before: VersionRecord,
         writer: tables.TableWriter,
         changed: Change,
-        works: Mapping[str, str],
-        files: Mapping[str, str],
+        contents: Contents,
     ) -> None:
         try:
             record = replace(
                 before,
                 version=before.version + 1,
                 made=versions.now(),
-                digest=_digest_of(before, works, files),
+                digest=_digest_of(before, contents),
                 tables=writer.finish(),
-                works=len(works),
-                files=len(files),
+                works=len(contents.works),
+                files=len(contents.files),
                 change=changed,
+                aliases=contents.aliases,
             )
             versions.write(self.path, record)
         except OSError as fault:
@@ -373,17 +348,9 @@ class ReferenceIndex:
             ) from None
         self._load(record)
 
-    def _unknown(self, work_ids: Sequence[str]) -> str:
-        names = []
-        for work_id in work_ids:
-            near = difflib.get_close_matches(work_id, self._work_digests, 1, 0.5)
-            names.append(f"{work_id!r}" + (f" (the nearest is {near[0]!r})" if near else ""))
-        noun = "work" if len(names) == 1 else "works"
-        return f"The index {self.path} has no {noun} {', '.join(names)}."
-
     def facts(self) -> dict[str, Any]:
         """Facts that identify this version, as JSON values: `version`, `digest`, `works` and
-        `files` (their numbers), `keep_content`, `specs` by stage.
+        `files` (their numbers), `keep_content`, `aliases`, `specs` by stage.
         """
         return {
             "version": self.version,
@@ -391,6 +358,7 @@ class ReferenceIndex:
             "works": len(self.works),
             "files": len(self.files),
             "keep_content": self.keep_content,
+            "aliases": dict(self.aliases),
             "specs": {name: spec.to_json() for name, spec in self.specs.items()},
         }
 
@@ -423,6 +391,8 @@ class ReferenceIndex:
         ]
 
 
-def _digest_of(record: VersionRecord, works: Mapping[str, str], files: Mapping[str, str]) -> str:
+def _digest_of(record: VersionRecord, contents: Contents) -> str:
     schemas = {name: schema_digest(schema) for name, schema in record.schemas.items()}
-    return index_digest(record.specs, schemas, works.values(), files.values())
+    return index_digest(
+        record.specs, schemas, contents.works.values(), contents.files.values(), contents.aliases
+    )

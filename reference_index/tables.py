@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -72,6 +72,9 @@ FRAGMENTS = 64
 
 _PREDICATE_KEYS = 1000
 """Keys in one SQL predicate."""
+
+_REWRITTEN_KEYS = 100
+"""Keys whose rows are in memory at once while they are rewritten."""
 
 
 def check_stages(
@@ -288,6 +291,25 @@ class TableWriter:
                     f"'{value}'" for value in values[start : start + _PREDICATE_KEYS]
                 )
                 self._tables[name].delete(f"{key} IN ({listed})")
+
+    def rewrite(
+        self, name: str, key: str, values: Sequence[str], changed: Callable[[pa.Table], pa.Table]
+    ) -> None:
+        """Replaces the rows whose column `key` has one of `values` (digests in hex).
+
+        Args:
+            name: of the table.
+            key: its column.
+            values: of which rows.
+            changed: given some of these rows, the rows that take their place, in the same schema.
+        """
+        for start in range(0, len(values), _REWRITTEN_KEYS):
+            some = values[start : start + _REWRITTEN_KEYS]
+            listed = ", ".join(f"'{value}'" for value in some)
+            with reading(self._index, name):
+                rows = self._tables[name].to_lance().to_table(filter=f"{key} IN ({listed})")
+            self.delete(name, key, some)
+            self.append(name, changed(rows))
 
     def append(self, name: str, rows: pa.Table) -> None:
         """Appends rows in the table's schema."""

@@ -157,10 +157,22 @@ class _Verification:
                 for work_id in sorted(with_files - set(works))
             ]
         )
-        schemas = {name: schema_digest(schema) for name, schema in self.record.schemas.items()}
-        digest = index_digest(
-            self.record.specs, schemas, works.values(), (digest for _, digest, _ in files)
+        aliases = self.record.aliases
+        self._add(
+            [
+                f"The former id {old!r} is of the work {new!r}, which is not there."
+                for old, new in aliases.items()
+                if new not in works
+            ]
+            + [
+                f"The former id {old!r} of the work {new!r} is the id of another work."
+                for old, new in aliases.items()
+                if old in works
+            ]
         )
+        schemas = {name: schema_digest(schema) for name, schema in self.record.schemas.items()}
+        digests = (digest for _, digest, _ in files)
+        digest = index_digest(self.record.specs, schemas, works.values(), digests, aliases)
         if digest != self.record.digest and not self.faults:
             self.faults.append(
                 f"Version {self.record.version} has the digest {digest} where "

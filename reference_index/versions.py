@@ -25,8 +25,12 @@ from reference_index.canonical_json import json_digest
 from reference_index.errors import IndexCorruptError, IndexNotFoundError, ReferenceIndexError
 from reference_index.spec import FingerprintSpec
 
-FORMAT = 1
-"""Of the index on disk; increased when older code could no longer read it correctly."""
+FORMAT = 2
+"""Of the index on disk; increased when older code could no longer read it correctly.
+
+Format 2 added former ids of works. A version without them is still written as format 1, which
+earlier releases read.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +43,8 @@ class TableState:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """Changes of a version since the previous one: numbers of files and works, and updated ids."""
+    """Changes of a version since the previous one: numbers of files and works, the ids of
+    works with new details, and each renamed work's former and new id."""
 
     files_added: int = 0
     files_replaced: int = 0
@@ -47,6 +52,7 @@ class Change:
     works_added: int = 0
     works_removed: int = 0
     works_updated: tuple[str, ...] = ()
+    works_renamed: tuple[tuple[str, str], ...] = ()
 
     def sentence(self) -> str:
         """The change for people, such as `added 3 files; added 2 works`."""
@@ -65,6 +71,7 @@ class Change:
             more = len(self.works_updated) - 5
             rest = f" and {more:,} more" if more > 0 else ""
             parts.append(f"new details for {', '.join(self.works_updated[:5])}{rest}")
+        parts += [f"renamed {old} to {new}" for old, new in self.works_renamed]
         return "; ".join(parts) or "created"
 
 
@@ -82,6 +89,7 @@ class VersionRecord:
         tables: the state of every Lance table, by name.
         works, files: counts.
         change: since the previous version.
+        aliases: by former id of a work, its present id.
     """
 
     version: int
@@ -94,11 +102,15 @@ class VersionRecord:
     works: int
     files: int
     change: Change = field(default_factory=Change)
+    aliases: Mapping[str, str] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """The record as plain JSON values."""
-        return {
-            "format": FORMAT,
+        change: dict[str, Any] = asdict(self.change)
+        if not self.change.works_renamed:
+            del change["works_renamed"]
+        value = {
+            "format": FORMAT if self.aliases or self.change.works_renamed else 1,
             "version": self.version,
             "made": self.made,
             "digest": self.digest,
@@ -111,14 +123,17 @@ class VersionRecord:
             "tables": {name: asdict(state) for name, state in self.tables.items()},
             "works": self.works,
             "files": self.files,
-            "change": asdict(self.change),
+            "change": change,
         }
+        return {**value, "aliases": dict(self.aliases)} if self.aliases else value
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> VersionRecord:
         """The inverse of `to_json`. Raises KeyError, TypeError or ValueError if it is no record."""
         change = dict(value["change"])
         change["works_updated"] = tuple(change["works_updated"])
+        renamed = change.get("works_renamed", ())
+        change["works_renamed"] = tuple((old, new) for old, new in renamed)
         return cls(
             int(value["version"]),
             value["made"],
@@ -133,6 +148,7 @@ class VersionRecord:
             int(value["works"]),
             int(value["files"]),
             Change(**change),
+            {str(old): str(new) for old, new in value.get("aliases", {}).items()},
         )
 
 
@@ -188,10 +204,10 @@ def read(index: Path, version: int | None = None) -> VersionRecord:
     try:
         if value.pop("seal") != json_digest(value):
             raise IndexCorruptError(damaged)
-        if value["format"] != FORMAT:
+        if value["format"] not in range(1, FORMAT + 1):
             raise ReferenceIndexError(
                 f"The index {index} has the format {value['format']} and this release of Clearance "
-                f"reads format {FORMAT}; use the release that made it."
+                f"reads formats up to {FORMAT}; use the release that made it."
             )
         return VersionRecord.from_json(value)
     except (AttributeError, KeyError, TypeError, ValueError, pa.ArrowException):

@@ -19,6 +19,7 @@ from pipeline.load.workers.pool import load_all
 from pipeline.runtime.progress import Progress, silent
 from pipeline.screening.stage_runner import fingerprint_all, kind_of
 from pipeline.stages import STAGES, Stage
+from reference_index.creating import check_free
 from reference_index.interface import WorkFile
 from reference_index.store import ReferenceIndex, RegisteredFile
 from reference_index.works import Manifest, ManifestRow, folder_as_works, read_manifest
@@ -56,7 +57,7 @@ def create_index(
         IndexExistsError: if something is at `path` already.
         ModelError: if the model's weights can't be had or are refused.
     """
-    ReferenceIndex.check_free(path)
+    check_free(path)
     stages = [stage.create(model=model) for stage in STAGES.values()]
     return ReferenceIndex.create(
         path,

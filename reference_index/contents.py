@@ -1,0 +1,39 @@
+"""What an index holds, kept in step with its tables while they are changed."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+
+@dataclass
+class Contents:
+    """The digests and former ids of an index's works.
+
+    Attributes:
+        works: digests by work id.
+        files: digests by file key.
+        aliases: by former id of a work, its present id.
+    """
+
+    works: dict[str, str]
+    files: dict[str, str]
+    aliases: dict[str, str] = field(default_factory=dict)
+
+    def unknown(self, index: object, work_ids: Sequence[str]) -> str:
+        """The sentence that the index has no such works: each with its present id, or the nearest.
+
+        Args:
+            index: its name.
+            work_ids: that are no work's.
+        """
+        names = []
+        for work_id in work_ids:
+            near = difflib.get_close_matches(work_id, self.works, 1, 0.5)
+            hint = f" (the nearest is {near[0]!r})" if near else ""
+            if work_id in self.aliases:
+                hint = f" (it was renamed to {self.aliases[work_id]!r})"
+            names.append(f"{work_id!r}{hint}")
+        noun = "work" if len(names) == 1 else "works"
+        return f"The index {index} has no {noun} {', '.join(names)}."

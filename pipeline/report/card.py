@@ -159,7 +159,8 @@ def _overlap(
         note = f"The overlay is not drawn: {match.not_drawn}."
     elif frame is not None and match.overlap is not None:
         work = content.work_thumbnails.get(_overlap_file_id(row, work_id) or "")
-        overlay = overlay_of_kept(frame, work, match.overlap.transform, match.overlap.negative)
+        overlap = match.overlap
+        overlay = overlay_of_kept(frame, work, overlap.transform, overlap.negative, overlap.agreed)
         alts = (
             f"The asset {view.path} with the outline of the work",
             f"The work {match.work.title} with the outline of what is in the asset",

@@ -100,7 +100,7 @@ def draw_overlay(
     match, overlap = _match_with_overlap(stored, row, work_id)
     frame = _asset_frame(stored.run, row, overlap)
     work, missing = work_thumbnail(stored.run, match["work_id"], match.get(f"work_file_{STAGE}"))
-    drawn = overlay(frame, work, overlap.transform, overlap.negative)
+    drawn = overlay(frame, work, overlap.transform, overlap.negative, agreed=overlap.agreed)
     if not drawn.panels:
         raise RunError(f"{visible(row['asset_path'])}: {drawn.note}")
     return DrawnOverlay(

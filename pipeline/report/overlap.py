@@ -109,6 +109,11 @@ class Overlap:
     frame: int
     found_by: str
 
+    @property
+    def agreed(self) -> tuple[float | None, float | None]:
+        """`asset_share` and `work_share`."""
+        return self.asset_share, self.work_share
+
 
 def overlap_of(measures: Mapping[str, Value]) -> Overlap | None:
     """The overlap in a match's measures; None if the stage found none, or did not run."""

@@ -25,6 +25,10 @@ from pipeline.report.overlay_drawing import (
     work_panel,
 )
 
+Agreed = tuple[float | None, float | None]
+"""The shares of the asset and of the work in which the two pictures agree, 0 to 1; None where it
+was not measured."""
+
 _KEPT_QUALITY, _JPEG_QUALITY = 90, 80
 
 
@@ -60,7 +64,13 @@ class KeptFrame:
 
 
 def overlay(
-    frame: Picture, work: Picture | None, transform: str | None, negative: bool, edge: int = EDGE
+    frame: Picture,
+    work: Picture | None,
+    transform: str | None,
+    negative: bool,
+    edge: int = EDGE,
+    *,
+    agreed: Agreed = (None, None),
 ) -> Overlay:
     """The overlay of a work on a frame of an asset.
 
@@ -70,11 +80,12 @@ def overlay(
         transform: as stored, see `pipeline.report.overlap.placement`.
         negative: whether the asset is a negative of the work.
         edge: longer side of a panel, in pixels.
+        agreed: the shares of the asset and of the work in which the two agree.
     """
     placed = placement(transform)
     if isinstance(placed, Undrawable):
         return _nothing(placed)
-    return _drawn(backdrop_of(frame, placed, edge), work, placed, negative, edge)
+    return _drawn(backdrop_of(frame, placed, edge), work, placed, negative, edge, agreed)
 
 
 def frame_of(image: LoadedImage, number: int) -> Picture | None:
@@ -100,7 +111,11 @@ def keep_frame(frame: Picture, transform: str | None) -> KeptFrame | None:
 
 
 def overlay_of_kept(
-    kept: KeptFrame, work: bytes | None, transform: str | None, negative: bool
+    kept: KeptFrame,
+    work: bytes | None,
+    transform: str | None,
+    negative: bool,
+    agreed: Agreed = (None, None),
 ) -> Overlay:
     """The overlay from a kept frame and a work's JPEG; other arguments as in `overlay`."""
     placed = placement(transform)
@@ -114,7 +129,8 @@ def overlay_of_kept(
     wide, high = (right - left) * whole.shape[1], (bottom - top) * whole.shape[0]
     enlarged = max(close.shape[:2]) / max(wide, high, 1.0)
     backdrop = Backdrop(whole, close, kept.box, enlarged, kept.stretched)
-    return _drawn(backdrop, picture_of(work) if work else None, placed, negative, EDGE)
+    picture = picture_of(work) if work else None
+    return _drawn(backdrop, picture, placed, negative, EDGE, agreed)
 
 
 def picture_of(jpeg_bytes: bytes) -> Picture | None:
@@ -183,15 +199,20 @@ def _nothing(undrawable: Undrawable) -> Overlay:
 
 
 def _drawn(
-    backdrop: Backdrop, work: Picture | None, placed: Placement, negative: bool, edge: int
+    backdrop: Backdrop,
+    work: Picture | None,
+    placed: Placement,
+    negative: bool,
+    edge: int,
+    agreed: Agreed,
 ) -> Overlay:
-    asset = asset_panel(backdrop.whole, placed)
+    asset = asset_panel(backdrop.whole, placed, agreed[0])
     if work is None:
         return Overlay((asset,), "The index keeps no picture of the work to lay onto the asset.")
     return Overlay(
         (
             asset,
-            work_panel(work, placed, negative, edge),
+            work_panel(work, placed, negative, edge, agreed[1]),
             checkerboard_panel(backdrop, work, placed, negative),
         )
     )

@@ -19,6 +19,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.core.wording.terms import percent
 from pipeline.report.overlap import Placement
 
 Picture = NDArray[np.uint8]
@@ -29,6 +30,10 @@ EDGE = 480
 
 SHIFT = 4
 """Bits of a pixel to which OpenCV places lines."""
+
+ALL_AGREES = 0.98
+"""Share of a picture's area from which two pictures are said to agree over all of it; windows at
+the edges are often left out of what is compared."""
 
 LINE, HALO = (255, 214, 10), (0, 0, 0)
 
@@ -68,28 +73,50 @@ class Backdrop:
     stretched: float
 
 
-def asset_panel(whole: Picture, placed: Placement) -> Panel:
-    """The asset with the outline of the work."""
+def asset_panel(whole: Picture, placed: Placement, agreed: float | None = None) -> Panel:
+    """The asset with the outline of the work.
+
+    Args:
+        whole: the asset.
+        placed: where the work lies in it.
+        agreed: the share of the asset in which the two pictures agree, which may be smaller than
+            what the outline takes in; None if it was not measured.
+    """
     height, width = whole.shape[:2]
     drawn = whole.copy()
     points = outline(placed.in_asset, width, height)
     draw_outline(drawn, points)
     draw_badges(drawn, points, placed)
     if placed.asset_share > 0.98:
-        return Panel(drawn, "The asset. All of it lies within the work.")
+        caption = "The asset. All of it lies within the work’s outline"
+        return Panel(drawn, f"{caption}{_agreeing(agreed, 'the asset')}.")
     return Panel(drawn, "The asset. The line shows where the work lies in it.")
 
 
-def work_panel(work: Picture, placed: Placement, negative: bool, edge: int) -> Panel:
-    """The work with the outline of its part in the asset, `edge` pixels on the longer side."""
+def work_panel(
+    work: Picture, placed: Placement, negative: bool, edge: int, agreed: float | None = None
+) -> Panel:
+    """The work with the outline of its part in the asset, `edge` pixels on the longer side.
+
+    `agreed` is the share of the work in which the two pictures agree; None if it was not measured.
+    """
     drawn = sized(work, edge).copy()
     points = outline(placed.in_work, drawn.shape[1], drawn.shape[0])
     draw_outline(drawn, points)
     draw_badges(drawn, points, placed)
     caption = "The work. The line shows the part of it that falls within the asset."
     if placed.work_share > 0.98:
-        caption = "The work. All of it falls within the asset."
+        caption = f"The work. All of it falls within the asset{_agreeing(agreed, 'the work')}."
     return Panel(drawn, caption + " The asset has it as a negative." * negative)
+
+
+def _agreeing(agreed: float | None, of: str) -> str:
+    """Over how much the pictures agree, if not over all that the outline takes in: a caption that
+    told of the outline alone would be taken to say that they agree over all of it.
+    """
+    if agreed is None or agreed >= ALL_AGREES:
+        return ""
+    return f"; the two agree over {percent(agreed)} of {of}"
 
 
 def checkerboard_panel(

@@ -23,7 +23,7 @@ from pydantic import Field
 
 from pipeline.core.errors import Reason
 from pipeline.core.records import Abstention, Evidence, Fingerprint, Kind, Measure, Passage, Value
-from pipeline.core.wording.terms import count, listed
+from pipeline.core.wording.terms import count, listed, percent
 from pipeline.load.loaded import Loaded, LoadedScript, Span
 from pipeline.stages.base import Stage, StageSettings, library_versions
 from pipeline.stages.text.alignment import PassageLimits, SharedPassage, shared_passages
@@ -254,8 +254,15 @@ class TextOverlap(Stage):
     def sentence(self, evidence: Evidence) -> str:
         """As in `Stage.sentence`."""
         first = evidence.passages[0]
-        exact = " word for word" if first.identity == 1.0 else ", with words changed"
-        sentence = f"A passage of {count(first.words, 'word')} is shared with it{exact}"
+        # Why words do not agree is not known here: they may be changed, or only run together where
+        # a space is hidden.
+        exact = (
+            "word for word"
+            if first.identity == 1.0
+            else f"though not word for word ({percent(first.identity)} agrees)"
+        )
+        comma = "" if first.identity == 1.0 else ","
+        sentence = f"A passage of {count(first.words, 'word')} is shared with it{comma} {exact}"
         if len(evidence.passages) == 1:
             return f"{sentence}."
         total = sum(passage.words for passage in evidence.passages)

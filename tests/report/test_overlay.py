@@ -220,6 +220,29 @@ def test_the_work_s_panel_outlines_the_part_that_is_in_the_asset():
     assert "All of it falls within the asset" in overlay(frame, work, SAME, False).panels[1].caption
 
 
+@pytest.mark.parametrize(
+    ("agreed", "said"),
+    [
+        (0.925, " over 92 % of the asset"),
+        (0.979, " over 98 % of the asset"),
+        (0.98, None),
+        (None, None),
+    ],
+)
+def test_an_outline_around_the_whole_asset_does_not_say_that_all_of_it_agrees(agreed, said):
+    frame = texture(480, 360)
+    drawn = overlay(frame, frame, SAME, False, agreed=(agreed, agreed))
+    asset, work, _ = (panel.caption for panel in drawn.panels)
+    assert "All of it lies within the work’s outline" in asset
+    for caption, of in ((asset, "the asset"), (work, "the work")):
+        if said is None:
+            assert "agree" not in caption
+        else:
+            assert caption.endswith(f"the two agree{said.replace('the asset', of)}.")
+    kept = overlay_of_kept(keep_frame(frame, SAME), jpeg(frame), SAME, False, (agreed, agreed))
+    assert kept.panels[0].caption == asset
+
+
 def reference_warp(work, matrix, width, height):
     """Each pixel's middle taken back to the work, nearest pixel; slow and plain."""
     inverse = np.linalg.inv(matrix)

@@ -317,7 +317,20 @@ def test_a_passage_with_words_changed_is_not_called_word_for_word(stage, works):
     assert stage.sentence(exact) == "A passage of 80 words is shared with it word for word."
     words[40] = "otherwise"
     (changed,) = search(stage, stored, f"{host} {' '.join(words)}")
-    assert stage.sentence(changed) == "A passage of 79 words is shared with it, with words changed."
+    assert stage.sentence(changed) == (
+        "A passage of 79 words is shared with it, though not word for word (99 % agrees)."
+    )
+
+
+def test_words_that_hidden_characters_run_together_are_not_called_changed(stage, works):
+    texts, stored = works
+    words = texts[2].split()[100:180]
+    hidden = " ".join([*words[:35], "\u200b".join(words[35:45]), *words[45:]])
+    (evidence,) = search(stage, stored, f"{prose(51, 200)} {hidden}")
+    assert evidence.passages[0].identity < 1.0
+    sentence = stage.sentence(evidence)
+    assert "changed" not in sentence
+    assert "though not word for word" in sentence
 
 
 def test_a_phrase_of_many_works_counts_less(stage):

@@ -15,7 +15,7 @@ from pipeline.core.records import Band, Outcome
 from pipeline.core.wording.terms import count, risk_number
 from pipeline.scan.history import HistoryRow
 from pipeline.scan.output.delta import Change
-from pipeline.scan.output.notes import TITLES, arriving_notes, suppressed_notes
+from pipeline.scan.output.notes import TITLES, arriving_notes, moved_from, suppressed_notes
 from pipeline.scan.run import ScanResult
 
 LINES = 12
@@ -81,7 +81,7 @@ def _print_urgent(done: ScanResult, console: Console) -> None:
             band_text(row["band"]),
             risk_number(row["risk"]),
             row["asset_path"],
-            f"{TITLES[Change(row['change'])]}: {row['why']}",
+            f"{TITLES[Change(row['change'])]}: {row['why']}{moved_from(row)}",
         )
         for row in urgent[:LINES]
     )

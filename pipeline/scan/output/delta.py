@@ -30,6 +30,7 @@ class Change(StrEnum):
     FALLEN = "fallen"
     NEWLY_SCREENED = "newly_screened"
     OTHER_BYTES = "other_bytes"
+    MOVED = "moved"
     GONE = "gone"
 
 
@@ -38,6 +39,7 @@ class Cause(StrEnum):
 
     NEW_FILE = "new file"
     OTHER_BYTES = "the file has other bytes"
+    MOVED = "the file was moved or renamed"
     GONE = "the file is no longer in its drop"
     WORK_ADDED = "work added"
     WORK_REMOVED = "work removed"
@@ -72,9 +74,10 @@ class Suppressed:
     lapsed: Works = field(default_factory=dict)
     unusable: bool = False
 
-    def of(self, path: str) -> tuple[frozenset[str], frozenset[str]]:
+    def of(self, row: _Row, old: _Row) -> tuple[frozenset[str], frozenset[str]]:
         """Suppressed works of one row: now, and before."""
-        return self.now.get(path, _NONE), self.before.get(path, _NONE)
+        path, path_before = row["asset_path"], old["asset_path"]
+        return self.now.get(path, _NONE), self.before.get(path_before, _NONE)
 
 
 _NONE: frozenset[str] = frozenset()
@@ -112,6 +115,7 @@ def delta_schema() -> pa.Schema:
             pa.field("index_version_before", whole),
             pa.field("scan_id", text, nullable=False),
             pa.field("scan_id_before", text),
+            pa.field("asset_path_before", text),
         ]
     )
 
@@ -137,6 +141,9 @@ def delta_of(
 ) -> pa.Table:
     """The rows that changed since the previous scan, the most urgent changes first.
 
+    A file that is gone from one path and new at another with the same bytes was moved: one row,
+    compared with that of its path before.
+
     Args:
         risk: the scan's risk table.
         before: that of the previous scan; None if there was none.
@@ -154,20 +161,23 @@ def delta_of(
     rows = _by_path(risk.select(columns))
     old_rows = _by_path(before.select(columns)) if before is not None else {}
     changed: list[_Changed] = []
+    moved = moved_paths(rows, old_rows)
     for path, row in rows.items():
-        old = old_rows.get(path)
-        change = Change.NEW if old is None else _change(row, old)
-        if change is not None:
+        old = old_rows.get(moved.get(path, path))
+        if old is None:
+            changed.append((Change.NEW, Cause.NEW_FILE, row, None))
+        elif (change := _change(row, old)) is not None:
             cause = (
-                Cause.NEW_FILE
-                if old is None
-                else _cause_in_file(row, old, arrived, arriving)
+                _cause_in_file(row, old, arrived, arriving)
                 or _cause_in_decisions(change, row, old, added, suppressed)
                 or _cause_in_index(row, old, added, removed, suppressed)
             )
             changed.append((change, cause, row, old))
+        elif path in moved:
+            changed.append((Change.MOVED, Cause.MOVED, row, old))
+    left = set(moved.values())
     for path, old in old_rows.items():
-        if path not in rows:
+        if path not in rows and path not in left:
             changed.append((Change.GONE, Cause.GONE, None, old))
     order = {change: place for place, change in enumerate(Change)}
 
@@ -191,6 +201,37 @@ def delta_of(
 _Row = Mapping[str, Any]
 _Changed = tuple[Change, Cause, _Row | None, _Row | None]
 """A change, its cause, the row and the row before."""
+
+
+def moved_paths(rows: Mapping[str, _Row], old_rows: Mapping[str, _Row]) -> dict[str, str]:
+    """The path before of each file that was moved: gone from there, new here, the same bytes.
+
+    Where several files of the same bytes were moved at once, those that kept their name are paired
+    first, and the others in the order of their paths. A copy, whose first file is still there, is
+    new.
+
+    Args:
+        rows, old_rows: rows of the two scans by path, with `asset_id`.
+    """
+    gone: dict[str, list[str]] = {}
+    for path in sorted(old_rows.keys() - rows.keys()):
+        if (asset_id := old_rows[path]["asset_id"]) is not None:
+            gone.setdefault(asset_id, []).append(path)
+    moved: dict[str, str] = {}
+    new = [path for path in sorted(rows.keys() - old_rows.keys()) if rows[path]["asset_id"] in gone]
+    for same_name in (True, False):
+        for path in new:
+            places = gone[rows[path]["asset_id"]]
+            fit = (one for one in places if not same_name or _name(one) == _name(path))
+            before = next(fit, None) if path not in moved else None
+            if before is not None:
+                moved[path] = before
+                places.remove(before)
+    return moved
+
+
+def _name(path: str) -> str:
+    return path.rpartition("/")[2]
 
 
 def _by_path(table: pa.Table) -> dict[str, dict[str, Any]]:
@@ -261,7 +302,7 @@ def _cause_in_decisions(
     suppressed: Suppressed,
 ) -> Cause | None:
     """A change caused by a decision; None if it has another cause."""
-    now, before = suppressed.of(row["asset_path"])
+    now, before = suppressed.of(row, old)
     work, work_before = row["work_id"], old["work_id"]
     if work_before in now - before and (change is Change.FALLEN or not (work and added(work))):
         return Cause.SUPPRESSED
@@ -280,7 +321,7 @@ def _cause_in_index(
     removed: Callable[[str], bool],
     suppressed: Suppressed,
 ) -> Cause:
-    now, before = suppressed.of(row["asset_path"])
+    now, before = suppressed.of(row, old)
     # A row with only suppressed matches names no work; then all of them count.
     works = {row["work_id"]} if row["work_id"] is not None else now
     works_before = {old["work_id"]} if old["work_id"] is not None else before
@@ -320,6 +361,7 @@ def _record(
         "index_version_before": then.get("index_version"),
         "scan_id": scan_id,
         "scan_id_before": scan_before,
+        "asset_path_before": then.get("asset_path"),
     }
 
 

@@ -21,9 +21,22 @@ TITLES: Mapping[Change, str] = {
     Change.FALLEN: "fallen",
     Change.NEWLY_SCREENED: "now screened",
     Change.OTHER_BYTES: "content changed",
+    Change.MOVED: "moved",
     Change.GONE: "no longer present",
 }
 """Titles of the kinds of change."""
+
+
+def moved_from(row: Mapping[str, Any]) -> str:
+    """Where a changed file was before, as the end of its cause; empty if it was not moved.
+
+    Args:
+        row: of the table of changes.
+    """
+    before = row["asset_path_before"]
+    if before is None or before == row["asset_path"]:
+        return ""
+    return f"; before it was {visible(before)}"
 
 
 def unreachable_notes(listing: Listing) -> tuple[str, ...]:

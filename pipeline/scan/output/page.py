@@ -18,7 +18,7 @@ from pipeline.report.page import ChangeLine, Changes, ReportLimits, write_report
 from pipeline.results.files import ResultFiles
 from pipeline.results.table_checks import FLAGGED
 from pipeline.scan.output.delta import Change, change_counts
-from pipeline.scan.output.notes import TITLES, unreachable_notes
+from pipeline.scan.output.notes import TITLES, moved_from, unreachable_notes
 from pipeline.scan.output.rows import ScanContext, rows_of
 
 
@@ -115,5 +115,5 @@ def _line(row: Mapping[str, Any]) -> ChangeLine:
         before=band(row["band_before"]),
         now=band(row["band"]),
         risk=risk_number(row["risk"]) if row["band"] in set(FLAGGED) else "",
-        why=row["why"],
+        why=row["why"] + moved_from(row),
     )

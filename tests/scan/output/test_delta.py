@@ -82,10 +82,62 @@ def test_the_first_scan_is_all_new():
 
 
 def test_gone_files_come_last_and_keep_their_band():
-    assert delta([row("b")], [row("a", R)]) == [
+    assert delta([row("b")], [row("a", R, asset_id="2" * 64)]) == [
         ("b", "new", "new file"),
         ("a", "gone", "the file is no longer in its drop"),
     ]
+
+
+def paths_before(now, before):
+    changes = delta_of(
+        pa.Table.from_pylist(now, schema=SCHEMA), pa.Table.from_pylist(before, schema=SCHEMA),
+        "new", "old", added=lambda _: False, removed=lambda _: False,
+    )  # fmt: skip
+    return {r["asset_path"]: (r["change"], r["asset_path_before"]) for r in changes.to_pylist()}
+
+
+def test_a_file_that_was_renamed_is_told_as_moved():
+    now, before = [row("b/cat.png", E)], [row("a/cat.png", E)]
+    assert delta(now, before) == [("b/cat.png", "moved", "the file was moved or renamed")]
+    assert paths_before(now, before) == {"b/cat.png": ("moved", "a/cat.png")}
+
+
+def test_a_moved_file_whose_band_changed_is_told_as_that_and_from_where():
+    now, before = [row("b", E)], [row("a")]
+    assert delta(now, before, added=["w1"]) == [("b", "newly_flagged", "work added")]
+    assert paths_before(now, before) == {"b": ("newly_flagged", "a")}
+
+
+def test_a_copy_is_new_and_a_file_without_an_id_is_not_moved():
+    assert paths_before([row("a"), row("b")], [row("a")]) == {"b": ("new", None)}
+    unread = {"asset_id": None, "band": N}
+    assert paths_before([row("b", **unread)], [row("a", **unread)]) == {
+        "a": ("gone", "a"),
+        "b": ("new", None),
+    }
+
+
+def test_of_several_of_the_same_bytes_those_with_their_name_are_paired_first():
+    before = [row("old/x.png"), row("old/y.png"), row("old/z.png")]
+    now = [row("new/y.png"), row("new/w.png")]
+    assert paths_before(now, before) == {
+        "new/y.png": ("moved", "old/y.png"),
+        "new/w.png": ("moved", "old/x.png"),
+        "old/z.png": ("gone", "old/z.png"),
+    }
+    more = [*now, row("new/v.png"), row("new/u.png")]
+    assert sorted(kind for kind, _ in paths_before(more, before).values()) == [
+        "moved", "moved", "moved", "new",
+    ]  # fmt: skip
+
+
+def test_a_false_match_suppressed_at_the_path_before_is_the_cause_at_the_new_one():
+    now, before = [row("b", O)], [row("a", E)]
+    found = Suppressed(now={"b": frozenset({"w1"})})
+    assert delta(now, before, suppressed=found) == [("b", "fallen", "false match suppressed")]
+    same = Suppressed(now={"b": frozenset({"w1"})}, before={"a": frozenset({"w1"})})
+    none = {"band": I, "work_id": None, "risk": None}
+    assert delta([row("b", **none)], [row("a", **none)], suppressed=same)[0][1] == "moved"
 
 
 @pytest.mark.parametrize(

@@ -96,3 +96,17 @@ def test_each_row_is_computed_once_and_the_page_keeps_little_of_it(studio, monke
     studio.put("late.txt", words(88))
     studio.scan()
     assert len(computed) == 46, "and none twice in a later scan either"
+
+
+def test_a_renamed_file_is_one_change_that_says_where_it_was(studio):
+    studio.scan()
+    file = next(file for file in sorted(studio.drop.rglob("*.jpg")))
+    file.rename(file.with_name("renamed_<b>.jpg"))
+    done = studio.scan()
+    changes = json.loads((done.folder / "delta.json").read_text())["changes"]
+    assert {name: number for name, number in changes.items() if number} == {"moved": 1}
+    output = screen(done)
+    assert "1 moved" in output
+    page = (done.folder / "delta.html").read_text()
+    assert "before it was" in page
+    assert f"a/{file.relative_to(studio.drop)}" in page

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 from pipeline.core.records import Band
@@ -32,6 +32,11 @@ class Item:
     def of_row(cls, row: Mapping[str, Any]) -> Self:
         """The item of a row of the risk table, or of matches.parquet."""
         return cls.of(row["asset_id"], row["asset_path"], row["work_id"])
+
+    def under(self, aliases: Mapping[str, str]) -> Self:
+        """The item with the present id of its work, given by former id the present one."""
+        present = aliases.get(self.work_id or "")
+        return self if present is None else replace(self, work_id=present)
 
     def to_json(self) -> dict[str, str | None]:
         """As JSON values."""

@@ -61,14 +61,25 @@ class Record:
     Attributes:
         database: where it is stored.
         name: the record's id, from its first event.
+        aliases: by former id of a work, its present id.
     """
 
-    def __init__(self, database: Database, name: str) -> None:
+    def __init__(
+        self, database: Database, name: str, aliases: Mapping[str, str] | None = None
+    ) -> None:
         self.database = database
         self.name = name
+        self.aliases = aliases or {}
 
     @classmethod
-    def open(cls, place: str | Path, *, create: bool = False, actor: str = "clearance") -> Self:
+    def open(
+        cls,
+        place: str | Path,
+        *,
+        create: bool = False,
+        actor: str = "clearance",
+        aliases: Mapping[str, str] | None = None,
+    ) -> Self:
         """The record at a place.
 
         Args:
@@ -76,6 +87,8 @@ class Record:
                 a URL `postgresql://…`.
             create: create it if there is none.
             actor: who creates it.
+            aliases: by former id of a work, its present id (`ReferenceIndex.aliases`): events under
+                the former one count for the work.
 
         Raises:
             RecordError: if there is none, the database belongs to something else, or a driver is
@@ -107,7 +120,7 @@ class Record:
             raise _altered(1, error) from None
         if not isinstance(first.payload, Opened):
             raise _altered(1, AlteredError("is not what a record begins with"))
-        return cls(database, first.payload.record)
+        return cls(database, first.payload.record, aliases)
 
     def decide(
         self,
@@ -207,7 +220,7 @@ class Record:
             decided = self._event(row) if row is not None else None
             if decided is None or decided.item is None or decided.kind is not EventKind.DECISION:
                 raise RecordError(f"There is no decision {of} in the record.")
-            state = item_state(decided.item, self._item_events(connection, decided.item))
+            state = self._state(connection, decided.item)
             if any(one.event_id == event_id for one in state.events):
                 return Undo(decided.item, of, reason)  # sent twice
             if of in state.undone:
@@ -310,7 +323,7 @@ class Record:
 
     def items(self) -> Items:
         """The states of all items; `Items.take` updates them with later events."""
-        return Items(self.events())
+        return Items(self.events(), self.aliases)
 
     def item(self, item: Item, now: Basis | None = None) -> ItemState:
         """The state of one item.
@@ -321,20 +334,20 @@ class Record:
                 reopened.
         """
         with self.database.reading() as connection:
-            return item_state(item, self._item_events(connection, item), now)
+            return self._state(connection, item, now)
 
-    def _item_events(self, connection: sa.Connection, item: Item) -> list[Event]:
+    def _state(self, connection: sa.Connection, item: Item, now: Basis | None = None) -> ItemState:
+        item = item.under(self.aliases)
+        ids = [item.work_id, *(old for old, new in self.aliases.items() if new == item.work_id)]
         query = (
             sa.select(EVENTS)
             .where(EVENTS.c.asset == item.asset)
             .where(
-                EVENTS.c.work_id.is_(None)
-                if item.work_id is None
-                else EVENTS.c.work_id == item.work_id
+                EVENTS.c.work_id.is_(None) if item.work_id is None else EVENTS.c.work_id.in_(ids)
             )
             .order_by(EVENTS.c.seq)
         )
-        return [self._event(row) for row in connection.execute(query)]
+        return item_state(item, [self._event(row) for row in connection.execute(query)], now)
 
     def _rules(self, connection: sa.Connection) -> Rules:
         query = (
@@ -401,8 +414,7 @@ class Record:
         event = Event(last.seq + 1, event_id, now(), actor, value, last.hash)
         if check is not None and event.item is not None:
             basis = value.basis if isinstance(value, Decision) else None
-            state = item_state(event.item, self._item_events(connection, event.item), basis)
-            check(state, value)
+            check(self._state(connection, event.item, basis), value)
         connection.execute(EVENTS.insert(), row_of(event))
         return event
 

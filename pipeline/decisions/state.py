@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
@@ -30,7 +30,12 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class DecisionView:
-    """A person's latest decision on an item, with its event; never one that was taken back."""
+    """A person's latest decision on an item, with its event; never one that was taken back.
+
+    Attributes:
+        event: as it was written.
+        decision: that of the event, with the work's present id in its basis.
+    """
 
     event: Event
     decision: Decision
@@ -99,8 +104,8 @@ def item_state(item: Item, events: Sequence[Event], now: Basis | None = None) ->
     """The state of an item.
 
     Args:
-        item: the item.
-        events: all events on it, in their order.
+        item: the item, with the present id of its work.
+        events: all events on it, in their order, under whichever id its work had.
         now: the basis of its row in the present run. Without it, the other decisions are compared
             with the newest decision's basis.
     """
@@ -113,7 +118,7 @@ def item_state(item: Item, events: Sequence[Event], now: Basis | None = None) ->
             assignee = payload.assignee
         if isinstance(payload, Decision):
             live = [one for one in live if not same_person(one.actor, event.actor)]
-            live.append(DecisionView(event, payload))
+            live.append(DecisionView(event, _on(item, payload)))
             if event.event_id not in undone:
                 assignee = payload.assignee or assignee
     # Taking back a decision leaves that person undecided: the decision it replaced stays replaced.
@@ -139,6 +144,14 @@ def item_state(item: Item, events: Sequence[Event], now: Basis | None = None) ->
         undone=undone,
         events=tuple(events),
     )
+
+
+def _on(item: Item, decision: Decision) -> Decision:
+    """A decision on an item, with the item's work in its basis: it may have been made under a
+    former id of the work."""
+    if decision.basis.work_id == item.work_id:
+        return decision
+    return replace(decision, basis=replace(decision.basis, work_id=item.work_id))
 
 
 def _only_weaker_works(state: ItemState, now: Basis) -> bool:
@@ -196,9 +209,14 @@ class Items:
 
     Args:
         events: of the record, in their order.
+        aliases: by former id of a work, its present id: what was done under the former one counts
+            for the work. Items have the present ids.
     """
 
-    def __init__(self, events: Iterable[Event] = ()) -> None:
+    def __init__(
+        self, events: Iterable[Event] = (), aliases: Mapping[str, str] | None = None
+    ) -> None:
+        self._aliases = aliases or {}
         self._events: dict[Item, list[Event]] = {}
         self._of_path: dict[str, dict[Item, None]] = {}
         self._paths: dict[Item, dict[str, None]] = {}
@@ -217,16 +235,17 @@ class Items:
         self._at = event.seq
         if event.item is None:
             return
-        self._events.setdefault(event.item, []).append(event)
+        item = event.item.under(self._aliases)
+        self._events.setdefault(item, []).append(event)
         if isinstance(event.payload, Decision):
             path = event.payload.basis.asset_path
-            self._of_path.setdefault(path, {})[event.item] = None
-            self._paths.setdefault(event.item, {})[path] = None
-            self._of_asset.setdefault(event.item.asset, {})[event.item] = None
+            self._of_path.setdefault(path, {})[item] = None
+            self._paths.setdefault(item, {})[path] = None
+            self._of_asset.setdefault(item.asset, {})[item] = None
 
     def paths(self, item: Item) -> Sequence[str]:
         """Paths of the item's asset at the times of the decisions on it."""
-        return tuple(self._paths.get(item, ()))
+        return tuple(self._paths.get(item.under(self._aliases), ()))
 
     def __iter__(self) -> Iterator[Item]:
         return iter(self._events)
@@ -236,6 +255,7 @@ class Items:
 
     def state(self, item: Item, now: Basis | None = None) -> ItemState:
         """The state of an item; `open` if it has no events. Arguments as `item_state`."""
+        item = item.under(self._aliases)
         return item_state(item, self._events.get(item, ()), now)
 
     def of_row(self, row: Mapping[str, Any]) -> ItemState:

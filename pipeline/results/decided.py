@@ -12,6 +12,7 @@ from pipeline.core.layout import DECIDED, DECIDED_CSV
 from pipeline.decisions.record import Record
 from pipeline.decisions.state import Items, ItemState, State
 from pipeline.results.files import ResultFiles, read_run
+from pipeline.results.inputs import work_aliases
 from pipeline.results.table import write_table_and_csv
 
 COLUMNS = (
@@ -87,9 +88,10 @@ def write_decided(out: Path, record: Record) -> pa.Table:
         RecordError: if the record can't be read, or was altered.
         DropError: if the files can't be written.
     """
-    risk = read_run(out).risk_rows
+    stored = read_run(out)
+    items = Items(record.events(), work_aliases(stored.run))
     with ResultFiles(out) as files:
-        return write_decided_table(files, risk, record.items())
+        return write_decided_table(files, stored.risk_rows, items)
 
 
 def write_decided_table(files: ResultFiles, risk: pa.Table, items: Items) -> pa.Table:

@@ -62,6 +62,14 @@ def index_path(run: Mapping[str, Any]) -> str | None:
     return path if isinstance(path, str) else None
 
 
+def work_aliases(run: Mapping[str, Any]) -> dict[str, str]:
+    """By former id of a work, the id that it had in the index that a run searched; none in a run of
+    an earlier release."""
+    index = run.get("index")
+    aliases = index.get("aliases") if isinstance(index, dict) else None
+    return {str(old): str(new) for old, new in (aliases or {}).items()}
+
+
 def searched_index(run: Mapping[str, Any]) -> ReferenceIndex | None:
     """The index in the version that a run searched; None if it is gone or its digest differs."""
     from reference_index.store import ReferenceIndex

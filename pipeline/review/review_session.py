@@ -20,6 +20,7 @@ from pipeline.decisions.events import Event, Rules
 from pipeline.decisions.record import Record
 from pipeline.decisions.state import Items, ItemState
 from pipeline.results.files import StoredRun
+from pipeline.results.inputs import work_aliases
 from pipeline.review.access.people import Person
 from pipeline.review.queue.filters import Filters
 from pipeline.review.queue.queue import Queue, QueuePage
@@ -70,7 +71,8 @@ class ReviewSession:
         self._second_person = second_person
         self._starter = starter
         self._lock = threading.RLock()
-        self._items = Items()
+        self._aliases = work_aliases(stored.run)
+        self._items = Items(aliases=self._aliases)
         self._head: str | None = None
         self._rules = Rules()
         self._changed: set[int] = set()
@@ -203,7 +205,9 @@ class ReviewSession:
         """The record to write to; created if there is none."""
         with self._lock:
             if self.record is None:
-                record = Record.open(self._place, create=True, actor=self._starter)
+                record = Record.open(
+                    self._place, create=True, actor=self._starter, aliases=self._aliases
+                )
                 self._set_rules(record)
                 self.record = record
             return self.record
@@ -225,7 +229,7 @@ class ReviewSession:
             if self.record is None:
                 if not self._database.exists:
                     return
-                self.record = Record.open(self._place)
+                self.record = Record.open(self._place, aliases=self._aliases)
             for event in self.record.events(after=self._items.at, known=self._head):
                 self._items.take(event)
                 self._head = event.hash

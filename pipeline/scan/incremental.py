@@ -3,7 +3,8 @@
 Each content is brought up to date by the cheapest of four actions:
 
 - keep: its bytes, the stages, their settings and the index are those of the cached outcomes;
-- compare: works were added or removed since; cached fingerprints are compared with the added works;
+- compare: works were added, removed or renamed since; cached fingerprints are compared with the
+  added works;
 - search: cached fingerprints are searched for in the whole index;
 - load: the file is loaded and fingerprinted.
 
@@ -177,7 +178,7 @@ class IncrementalScreener:
         if self._changes.since(outcomes.index_version, outcomes.index_digest) is None:
             action = Action.LOAD if facts.fault is not None else Action.SEARCH
             return Pending(content, asset, action, "another index")
-        return Pending(content, asset, Action.COMPARE, "works were added or removed")
+        return Pending(content, asset, Action.COMPARE, "works were added, removed or renamed")
 
     @property
     def _index_identity(self) -> tuple[int, str]:
@@ -291,7 +292,10 @@ class IncrementalScreener:
     ) -> list[Pending]:
         outcomes = [self._cache.outcomes(one.content) for one in batch]
         fingerprints = [self._fingerprints(one.content) for one in batch]
-        affected = [stored is None or _mentions(stored, change.removed) for stored in outcomes]
+        affected = [
+            stored is None or _mentions(stored, change.removed | change.renamed)
+            for stored in outcomes
+        ]
         if added is not None:
             # Files with a fault and those of no kind have no fingerprints to compare.
             places = [n for n, prints in enumerate(fingerprints) if prints and not affected[n]]

@@ -135,7 +135,9 @@ def scan(
         previous, note = _previous_results(cache, out)
         unreadable = unreadable_notes(out / HISTORY, {one.scan_id for one in cache.scans()})
         recorded = record_if_sound(
-            settings.record_place(), previous.run if previous is not None else None
+            settings.record_place(),
+            previous.run if previous is not None else None,
+            index.aliases,
         )
         _report_record(recorded, on_event)
         context = ScanContext(

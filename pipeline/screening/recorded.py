@@ -68,22 +68,27 @@ class _LostError(RecordError):
     """Events that an earlier run read are missing."""
 
 
-def read_record(place: str | Path, witness: Mapping[str, Any] | None = None) -> Recorded:
+def read_record(
+    place: str | Path,
+    witness: Mapping[str, Any] | None = None,
+    aliases: Mapping[str, str] | None = None,
+) -> Recorded:
     """Reads a record of decisions; checks each event against its hash.
 
     Args:
         place: as `Record.open`.
         witness: what an earlier run stored of the record (`Recorded.to_json`): the events that it
             read must still be there. This detects a record that was truncated or rewritten.
+        aliases: by former id of a work, its present id (`ReferenceIndex.aliases`).
 
     Raises:
         RecordError: if there is none, it can't be read, or it was altered.
     """
     from pipeline.decisions.record import Record
 
-    record = Record.open(place)
+    record = Record.open(place, aliases=aliases)
     expected = witness if witness is not None and witness.get("record") == record.name else {}
-    items, head, found_last = Items(), "", not expected.get("events")
+    items, head, found_last = Items(aliases=aliases), "", not expected.get("events")
     for event in record.events():
         items.take(event)
         head = event.hash
@@ -105,7 +110,11 @@ def read_record(place: str | Path, witness: Mapping[str, Any] | None = None) -> 
     )
 
 
-def record_if_sound(place: str | Path, before: Mapping[str, Any] | None) -> Recorded:
+def record_if_sound(
+    place: str | Path,
+    before: Mapping[str, Any] | None,
+    aliases: Mapping[str, str] | None = None,
+) -> Recorded:
     """As `read_record`, for a run that goes on even if the record can't be used.
 
     A missing record counts as none, unless the previous run read one. An unusable record suppresses
@@ -115,6 +124,7 @@ def record_if_sound(place: str | Path, before: Mapping[str, Any] | None) -> Reco
     Args:
         place: as `Record.open`.
         before: run.json of the previous run; None if there was none.
+        aliases: as in `read_record`.
     """
     stored = before.get("record") if before is not None else None
     witness: Mapping[str, Any] = {}
@@ -125,7 +135,7 @@ def record_if_sound(place: str | Path, before: Mapping[str, Any] | None) -> Reco
             if witness.get("record"):
                 raise _LostError("The record that the run before read is not there.")  # noqa: TRY301
             return NO_RECORD
-        return read_record(place, witness)
+        return read_record(place, witness, aliases)
     except _LostError as error:
         return Recorded(RecordUse.UNUSABLE, why=str(error))
     except (RecordError, OSError) as error:

@@ -193,9 +193,9 @@ def screen(
     """
     started = now()
     settings = config if isinstance(config, Config) else load_config(config)
-    recorded = read_record(record) if record is not None else NO_RECORD
     check_places(drop, index_path, out)
     index = open_verified_index(index_path, index_version, doing="screened against")
+    recorded = read_record(record, aliases=index.aliases) if record is not None else NO_RECORD
     runners = open_runners(index, settings.stage_settings)
     with (
         open_drop(drop, settings.limits.max_file_bytes, settings.object_storage) as source,

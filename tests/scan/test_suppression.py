@@ -24,10 +24,13 @@ from pipeline.decisions.basis import Basis
 from pipeline.decisions.events import Choice
 from pipeline.decisions.record import Record
 from pipeline.decisions.state import State
+from pipeline.results.files import read_run
+from pipeline.review.review_session import ReviewSession
 from pipeline.scan.operation.notify import completed_message, is_problem
 from pipeline.scan.run import scan
 from pipeline.scan.settings import load_settings
 from pipeline.screening.register import add_works
+from reference_index.store import ReferenceIndex
 
 pytestmark = pytest.mark.slow
 
@@ -381,3 +384,75 @@ def test_screening_with_a_record_and_explaining_it(studio, tmp_path):
     alter(studio, "UPDATE clearance_events SET actor = 'eve' WHERE seq = 2")
     error = clearance(*arguments, "--record", studio.out(), "--json", status=2)
     assert "Event 2 of the record was altered" in json.loads(error)["error"]
+
+
+def test_a_renamed_work_keeps_its_decisions_and_makes_no_change(studio, tmp_path):
+    false(studio, STRONG, "anna", "bob")
+    record = Record.open(studio.out())
+    record.decide("anna", Basis.of_row(rows(studio)[WEAK]), Choice.NO_ISSUE, reason="tiny")
+    record.decide("anna", Basis.of_row(rows(studio)[TWO]), Choice.REPLACE, reason="first of two")
+    studio.scan()
+    before = rows(studio)
+
+    index = ReferenceIndex.open(studio.index)
+    index.rename("three", "dréi")
+    done = studio.scan()
+    assert done.summary["read"] == 0
+    assert changes(studio) == {}
+    assert done.summary["suppressed"] == 1
+    assert done.summary["flagged_anew"] == {"escalate": 0, "review": 0, "info": 0}
+    after = rows(studio)
+    for path in (STRONG, WEAK, TWO, NONE):
+        assert (after[path]["band"], after[path]["risk"]) == (
+            before[path]["band"],
+            before[path]["risk"],
+        )
+    assert {row["work_id"] for row in after.values()} == {None, "dréi"}
+    assert "anna and bob said" in after[STRONG]["reasons"]
+    decided = pq.read_table(studio.out() / "latest" / DECIDED, use_threads=False).to_pylist()
+    assert {row["asset_path"]: row["decision_state"] for row in decided} == {
+        STRONG: "suppressed", WEAK: "agreed", TWO: "first_given", NONE: "open",
+    }  # fmt: skip
+
+    # The second of two persons decides under the new id, and both count together.
+    session = ReviewSession(studio.read(), studio.out())
+    number = session.number_of(TWO)
+    assert session.state(session.row(number)).state is State.FIRST_GIVEN
+    seen = []
+    session.opened().decide(
+        "bob",
+        session.basis(session.row(number)),
+        Choice.REPLACE,
+        reason="so it is",
+        check=lambda state, _: seen.append(state.state),
+    )
+    assert seen == [State.FIRST_GIVEN]
+    assert session.state(session.row(number)).state is State.AGREED
+
+    # screen --record
+    out = tmp_path / "out"
+    screen(studio.drop, studio.index, out, config=studio.folder / "screening.yaml",
+           record=studio.out())  # fmt: skip
+    screened = {row["asset_path"]: row for row in read_run(out).risk_rows.to_pylist()}
+    assert screened["copy.txt"]["suppressed_works"] == 1
+
+    # Taken back, a decision under the former id ends what it did.
+    [_, second] = (
+        event.event_id
+        for event in record.events()
+        if event.item is not None and event.item.asset == after[STRONG]["asset_id"]
+    )
+    session.opened().undo("bob", second, "it is a copy after all")
+    studio.scan()
+    assert changes(studio) == {STRONG: ("risen", "false match taken back")}
+
+
+def test_a_file_added_to_a_renamed_work_is_told_as_added(studio, tmp_path):
+    ReferenceIndex.open(studio.index).rename("three", "drei")
+    (tmp_path / "more.txt").write_bytes(words(65, 120))
+    (tmp_path / "more.csv").write_text(
+        "work_id,title,rightsholder,rights,path\ndrei,Three,An Owner,protected,more.txt\n"
+    )
+    add_works(studio.index, tmp_path / "more.csv")
+    studio.scan()
+    assert changes(studio) == {NONE: ("newly_flagged", "work added")}

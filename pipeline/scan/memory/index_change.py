@@ -21,11 +21,13 @@ class IndexChange:
 
     Attributes:
         added: positions in `files` of the newer version.
-        removed: ids of works that lost a file.
+        removed: present ids of works that lost a file.
+        renamed: former ids of works that had these in the earlier version.
     """
 
     added: frozenset[int]
     removed: frozenset[str]
+    renamed: frozenset[str] = frozenset()
 
 
 class IndexChanges:
@@ -57,10 +59,15 @@ class IndexChanges:
             return None
         if earlier.digest != digest:
             return None
-        before = {(file.work_id, file.path, file.file_id) for file in earlier.files}
+        aliases = self._index.aliases
+        before = {
+            (aliases.get(file.work_id, file.work_id), file.path, file.file_id)
+            for file in earlier.files
+        }
         return IndexChange(
             frozenset(at for key, at in self._files.items() if key not in before),
             frozenset(key[0] for key in before if key not in self._files),
+            frozenset(work.work_id for work in earlier.works if work.work_id in aliases),
         )
 
 

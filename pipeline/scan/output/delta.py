@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass, field
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Any
 
 import pyarrow as pa
@@ -81,16 +82,19 @@ class Suppressed:
 
 
 _NONE: frozenset[str] = frozenset()
+_NO_ALIASES: Mapping[str, str] = MappingProxyType({})
 
 
-def suppressed_works(matches: pa.Table) -> Works:
-    """Suppressed works in matches.parquet; none in a table of an earlier release."""
+def suppressed_works(matches: pa.Table, aliases: Mapping[str, str] = _NO_ALIASES) -> Works:
+    """Suppressed works in matches.parquet, with their present ids; none in a table of an earlier
+    release."""
     if "suppressed" not in matches.column_names:
         return {}
     columns = matches.filter(matches.column("suppressed")).select(["asset_path", "work_id"])
     works_by_path: dict[str, set[str]] = {}
     for row in columns.to_pylist():
-        works_by_path.setdefault(row["asset_path"], set()).add(row["work_id"])
+        work_id = row["work_id"]
+        works_by_path.setdefault(row["asset_path"], set()).add(aliases.get(work_id, work_id))
     return {path: frozenset(works) for path, works in works_by_path.items()}
 
 
@@ -138,6 +142,7 @@ def delta_of(
     suppressed: Suppressed | None = None,
     arrived: Set[str] = _NONE,
     arriving: Set[str] = _NONE,
+    aliases: Mapping[str, str] = _NO_ALIASES,
 ) -> pa.Table:
     """The rows that changed since the previous scan, the most urgent changes first.
 
@@ -153,6 +158,7 @@ def delta_of(
         suppressed: the suppressed matches of both scans.
         arrived: paths of files that were still arriving in the previous scan, and are not now.
         arriving: paths of files that are still arriving.
+        aliases: by former id of a work, its present id; a rename is no change.
 
     Returns:
         In `delta_schema()`, sorted by change, then band, risk and path.
@@ -160,6 +166,8 @@ def delta_of(
     columns, suppressed = list(COMPARED), suppressed or Suppressed()
     rows = _by_path(risk.select(columns))
     old_rows = _by_path(before.select(columns)) if before is not None else {}
+    for was in old_rows.values():
+        was["work_id"] = aliases.get(was["work_id"], was["work_id"])
     changed: list[_Changed] = []
     moved = moved_paths(rows, old_rows)
     for path, row in rows.items():

@@ -45,7 +45,9 @@ def write_outputs(context: ScanContext, folder: Path) -> dict[str, Any]:
         def write_delta(tables: Tables, counts: Mapping[str, int]) -> None:
             suppressed = Suppressed(
                 suppressed_works(tables.matches),
-                suppressed_works(previous.match_rows) if previous is not None else {},
+                suppressed_works(previous.match_rows, context.run.index.aliases)
+                if previous is not None
+                else {},
                 tally.lapsed,
                 unusable=context.run.recorded.use is RecordUse.UNUSABLE,
             )
@@ -122,6 +124,7 @@ def _delta(context: ScanContext, risk: pa.Table, suppressed: Suppressed) -> pa.T
         suppressed=suppressed,
         arrived=context.listing.arrived,
         arriving=context.listing.arriving(),
+        aliases=context.run.index.aliases,
     )
 
 

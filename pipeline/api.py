@@ -22,6 +22,7 @@ def screen(
     config: str | Path | None = None,
     index_version: int | None = None,
     record: str | Path | None = None,
+    replace: bool = False,
 ) -> Run:
     """Screens a drop as `clearance screen` does, and opens its results.
 
@@ -33,6 +34,8 @@ def screen(
         index_version: an earlier version of the index, to repeat a run.
         record: a record of decisions (docs/record.md): matches that people agreed are false are
             suppressed.
+        replace: replace results of another drop in `out`, or files there that no run wrote; results
+            on which people decided are moved to `OUT.RUN_ID`.
 
     Raises:
         ScreeningError: (`reference_index.errors`) if it can't be done; its message says what is
@@ -48,5 +51,6 @@ def screen(
         config=Path(config) if config is not None else None,
         index_version=index_version,
         record=record,
+        replace=replace,
     )
     return load_run(target)

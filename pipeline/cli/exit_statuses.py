@@ -19,7 +19,7 @@ EXIT_WRONG = 2
 to fix it."""
 
 EXIT_NOT_SCREENED = 3
-"""The run completed, but some files could not be screened, or only in part."""
+"""The run completed, but some files could not be screened, or only in part, or there were none."""
 
 EXIT_DEFECT = 70
 """An unexpected exception, with a traceback: a defect of Clearance (EX_SOFTWARE of sysexits.h)."""
@@ -55,13 +55,14 @@ def run_exit_status(
     """The exit status of a run that completed.
 
     Args:
-        counts: rows by band.
+        counts: rows by band; without any, nothing was screened.
         fail_on: the value of `--fail-on`.
         flagged_in_part: flagged rows that were not screened in full.
     """
     if any(counts.get(band) for band in _FAIL_ON[fail_on]):
         return EXIT_FAIL_ON
-    if counts.get("not_screened") or counts.get("partly_screened") or flagged_in_part:
+    incomplete = counts.get("not_screened") or counts.get("partly_screened") or flagged_in_part
+    if incomplete or not any(counts.values()):
         return EXIT_NOT_SCREENED
     return EXIT_OK
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from pipeline.core.errors import RecordError
+from pipeline.core.extras import needs_extra
 from pipeline.decisions.canonical_json import canonical_bytes, parse_canonical
 from pipeline.decisions.hash_chain import GENESIS_HASH
 from pipeline.decisions.record import now
@@ -30,10 +31,7 @@ try:
         Ed25519PublicKey,
     )
 except ModuleNotFoundError as error:
-    raise RecordError(
-        "Checkpoints need cryptography, which is not installed; install Clearance with its extra: "
-        "pip install 'clearance[review]'"
-    ) from error
+    raise RecordError(needs_extra("Signing checkpoints", "review", "cryptography")) from error
 
 _SIGNATURE_CONTEXT = b"clearance checkpoint 1\n"
 """Prefix of what is signed (domain separation): no signature for another purpose can be reused."""

@@ -17,6 +17,7 @@ from typing import Any
 from urllib.parse import quote
 
 from pipeline.core.errors import RecordError
+from pipeline.core.extras import needs_extra
 from pipeline.decisions.places import is_url, record_file
 
 try:
@@ -24,10 +25,7 @@ try:
 
     from pipeline.decisions.postgresql_errors import server_message, server_name
 except ModuleNotFoundError as error:
-    raise RecordError(
-        "The record of decisions needs SQLAlchemy, which is not installed; install Clearance with "
-        "its extra: pip install 'clearance[review]'"
-    ) from error
+    raise RecordError(needs_extra("The record of decisions", "review", "sqlalchemy")) from error
 
 __all__ = [
     "APPLICATION_ID", "EVENTS", "POSTGRESQL", "SQLITE", "USER_VERSION", "Database",
@@ -308,10 +306,7 @@ def _postgresql(url: sa.URL) -> sa.Engine:
     try:
         return sa.create_engine(url, poolclass=sa.NullPool)
     except ModuleNotFoundError as error:
-        raise RecordError(
-            "A record in PostgreSQL needs psycopg, which is not installed; install it: "
-            "pip install 'clearance[postgresql]'"
-        ) from error
+        raise RecordError(needs_extra("A record in PostgreSQL", "postgresql", "psycopg")) from error
 
 
 @contextmanager

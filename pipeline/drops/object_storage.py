@@ -21,6 +21,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from pipeline.core.errors import DropError
+from pipeline.core.extras import needs_extra
 from pipeline.drops.storage_errors import StorageError, code_of, failure, is_local, transient
 
 if TYPE_CHECKING:
@@ -79,10 +80,7 @@ class Storage:
         try:
             import s3fs
         except ImportError as error:
-            raise DropError(
-                "Places in object storage (s3://) need the extra `cloud`; install it with "
-                'pip install "clearance[cloud]".'
-            ) from error
+            raise DropError(needs_extra("A place in object storage (s3://)", "cloud")) from error
         seconds = self._settings.timeout_seconds
         try:
             # No cached client or listing. botocore makes one attempt; retries are counted here.

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 LOCK = ".clearance-run.lock"
 _JOURNAL = ".clearance-run.journal"
+_PROBE_BYTES = 2**20
 _PARTIAL = re.compile(
     rf"\.({'|'.join(map(re.escape, (*NAMES, _JOURNAL)))})\.[0-9a-f]{{8}}\.partial"
 )
@@ -102,8 +103,10 @@ class ResultFiles:
         self.digests: dict[str, str] = {}
         self._written: dict[str, Path] = {}
         self._lock = -1
+        self._made = False
 
     def __enter__(self) -> Self:
+        self._made = not self.folder.exists()
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -123,7 +126,19 @@ class ResultFiles:
         for left in self.folder.glob(".*.partial"):
             if _PARTIAL.fullmatch(left.name) and left.is_file():
                 left.unlink(missing_ok=True)
+        try:
+            self._check_space()
+        except BaseException as error:
+            self.__exit__(type(error), error, error.__traceback__)
+            raise
         return self
+
+    def _check_space(self) -> None:
+        """A full disk is noticed before the work: an empty file can be made on it, and no more."""
+        with self.new(RUN) as file:
+            file.write(bytes(_PROBE_BYTES))
+        del self.digests[RUN]
+        self._written.pop(RUN).unlink()
 
     def __exit__(
         self,
@@ -148,6 +163,9 @@ class ResultFiles:
                     partial.unlink(missing_ok=True)
             (self.folder / LOCK).unlink(missing_ok=True)
             os.close(self._lock)
+            if kind is not None and self._made:
+                with suppress(OSError):  # a command that failed leaves no empty folder
+                    self.folder.rmdir()
 
     @contextmanager
     def new(self, name: str) -> Iterator[BinaryIO]:
@@ -213,6 +231,23 @@ def _locked(folder: Path) -> int:
             "folder with --out."
         )
     return held
+
+
+@contextmanager
+def exclusive(folder: Path) -> Iterator[Path]:
+    """Keeps runs from writing to `folder` during the block, in which it may be renamed.
+
+    Yields:
+        The lock's file, for the block to delete wherever it then is.
+
+    Raises:
+        DropError: if another run is writing to it, or it can't be written to.
+    """
+    held = _locked(folder)
+    try:
+        yield folder / LOCK
+    finally:
+        os.close(held)
 
 
 def _flush_folder(folder: Path) -> None:
@@ -315,10 +350,13 @@ def _manifest(out: Path) -> dict[str, Any]:
         raise RunError(f"{path} can't be read ({error.strerror}).") from error
     except (ValueError, RecursionError) as error:
         raise RunError(
-            f"{path} is not JSON ({error}); screen the drop again into this folder."
+            f"{path} is not JSON ({error}); screen the drop again into this folder with --replace."
         ) from error
     if not isinstance(run, dict) or not isinstance(run.get("outputs", {}), dict):
-        raise RunError(f"{path} is not a run's manifest; screen the drop again into this folder.")
+        raise RunError(
+            f"{path} is not a run's manifest; screen the drop again into this folder with "
+            "--replace."
+        )
     return run
 
 

@@ -17,6 +17,7 @@ from html import escape
 from pathlib import Path
 
 from pipeline.core.errors import RecordError, ScreeningError
+from pipeline.core.extras import needs_extra
 from pipeline.core.layout import LATEST, RUN
 from pipeline.core.records import Band
 from pipeline.drops.places import Place, place
@@ -117,9 +118,7 @@ def serve(options: ServeOptions, on_ready: Callable[[Served], None]) -> None:
         from pipeline.review.review_session import ReviewSession
         from pipeline.review.routes.item import warm
     except ImportError as error:
-        raise RecordError(
-            f"The review page needs {error.name}: pip install 'clearance[review]'."
-        ) from error
+        raise RecordError(needs_extra("The review page", "review", error.name)) from error
     loopback = is_loopback(options.host)
     if not loopback and options.users is None:
         raise RecordError(

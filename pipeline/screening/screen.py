@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from pipeline.load.loaded import Loaded, LoadedScript
 from pipeline.load.workers.pool import load_all
 from pipeline.report.content import ContentCollector
 from pipeline.report.page import ReportLimits, write_report
+from pipeline.results.earlier import room_for_results
 from pipeline.results.files import ResultFiles
 from pipeline.results.object_results import results_folder
 from pipeline.results.table import Tables
@@ -44,12 +46,14 @@ class ScreenedRun:
         run: the contents of run.json.
         rows: the rows of the risk table, sorted by asset path.
         works: every work of the index, by work id.
+        moved: the folder to which earlier results were moved, with people's decisions on them.
     """
 
     out: Place
     run: dict[str, Any]
     rows: list[RiskRow]
     works: dict[str, Work]
+    moved: Path | None = None
 
     def summary(self) -> dict[str, Any]:
         """What `clearance screen --json` prints."""
@@ -64,6 +68,7 @@ class ScreenedRun:
             "config_fingerprint": self.run["config_fingerprint"],
             "not_run": self.run["not_run"],
             "out": str(self.out),
+            "moved": None if self.moved is None else str(self.moved),
             "results": sorted([*self.run["outputs"], RUN]),
         }
 
@@ -169,6 +174,7 @@ def screen(
     config: Path | Config | None = None,
     index_version: int | None = None,
     record: str | Path | None = None,
+    replace: bool = False,
     progress: Progress = silent,
 ) -> ScreenedRun:
     """Screens every file of a drop against an index and writes the results to `out`.
@@ -183,6 +189,8 @@ def screen(
         config: a configuration or its file; None for the default one.
         index_version: an earlier version of the index, to repeat a run; None for the latest.
         record: the record of decisions, whose agreed false matches are suppressed; None for none.
+        replace: whether results of another drop at `out`, or files there that no run wrote, may be
+            replaced; those on which people decided are moved aside (`pipeline.results.earlier`).
         progress: called as files are listed and screened.
 
     Raises:
@@ -194,14 +202,21 @@ def screen(
     started = now()
     settings = config if isinstance(config, Config) else load_config(config)
     check_places(drop, index_path, out)
-    index = open_verified_index(index_path, index_version, doing="screened against")
-    recorded = read_record(record, aliases=index.aliases) if record is not None else NO_RECORD
-    runners = open_runners(index, settings.stage_settings)
     with (
-        open_drop(drop, settings.limits.max_file_bytes, settings.object_storage) as source,
+        room_for_results(out, drop, settings.object_storage, replace=replace) as moved,
         results_folder(out, settings.object_storage) as folder,
         ResultFiles(folder) as files,
+        ExitStack() as stack,
     ):
+        # Opening an index may take minutes: only now that the results are known to have a place.
+        index = open_verified_index(index_path, index_version, doing="screened against")
+        recorded = (
+            read_record(record, aliases=index.aliases) if record is not None else NO_RECORD
+        )
+        runners = open_runners(index, settings.stage_settings)
+        source = stack.enter_context(
+            open_drop(drop, settings.limits.max_file_bytes, settings.object_storage)
+        )
         entries = []
         for entry in source.list_entries():
             entries.append(entry)
@@ -236,4 +251,4 @@ def screen(
             source={"drop": absolute(drop)},
             write_more=write_page,
         )
-    return ScreenedRun(out, manifest, rows, run.works)
+    return ScreenedRun(out, manifest, rows, run.works, moved)

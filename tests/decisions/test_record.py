@@ -273,7 +273,7 @@ def test_without_the_extra_one_sentence_says_so(tmp_path):
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1
-    assert "clearance[review]" in done.stderr
+    assert "pip install '.[review]'" in done.stderr
 
 
 def test_canonical_json_is_one_form_only():

@@ -458,7 +458,7 @@ def test_a_configuration_that_ships_is_found_from_anywhere(drop, index, tmp_path
 def test_an_empty_drop_says_so(index, tmp_path, run):
     (tmp_path / "drop").mkdir()
     answer = run("screen", tmp_path / "drop", "--index", index, "--out", tmp_path / "o")
-    assert (answer.status, "has no files" in answer.stderr) == (0, True)
+    assert (answer.status, "has no files" in answer.stderr) == (3, True)
 
 
 @pytest.mark.parametrize(

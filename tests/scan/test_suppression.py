@@ -313,7 +313,7 @@ def test_a_record_that_cannot_be_trusted_suppresses_nothing(studio, how, monkeyp
     assert note.partition(": ")[2]
     assert "Traceback" not in note
     if how == "no extra":
-        assert "clearance[review]" in note
+        assert "pip install '.[review]'" in note
     assert note.split(":")[0] in (done.folder / "delta.html").read_text(encoding="utf-8")
     assert scan_exit_status(done.summary, None) == 3
     assert is_problem(done.summary)

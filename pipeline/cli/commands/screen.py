@@ -12,7 +12,7 @@ from pipeline.cli.exit_statuses import FailOn, run_exit_status
 from pipeline.cli.options import ConfigFile, IndexOption, Json, LogJson
 from pipeline.cli.output import print_error, print_json, stderr, stdout
 
-_NOT_LOGGED = frozenset({"not_run", "out", "results"})
+_NOT_LOGGED = frozenset({"moved", "not_run", "out", "results"})
 """Keys of a run's summary that a log leaves out: paths, and sentences that may name one."""
 
 
@@ -48,6 +48,14 @@ def screen(
             help="A record of decisions: matches that people agreed are false are suppressed.",
         ),
     ] = None,
+    replace: Annotated[
+        bool,
+        typer.Option(
+            "--replace",
+            help="Replace what OUT holds, even if it is of another drop or not of Clearance. "
+            "Results on which people decided are moved to OUT.RUN_ID first.",
+        ),
+    ] = False,
     _log_json: LogJson = False,
     as_json: Json = False,
 ) -> int:
@@ -67,6 +75,7 @@ def screen(
             config=config,
             index_version=index_version,
             record=record,
+            replace=replace,
             progress=progress,
         )
     status = run_exit_status(outcome.counts, fail_on, outcome.flagged_in_part)

@@ -43,6 +43,8 @@ def print_run(done: ScreenedRun, console: Console, *, limit: int = 20) -> None:
         matches = count(done.suppressed, "match is", "matches are")
         print_line(console, f"{matches} suppressed, because people agreed on that by the record.")
     print_stages_not_run(done.run["not_run"], done.run["calibration"]["other_weights"], console)
+    if done.moved is not None:
+        print_path(console, "Earlier results and decisions moved to", done.moved)
     print_path(console, "Report", done.out / REPORT)
     print_path(console, "Table", done.out / RISK_TABLE)
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.core.errors import RecordError
+from pipeline.core.extras import needs_extra
 from pipeline.decisions.events import person_name, same_person
 from reference_index.atomic_write import write_atomically
 
@@ -138,7 +139,7 @@ def hasher() -> PasswordHasher:
     try:
         from argon2 import PasswordHasher
     except ImportError as error:
-        raise RecordError("Passwords need argon2-cffi: pip install 'clearance[review]'.") from error
+        raise RecordError(needs_extra("A password", "review", "argon2-cffi")) from error
     return PasswordHasher()
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pipeline.core.errors import ConfigError
+from pipeline.core.extras import needs_extra
 from pipeline.core.records import Band
 from pipeline.core.wording.terms import BANDS, count
 from pipeline.runtime.failures import failure_in_words
@@ -86,10 +87,7 @@ def _targets(urls: Sequence[str]) -> list[Apprise]:
     try:
         import apprise
     except ImportError:
-        raise ConfigError(
-            f"`notify` needs the extra {EXTRA}, which is not installed: run "
-            f"`pip install 'clearance[{EXTRA}]'`, or take `notify` out of the configuration."
-        ) from None
+        raise ConfigError(needs_extra("`notify` in a configuration", EXTRA)) from None
     # Failures are reported as notes; the log lines of apprise contain host names.
     logging.getLogger("apprise").propagate = False
     logging.getLogger("apprise").addHandler(logging.NullHandler())

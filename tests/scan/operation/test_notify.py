@@ -195,7 +195,7 @@ def test_without_the_extra_the_error_says_how_to_install_it(night, monkeypatch):
     notify(night, "json://127.0.0.1/hook")
     done = night.run()
     assert done.status == 2
-    assert "pip install 'clearance[notify]'" in done.stderr
+    assert "pip install '.[notify]'" in done.stderr
     assert not night.scan.exists()
 
 

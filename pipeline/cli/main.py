@@ -12,6 +12,7 @@ import typer
 
 from pipeline.cli.commands import audit, index, schedule
 from pipeline.cli.commands.demo import demo
+from pipeline.cli.commands.doctor import doctor
 from pipeline.cli.commands.evaluate import evaluate
 from pipeline.cli.commands.explain import explain
 from pipeline.cli.commands.review import review, review_user
@@ -37,7 +38,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 # Help lists them in this order, and groups after single commands.
-for command in (screen, scan, explain, evaluate, review, review_user, demo):
+for command in (screen, scan, explain, evaluate, review, review_user, demo, doctor):
     app.command()(command)
 for group in (index, audit, schedule):
     app.add_typer(group.app)

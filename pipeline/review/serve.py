@@ -175,7 +175,7 @@ def serve(options: ServeOptions, on_ready: Callable[[Served], None]) -> None:
         freeze_garbage_collector()
         with suppress(KeyboardInterrupt), folders as folder:
             on_ready(served)
-            if options.open_browser and _has_browser():
+            if options.open_browser and has_browser():
                 threading.Timer(0.5, _open, (url, Path(folder))).start()
             uvicorn.Server(config).run(sockets=[listening])
 
@@ -280,7 +280,8 @@ def _login() -> str:
         raise RecordError("Who is at the page is not known: give --as NAME.") from None
 
 
-def _has_browser() -> bool:
+def has_browser() -> bool:
+    """Whether this machine has a screen on which a browser could be opened."""
     if sys.platform in ("darwin", "win32"):
         return True
     return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))

@@ -170,9 +170,8 @@ def test_fail_on_gives_status_1_at_or_above_the_band(drop, index, tmp_path, run)
     assert escalated.status == 1
     lower = run("screen", drop, "--index", index, "--out", tmp_path, "--fail-on", "review")
     assert lower.status == 1
-    only = run(
-        "screen", drop / "unrelated.png", "--index", index, "--out", tmp_path, "--fail-on", "review"
-    )
+    words = ("screen", drop / "unrelated.png", "--index", index, "--fail-on", "review")
+    only = run(*words, "--out", tmp_path / "only")
     assert only.status == 0
 
 
@@ -453,6 +452,25 @@ def test_a_configuration_that_ships_is_found_from_anywhere(drop, index, tmp_path
     strict = run(*words, "configs/strict.yaml").json["config_fingerprint"]
     assert strict == run(*words, "strict.yaml").json["config_fingerprint"]
     assert run(*words, "other/strict.yaml").status == 2
+
+
+def test_results_of_another_drop_are_replaced_only_on_request(drop, index, tmp_path, run):
+    first = ("screen", drop / "unrelated.png", "--index", index, "--out", tmp_path / "o")
+    other = ("screen", drop, "--index", index, "--out", tmp_path / "o")
+    assert run(*first).status == 0
+    run_id = json.loads((tmp_path / "o" / "run.json").read_bytes())["run_id"]
+    refused = run(*other)
+    assert refused.status == 2
+    assert f"{drop / 'unrelated.png'}" in refused.stderr
+    assert json.loads((tmp_path / "o" / "run.json").read_bytes())["run_id"] == run_id
+    (tmp_path / "o" / "record.sqlite").write_bytes(b"decisions")
+    answer = run(*other, "--replace")
+    moved = tmp_path / f"o.{run_id}"
+    assert answer.status == 0
+    assert f"Earlier results and decisions moved to: {moved}" in answer.stdout
+    assert (moved / "record.sqlite").read_bytes() == b"decisions"
+    assert len(table_of(moved)) == 1
+    assert not (tmp_path / "o" / "record.sqlite").exists()
 
 
 def test_an_empty_drop_says_so(index, tmp_path, run):

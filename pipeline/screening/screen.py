@@ -210,9 +210,7 @@ def screen(
     ):
         # Opening an index may take minutes: only now that the results are known to have a place.
         index = open_verified_index(index_path, index_version, doing="screened against")
-        recorded = (
-            read_record(record, aliases=index.aliases) if record is not None else NO_RECORD
-        )
+        recorded = read_record(record, aliases=index.aliases) if record is not None else NO_RECORD
         runners = open_runners(index, settings.stage_settings)
         source = stack.enter_context(
             open_drop(drop, settings.limits.max_file_bytes, settings.object_storage)

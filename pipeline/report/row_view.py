@@ -4,7 +4,7 @@ The report, the review page, `clearance explain` and notebooks all show a row fr
 They choose what to show and lay it out; nothing is put into words in two places.
 
 Columns of the stored tables are kept as they are (`row`). All other text is fit to show, see
-`pipeline.core.wording.visible`; HTML still has to escape it.
+`pipeline.core.wording.text`; HTML still has to escape it.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipeline.core.records import Measure, Outcome, Value
-from pipeline.core.wording.terms import (
+from pipeline.core.wording.text import (
     count,
     percent,
     risk_in_words,
     value_in_words,
+    visible,
 )
-from pipeline.core.wording.visible import visible
 from pipeline.report.excerpts import Excerpt, Run, stored_runs
 from pipeline.report.overlap import (
     MEASURES,

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import log
 
-from pipeline.core.wording.terms import capitalized, risk_number
+from pipeline.core.wording.text import capitalized, risk_number
 from pipeline.risk.fuse import IDENTICAL_FILE, WaterfallStep
 from pipeline.stages import stage_title
 

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 
 from pipeline.core.errors import ScanError
 from pipeline.core.layout import HISTORY, RISK_TABLE
-from pipeline.core.wording.visible import visible
+from pipeline.core.wording.text import visible
 from pipeline.drops.discover import text_of_path
 from pipeline.scan.settings import ScanSettings
 

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from pipeline.core.errors import RunError
-from pipeline.core.wording.visible import visible
+from pipeline.core.wording.text import visible
 from pipeline.results.files import StoredRun, read_run
 from pipeline.scan.memory.state import KnownScan
 from pipeline.scan.output.delta import COMPARED

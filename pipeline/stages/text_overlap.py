@@ -23,7 +23,7 @@ from pydantic import Field
 
 from pipeline.core.errors import Reason
 from pipeline.core.records import Abstention, Evidence, Fingerprint, Kind, Measure, Passage, Value
-from pipeline.core.wording.terms import count, listed
+from pipeline.core.wording.text import count, listed
 from pipeline.load.loaded import Loaded, LoadedScript, Span
 from pipeline.stages.base import Stage, StageSettings, library_versions
 from pipeline.stages.text.alignment import PassageLimits, SharedPassage, shared_passages

@@ -18,7 +18,7 @@ from row_samples import RUN, WORKS, abstained_row, flagged_row, no_match_row, un
 
 from pipeline.core.errors import Reason
 from pipeline.core.records import Band, Kind, Passage
-from pipeline.core.wording.terms import risk_in_words, risk_number, value_in_words
+from pipeline.core.wording.text import risk_in_words, risk_number, value_in_words
 from pipeline.load.loaded import LoadedImage
 from pipeline.report.card import card
 from pipeline.report.content import Content, ContentCollector, overlay_frames
@@ -99,7 +99,7 @@ def test_names_are_escaped_as_text():
 
 @given(st.text(max_size=30))
 def test_any_name_can_be_read_in_the_page(name):
-    from pipeline.core.wording.visible import visible
+    from pipeline.core.wording.text import visible
 
     read = Reader(page_of([no_match_row(name), replace(flagged_row(f"f{name}"), reasons=(name,))]))
     assert f"f{visible(name)}" in read.text

@@ -10,8 +10,7 @@ import pyarrow as pa
 
 from pipeline.core.layout import DELTA_HTML
 from pipeline.core.records import Band, Fault, RiskRow, StageOutcome
-from pipeline.core.wording.terms import BANDS, risk_number
-from pipeline.core.wording.visible import visible
+from pipeline.core.wording.text import BANDS, risk_number, visible
 from pipeline.load.workers.pool import load_in_worker
 from pipeline.report.content import ContentCollector
 from pipeline.report.page import ChangeLine, Changes, ReportLimits, write_report

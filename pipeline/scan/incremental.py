@@ -40,7 +40,7 @@ from pipeline.screening.stage_runner import (
     run_stages_cached,
     two_at_a_time,
 )
-from pipeline.stages.text.scenes import WorkScenes, with_scenes
+from pipeline.stages.text.elements import WorkScenes, with_scenes
 from reference_index.store import ReferenceIndex
 
 SEARCH_BATCH = 64

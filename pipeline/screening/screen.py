@@ -29,7 +29,7 @@ from pipeline.screening.recorded import NO_RECORD, read_record
 from pipeline.screening.rows import Rows, facts_of
 from pipeline.screening.run_files import Run, run_info, write_run
 from pipeline.screening.stage_runner import StageRunner, open_runners, run_stages, two_at_a_time
-from pipeline.stages.text.scenes import WorkScenes, with_scenes
+from pipeline.stages.text.elements import WorkScenes, with_scenes
 from reference_index.errors import IndexCorruptError
 from reference_index.interface import Work
 from reference_index.store import ReferenceIndex

@@ -31,7 +31,7 @@ from pipeline.scan.memory.index_change import IndexChange, IndexChanges, restric
 from pipeline.scan.memory.state import CachedContent, CachedOutcomes, ScanCache
 from pipeline.scan.memory.timeouts import RepeatedTimeouts
 from pipeline.screening.config import Config
-from pipeline.screening.rows import Facts, facts_of
+from pipeline.screening.run_files import Facts, facts_of
 from pipeline.screening.stage_runner import (
     FingerprintResult,
     StageResults,

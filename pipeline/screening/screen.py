@@ -26,8 +26,7 @@ from pipeline.risk.bands import partly_judged
 from pipeline.runtime.progress import Progress, silent
 from pipeline.screening.config import Config, load_config
 from pipeline.screening.recorded import NO_RECORD, read_record
-from pipeline.screening.rows import Rows, facts_of
-from pipeline.screening.run_files import Run, run_info, write_run
+from pipeline.screening.run_files import Rows, Run, facts_of, run_info, write_run
 from pipeline.screening.stage_runner import StageRunner, open_runners, run_stages, two_at_a_time
 from pipeline.stages.text.elements import WorkScenes, with_scenes
 from reference_index.errors import IndexCorruptError

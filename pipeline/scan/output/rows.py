@@ -15,8 +15,7 @@ from pipeline.scan.memory import serialization
 from pipeline.scan.memory.cache_keys import content_of
 from pipeline.scan.memory.index_change import IndexChange
 from pipeline.scan.memory.state import ScanCache
-from pipeline.screening.rows import Facts, Rows
-from pipeline.screening.run_files import Run
+from pipeline.screening.run_files import Facts, Rows, Run
 from pipeline.screening.stage_runner import run_stages
 
 

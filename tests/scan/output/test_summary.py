@@ -13,7 +13,7 @@ from pipeline.cli.terminal.scan import print_scan
 from pipeline.scan.output.page import CompactRows
 from pipeline.scan.run import scan
 from pipeline.scan.settings import load_settings
-from pipeline.screening.rows import Rows
+from pipeline.screening.run_files import Rows
 
 MARKED = {"a": {"path": "drop", "settle": {"seconds": 0, "marker": "_DONE"}}}
 

@@ -23,8 +23,7 @@ from reference_index import locks, tables, versions
 from reference_index.adding import Adder, RegisteredFile, work_key
 from reference_index.digests import file_key, index_digest, schema_digest
 from reference_index.errors import IndexCorruptError, IndexExistsError, ReferenceIndexError
-from reference_index.interface import StageEntries, Work, WorkFile
-from reference_index.spec import FingerprintSpec
+from reference_index.interface import FingerprintSpec, StageEntries, Work, WorkFile
 from reference_index.verifying import faults_of
 from reference_index.versions import Change, VersionRecord
 

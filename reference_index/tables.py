@@ -25,8 +25,7 @@ from numpy.typing import NDArray
 from reference_index.atomic_write import flush_folder
 from reference_index.digests import schema_digest
 from reference_index.errors import IndexCorruptError, ReferenceIndexError
-from reference_index.interface import Work, WorkFile
-from reference_index.spec import FingerprintSpec
+from reference_index.interface import FingerprintSpec, Work, WorkFile
 from reference_index.versions import TableState
 
 _SOURCE = re.compile(r",? ?[^\s,()]*\.rs:\d+:\d+")

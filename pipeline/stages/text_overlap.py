@@ -44,8 +44,7 @@ from pipeline.stages.text.text_rows import (
     texts_of,
 )
 from pipeline.stages.text.words import NORMALISATION, segmentation_fault, shingles_of, words_of
-from reference_index.interface import StageEntries, WorkFile
-from reference_index.spec import FingerprintSpec
+from reference_index.interface import FingerprintSpec, StageEntries, WorkFile
 
 if TYPE_CHECKING:
     from pipeline.stages.text.candidates import TextIndex

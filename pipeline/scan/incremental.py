@@ -26,8 +26,13 @@ from pipeline.load.workers.pool import load_all, load_in_worker, timeout_fault
 from pipeline.runtime.progress import Progress
 from pipeline.scan.listing import file_of
 from pipeline.scan.memory import serialization
-from pipeline.scan.memory.cache_keys import CacheKeys, content_of
-from pipeline.scan.memory.index_change import IndexChange, IndexChanges, restricted_to
+from pipeline.scan.memory.invalidation import (
+    CacheKeys,
+    IndexChange,
+    IndexChanges,
+    content_of,
+    restricted_to,
+)
 from pipeline.scan.memory.state import CachedContent, CachedOutcomes, ScanCache
 from pipeline.scan.memory.timeouts import RepeatedTimeouts
 from pipeline.screening.config import Config

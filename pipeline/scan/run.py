@@ -33,8 +33,7 @@ from pipeline.scan.history_folder import (
 )
 from pipeline.scan.incremental import UNCHANGED, Action, IncrementalScreener, Pending
 from pipeline.scan.listing import Listing, list_drops
-from pipeline.scan.memory.cache_keys import cache_keys_of, content_of
-from pipeline.scan.memory.index_change import IndexChanges
+from pipeline.scan.memory.invalidation import IndexChanges, cache_keys_of, content_of
 from pipeline.scan.memory.state import KnownScan, ScanCache
 from pipeline.scan.output.notes import record_notes, unreachable_notes
 from pipeline.scan.output.rows import ScanContext

@@ -12,8 +12,7 @@ from pipeline.results.files import StoredRun
 from pipeline.scan.incremental import IncrementalScreener
 from pipeline.scan.listing import Listing
 from pipeline.scan.memory import serialization
-from pipeline.scan.memory.cache_keys import content_of
-from pipeline.scan.memory.index_change import IndexChange
+from pipeline.scan.memory.invalidation import IndexChange, content_of
 from pipeline.scan.memory.state import ScanCache
 from pipeline.screening.run_files import Facts, Rows, Run
 from pipeline.screening.stage_runner import run_stages

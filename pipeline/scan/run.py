@@ -22,7 +22,7 @@ from pipeline.drops.places import absolute
 from pipeline.results.files import StoredRun
 from pipeline.runtime.progress import Progress, silent
 from pipeline.scan.events import Event, EventSink, discard_event
-from pipeline.scan.history_folder import (
+from pipeline.scan.history import (
     delete_results,
     earlier_and_later,
     find_unlisted_scans,

@@ -36,8 +36,7 @@ from pipeline.scan.listing import Listing, list_drops
 from pipeline.scan.memory.invalidation import IndexChanges, cache_keys_of, content_of
 from pipeline.scan.memory.state import KnownScan, ScanCache
 from pipeline.scan.output.notes import record_notes, unreachable_notes
-from pipeline.scan.output.rows import ScanContext
-from pipeline.scan.output.write import write_outputs
+from pipeline.scan.output.write import ScanContext, write_outputs
 from pipeline.scan.settings import ScanSettings
 from pipeline.screening.recorded import Recorded, record_if_sound
 from pipeline.screening.run_files import Run, run_info

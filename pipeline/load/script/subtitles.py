@@ -9,8 +9,7 @@ import re
 from collections.abc import Iterable, Iterator
 from itertools import groupby
 
-from pipeline.load.loaded import Span
-from pipeline.load.script.lines import Line, lines_of
+from pipeline.load.loaded import Line, Span, lines_of
 
 _TAG = re.compile(r"</?[A-Za-z][^<>\r\n]*>|</>|<\d[\d:.]*>|\{\\[^{}\r\n]*\}")
 """`<i>`, `</font>`, WebVTT's `<v Anna>` and `<00:01:02.000>`, SubStation's `{\\an8}`."""

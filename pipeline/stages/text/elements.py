@@ -19,9 +19,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from pipeline.core.errors import ScreeningError
 from pipeline.core.records import Evidence, Passage, StageOutcome
-from pipeline.load.loaded import LoadedScript, Span
+from pipeline.load.loaded import Line, LoadedScript, Span, lines_of
 from pipeline.load.script.fountain import fountain_spans, title_page_end
-from pipeline.load.script.lines import Line, lines_of
 
 if TYPE_CHECKING:
     from reference_index.store import ReferenceIndex

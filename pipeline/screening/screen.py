@@ -16,7 +16,7 @@ from pipeline.drops.drop import open_drop
 from pipeline.drops.places import Place, absolute, is_inside, name_of
 from pipeline.load.loaded import Loaded, LoadedScript
 from pipeline.load.workers.pool import load_all
-from pipeline.report.content import ContentCollector
+from pipeline.report.card import ContentCollector
 from pipeline.report.page import ReportLimits, write_report
 from pipeline.results.files import ResultFiles
 from pipeline.results.object_results import results_folder

@@ -20,8 +20,7 @@ from pipeline.core.errors import Reason
 from pipeline.core.records import Band, Kind, Passage
 from pipeline.core.wording.text import risk_in_words, risk_number, value_in_words
 from pipeline.load.loaded import LoadedImage
-from pipeline.report.card import card
-from pipeline.report.content import Content, ContentCollector, overlay_frames
+from pipeline.report.card import Content, ContentCollector, card, overlay_frames
 from pipeline.report.excerpts import MAX_CHARACTERS, excerpt_pair
 from pipeline.report.page import ReportLimits, report_html, write_report
 from pipeline.report.row_view import waterfall_of

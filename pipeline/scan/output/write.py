@@ -18,7 +18,7 @@ from pipeline.core.records import Asset, Band, Fault, Outcome, RiskRow, StageOut
 from pipeline.core.wording.text import BANDS, risk_number, visible
 from pipeline.drops.places import Place, absolute
 from pipeline.load.workers.pool import load_in_worker
-from pipeline.report.content import ContentCollector
+from pipeline.report.card import ContentCollector
 from pipeline.report.page import ChangeLine, Changes, ReportLimits, why_unscreened, write_report
 from pipeline.results.files import ResultFiles, StoredRun
 from pipeline.results.table import Tables, write_table_and_csv

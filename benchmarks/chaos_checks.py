@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 
 from pipeline.core.layout import DELTA, DELTA_JSON, HISTORY, LATEST, LOCK, NAMES, STATE
 from pipeline.results.files import read_run
-from pipeline.scan.operation.heartbeat import HEARTBEAT
+from pipeline.scan.operation.operate import HEARTBEAT
 
 JOURNAL = ".clearance-run.journal"
 OWN = {"risk_table": ("run_id",), "delta": ("scan_id", "scan_id_before")}

@@ -17,7 +17,7 @@ from pipeline.drops.discover import asset_of
 from pipeline.load.limits import Limits
 from pipeline.load.load import load
 from pipeline.load.loaded import LoadedImage
-from pipeline.load.workers.prefetch import prefetch
+from pipeline.load.workers.pool import prefetch
 from pipeline.screening.stage_runner import StageRunner, fingerprint_all
 from pipeline.stages.image.codebook import codebook
 from pipeline.stages.image.feature_rows import pictures

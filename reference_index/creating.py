@@ -11,7 +11,7 @@ import pyarrow as pa
 from reference_index import locks, tables, versions
 from reference_index.digests import index_digest
 from reference_index.errors import IndexExistsError, ReferenceIndexError
-from reference_index.spec import FingerprintSpec
+from reference_index.interface import FingerprintSpec
 from reference_index.versions import VersionRecord
 
 _FILES = frozenset({"cache", "lock", "tables", "versions"})

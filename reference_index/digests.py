@@ -15,8 +15,7 @@ import numpy as np
 import pyarrow as pa
 
 from reference_index.canonical_json import json_digest
-from reference_index.interface import Work, WorkFile
-from reference_index.spec import FingerprintSpec
+from reference_index.interface import FingerprintSpec, Work, WorkFile
 
 if TYPE_CHECKING:
     from hashlib import _Hash

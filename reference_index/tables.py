@@ -25,12 +25,13 @@ from numpy.typing import NDArray
 from reference_index.atomic_write import flush_folder
 from reference_index.digests import schema_digest
 from reference_index.errors import IndexCorruptError, ReferenceIndexError
-from reference_index.interface import Work, WorkFile
-from reference_index.spec import FingerprintSpec
+from reference_index.interface import FingerprintSpec, Work, WorkFile
 from reference_index.versions import TableState
 
 _SOURCE = re.compile(r",? ?[^\s,()]*\.rs:\d+:\d+")
 """Source locations at the end of Lance's messages."""
+_SYSTEM_ERROR = re.compile(r"\(os error (\d+)\)")
+"""How Rust ends the message of an error of the operating system."""
 
 WORKS = pa.schema(
     [
@@ -133,8 +134,7 @@ def reading(index: Path, name: str) -> Iterator[None]:
         if isinstance(fault, MemoryError):
             raise
         raise IndexCorruptError(
-            f"The table {name} of the index {index} can't be read ({_first_line(fault)}). "
-            "Restore the index from a copy, or open an earlier version of it."
+            f"The table {name} of the index {index} {_what_is_wrong(fault)}"
         ) from fault
 
 
@@ -344,7 +344,7 @@ def _dataset(index: Path, name: str, version: int) -> Any:
 
     folder = index / "tables" / f"{name}.lance"
     if not folder.is_dir():
-        raise FileNotFoundError("it is missing")
+        raise FileNotFoundError(folder)
     return lance.dataset(folder.absolute(), version=version)
 
 
@@ -364,6 +364,19 @@ def _flush(path: Path) -> None:
     flush_folder(path.parent)
     with path.open("rb") as file:
         os.fsync(file.fileno())
+
+
+def _what_is_wrong(fault: BaseException) -> str:
+    """The end of a sentence on a table that can't be read. Lance's own message, the exception's
+    cause, is of offsets in its files.
+    """
+    if system_error := _SYSTEM_ERROR.search(str(fault)):
+        return f"can't be read: {os.strerror(int(system_error[1]))}."
+    gone = isinstance(fault, FileNotFoundError) or "not found" in str(fault).lower()
+    return (
+        f"is {'missing or lacks files' if gone else 'damaged'}. Restore the index from a copy, or "
+        "open an earlier version of it."
+    )
 
 
 def _first_line(fault: BaseException) -> str:

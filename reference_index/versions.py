@@ -23,7 +23,7 @@ import pyarrow as pa
 from reference_index.atomic_write import flush_folder, new_file
 from reference_index.canonical_json import json_digest
 from reference_index.errors import IndexCorruptError, IndexNotFoundError, ReferenceIndexError
-from reference_index.spec import FingerprintSpec
+from reference_index.interface import FingerprintSpec
 
 FORMAT = 2
 """Of the index on disk; increased when older code could no longer read it correctly.

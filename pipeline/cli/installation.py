@@ -18,7 +18,7 @@ from pathlib import Path
 from pipeline.core.environment import installed
 from pipeline.core.errors import ConfigError, Reason, ScreeningError
 from pipeline.core.extras import EXTRAS
-from pipeline.core.wording.terms import count
+from pipeline.core.wording.text import count
 from pipeline.review.serve import has_browser
 
 LEAST_FREE_BYTES = 2 * 2**30

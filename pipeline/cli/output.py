@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def print_text(text: str = "") -> None:
     """Prints plain text, with control characters made visible."""
-    from pipeline.core.wording.visible import visible
+    from pipeline.core.wording.text import visible
 
     typer.echo(visible(text, keep_newlines=True))
 
@@ -35,7 +35,7 @@ def print_error(
         as_json: print one JSON object to standard output instead.
         err: whether text goes to standard error.
     """
-    from pipeline.core.wording.visible import visible
+    from pipeline.core.wording.text import visible
 
     if as_json:
         print_json({"error": message, "problems": list(problems)})

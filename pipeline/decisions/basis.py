@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Self
 
 from pipeline.core.records import Band
-from pipeline.core.wording.terms import BANDS
+from pipeline.core.wording.text import BANDS
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ import regex
 
 from pipeline.core.errors import RecordError
 from pipeline.core.records import Band
-from pipeline.core.wording.visible import visible
+from pipeline.core.wording.text import visible
 from pipeline.decisions.basis import Basis, Item
 from pipeline.decisions.canonical_json import canonical_bytes, parse_canonical
 from pipeline.decisions.hash_chain import chain_hash

@@ -15,7 +15,7 @@ import pyarrow as pa
 from pipeline.core.errors import RecordError
 from pipeline.core.wording.safe_csv import write_csv
 from pipeline.core.wording.templating import template_environment
-from pipeline.core.wording.visible import visible
+from pipeline.core.wording.text import visible
 from pipeline.decisions.audit import Verified
 from pipeline.decisions.events import Decision, Event, payload_json
 from pipeline.decisions.record import Record, now

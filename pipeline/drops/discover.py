@@ -16,8 +16,7 @@ from pathlib import Path
 
 from pipeline.core.errors import DropError, Reason
 from pipeline.core.records import Asset, Fault, Kind
-from pipeline.core.wording.terms import capitalized
-from pipeline.core.wording.visible import visible
+from pipeline.core.wording.text import capitalized, visible
 from pipeline.load.formats import HEAD_BYTES, SUPPORTED, kind_by_name, recognise
 from pipeline.load.opening import digest_of, open_regular, refuse_if_special, unreadable
 from pipeline.load.refusal import FileRefusedError

@@ -17,7 +17,7 @@ from typing import TypeVar, cast
 
 from pipeline.core.errors import DropError, Reason
 from pipeline.core.records import Asset, Fault
-from pipeline.core.wording.visible import visible
+from pipeline.core.wording.text import visible
 from pipeline.drops.discover import Entry, asset_of, text_of_path
 from pipeline.drops.object_storage import ChangedError, Storage, StoredObject
 from pipeline.drops.places import ObjectPlace

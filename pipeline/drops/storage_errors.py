@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from pipeline.core.wording.visible import visible
+from pipeline.core.wording.text import visible
 from pipeline.load.refusal import one_line
 
 _TRANSIENT = frozenset(

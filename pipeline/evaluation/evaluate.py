@@ -17,7 +17,7 @@ import pyarrow as pa
 from pipeline.core.environment import environment
 from pipeline.core.errors import ManifestError
 from pipeline.core.records import Band, Kind
-from pipeline.core.wording.terms import count
+from pipeline.core.wording.text import count
 from pipeline.evaluation.files import (
     EVALUATION,
     NAMES,

@@ -16,7 +16,7 @@ from pydantic import JsonValue
 
 from pipeline.core.errors import ManifestError
 from pipeline.core.records import Band, Kind
-from pipeline.core.wording.terms import count
+from pipeline.core.wording.text import count
 from pipeline.evaluation.fitting import (
     RIDGE,
     Pairs,

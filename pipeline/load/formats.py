@@ -13,7 +13,7 @@ from typing import BinaryIO, NamedTuple
 
 from pipeline.core.errors import Reason
 from pipeline.core.records import Fault, Kind
-from pipeline.core.wording.visible import visible
+from pipeline.core.wording.text import visible
 from pipeline.load.archive import open_archive
 
 HEAD_BYTES = 4096

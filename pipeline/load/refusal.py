@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pipeline.core.errors import Reason
 from pipeline.core.records import Fault
-from pipeline.core.wording.visible import visible
+from pipeline.core.wording.text import visible
 
 MAX_ERROR_CHARACTERS = 120
 

@@ -7,15 +7,15 @@ from dataclasses import replace
 from typing import Any, Protocol
 
 from pipeline.core.records import Band, Measure, Outcome, RiskRow
-from pipeline.core.wording.sentences import sentences
-from pipeline.core.wording.terms import (
+from pipeline.core.wording.text import (
     BANDS,
     OUTCOMES,
     capitalized,
     passage_location,
     percent,
+    sentences,
+    visible,
 )
-from pipeline.core.wording.visible import visible
 from pipeline.report.excerpts import excerpt_pair
 from pipeline.report.overlap import (
     overlap_of,

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from pipeline.core.wording.visible import visible
+from pipeline.core.wording.text import visible
 
 MAX_CHARACTERS = 6000
 """Characters of a passage that are shown; the offsets say where it ends."""

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.core.errors import DropError, RunError
-from pipeline.core.wording.visible import visible
+from pipeline.core.wording.text import visible
 from pipeline.drops.places import Place, is_inside, place
 from pipeline.report.overlap import STAGE, Overlap, overlap_of, overlap_sentence
 from pipeline.report.overlay import frame_of, overlay, strip

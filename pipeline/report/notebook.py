@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.core.errors import RunError
 from pipeline.drops.places import Place, place
-from pipeline.results.files import StoredRun, read_run
+from pipeline.results.files import StoredRun, read_run, results_folder
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,12 +31,12 @@ def load_run(out: str | Place) -> Run:
     """The results that `clearance screen` or `clearance scan` wrote.
 
     Args:
-        out: a folder (of a scan, the folder `latest` in its scan directory) or s3://BUCKET/PREFIX.
+        out: a folder, s3://BUCKET/PREFIX, or a scan directory for its latest scan.
 
     Raises:
         RunError: if a file is missing or unreadable, or they are not those of one run.
     """
-    return Run(read_run(place(out)))
+    return Run(read_run(results_folder(place(out))))
 
 
 class Run:

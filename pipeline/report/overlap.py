@@ -15,8 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.core.records import Value
-from pipeline.core.wording.terms import count, listed, percent
-from pipeline.core.wording.visible import visible
+from pipeline.core.wording.text import count, listed, percent, visible
 
 STAGE = "local_features"
 """The stage that measures overlaps."""

@@ -19,7 +19,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.core.wording.terms import percent
+from pipeline.core.wording.text import percent
 from pipeline.report.overlap import Placement
 
 Picture = NDArray[np.uint8]

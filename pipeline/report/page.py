@@ -17,10 +17,8 @@ from pipeline.core.errors import Reason
 from pipeline.core.layout import REPORT, RISK_CSV
 from pipeline.core.records import Band, Outcome, RiskRow
 from pipeline.core.wording.templating import template_environment
-from pipeline.core.wording.terms import BANDS, count, risk_number
-from pipeline.core.wording.visible import visible
-from pipeline.report.card import Card, card
-from pipeline.report.content import OVERLAYS, Content, displayed_match
+from pipeline.core.wording.text import BANDS, count, risk_number, visible
+from pipeline.report.card import OVERLAYS, Card, Content, card, displayed_match
 from pipeline.results.files import ResultFiles, RunInfo
 from pipeline.results.table import counts, flagged, urgency
 from pipeline.risk.bands import partly_judged

@@ -1,26 +1,30 @@
 """One row of the risk table in the words that people read, with its matches and their evidence.
 
 The report, the review page, `clearance explain` and notebooks all show a row from these records.
-They choose what to show and lay it out; nothing is put into words in two places.
+They choose what to show and lay it out; nothing is put into words in two places. A match's risk has
+a waterfall chart: what each stage added, as bars on an axis of log-odds (`waterfall_of`).
 
 Columns of the stored tables are kept as they are (`row`). All other text is fit to show, see
-`pipeline.core.wording.visible`; HTML still has to escape it.
+`pipeline.core.wording.text.visible`; HTML still has to escape it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import log
 from typing import Any
 
 from pipeline.core.records import Measure, Outcome, Value
-from pipeline.core.wording.terms import (
+from pipeline.core.wording.text import (
+    capitalized,
     count,
     percent,
     risk_in_words,
+    risk_number,
     value_in_words,
+    visible,
 )
-from pipeline.core.wording.visible import visible
 from pipeline.report.excerpts import Excerpt, Run, stored_runs
 from pipeline.report.overlap import (
     MEASURES,
@@ -29,9 +33,8 @@ from pipeline.report.overlap import (
     Placement,
     Undrawable,
 )
-from pipeline.report.waterfall import Waterfall, waterfall
 from pipeline.risk.fuse import IDENTICAL_FILE, WaterfallStep
-from pipeline.stages import STAGES
+from pipeline.stages import STAGES, stage_title
 from reference_index.interface import Work
 
 _IN_SENTENCE = ("overlap_transform", "overlap_found_by")
@@ -174,7 +177,7 @@ class MatchView:
     @property
     def waterfall(self) -> Waterfall:
         """What each stage added; empty if the run does not say the prior."""
-        return waterfall(self.steps) if self.steps else Waterfall((), ())
+        return waterfall_of(self.steps) if self.steps else Waterfall((), ())
 
     @property
     def longest_passages(self) -> tuple[PassageView, ...]:
@@ -300,3 +303,84 @@ def _risk_words(risk: float | None, contributions: Mapping[str, float]) -> str:
         identical=IDENTICAL_FILE in contributions,
         counted=any(contributions.values()),
     )
+
+
+_STEP_TITLES = {
+    "prior": "Before any evidence",
+    IDENTICAL_FILE: "Identical file",
+    "total": "Together",
+}
+
+_TICKS = (0.5, 0.01, 0.99, 0.1, 0.9)
+"""Risks to mark on the waterfall's axis; of two that are too close, the first is marked."""
+
+_LEAST_TICK_DISTANCE = 17.0
+"""Least distance of two ticks in per cent of the axis: the width of a label on the page."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """One bar of a waterfall; `left` and `width` in per cent of the axis.
+
+    `name` is `prior`, `total` or what the bar's evidence is from; `added` is empty for the first
+    two.
+    """
+
+    name: str
+    title: str
+    added: str
+    after: str
+    left: float
+    width: float
+
+
+@dataclass(frozen=True, slots=True)
+class Waterfall:
+    """What each stage added to a risk, in log-odds.
+
+    Attributes:
+        bars: first the prior, then a bar for each stage, at last their sum.
+        ticks: risks marked on the axis, and where, in per cent of it.
+    """
+
+    bars: tuple[Bar, ...]
+    ticks: tuple[tuple[str, float], ...]
+
+
+def waterfall_of(steps: Sequence[WaterfallStep]) -> Waterfall:
+    """The bars of some steps on an axis of log-odds.
+
+    The first bar and the last start at the axis's left end, the others where the one before ends.
+    The axis goes on by 1 before the smallest log-odds and by 0.5 after the largest; it is at least
+    5.5 long, so that small steps look small.
+    """
+    ends = [step.log_odds for step in steps]
+    low, high = min(ends) - 1.0, max(*ends, min(ends) + 4.0) + 0.5
+
+    def place(log_odds: float) -> float:
+        return round((log_odds - low) * 100.0 / (high - low), 2)
+
+    bars = []
+    before = low
+    for step in steps:
+        is_sum = step.name in ("prior", "total")
+        left, right = sorted((place(low if is_sum else before), place(step.log_odds)))
+        bars.append(
+            Bar(
+                name=step.name,
+                title=_STEP_TITLES.get(step.name) or capitalized(stage_title(step.name)),
+                added="" if is_sum else f"{step.added:+.2f}",
+                after=risk_number(step.risk),
+                left=left,
+                width=round(max(right - left, 0.4), 2),
+            )
+        )
+        before = step.log_odds
+    ticks: dict[float, float] = {}
+    for risk in _TICKS:
+        log_odds = log(risk / (1 - risk))
+        at = place(log_odds)
+        near = any(abs(at - other) < _LEAST_TICK_DISTANCE for other in ticks.values())
+        if low < log_odds < high and not near:
+            ticks[risk] = at
+    return Waterfall(tuple(bars), tuple((f"{risk:g}", at) for risk, at in sorted(ticks.items())))

@@ -14,7 +14,7 @@ from PIL import Image
 
 from pipeline.core.errors import RunError, ScreeningError
 from pipeline.core.records import Asset, Fault, Kind
-from pipeline.core.wording.visible import visible
+from pipeline.core.wording.text import visible
 from pipeline.load.loaded import Loaded, LoadedImage, LoadedScript
 from pipeline.load.opening import digest_of, open_regular
 from pipeline.load.refusal import FileRefusedError

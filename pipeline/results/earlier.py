@@ -30,8 +30,7 @@ from pipeline.core.layout import (
     RISK_TABLE,
     RUN,
 )
-from pipeline.core.wording.terms import listed
-from pipeline.core.wording.visible import visible
+from pipeline.core.wording.text import listed, visible
 from pipeline.decisions.places import CHECKPOINTS, RECORD, scan_directory_of
 from pipeline.drops.object_storage import Storage
 from pipeline.drops.places import ObjectPlace, Place, absolute

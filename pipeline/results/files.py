@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 
 from pipeline.core.errors import DropError, RunError
 from pipeline.core.layout import (
+    LATEST,
     MATCHES,
     NAMES,
     PASSAGES,
@@ -298,6 +299,16 @@ def _frame(table: pa.Table) -> pd.DataFrame:
     }
     frame: pd.DataFrame = table.to_pandas(types_mapper=nullable.get)
     return frame
+
+
+def results_folder(out: Place) -> Place:
+    """Where a run's results are: `out`, or those of the latest scan if `out` is a scan directory.
+
+    The link to the latest scan is resolved: all files are then of one scan, though another ends.
+    """
+    if isinstance(out, Path) and not (out / RUN).is_file() and (out / LATEST / RUN).is_file():
+        return Path(os.path.realpath(out / LATEST))
+    return out
 
 
 def read_run(out: Place) -> StoredRun:

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.core.errors import RunError
-from pipeline.core.wording.visible import visible
+from pipeline.core.wording.text import visible
 from pipeline.results.files import StoredRun
 
 NEAREST = 5

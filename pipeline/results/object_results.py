@@ -18,7 +18,7 @@ from typing import TypeVar
 from pipeline.core.environment import new_run_id
 from pipeline.core.errors import DropError, RunError
 from pipeline.core.layout import MATCHES, NAMES, PASSAGES, RISK_TABLE, RUN
-from pipeline.core.wording.visible import visible
+from pipeline.core.wording.text import visible
 from pipeline.drops.object_storage import Storage, Upload
 from pipeline.drops.places import ObjectPlace, Place
 from pipeline.drops.settings import ObjectStorage

@@ -16,7 +16,7 @@ from jinja2 import Environment
 
 from pipeline.core.records import Band, Outcome
 from pipeline.core.wording.templating import template_environment
-from pipeline.core.wording.terms import BANDS, OUTCOMES, count, risk_number
+from pipeline.core.wording.text import BANDS, OUTCOMES, count, risk_number
 from pipeline.decisions.events import Choice, Decision, Event, same_person
 from pipeline.decisions.state import State
 from pipeline.results.inputs import drops_of

@@ -18,10 +18,9 @@ from pathlib import Path
 
 from pipeline.core.errors import RecordError, ScreeningError
 from pipeline.core.extras import needs_extra
-from pipeline.core.layout import LATEST, RUN
 from pipeline.core.records import Band
 from pipeline.drops.places import Place, place
-from pipeline.results.files import read_run
+from pipeline.results.files import read_run, results_folder
 
 PORT = 8417
 """The port that is tried first by default."""
@@ -56,13 +55,9 @@ class ServeOptions:
 
 def results_of(out: str) -> Place:
     """The folder of results; for a scan directory that of its latest scan, links resolved."""
-    results = place(out)
-    if isinstance(results, Path):
-        if not (results / RUN).is_file() and (results / LATEST / RUN).is_file():
-            results = results / LATEST
-        # The next scan points `latest` to another run; this page keeps showing this one.
-        results = Path(os.path.realpath(results))
-    return results
+    results = results_folder(place(out))
+    # The next scan points `latest` to another run; this page keeps showing this one.
+    return Path(os.path.realpath(results)) if isinstance(results, Path) else results
 
 
 @dataclass(frozen=True, slots=True)

@@ -233,10 +233,15 @@ class Calibration(_Frozen):
         try:
             text = path.read_bytes().decode("utf-8-sig")
             raw = json.loads(text)
+        except FileNotFoundError as error:
+            raise ConfigError(
+                f"There is no calibration file {path}; put one there, or name another under "
+                "calibration in the configuration, by its path from the configuration's folder."
+            ) from error
         except OSError as error:
             raise ConfigError(
                 f"The calibration file {path} can't be read ({error.strerror}); "
-                "name one that exists under calibration in the configuration."
+                "name another under calibration in the configuration."
             ) from error
         except (ValueError, RecursionError) as error:
             raise ConfigError(f"The calibration file {path} is not JSON: {error}.") from error

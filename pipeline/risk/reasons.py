@@ -10,8 +10,7 @@ from dataclasses import dataclass
 
 from pipeline.core.errors import Reason
 from pipeline.core.records import Asset, Band, Evidence, Kind, Match, Outcome, StageOutcome
-from pipeline.core.wording.terms import capitalized, count
-from pipeline.core.wording.visible import visible
+from pipeline.core.wording.text import capitalized, count, visible
 from pipeline.risk.suppression import FalseMatchEffect
 from pipeline.stages import Stage, stage_title
 from reference_index.interface import Work

@@ -11,8 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from pipeline.core.records import Asset, Band
-from pipeline.core.wording.terms import BANDS, listed, risk_number
-from pipeline.core.wording.visible import visible
+from pipeline.core.wording.text import BANDS, listed, risk_number, visible
 from pipeline.decisions.basis import Basis, reasons_to_reopen
 from pipeline.decisions.state import Suppression
 

@@ -27,12 +27,17 @@ from pipeline.load.workers.pool import load_all, load_in_worker, timeout_fault
 from pipeline.runtime.progress import Progress
 from pipeline.scan.listing import file_of
 from pipeline.scan.memory import serialization
-from pipeline.scan.memory.cache_keys import CacheKeys, content_of
-from pipeline.scan.memory.index_change import IndexChange, IndexChanges, restricted_to
+from pipeline.scan.memory.invalidation import (
+    CacheKeys,
+    IndexChange,
+    IndexChanges,
+    content_of,
+    restricted_to,
+)
 from pipeline.scan.memory.state import CachedContent, CachedOutcomes, ScanCache
 from pipeline.scan.memory.timeouts import RepeatedTimeouts
 from pipeline.screening.config import Config
-from pipeline.screening.rows import Facts, facts_of
+from pipeline.screening.run_files import Facts, facts_of
 from pipeline.screening.stage_runner import (
     FingerprintResult,
     StageResults,
@@ -41,7 +46,7 @@ from pipeline.screening.stage_runner import (
     run_stages_cached,
     two_at_a_time,
 )
-from pipeline.stages.text.scenes import WorkScenes, with_scenes
+from pipeline.stages.text.elements import WorkScenes, with_scenes
 from reference_index.store import ReferenceIndex
 
 SEARCH_BATCH = 64

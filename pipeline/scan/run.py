@@ -22,7 +22,7 @@ from pipeline.drops.places import absolute
 from pipeline.results.files import StoredRun
 from pipeline.runtime.progress import Progress, silent
 from pipeline.scan.events import Event, EventSink, discard_event
-from pipeline.scan.history_folder import (
+from pipeline.scan.history import (
     delete_results,
     earlier_and_later,
     find_unlisted_scans,
@@ -33,12 +33,10 @@ from pipeline.scan.history_folder import (
 )
 from pipeline.scan.incremental import UNCHANGED, Action, IncrementalScreener, Pending
 from pipeline.scan.listing import Listing, list_drops
-from pipeline.scan.memory.cache_keys import cache_keys_of, content_of
-from pipeline.scan.memory.index_change import IndexChanges
+from pipeline.scan.memory.invalidation import IndexChanges, cache_keys_of, content_of
 from pipeline.scan.memory.state import KnownScan, ScanCache
 from pipeline.scan.output.notes import record_notes, unreachable_notes
-from pipeline.scan.output.rows import ScanContext
-from pipeline.scan.output.write import write_outputs
+from pipeline.scan.output.write import ScanContext, write_outputs
 from pipeline.scan.settings import ScanSettings
 from pipeline.screening.recorded import Recorded, record_if_sound
 from pipeline.screening.run_files import Run, run_info

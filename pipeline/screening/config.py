@@ -91,9 +91,10 @@ class Config(Section):
 
     @property
     def calibration_path(self) -> Path:
-        """The path of the calibration file."""
+        """The path of the calibration file; next to the configuration file if it is nowhere."""
         own = (self._folder or configs_folder()) / self.calibration
-        return own if own.exists() else configs_folder() / self.calibration
+        bundled = configs_folder() / self.calibration
+        return bundled if bundled.exists() and not own.exists() else own
 
     @cached_property
     def loaded_calibration(self) -> Calibration:

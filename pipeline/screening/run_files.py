@@ -1,14 +1,14 @@
-"""Write the files of a run: tables, decisions and run.json (docs/risk-table.md).
+"""Make the rows of a run and write its files: tables, decisions and run.json (docs/risk-table.md).
 
-`clearance screen` and nightly scans both write their results here. They differ in what they add:
-a report, or the changes since the previous scan.
+`clearance screen` and nightly scans both fuse outcomes into rows and write their results here. They
+differ in what they add: a report, or the changes since the previous scan.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -16,14 +16,91 @@ import pyarrow.compute as pc
 
 from pipeline.core.environment import environment, installed, now
 from pipeline.core.layout import RUN
-from pipeline.core.records import Band, RiskRow
+from pipeline.core.records import Asset, Band, Fault, RiskRow, StageOutcome
+from pipeline.decisions.state import Suppression
+from pipeline.load.loaded import Loaded
 from pipeline.results.files import ResultFiles, RunInfo
 from pipeline.results.table import Tables, write_tables
+from pipeline.risk.fuse import fuse
+from pipeline.risk.suppression import FalseMatches
 from pipeline.screening.config import Config
 from pipeline.screening.recorded import Recorded, write_decisions
-from pipeline.screening.stage_runner import StageRunner
+from pipeline.screening.stage_runner import StageRunner, works_compared
 from reference_index.interface import Work
 from reference_index.store import ReferenceIndex
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """How an asset loaded, without its pixels or text.
+
+    Attributes:
+        fault: why it did not load; None if it did.
+        format: such as `PNG` or `fountain`; None if it did not load.
+        notes: sentences on what was not decoded as usual.
+        complete: False if a part of the file was not read.
+    """
+
+    fault: Fault | None
+    format: str | None = None
+    notes: tuple[str, ...] = ()
+    complete: bool = True
+
+
+def facts_of(loaded: Loaded | Fault) -> Facts:
+    """The facts of the result of loading."""
+    if isinstance(loaded, Fault):
+        return Facts(loaded)
+    return Facts(None, loaded.format, loaded.notes, loaded.complete)
+
+
+class Rows:
+    """Builds rows of the risk table.
+
+    Args:
+        index: the index that was searched.
+        runners: the stages that searched it.
+        config: calibration and bands.
+        suppressions: matches that reviewers agreed are false.
+    """
+
+    def __init__(
+        self,
+        index: ReferenceIndex,
+        runners: Sequence[StageRunner],
+        config: Config,
+        suppressions: Sequence[Suppression] = (),
+    ) -> None:
+        self._works = {work.work_id: work for work in index.works}
+        file_ids: dict[str, set[str]] = {}
+        for file in index.files:
+            file_ids.setdefault(file.work_id, set()).add(file.file_id)
+        self._file_ids = {work_id: frozenset(ids) for work_id, ids in file_ids.items()}
+        self._runners = runners
+        self._stages = {runner.name: runner.stage for runner in runners if runner.stage is not None}
+        self._not_counted = {runner.name: runner.settings.not_counted for runner in runners}
+        self._config = config
+        self._false_matches = FalseMatches(
+            suppressions, index.version, index.digest, config.fingerprint()
+        )
+
+    def row(self, asset: Asset, facts: Facts, outcomes: Sequence[StageOutcome]) -> RiskRow:
+        """The row of an asset; `outcomes` has one outcome of each runner."""
+        row = fuse(
+            replace(asset, fault=facts.fault) if facts.fault else asset,
+            outcomes,
+            self._config.loaded_calibration,
+            self._config.bands,
+            self._works,
+            self._file_ids,
+            works_compared(outcomes, self._runners),
+            stages=self._stages,
+            not_counted=self._not_counted,
+            notes=facts.notes,
+            complete=facts.complete,
+            false_matches=self._false_matches,
+        )
+        return row if facts.format is None else replace(row, extra={"format": facts.format})
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from pipeline.drops.drop import open_drop
 from pipeline.drops.places import Place, absolute, is_inside, name_of
 from pipeline.load.loaded import Loaded, LoadedScript
 from pipeline.load.workers.pool import load_all
-from pipeline.report.content import ContentCollector
+from pipeline.report.card import ContentCollector
 from pipeline.report.page import ReportLimits, write_report
 from pipeline.results.earlier import room_for_results
 from pipeline.results.files import ResultFiles
@@ -28,10 +28,9 @@ from pipeline.risk.bands import partly_judged
 from pipeline.runtime.progress import Progress, silent
 from pipeline.screening.config import Config, load_config
 from pipeline.screening.recorded import NO_RECORD, read_record
-from pipeline.screening.rows import Rows, facts_of
-from pipeline.screening.run_files import Run, run_info, write_run
+from pipeline.screening.run_files import Rows, Run, facts_of, run_info, write_run
 from pipeline.screening.stage_runner import StageRunner, open_runners, run_stages, two_at_a_time
-from pipeline.stages.text.scenes import WorkScenes, with_scenes
+from pipeline.stages.text.elements import WorkScenes, with_scenes
 from reference_index.errors import IndexCorruptError
 from reference_index.interface import Work
 from reference_index.store import ReferenceIndex

@@ -21,8 +21,7 @@ from pydantic import BaseModel, ConfigDict
 from pipeline.core.records import Abstention, Evidence, Fingerprint, Kind, Measure, Value
 from pipeline.load.loaded import Loaded
 from reference_index.errors import SpecMismatchError
-from reference_index.interface import StageEntries
-from reference_index.spec import FingerprintSpec
+from reference_index.interface import FingerprintSpec, StageEntries
 
 
 class StageSettings(BaseModel):

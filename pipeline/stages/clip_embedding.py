@@ -36,8 +36,7 @@ from pipeline.stages.image.embedding_model import (
 )
 from pipeline.stages.image.similarity_scale import measured_scale
 from reference_index.errors import SpecMismatchError
-from reference_index.interface import StageEntries
-from reference_index.spec import FingerprintSpec
+from reference_index.interface import FingerprintSpec, StageEntries
 
 _LIBRARIES = ("open-clip-torch", "torch", "torchvision", "timm", "opencv-python-headless")
 BACKGROUND_WORKS = 8

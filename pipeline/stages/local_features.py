@@ -30,8 +30,7 @@ from pipeline.stages.base import (
     stage_threads,
 )
 from pipeline.stages.image.feature_schema import FEWEST, SCHEMA
-from reference_index.interface import StageEntries
-from reference_index.spec import FingerprintSpec
+from reference_index.interface import FingerprintSpec, StageEntries
 
 if TYPE_CHECKING:
     from threadpoolctl import ThreadpoolController

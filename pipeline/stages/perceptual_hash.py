@@ -29,8 +29,7 @@ from pipeline.stages.base import (
     library_versions,
     stage_threads,
 )
-from reference_index.interface import Hits, StageEntries
-from reference_index.spec import FingerprintSpec
+from reference_index.interface import FingerprintSpec, Hits, StageEntries
 
 PHASH_BITS, PHASH_BYTES = 64, 8
 PDQ_BITS, PDQ_BYTES = 256, 32

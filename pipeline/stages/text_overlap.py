@@ -23,7 +23,7 @@ from pydantic import Field
 
 from pipeline.core.errors import Reason
 from pipeline.core.records import Abstention, Evidence, Fingerprint, Kind, Measure, Passage, Value
-from pipeline.core.wording.terms import count, listed, percent
+from pipeline.core.wording.text import count, listed, percent
 from pipeline.load.loaded import Loaded, LoadedScript, Span
 from pipeline.stages.base import Stage, StageSettings, library_versions
 from pipeline.stages.text.alignment import PassageLimits, SharedPassage, shared_passages
@@ -44,8 +44,7 @@ from pipeline.stages.text.text_rows import (
     texts_of,
 )
 from pipeline.stages.text.words import NORMALISATION, segmentation_fault, shingles_of, words_of
-from reference_index.interface import StageEntries, WorkFile
-from reference_index.spec import FingerprintSpec
+from reference_index.interface import FingerprintSpec, StageEntries, WorkFile
 
 if TYPE_CHECKING:
     from pipeline.stages.text.candidates import TextIndex

@@ -18,7 +18,7 @@ from PIL import Image
 
 from pipeline.core.errors import DropError, Reason
 from pipeline.core.records import Kind
-from pipeline.core.wording.visible import visible
+from pipeline.core.wording.text import visible
 from pipeline.drops import discover as discovery
 from pipeline.drops.discover import Entry, asset_of, discover, identify, list_drop, text_of_path
 

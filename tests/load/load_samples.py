@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image
 
 from pipeline.core.records import Fault
-from pipeline.core.wording.visible import visible
+from pipeline.core.wording.text import visible
 from pipeline.load.loaded import LoadedImage, LoadedScript
 
 WORD = "http://schemas.openxmlformats.org/wordprocessingml/2006/main"

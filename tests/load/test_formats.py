@@ -9,7 +9,7 @@ from load_samples import archive, encoded, paragraph, pdf, solid, word_document,
 
 from pipeline.core.errors import Reason
 from pipeline.core.records import Kind
-from pipeline.core.wording.visible import visible
+from pipeline.core.wording.text import visible
 from pipeline.load.formats import (
     IMAGE_SUFFIXES,
     SCRIPT_SUFFIXES,

@@ -8,8 +8,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from reference_index.interface import Work, WorkFile
-from reference_index.spec import FingerprintSpec
+from reference_index.interface import FingerprintSpec, Work, WorkFile
 from reference_index.store import ReferenceIndex, RegisteredFile
 
 SCHEMAS = {

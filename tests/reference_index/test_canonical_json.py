@@ -7,7 +7,7 @@ import hashlib
 import pytest
 
 from reference_index.canonical_json import canonical_json, json_digest
-from reference_index.spec import FingerprintSpec
+from reference_index.interface import FingerprintSpec
 
 
 def test_keys_are_sorted_and_nothing_is_left_to_layout() -> None:

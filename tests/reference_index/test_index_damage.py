@@ -15,6 +15,7 @@ from index_samples import SCHEMAS, contents, make_index, registered
 import reference_index
 from reference_index.errors import IndexCorruptError, ReferenceIndexError
 from reference_index.store import ReferenceIndex
+from reference_index.tables import reading
 
 pytestmark = pytest.mark.slow
 
@@ -145,7 +146,12 @@ def test_a_damaged_table_is_reported(index, table, harm):
     faults = index.verify()
     assert faults
     assert any(table in fault for fault in faults)
-    assert all(len(fault.splitlines()) == 1 for fault in faults)
+    missing = harm in ("removed", "folder removed")
+    assert (
+        f"The table {table} of the index {index.path} is "
+        f"{'missing or lacks files' if missing else 'damaged'}. Restore the index from a copy, or "
+        "open an earlier version of it."
+    ) in faults
     if table in SCHEMAS:
         fresh = ReferenceIndex.open(index.path)
         with pytest.raises(IndexCorruptError, match=table):
@@ -208,6 +214,12 @@ def test_an_index_that_cannot_be_read(index):
             ReferenceIndex.open(index.path)
     finally:
         index.path.chmod(0o755)
+
+
+def test_an_error_of_the_operating_system_is_reported_as_such():
+    with pytest.raises(IndexCorruptError) as raised, reading(Path("idx"), "bits"):
+        raise OSError("LanceError(IO): Generic error: Permission denied (os error 13), io.rs:1:2")
+    assert str(raised.value) == "The table bits of the index idx can't be read: Permission denied."
 
 
 def test_the_error_of_a_truncated_file_names_no_source_file_of_the_library(index):

@@ -274,8 +274,7 @@ def screened(tmp_path):
 def make_screened(folder, changes=None, *, keep_content=True, frames=1):
     from pipeline.load.image.images import thumbnail
     from pipeline.load.loaded import LoadedImage
-    from reference_index.interface import WorkFile
-    from reference_index.spec import FingerprintSpec
+    from reference_index.interface import FingerprintSpec, WorkFile
     from reference_index.store import ReferenceIndex, RegisteredFile
 
     rng = np.random.default_rng(5)

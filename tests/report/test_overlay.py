@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from pipeline.core.wording.visible import visible
+from pipeline.core.wording.text import visible
 from pipeline.report import overlay_drawing as drawing
 from pipeline.report.overlap import (
     MEASURES,

@@ -18,13 +18,12 @@ from row_samples import RUN, WORKS, abstained_row, flagged_row, no_match_row, un
 
 from pipeline.core.errors import Reason
 from pipeline.core.records import Band, Kind, Passage
-from pipeline.core.wording.terms import risk_in_words, risk_number, value_in_words
+from pipeline.core.wording.text import risk_in_words, risk_number, value_in_words
 from pipeline.load.loaded import LoadedImage
-from pipeline.report.card import card
-from pipeline.report.content import Content, ContentCollector, overlay_frames
+from pipeline.report.card import Content, ContentCollector, card, overlay_frames
 from pipeline.report.excerpts import MAX_CHARACTERS, excerpt_pair
 from pipeline.report.page import ReportLimits, report_html, write_report
-from pipeline.report.waterfall import waterfall
+from pipeline.report.row_view import waterfall_of
 from pipeline.results.files import ResultFiles
 from pipeline.risk.fuse import explain_contributions
 from pipeline.stages import Measure
@@ -99,7 +98,7 @@ def test_names_are_escaped_as_text():
 
 @given(st.text(max_size=30))
 def test_any_name_can_be_read_in_the_page(name):
-    from pipeline.core.wording.visible import visible
+    from pipeline.core.wording.text import visible
 
     read = Reader(page_of([no_match_row(name), replace(flagged_row(f"f{name}"), reasons=(name,))]))
     assert f"f{visible(name)}" in read.text
@@ -267,7 +266,7 @@ def test_an_excerpt_never_breaks_on_spans_that_do_not_fit(text, start, end):
 
 def test_the_waterfall_ends_where_the_risk_is_and_each_bar_begins_where_the_last_ended():
     steps = explain_contributions(-5.0, {"perceptual_hash": 6.0, "clip_embedding": 1.5})
-    chart = waterfall(steps)
+    chart = waterfall_of(steps)
     bars, ticks = chart.bars, chart.ticks
     assert [bar.name for bar in bars] == ["prior", "perceptual_hash", "clip_embedding", "total"]
     for before, bar in itertools.pairwise(bars[:-1]):
@@ -277,12 +276,12 @@ def test_the_waterfall_ends_where_the_risk_is_and_each_bar_begins_where_the_last
     assert all(bar.left >= 0 and bar.left + bar.width <= 100.5 for bar in bars)
     assert [label for label, _ in ticks] == ["0.01", "0.1", "0.5", "0.9"]
     for added in ({}, {"identical_file": 11.9}, {"perceptual_hash": 0.0}):
-        waterfall(explain_contributions(-5.0, added))
+        waterfall_of(explain_contributions(-5.0, added))
 
 
 @pytest.mark.parametrize("added", [0.0, 3.0, 9.0, 14.7, 23.0, 60.0])
 def test_labels_on_the_axis_never_run_into_each_other(added):
-    ticks = waterfall(explain_contributions(-6.0, {"perceptual_hash": added})).ticks
+    ticks = waterfall_of(explain_contributions(-6.0, {"perceptual_hash": added})).ticks
     places = [at for _, at in ticks]
     assert all(b - a >= 17 for a, b in itertools.pairwise(places))
     assert len(ticks) >= 1

@@ -7,7 +7,7 @@ from scan_samples import bands, jpeg
 
 from pipeline.core.layout import HISTORY
 from pipeline.results.files import read_run
-from pipeline.scan import history_folder
+from pipeline.scan import history
 from pipeline.scan import run as scan_run
 from pipeline.scan.run import scan_directory
 
@@ -33,7 +33,7 @@ def test_results_of_a_scan_that_was_not_finished_are_never_taken_for_those_of_on
     assert len(list((studio.out() / HISTORY).iterdir())) == 2
     # The next one is interrupted while it cleans up.
     with monkeypatch.context() as patched:
-        patched.setattr(history_folder.shutil, "rmtree", cut_off)
+        patched.setattr(history.shutil, "rmtree", cut_off)
         with pytest.raises(CutOffError), scan_directory(studio.out()):
             pass
     assert read_run(studio.out() / "latest").run["run_id"] == first.folder.name

@@ -12,8 +12,10 @@ from contextlib import closing
 
 import pyarrow.parquet as pq
 import pytest
+from command_line import clearance
 from scan_samples import jpeg, png
 
+from pipeline import load_run
 from pipeline.core.errors import ScanError
 from pipeline.core.layout import HISTORY, LATEST, STATE
 from pipeline.scan import run as scan_run
@@ -49,6 +51,16 @@ def test_results_that_a_new_state_cannot_read_are_left_and_reported(studio):
     [note] = done.notes
     assert str(edited) in note
     assert "left as it is; move it away" in note
+
+
+def test_a_scan_directory_opens_its_latest_scan(studio):
+    first, second = (studio.scan().folder for _ in range(2))
+    loaded = load_run(str(studio.out()))
+    assert loaded.info["run_id"] == second.name
+    assert loaded.folder == second.resolve()
+    assert load_run(first).info["run_id"] == first.name
+    explained = clearance("explain", studio.out(), "copy.jpg", "--json").json
+    assert explained["run"]["run_id"] == second.name
 
 
 def test_an_old_scan_that_comes_back_from_a_backup_is_not_the_scan_before(studio):

@@ -247,6 +247,16 @@ def test_a_calibration_that_can_not_be_used_is_found_before_the_run(write, tmp_p
             load_config(write(f"calibration: {name}\n"))
 
 
+def test_a_missing_calibration_is_named_next_to_the_user_s_configuration(write, tmp_path):
+    with pytest.raises(ConfigError) as raised:
+        load_config(write("calibration: mine/none.json\n"))
+    assert str(raised.value) == (
+        f"There is no calibration file {tmp_path / 'mine' / 'none.json'}; put one there, or name "
+        "another under calibration in the configuration, by its path from the configuration's "
+        "folder."
+    )
+
+
 def test_an_installed_package_contains_the_configurations(tmp_path, monkeypatch):
     installed = tmp_path / "pipeline"
     shutil.copytree(configs_folder(), installed / "configs")

@@ -32,8 +32,7 @@ from pipeline.screening.stage_runner import (
 )
 from pipeline.stages.base import Stage, StageSettings
 from reference_index.errors import SpecMismatchError
-from reference_index.interface import StageEntries, WorkFile
-from reference_index.spec import FingerprintSpec
+from reference_index.interface import FingerprintSpec, StageEntries, WorkFile
 from reference_index.store import ReferenceIndex
 
 SCHEMA = pa.schema([pa.field("number", pa.int32(), nullable=False)])

@@ -14,7 +14,7 @@ from stage_samples import blank, entries, rich, same_bytes
 from pipeline.core.records import Abstention, Fingerprint, Kind
 from pipeline.stages import STAGES
 from reference_index.errors import SpecMismatchError
-from reference_index.spec import FingerprintSpec
+from reference_index.interface import FingerprintSpec
 
 TYPES = {"int": int, "float": float, "bool": bool, "str": str}
 

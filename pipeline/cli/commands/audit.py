@@ -12,7 +12,7 @@ from pipeline.cli.exception_handling import handle_exceptions
 from pipeline.cli.exit_statuses import EXIT_OK, EXIT_WRONG
 from pipeline.cli.options import Json, RecordOption, SecondPerson
 from pipeline.cli.output import print_error, print_json, print_text
-from pipeline.core.wording.terms import count
+from pipeline.core.wording.text import count
 
 app = typer.Typer(
     name="audit",

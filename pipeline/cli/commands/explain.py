@@ -18,7 +18,9 @@ def explain(
     out: Annotated[
         str,
         typer.Argument(
-            metavar="OUT", help="The results of a run: a folder, or s3://BUCKET/PREFIX."
+            metavar="OUT",
+            help="The results of a run: a folder, s3://BUCKET/PREFIX, or a scan directory for its "
+            "latest.",
         ),
     ],
     asset: Annotated[
@@ -42,10 +44,11 @@ def explain(
 ) -> int:
     """Explain a row: each stage's outcome and contribution, each match's evidence."""
     from pipeline.drops.places import place
+    from pipeline.results.files import results_folder
 
     if work is not None and overlay is None:
         raise typer.BadParameter("--work goes with --overlay FILE.png")
-    results = place(out)
+    results = results_folder(place(out))
     if overlay is not None:
         from dataclasses import asdict
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pipeline.cli.demo.material import OURS, WORKS, Planted, Truth, write_drop, write_works
 from pipeline.cli.demo.verdicts import Verdict, VerdictKind, conclusions, verdicts
 from pipeline.core.errors import DropError
-from pipeline.core.wording.terms import risk_number
+from pipeline.core.wording.text import risk_number
 
 if TYPE_CHECKING:
     from rich.console import Console

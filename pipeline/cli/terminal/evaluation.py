@@ -11,7 +11,7 @@ from rich.table import Table
 from pipeline.cli.terminal.risk import print_stages_not_run
 from pipeline.cli.terminal.tables import Column, band_text, print_line, print_path, table
 from pipeline.core.records import Band
-from pipeline.core.wording.terms import count
+from pipeline.core.wording.text import count
 from pipeline.evaluation.evaluate import Evaluation
 from pipeline.evaluation.files import EVALUATION, PAIRS
 from pipeline.evaluation.quality import QualityMetrics

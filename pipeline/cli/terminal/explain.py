@@ -11,10 +11,9 @@ from rich.text import Text
 
 from pipeline.cli.terminal.tables import band_text, pairs, print_line, safe_text
 from pipeline.core.records import Outcome
-from pipeline.core.wording.terms import SUPPRESSED, capitalized, count, risk_number
+from pipeline.core.wording.text import SUPPRESSED, capitalized, count, risk_number
 from pipeline.report.excerpts import Piece
-from pipeline.report.row_view import Figure, MatchView, OutcomeView, PassageView, RowView
-from pipeline.report.waterfall import Bar
+from pipeline.report.row_view import Bar, Figure, MatchView, OutcomeView, PassageView, RowView
 from pipeline.stages import stage_title
 
 BAR_WIDTH = 30

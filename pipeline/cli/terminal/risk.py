@@ -12,7 +12,7 @@ from rich.text import Text
 from pipeline.cli.terminal.tables import Column, band_text, print_line, print_path, safe_text, table
 from pipeline.core.layout import REPORT, RISK_CSV, RISK_TABLE
 from pipeline.core.records import Band, RiskRow
-from pipeline.core.wording.terms import BANDS, count, risk_number
+from pipeline.core.wording.text import BANDS, count, risk_number
 from pipeline.results.table import urgency
 from pipeline.stages import stage_title
 from reference_index.interface import Work

@@ -12,7 +12,7 @@ from pipeline.cli.terminal.risk import band_counts
 from pipeline.cli.terminal.tables import Column, band_text, print_line, print_path, table
 from pipeline.core.layout import DELTA, DELTA_HTML, RISK_TABLE
 from pipeline.core.records import Band, Outcome
-from pipeline.core.wording.terms import count, risk_number
+from pipeline.core.wording.text import count, risk_number
 from pipeline.scan.history import HistoryRow
 from pipeline.scan.output.delta import Change
 from pipeline.scan.output.notes import TITLES, arriving_notes, moved_from, suppressed_notes

@@ -11,8 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from pipeline.core.records import Band
-from pipeline.core.wording.terms import BANDS
-from pipeline.core.wording.visible import visible
+from pipeline.core.wording.text import BANDS, visible
 
 _BAND_STYLES: Mapping[str, str] = {
     Band.ESCALATE: "bold red",

@@ -1,1 +1,1 @@
-"""Output for people: terms, counts and sentences, visible characters, safe CSV, page templates."""
+"""Output for people: bands, counts and reasons in words, safe CSV, page templates."""

@@ -17,7 +17,7 @@ from typing import BinaryIO
 
 import pyarrow as pa
 
-from pipeline.core.wording.visible import visible
+from pipeline.core.wording.text import visible
 
 BYTE_ORDER_MARK = "\ufeff"
 """Without it Excel reads UTF-8 in the system's legacy encoding, and accents are lost."""
@@ -33,7 +33,7 @@ _AFTER_SEPARATOR = re.compile(f"([;\n])(?=[\\s{_QUOTES},;|]*[{_SIGNS}])")
 def text_cell(text: str) -> str:
     """`text` escaped for a cell.
 
-    Control and format characters become visible escapes (`pipeline.core.wording.visible`), line
+    Control and format characters become visible escapes (`pipeline.core.wording.text`), line
     feeds stay, and an apostrophe is inserted before text that a spreadsheet might run.
     """
     escaped = visible(text, keep_newlines=True)

@@ -6,8 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.core.records import Band
-from pipeline.core.wording.terms import BANDS, risk_number
-from pipeline.core.wording.visible import visible
+from pipeline.core.wording.text import BANDS, risk_number, visible
 
 if TYPE_CHECKING:
     from jinja2 import Environment

@@ -7,7 +7,7 @@ from typing import BinaryIO
 from xml.etree.ElementTree import Element
 
 from pipeline.core.errors import Reason
-from pipeline.core.wording.visible import visible
+from pipeline.core.wording.text import visible
 from pipeline.load.limits import Limits
 from pipeline.load.loaded import LoadedScript
 from pipeline.load.opening import read_at_most

@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from pipeline.load.loaded import Span
-from pipeline.load.script.lines import lines_of
+from pipeline.load.loaded import Span, lines_of
 
 _KEY = re.compile(r"([A-Za-z][A-Za-z _-]*):.*")
 _TITLE_KEYS = frozenset(

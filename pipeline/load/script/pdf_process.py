@@ -29,7 +29,8 @@ _SCAN_WORDS = 20  # fewer than these
 _PICTURE_SHARE = 0.1  # of a page's area; smaller pictures are logos and ornaments
 _MAX_DEPTH = 12  # of nested form XObjects
 _HUGE = 1e9  # instead of infinite coordinates
-_WITHOUT_MARGIN_NUMBERS = re.compile(r"\s*(?:\d+[A-Z]?[.)]?\s+)?(.*?)(?:\s+\d+[A-Z]?[.)]?)?\s*")
+_LEFT_MARGIN = re.compile(r"\s*(?:\d+[A-Z]?[.)]?\s+)?")
+_RIGHT_MARGIN_REVERSED = re.compile(r"\s*(?:[.)]?[A-Z]?\d+\s+)?")
 _TOP_LINE = 2  # a block of columns at the top of a page, or below its header, contains this line
 _MIN_GAP = 1.5  # between columns, in heights of a line
 _MAX_LINE_DISTANCE = 2.5  # between the middles of two lines, in heights of a line
@@ -170,9 +171,8 @@ def _is_two_sided(raw: Any, layer: Any, line: tuple[int, str]) -> bool:
 
 def _boxes(raw: Any, layer: Any, start: int, words: str) -> list[Box]:
     """PDFium's rectangles of a line, without numbers in its margins."""
-    match = _WITHOUT_MARGIN_NUMBERS.fullmatch(words)
-    if match is not None:
-        start, words = start + match.start(1), match.group(1)
+    offset, words = _without_margin_numbers(words)
+    start += offset
     sides = [ctypes.c_double() for _ in range(4)]
     boxes = []
     for number in range(raw.FPDFText_CountRects(layer, start, len(words))):
@@ -180,6 +180,18 @@ def _boxes(raw: Any, layer: Any, start: int, words: str) -> list[Box]:
         left, top, right, bottom = (side.value for side in sides)
         boxes.append((left, right, bottom, top))
     return boxes
+
+
+def _without_margin_numbers(line: str) -> tuple[int, str]:
+    """A line without numbers in its margins, and where that begins in the line.
+
+    The margins are removed one after the other, the right one from the reversed line: one
+    expression for both takes quadratic time where a line has long runs of spaces.
+    """
+    rest = _LEFT_MARGIN.sub("", line, count=1)
+    words = _RIGHT_MARGIN_REVERSED.sub("", rest[::-1], count=1)[::-1]
+    # A line feed is not expected in a line; such a line is left as it is.
+    return (0, line) if "\n" in words else (len(line) - len(rest), words)
 
 
 def _has_wide_gap(boxes: list[Box]) -> bool:

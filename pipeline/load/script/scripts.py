@@ -15,9 +15,8 @@ from pipeline.load.script.fadein import read_fadein
 from pipeline.load.script.fdx import read_fdx
 from pipeline.load.script.fountain import fountain_spans, has_boneyard
 from pipeline.load.script.pdf import read_pdf
-from pipeline.load.script.srt import srt_spans
+from pipeline.load.script.subtitles import srt_spans, vtt_spans
 from pipeline.load.script.text_encoding import decode
-from pipeline.load.script.vtt import vtt_spans
 
 
 def _all_of(text: str) -> tuple[Span, ...]:

@@ -1,8 +1,9 @@
-"""Loads assets in a pool of worker processes with limits on memory and time.
+"""Loads assets in a pool of worker processes with limits on memory and time, and prefetches them.
 
 A file that crashes its decoder costs only its own row. Workers are started on demand, reused as
 long as this process runs, and replaced when they have died or have decoded many files. For the
-reasons see docs/design/workers.md.
+reasons see docs/design/workers.md. `prefetch` loads files on threads while earlier ones are
+fingerprinted.
 """
 
 from __future__ import annotations
@@ -11,16 +12,17 @@ import atexit
 import os
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 
 from pipeline.core.errors import DecodingError, Reason
 from pipeline.core.records import Asset, Fault
 from pipeline.load.limits import Limits
 from pipeline.load.load import OUT_OF_MEMORY
-from pipeline.load.loaded import Loaded
-from pipeline.load.workers.prefetch import Item, prefetch
+from pipeline.load.loaded import Loaded, LoadedImage
 from pipeline.load.workers.worker import (
     Clock,
     Worker,
@@ -31,6 +33,8 @@ from pipeline.load.workers.worker import (
     forget_workers,
 )
 
+Item = TypeVar("Item")
+
 FILES_A_WORKER = 1000
 """Files after which a worker is replaced, so that memory leaks of decoders stay bounded."""
 START_PAUSES = (0.2, 1.0)
@@ -39,6 +43,11 @@ it, such as the OOM killer, may need a moment to free memory."""
 FAILED_STARTS = 20
 """Files in a row for which no worker could be started, after which the run fails."""
 _BYTES_A_SECOND = 4 * 2**20
+
+CHUNK_ITEMS = 16
+"""Files of a chunk: as many as a model embeds in one batch."""
+CHUNK_BYTES = 256 * 2**20
+"""Decoded data after which a chunk ends, so that few large pictures are in memory together."""
 
 
 def seconds_for(asset: Asset, limits: Limits) -> float:
@@ -268,3 +277,57 @@ def _died(how: str) -> Fault:
         f"the file broke the process that decoded it ({how}); it is damaged or made to do harm; "
         "save it anew from the program that made it",
     )
+
+
+def decoded_bytes(loaded: Loaded | Fault) -> int:
+    """Approximate memory of a loaded file, in bytes; text counts 4 bytes a character."""
+    if isinstance(loaded, LoadedImage):
+        return sum(frame.nbytes for frame in loaded.frames)
+    if isinstance(loaded, Fault):
+        return 0
+    return 4 * len(loaded.text)
+
+
+def prefetch(
+    items: Iterable[Item], load_one: Callable[[Item], Loaded | Fault]
+) -> Iterator[list[tuple[Item, Loaded | Fault]]]:
+    """Loads items ahead of the consumer: chunks of (item, result), in order.
+
+    A chunk ends at `CHUNK_ITEMS` items or `CHUNK_BYTES` of decoded data. At most as many items are
+    loaded ahead as the machine has processors. Closing the generator does not wait for files that
+    are being loaded.
+
+    Args:
+        items: taken from the iterator as loading proceeds.
+        load_one: called on threads, which mostly wait for a worker (`Workers.load`).
+    """
+    threads = max(2, os.cpu_count() or 1)
+    source = iter(items)
+    waiting: deque[tuple[Item, Future[Loaded | Fault]]] = deque()
+    executor = ThreadPoolExecutor(threads, thread_name_prefix="load")
+
+    def refill() -> None:
+        while len(waiting) < threads:
+            try:
+                item = next(source)
+            except StopIteration:
+                return
+            waiting.append((item, executor.submit(load_one, item)))
+
+    chunk: list[tuple[Item, Loaded | Fault]] = []
+    chunk_bytes = 0
+    try:
+        refill()
+        while waiting:
+            item, future = waiting.popleft()
+            loaded = future.result()
+            refill()
+            chunk.append((item, loaded))
+            chunk_bytes += decoded_bytes(loaded)
+            if len(chunk) >= CHUNK_ITEMS or chunk_bytes >= CHUNK_BYTES:
+                yield chunk
+                chunk, chunk_bytes = [], 0
+        if chunk:
+            yield chunk
+    finally:
+        executor.shutdown(wait=False, cancel_futures=True)

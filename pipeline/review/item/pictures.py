@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from pipeline.core.errors import RunError, ScreeningError
-from pipeline.core.wording.visible import visible
+from pipeline.core.wording.text import visible
 from pipeline.load.loaded import LoadedImage
 from pipeline.report.overlap import Overlap, Placement, overlap_of, placement
 from pipeline.report.overlay import frame_of

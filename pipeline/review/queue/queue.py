@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from pipeline.core.records import Band, Outcome
-from pipeline.core.wording.sentences import reasons_in_one_line
+from pipeline.core.wording.text import reasons_in_one_line
 from pipeline.decisions.events import Choice
 from pipeline.decisions.state import ItemState, State
 from pipeline.results.files import StoredRun

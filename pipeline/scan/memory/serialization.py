@@ -24,7 +24,7 @@ from pipeline.core.records import (
     Passage,
     StageOutcome,
 )
-from pipeline.screening.rows import Facts
+from pipeline.screening.run_files import Facts
 from pipeline.screening.stage_runner import FingerprintResult
 
 

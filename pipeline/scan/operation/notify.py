@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from pipeline.core.errors import ConfigError
 from pipeline.core.extras import needs_extra
 from pipeline.core.records import Band
-from pipeline.core.wording.terms import BANDS, count
+from pipeline.core.wording.text import BANDS, count
 from pipeline.runtime.failures import failure_in_words
 from pipeline.scan.output.delta import Change
 from pipeline.scan.output.notes import TITLES, arriving_notes, suppressed_notes

@@ -23,6 +23,8 @@ NICE = 10
 MADE = "# Made by `clearance schedule`."
 
 _PRIVATE = (Path("/tmp"), Path("/var/tmp"))  # noqa: S108
+_INSTALLED = (Path(sys.prefix), Path(__file__))
+"""What the program reads of its own."""
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _UNRUNNABLE = re.compile(r"[\"'\\]")
 
@@ -173,7 +175,7 @@ def _exec_start(command: Sequence[str]) -> str:
 
 def _uses_tmp(schedule: Schedule) -> bool:
     """Whether the scan needs a path in /tmp or /var/tmp, which `PrivateTmp` would hide."""
-    program = (Path(schedule.command[0]), Path(sys.prefix), Path(__file__))
+    program = (Path(schedule.command[0]), *_INSTALLED)
     paths = (schedule.out, schedule.index, *schedule.drops, schedule.config, *program)
     return any(path.is_relative_to(tmp) for path in paths for tmp in _PRIVATE)
 

@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pipeline.core.records import Band
-from pipeline.core.wording.terms import count
-from pipeline.core.wording.visible import visible
+from pipeline.core.wording.text import count, visible
 from pipeline.scan.listing import Listing
 from pipeline.scan.output.delta import Change
 from pipeline.screening.recorded import Recorded, RecordUse

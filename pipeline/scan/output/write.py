@@ -1,30 +1,101 @@
-"""Write the files of a nightly scan: those of any run, the changes since the previous scan, and a
-page of them.
+"""Write the files of a nightly scan: those of any run, the changes since the previous scan, and
+delta.html, a page of them. The rows of all are made here from the scan cache.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
-from pipeline.core.layout import DELTA, DELTA_CSV, DELTA_JSON
-from pipeline.core.records import Band, Outcome, RiskRow
-from pipeline.drops.places import absolute
-from pipeline.report.page import why_unscreened
+from pipeline.core.errors import Reason
+from pipeline.core.layout import DELTA, DELTA_CSV, DELTA_HTML, DELTA_JSON
+from pipeline.core.records import Asset, Band, Fault, Outcome, RiskRow, StageOutcome
+from pipeline.core.wording.text import BANDS, risk_number, visible
+from pipeline.drops.places import Place, absolute
+from pipeline.load.workers.pool import load_in_worker
+from pipeline.report.card import ContentCollector
+from pipeline.report.page import ChangeLine, Changes, ReportLimits, why_unscreened, write_report
 from pipeline.results.files import ResultFiles, StoredRun
 from pipeline.results.table import Tables, write_table_and_csv
 from pipeline.results.table_checks import FLAGGED
 from pipeline.risk.bands import partly_judged
+from pipeline.scan.incremental import IncrementalScreener
+from pipeline.scan.listing import Listing
+from pipeline.scan.memory import serialization
+from pipeline.scan.memory.invalidation import IndexChange, content_of
+from pipeline.scan.memory.state import ScanCache
 from pipeline.scan.output.delta import Change, Suppressed, change_counts, delta_of, suppressed_works
-from pipeline.scan.output.notes import arriving_notes, suppressed_notes
-from pipeline.scan.output.page import CompactRows, write_page
-from pipeline.scan.output.rows import ScanContext, rows_of
+from pipeline.scan.output.notes import (
+    TITLES,
+    arriving_notes,
+    moved_from,
+    suppressed_notes,
+    unreachable_notes,
+)
 from pipeline.screening.recorded import RecordUse
-from pipeline.screening.run_files import write_run
+from pipeline.screening.run_files import Facts, Rows, Run, write_run
+from pipeline.screening.stage_runner import run_stages
+
+
+@dataclass(frozen=True)
+class ScanContext:
+    """Everything that the outputs of a scan are made from.
+
+    Attributes:
+        run: index, configuration, stages and record, as of any run.
+        cache: fingerprints and outcomes.
+        listing: the files of all drops.
+        screener: what could not be read this time.
+        previous: results of the previous scan; None if there is none.
+        index_change: what changed in the index since then; None if not known.
+        drops: the drops' places, by name.
+        notes: sentences for the head of the page.
+    """
+
+    run: Run
+    cache: ScanCache
+    listing: Listing
+    screener: IncrementalScreener
+    previous: StoredRun | None
+    index_change: IndexChange | None
+    drops: Mapping[str, Place]
+    notes: tuple[str, ...]
+
+
+def rows_of(context: ScanContext, assets: Sequence[Asset]) -> Iterator[RiskRow]:
+    """The rows of assets, in their order, from cached outcomes.
+
+    Outcomes are cached without suppression, which is applied here.
+    """
+    run = context.run
+    rows = Rows(run.index, run.runners, run.config, run.recorded.suppressions)
+    for asset in assets:
+        content = content_of(asset)
+        transient = context.screener.transient.get(content or "")
+        if transient is not None:
+            yield rows.row(asset, *transient)
+            continue
+        cached = context.screener.cached(content) if content is not None else None
+        outcomes = context.cache.outcomes(content) if content is not None else None
+        if cached is not None and outcomes is not None:
+            facts = serialization.facts_from_json(cached.facts)
+            yield rows.row(asset, facts, serialization.outcomes_from_bytes(outcomes.data))
+            continue
+        fault = asset.fault or _NEVER_SCREENED
+        [(_, _, skipped)] = run_stages([(asset, fault)], run.runners)
+        yield rows.row(asset, Facts(fault), skipped)
+
+
+_NEVER_SCREENED = Fault(
+    Reason.UNREADABLE,
+    "its drop could not be read, and it was not screened before; the next scan that reads the drop "
+    "screens it",
+)
 
 
 def write_outputs(context: ScanContext, folder: Path) -> dict[str, Any]:
@@ -188,4 +259,101 @@ def _paths_of(run: StoredRun | None) -> frozenset[str]:
         frozenset(run.risk_rows.column("asset_path").to_pylist())
         if run is not None
         else frozenset()
+    )
+
+
+def write_page(
+    context: ScanContext,
+    files: ResultFiles,
+    delta: pa.Table,
+    counts: Mapping[str, int],
+    notes: tuple[str, ...],
+    new_rows: Mapping[str, RiskRow],
+) -> None:
+    """Writes delta.html.
+
+    Args:
+        context: of the scan.
+        files: where it is written.
+        delta: the table of changes.
+        counts: rows by band.
+        notes: sentences for its head, after those on places that could not be read.
+        new_rows: by path, rows of files that the previous scan did not have; other rows are made
+            again.
+    """
+    run, previous = context.run, context.previous
+    limit = run.config.report.max_rows
+    lines = [_line(row) for row in delta.slice(0, limit).to_pylist()]
+    changed_paths = set(delta.column("asset_path").to_pylist())
+    changed = [asset for asset in context.listing.assets if asset.asset_path in changed_paths]
+    rows, collector = [], ContentCollector(limit if run.config.report.thumbnails else 0)
+    compact = CompactRows()
+    other_rows = rows_of(context, [asset for asset in changed if asset.asset_path not in new_rows])
+    for asset in changed:
+        row = new_rows.get(asset.asset_path) or compact.row(next(other_rows))
+        rows.append(row)
+        if row.band in FLAGGED and collector.limit:
+            loaded = load_in_worker(asset, run.config.limits)
+            collector.add(row, None if isinstance(loaded, Fault) else loaded)
+    write_report(
+        files,
+        run=run.info,
+        rows=rows,
+        works=run.works,
+        content=collector.content(rows, run.index),
+        limits=ReportLimits(max_rows=limit),
+        changes=Changes(
+            since=str(previous.run.get("started", "")) if previous is not None else "",
+            counts=counts,
+            tallies=tuple(
+                (TITLES[Change(name)], number) for name, number in change_counts(delta).items()
+            ),
+            lines=tuple(lines),
+            hidden=delta.num_rows - len(lines),
+            notes=(*unreachable_notes(context.listing), *context.notes, *notes),
+        ),
+        name=DELTA_HTML,
+    )
+
+
+class CompactRows:
+    """Reduces rows to what the page shows, and stores equal values once: on a first night the page
+    has a row of every file. Rows with evidence stay complete.
+    """
+
+    def __init__(self) -> None:
+        self._outcomes: dict[tuple[Any, ...], tuple[StageOutcome, ...]] = {}
+        self._reasons: dict[tuple[str, ...], tuple[str, ...]] = {}
+
+    def row(self, row: RiskRow) -> RiskRow:
+        """The reduced row, for display only."""
+        if row.band in FLAGGED:
+            return row
+        key = tuple((one.stage, one.outcome, one.reason) for one in row.outcomes)
+        if key not in self._outcomes:
+            self._outcomes[key] = tuple(StageOutcome(*one) for one in key)
+        # The page shows only the path of a row without a match.
+        reasons = () if row.band is Band.NO_MATCH else row.reasons
+        return replace(
+            row,
+            outcomes=self._outcomes[key],
+            reasons=self._reasons.setdefault(reasons, reasons),
+            extra=_NOTHING,
+        )
+
+
+_NOTHING: Mapping[str, Any] = {}
+
+
+def _line(row: Mapping[str, Any]) -> ChangeLine:
+    def band(name: str | None) -> str:
+        return BANDS[Band(name)] if name else "—"
+
+    return ChangeLine(
+        change=TITLES[Change(row["change"])],
+        path=visible(row["asset_path"]),
+        before=band(row["band_before"]),
+        now=band(row["band"]),
+        risk=risk_number(row["risk"]) if row["band"] in set(FLAGGED) else "",
+        why=row["why"] + moved_from(row),
     )

@@ -11,7 +11,7 @@ from faulty_proxy import ALWAYS, Fault
 
 from pipeline.core.errors import DropError, Reason
 from pipeline.core.records import Kind
-from pipeline.core.wording.visible import visible
+from pipeline.core.wording.text import visible
 from pipeline.drops import object_drop, object_storage
 from pipeline.drops.discover import discover
 from pipeline.drops.drop import open_drop

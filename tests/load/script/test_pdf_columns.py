@@ -1,6 +1,8 @@
 """Two speeches side by side on a page of a PDF come out one after the other."""
 
+import re
 import textwrap
+import time
 
 import pypdfium2
 import pytest
@@ -12,6 +14,7 @@ from pipeline.drops.discover import asset_of
 from pipeline.load.limits import Limits
 from pipeline.load.load import load
 from pipeline.load.loaded import LoadedScript
+from pipeline.load.script.pdf_process import _without_margin_numbers
 from pipeline.stages.text.elements import elements_of
 
 LETTER = 7.2
@@ -265,3 +268,20 @@ def test_every_speech_is_in_one_piece(tmp_path_factory, left, right, width, orde
     script = load(asset_of(file, file.name), Limits())
     assert isinstance(script, LoadedScript)
     assert script.text.split() == ["JOHN", *left, "MARY", *right]
+
+
+@settings(max_examples=2000)
+@given(line=st.text(alphabet=" \t\n\x1f\xa0\u202815٣AÄ.)x", max_size=14))
+def test_margin_numbers_are_removed_as_one_expression_for_the_line_does(line):
+    expression = r"\s*(?:\d+[A-Z]?[.)]?\s+)?(.*?)(?:\s+\d+[A-Z]?[.)]?)?\s*"
+    match = re.fullmatch(expression, line)
+    expected = (match.start(1), match[1]) if match else (0, line)
+    assert _without_margin_numbers(line) == expected
+
+
+@pytest.mark.parametrize("run", ["\xa0", "\t", "7", "7 ", " \n"])
+def test_margin_numbers_of_a_long_line_are_removed_in_linear_time(run):
+    """Quadratic time would be minutes."""
+    started = time.process_time()
+    _without_margin_numbers("12 ANNA" + run * 200_000 + "BEN 12")
+    assert time.process_time() - started < 2

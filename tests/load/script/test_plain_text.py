@@ -11,9 +11,8 @@ from load_samples import reason
 
 from pipeline.core.errors import Reason
 from pipeline.core.records import Fault
-from pipeline.load.loaded import Span
+from pipeline.load.loaded import Span, lines_of
 from pipeline.load.refusal import FileRefusedError
-from pipeline.load.script.lines import lines_of
 from pipeline.load.script.text_encoding import decode
 
 MARKED = {

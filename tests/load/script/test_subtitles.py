@@ -6,8 +6,7 @@ from hypothesis import strategies as st
 from load_samples import check_spans, content, reason
 
 from pipeline.core.errors import Reason
-from pipeline.load.script.srt import srt_spans
-from pipeline.load.script.vtt import vtt_spans
+from pipeline.load.script.subtitles import srt_spans, vtt_spans
 
 SRT = (
     "1\n00:00:01,000 --> 00:00:02,500\nHello there.\n\n"

@@ -338,7 +338,7 @@ sys.path.insert(0, {root!r})
 from pipeline.drops.discover import asset_of
 from pipeline.load.limits import Limits
 from pipeline.load.workers import pool as workers
-from pipeline.load.workers.prefetch import prefetch
+from pipeline.load.workers.pool import prefetch
 asset = asset_of(Path({file!r}), "a")
 
 def report():

@@ -18,7 +18,7 @@ from pipeline.core.records import (
     StageOutcome,
 )
 from pipeline.scan.memory import serialization
-from pipeline.screening.rows import Facts
+from pipeline.screening.run_files import Facts
 
 TEXT = st.text(max_size=12)
 VALUE = st.one_of(

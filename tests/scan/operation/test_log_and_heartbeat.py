@@ -10,7 +10,7 @@ from confidential import assert_nothing_confidential
 
 from pipeline.cli.terminal.scan import stages_line
 from pipeline.core.errors import DecodingError
-from pipeline.scan.operation.heartbeat import Heartbeat
+from pipeline.scan.operation.operate import Heartbeat
 
 
 def test_a_log_has_counts_and_ids_and_no_content_of_assets(night):

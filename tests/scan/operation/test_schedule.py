@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.core.errors import ConfigError, ScanError
+from pipeline.scan.operation import schedule as schedule_module
 from pipeline.scan.operation.schedule import (
     Schedule,
     cron_line,
@@ -37,6 +38,12 @@ PLAIN = Schedule(
     network=False,
     secrets=False,
 )
+
+
+@pytest.fixture(autouse=True)
+def installed(monkeypatch):
+    """Where the tests' checkout is decides nothing: PrivateTmp depends on it."""
+    monkeypatch.setattr(schedule_module, "_INSTALLED", (Path("/opt/clearance"),))
 
 
 def value(unit: str, key: str) -> list[str]:
@@ -124,6 +131,11 @@ def test_paths_come_through_as_they_are(tmp_path):
 def test_a_place_in_tmp_is_not_hidden():
     service = systemd_units(replace(PLAIN, drops=(Path("/tmp/drop"),)))["clearance-nightly.service"]
     assert not value(service, "PrivateTmp")
+
+
+def test_a_program_that_is_installed_in_tmp_is_not_hidden(monkeypatch):
+    monkeypatch.setattr(schedule_module, "_INSTALLED", (Path("/tmp/clearance/.venv"),))
+    assert not value(systemd_units(PLAIN)["clearance-nightly.service"], "PrivateTmp")
 
 
 def test_a_service_that_notifies_may_reach_the_network_and_reads_its_secrets():

@@ -91,7 +91,7 @@ TWICE = """
 import os, signal
 from pathlib import Path
 from pipeline.runtime.signals import interruptible
-from pipeline.scan.operation.heartbeat import Heartbeat
+from pipeline.scan.operation.operate import Heartbeat
 Heartbeat(Path("heartbeat.json")).start("one")
 with interruptible(print):
     try:

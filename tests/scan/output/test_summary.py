@@ -10,10 +10,10 @@ from rich.console import Console
 from scan_samples import bands, jpeg, words
 
 from pipeline.cli.terminal.scan import print_scan
-from pipeline.scan.output.page import CompactRows
+from pipeline.scan.output.write import CompactRows
 from pipeline.scan.run import scan
 from pipeline.scan.settings import load_settings
-from pipeline.screening.rows import Rows
+from pipeline.screening.run_files import Rows
 
 MARKED = {"a": {"path": "drop", "settle": {"seconds": 0, "marker": "_DONE"}}}
 

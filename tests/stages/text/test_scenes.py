@@ -6,10 +6,10 @@ import pytest
 from row_samples import RUN, WORKS, flagged_row
 
 from pipeline.core.records import Kind, Passage
-from pipeline.core.wording.terms import passage_location
+from pipeline.core.wording.text import passage_location
 from pipeline.load.loaded import LoadedScript, Span
 from pipeline.report.page import report_html
-from pipeline.stages.text.scenes import ScriptScenes, WorkScenes, stored_script, with_scenes
+from pipeline.stages.text.elements import ScriptScenes, WorkScenes, stored_script, with_scenes
 from reference_index.errors import IndexCorruptError
 from reference_index.interface import WorkFile
 from reference_index.store import StoredContent

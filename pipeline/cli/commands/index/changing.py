@@ -10,7 +10,7 @@ from pipeline.cli.exception_handling import handle_exceptions
 from pipeline.cli.exit_statuses import EXIT_OK
 from pipeline.cli.options import Index, Json
 from pipeline.cli.output import print_json, print_text
-from pipeline.core.wording.terms import count
+from pipeline.core.wording.text import count
 
 
 @handle_exceptions

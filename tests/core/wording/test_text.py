@@ -1,4 +1,4 @@
-"""Reasons that are stored as one text are split into their sentences."""
+"""Untrusted text is escaped, and reasons that are stored as one text are split into sentences."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.core.wording.sentences import reasons_in_one_line, sentences
+from pipeline.core.wording.text import reasons_in_one_line, sentences, visible
 
 LEAD = "Escalate: evidence of copying from “Poems. Vol. 2” (W-1), held by W. H. Auden Inc. Ltd."
 SEEN = "About 98% of its picture is seen in about 25% of the asset: 38 local features agree."
@@ -47,3 +47,30 @@ def test_nothing_is_lost(text, names):
 )
 def test_one_line_without_band_and_work(reasons, line):
     assert reasons_in_one_line(" ".join(reasons), ("W. H. Auden Inc. Ltd",)) == line
+
+
+@pytest.mark.parametrize(
+    ("text", "escaped"),
+    [
+        ("plain.png", "plain.png"),
+        ("two\nlines", "two\\nlines"),
+        ("\x1b[31mred", "\\x1b[31mred"),
+        ("photo\u202egnp.exe", "photo\\u202egnp.exe"),
+        ("zero\u200bwidth", "zero\\u200bwidth"),
+        ("żółw – naïve", "żółw – naïve"),
+    ],
+)
+def test_text_that_could_act_is_shown_as_escapes(text, escaped):
+    assert visible(text) == escaped
+
+
+@given(st.text())
+def test_what_is_shown_is_one_line_that_prints(text):
+    line = visible(text)
+    assert len(line.splitlines()) <= 1
+    line.encode()
+    assert "\x1b" not in line
+
+
+def test_newlines_stay_where_they_are_wanted():
+    assert visible("a\nb\tc", keep_newlines=True) == "a\nb\\tc"

@@ -1,11 +1,16 @@
-"""Bands, outcomes, risks, measures and counts in words, the same on every page and terminal."""
+"""Text that people read: bands, outcomes, risks, measures and counts in words.
+
+Also the escaping of untrusted text, so that no character of it controls a terminal or a page
+(`visible`), and the splitting of a row's reasons into sentences: the tables store them as one text.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
 
 from pipeline.core.records import Band, Measure, Outcome, Value
-from pipeline.core.wording.visible import visible
 
 BANDS: Mapping[Band, str] = {
     Band.ESCALATE: "Escalate",
@@ -118,3 +123,75 @@ def passage_location(page: int | None, scene: str | None) -> str:
     parts = [f"page {page:,}"] if page is not None else []
     parts += [f"scene {visible(scene)}"] if scene else []
     return ", ".join(parts)
+
+
+def visible(text: str, *, keep_newlines: bool = False) -> str:
+    """`text` with control, format (bidi, zero-width), surrogate and separator characters escaped.
+
+    They become ``\\n``, ``\\t``, ``\\r`` or ``\\xNN``/``\\uNNNN``, so that a file name can't forge
+    a line of output, move the cursor or reorder text. With `keep_newlines`, line feeds stay.
+    """
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(
+        c if (c == "\n" and keep_newlines) or not _is_control(c) else _escaped(c) for c in text
+    )
+
+
+def _is_control(c: str) -> bool:
+    return unicodedata.category(c) in ("Cc", "Cf", "Cs", "Zl", "Zp")
+
+
+def _escaped(c: str) -> str:
+    short_form = {"\n": "\\n", "\t": "\\t", "\r": "\\r"}.get(c)
+    if short_form:
+        return short_form
+    code = ord(c)
+    if code < 0x100:
+        return f"\\x{code:02x}"
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+_SENTENCE_END = re.compile(r"(?<=[.!?])\s+(?=[^\Wa-z_]|[“\"'(])")
+_INITIAL = re.compile(r"(?:^|[\W_])[^\W\d_]\.$")
+_QUOTED = re.compile(r"“[^”]*”")
+_NAMES_THE_WORK = ("evidence of copying from ", "weak evidence of copying from ", "words shared ")
+
+
+def sentences(text: str, names: Iterable[str | None] = ()) -> tuple[str, ...]:
+    """The sentences of a text; joined with spaces they give the text.
+
+    Args:
+        text: the reasons of a row.
+        names: of works and people, in which a full stop ends no sentence: `W. H. Auden`,
+            `Acme Inc.`
+    """
+    text = " ".join(text.split())
+    protected = [match.span() for match in _QUOTED.finditer(text)]
+    for name in {" ".join(visible(name).split()) for name in names if name}:
+        if name:
+            protected += [match.span() for match in re.finditer(re.escape(name), text)]
+    parts, start = [], 0
+    for end in _SENTENCE_END.finditer(text):
+        inside = any(first < end.start() < last for first, last in protected)
+        if inside or _INITIAL.search(text, start, end.start()):
+            continue
+        parts.append(text[start : end.start()])
+        start = end.end()
+    return (*parts, text[start:]) if text else ()
+
+
+def reasons_in_one_line(text: str, names: Iterable[str | None] = ()) -> str:
+    """The reasons without band and work, for a table that has these in columns of their own.
+
+    Args:
+        text, names: as of `sentences`.
+    """
+    parts = sentences(text, names)
+    if not parts:
+        return ""
+    band, colon, rest = parts[0].partition(": ")
+    first = rest if colon and band in BANDS.values() else parts[0]
+    if len(parts) > 1 and first.startswith(_NAMES_THE_WORK):
+        return " ".join(parts[1:])
+    return " ".join((capitalized(first), *parts[1:]))

@@ -92,8 +92,8 @@ def index_add(
         print_text(f"note: {note}")
     for problem in added.problems:
         print_text(f"left out: {problem}")
-    already = f"; {added.unchanged} were there already" if added.unchanged else ""
-    left_out = f"; {len(added.problems)} left out" if added.problems else ""
+    already = f"; {count(added.unchanged, 'was', 'were')} there already" if added.unchanged else ""
+    left_out = f"; {len(added.problems):,} left out" if added.problems else ""
     new_works = count(added.works, "new work")
     print_text(
         f"Added {count(added.files, 'file')} of {new_works}{already}{left_out}. "
@@ -169,7 +169,7 @@ def index_show(
 @handle_exceptions
 def index_remove(
     index: Index,
-    work_ids: Annotated[list[str], typer.Argument(metavar="WORK_ID", help="Works to take out.")],
+    work_ids: Annotated[list[str], typer.Argument(metavar="WORK_ID", help="Works to remove.")],
     as_json: Json = False,
 ) -> int:
     """Take works out of an index; earlier versions still hold them."""
@@ -180,7 +180,7 @@ def index_remove(
     if as_json:
         print_json({"index": str(index), "version": version, "removed": removed})
     else:
-        print_text(f"Took out {count(removed, 'work')}. The index is at version {version}.")
+        print_text(f"Removed {count(removed, 'work')}. The index is at version {version}.")
     return EXIT_OK
 
 

@@ -29,7 +29,7 @@ def template_environment(folder: Path) -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["shown"] = lambda text: visible(str(text), keep_newlines=True)
+    environment.filters["visible"] = lambda text: visible(str(text), keep_newlines=True)
     environment.filters["band"] = lambda name: BANDS[Band(name)]
     environment.filters["risk"] = lambda risk: risk_number(
         None if risk is None or risk != risk else float(risk)

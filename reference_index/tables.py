@@ -160,8 +160,8 @@ def open_dataset(index: Path, name: str, state: TableState) -> Any:
         count = dataset.count_rows()
     if count != state.rows:
         raise IndexCorruptError(
-            f"The table {name} of the index {index} has {count:,} rows where {state.rows:,} "
-            "were recorded. Restore the index from a copy."
+            f"The number of rows in the table {name} of the index {index} is {count:,}; recorded: "
+            f"{state.rows:,}. Restore the index from a copy."
         )
     return dataset
 

@@ -68,7 +68,8 @@ class _Verification:
             self._stage(stage, keys, files)
         if len(files) != self.record.files:
             self.faults.append(
-                f"The index has {len(files):,} files where {self.record.files:,} were recorded."
+                f"The number of files in the index is {len(files):,}; recorded: "
+                f"{self.record.files:,}."
             )
         if works is not None:
             self._check_digest(works, files)
@@ -99,7 +100,8 @@ class _Verification:
         )
         if len(pairs) != self.record.works:
             self.faults.append(
-                f"The index has {len(pairs):,} works where {self.record.works:,} were recorded."
+                f"The number of works in the index is {len(pairs):,}; recorded: "
+                f"{self.record.works:,}."
             )
         return {work.work_id: work_digest(work) for work, _ in pairs}
 

@@ -93,7 +93,7 @@ def violations(root: Path) -> list[str]:
             if other == package or (name == "pipeline.__main__" and other == "cli"):
                 continue
             if FLOOR.get(other, len(ORDER)) >= FLOOR[package]:
-                wrong.append(f"{name}:{line} imports {imported}: {package} stands below {other}")
+                wrong.append(f"{name}:{line} imports {imported}: {package} is below {other}")
     try:
         TopologicalSorter(graph).prepare()
     except CycleError as error:
@@ -153,14 +153,14 @@ def test_a_downward_import_is_fine(planted):
 def test_an_upward_import_is_found(planted, source):
     [wrong] = planted(**{"pipeline__of__risk__of__fuse": ""}, pipeline__of__core__of__errors=source)
     assert wrong.startswith("pipeline.core.errors:")
-    assert "core stands below" in wrong
+    assert "core is below" in wrong
 
 
 def test_an_import_of_a_neighbour_on_the_same_floor_is_found(planted):
     [wrong] = planted(
         pipeline__of__load__of__a="", pipeline__of__runtime__of__b="import pipeline.load.a"
     )
-    assert "runtime stands below load" in wrong
+    assert "runtime is below load" in wrong
 
 
 def test_the_index_does_not_import_the_pipeline(planted):

@@ -48,7 +48,7 @@ class Band(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """Why a file could not be used: a code, and a sentence that also says how to mend it."""
+    """Why a file could not be used: a code, and a sentence that also says how to fix it."""
 
     reason: Reason
     detail: str

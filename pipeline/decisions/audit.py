@@ -128,8 +128,8 @@ def verify(
     all_faults = [*chain.faults, *(sentence for _, sentence in missed), *file_faults, *faults]
     if chain.events > covered:
         notes.append(
-            f"{_places(covered + 1, chain.events)} covered by no checkpoint that was verified: "
-            "cutting off the end there, or writing it anew, would not be seen."
+            f"{_places(covered + 1, chain.events)} not covered by a verified checkpoint: removing "
+            "or rewriting the end there would not be noticed."
         )
     return Verified(
         place=database.name,

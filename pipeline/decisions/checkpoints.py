@@ -219,7 +219,7 @@ def add_checkpoint(
         except OSError as error:
             raise RecordError(f"{file} can't be written ({error.strerror}).") from error
         if not complete:
-            raise RecordError(f"{file} could be written only in part; take its last line out.")
+            raise RecordError(f"{file} could be written only in part; remove its last line.")
     return checkpoint
 
 

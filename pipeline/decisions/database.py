@@ -257,7 +257,7 @@ def _url(place: str | Path) -> sa.URL:
         return sa.URL.create("sqlite", database=os.path.abspath(record_file(Path(url.database))))  # noqa: PTH100
     if backend not in ("postgresql", "postgres"):
         raise RecordError(
-            f"A record can't lie in {backend}; give a file, or a URL that begins with "
+            f"A record can't be kept in {backend}; give a file, or a URL that begins with "
             "postgresql://."
         )
     return url.set(drivername="postgresql+psycopg")

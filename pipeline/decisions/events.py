@@ -295,7 +295,7 @@ def parse_bands(names: Sequence[str]) -> tuple[Band, ...]:
         return tuple(Band(name) for name in names)
     except ValueError:
         known = ", ".join(band.value for band in Band)
-        raise RecordError(f"A band is one of {known}; `none` stands alone.") from None
+        raise RecordError(f"A band is one of {known}; `none` goes with no other.") from None
 
 
 def same_person(one: str, other: str) -> bool:

@@ -37,7 +37,7 @@ def record_file(place: Path) -> Path:
     scans = scan_directory_of(place.parent)
     if scans is not None:
         raise RecordError(
-            f"A record can't lie in {place.parent}: a scan deletes that folder when it is old. "
+            f"A record can't be kept in {place.parent}: a scan deletes that folder when it is old. "
             f"Name {scans / RECORD}, or the folder {scans}."
         )
     return place

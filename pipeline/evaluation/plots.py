@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.core.wording.text import count
 from pipeline.evaluation.metrics import ReliabilityRow, likely_shares, precision_recall
 
 if TYPE_CHECKING:
@@ -84,7 +85,10 @@ def reliability_png(tables: Mapping[str, Sequence[ReliabilityRow]]) -> bytes:
 def _reliability(axes: Axes, name: str, table: Sequence[ReliabilityRow]) -> None:
     pairs = sum(row.pairs for row in table)
     copies = sum(_copies(row) for row in table)
-    axes.set_title(f"{TITLES[name]}: {pairs:,} pairs with evidence, {copies:,} copies", fontsize=11)
+    axes.set_title(
+        f"{TITLES[name]}: {count(pairs, 'pair')} with evidence, {count(copies, 'copy', 'copies')}",
+        fontsize=11,
+    )
     axes.plot(
         [0, 1], [0, 1], color=GREY, linewidth=1, linestyle=(0, (4, 3)), label="as it should be"
     )
@@ -159,7 +163,7 @@ def precision_recall_png(rankings: Mapping[str, Ranking], cuts: Mapping[str, flo
             axes.plot(
                 recall, precision, color=colour, linewidth=1.8, markersize=4,
                 marker="." if len(recall) <= MOST_POINTS else "",
-                label=f"{TITLES[name]} ({one.positives:,} copies)",
+                label=f"{TITLES[name]} ({count(one.positives, 'copy', 'copies')})",
             )  # fmt: skip
             for (_, cut), mark in zip(sorted(cuts.items()), MARKS, strict=True):
                 _mark(axes, one, cut, mark)

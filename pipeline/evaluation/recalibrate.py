@@ -313,8 +313,9 @@ def _cautions(kind: FitKind, model: KindModel, before: HeldOut) -> list[str]:
     ]
     if model.copies < MINIMUM.for_fine_curves:
         cautions.append(
-            f"The model for {NOUNS[kind]} is fitted to {count(model.copies, 'copy', 'copies')} "
-            "alone, so it is rough; with more labels it would be finer."
+            f"The model for {NOUNS[kind]} is fitted to only "
+            f"{count(model.copies, 'copy', 'copies')}, so it is rough; with more labels it "
+            "would be finer."
         )
     now = model.held_out.log_loss if model.held_out is not None else None
     if now is not None and before.log_loss is not None and now >= before.log_loss:

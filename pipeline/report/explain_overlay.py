@@ -119,7 +119,7 @@ def _check_place(file: Path, run: Mapping[str, Any]) -> None:
         ("reference index", index_path(run)),
     ):
         if path is not None and is_inside(file, place(path)):
-            raise DropError(f"{file} lies inside the {what} {path}; choose a place outside it.")
+            raise DropError(f"{file} is inside the {what} {path}; choose a place outside it.")
     if file.exists() or file.is_symlink():
         raise DropError(f"{file} is there already, and nothing is overwritten; name another file.")
 

@@ -274,7 +274,7 @@ class RowView:
         if match is None:
             return risk_in_words(self.risk, evidence=False)
         if match.suppressed:
-            return "no figure, because every match is suppressed"
+            return "not given, because every match is suppressed"
         return _risk_words(self.risk, match.contributions)
 
     def figures(self, outcome: OutcomeView, match: MatchView | None) -> tuple[Figure, ...]:

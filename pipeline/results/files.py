@@ -179,7 +179,7 @@ class ResultFiles:
         except OSError as error:
             raise DropError(
                 f"{name} can't be written in {self.folder} ({error.strerror or error}); "
-                "results of an earlier run there are whole."
+                "results of an earlier run there are unchanged."
             ) from error
         with partial.open("rb") as file:
             self.digests[name] = hashlib.file_digest(file, "sha256").hexdigest()
@@ -316,7 +316,7 @@ def read_run(out: Place) -> StoredRun:
 
     Raises:
         RunError: if a file is missing or unreadable, or the files are not those of one run as it
-            wrote them; one sentence says which, and how to mend it.
+            wrote them; one sentence says which, and how to fix it.
     """
     if not isinstance(out, Path):
         from pipeline.results.object_results import read_results

@@ -54,8 +54,8 @@ def results_folder(out: Place, settings: ObjectStorage) -> Iterator[Path]:
         except (StorageError, OSError) as error:
             kept = _keep(results)
             raise DropError(
-                f"The results could not be put to {visible(str(out))}: {error}. They lie whole in "
-                f"{kept}; put them there from that folder, {RUN} last, or screen again."
+                f"The results could not be uploaded to {visible(str(out))}: {error}. They are "
+                f"complete in {kept}; upload them from that folder, {RUN} last, or screen again."
             ) from error
 
 
@@ -86,7 +86,7 @@ def _check(storage: Storage, out: ObjectPlace) -> None:
     try:
         storage.start_upload(out.bucket, (out / RUN).key, {}).abort()
     except StorageError as error:
-        raise DropError(f"Results can't be put to {visible(str(out))}: {error}.") from error
+        raise DropError(f"Results can't be uploaded to {visible(str(out))}: {error}.") from error
 
 
 def _put(storage: Storage, out: ObjectPlace, files: list[Path]) -> None:

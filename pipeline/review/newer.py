@@ -50,7 +50,7 @@ class NewerRun:
             return ""
         if run_id is None:
             return (
-                "The results that this page shows are not where they were read any more: start "
+                "The results that this page shows are no longer there: start "
                 "`clearance review` again on results that are there."
             )
         return (

@@ -16,7 +16,7 @@ from jinja2 import Environment
 
 from pipeline.core.records import Band, Outcome
 from pipeline.core.wording.templating import template_environment
-from pipeline.core.wording.text import BANDS, OUTCOMES, count, risk_number
+from pipeline.core.wording.text import BANDS, OUTCOMES, count, format_title, risk_number
 from pipeline.decisions.events import Choice, Decision, Event, same_person
 from pipeline.decisions.state import State
 from pipeline.results.inputs import drops_of
@@ -179,6 +179,7 @@ def templates() -> Environment:
     jinja.filters["risk"] = lambda number: risk_number(
         None if number is None or number != number else float(number)
     )
+    jinja.filters["format_title"] = format_title
     jinja.filters["state"] = lambda name: STATES[State(name)]
     jinja.filters["choice"] = lambda name: CHOICES[Choice(name)]
     jinja.filters["time"] = lambda time: f"{time[:10]} {time[11:16]} UTC"

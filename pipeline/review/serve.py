@@ -19,6 +19,7 @@ from pathlib import Path
 from pipeline.core.errors import RecordError, ScreeningError
 from pipeline.core.extras import needs_extra
 from pipeline.core.records import Band
+from pipeline.core.wording.text import count
 from pipeline.drops.places import Place, place
 from pipeline.results.files import read_run, results_folder
 
@@ -84,9 +85,9 @@ class Served:
         """Sentences for the terminal."""
         user = f"as {self.name}" if self.name is not None else f"for the people in {self.users}"
         return [
-            f"The review page has {self.rows:,} rows of run {self.run_id}, {user}:",
+            f"The review page has {count(self.rows, 'row')} of run {self.run_id}, {user}:",
             f"  {self.url}",
-            "Ctrl-C ends it; decisions are on the disk as soon as they are given.",
+            "Press Ctrl-C to stop it; each decision is saved at once.",
         ]
 
 
@@ -122,8 +123,8 @@ def serve(options: ServeOptions, on_ready: Callable[[Served], None]) -> None:
         )
     if is_wildcard(options.host) and not options.allow_hosts:
         raise RecordError(
-            f"On {options.host} the page does not know its own name: give --allow-host NAME, as "
-            "browsers will ask for it."
+            f"On {options.host} the page does not know its own name: give --allow-host NAME, the "
+            "name in its address in a browser."
         )
     results = results_of(options.out)
     stored = read_run(results)
@@ -272,7 +273,7 @@ def _login() -> str:
     try:
         return getpass.getuser()
     except (KeyError, OSError, ImportError):
-        raise RecordError("Who is at the page is not known: give --as NAME.") from None
+        raise RecordError("It is not known who uses the page: give --as NAME.") from None
 
 
 def has_browser() -> bool:

@@ -186,8 +186,8 @@ def history_of(settings: ScanSettings, asset: str) -> list[HistoryRow]:
     rows = [row for table in tables for row in _rows(table, asset)]
     if not rows:
         raise ScanError(
-            f"No scan in {folder.parent} knows {visible(asset)}; name a path as in risk_table.csv, "
-            "the end of one, or the beginning of a SHA-256."
+            f"No scan in {folder.parent} has an asset {visible(asset)}; name a path as in "
+            "risk_table.csv, the end of one, or the beginning of a SHA-256."
         )
     return rows
 

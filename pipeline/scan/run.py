@@ -17,6 +17,7 @@ from pipeline.core.environment import new_run_id, now
 from pipeline.core.errors import ConfigError, DropError, Reason, RunError, ScanBusyError, ScanError
 from pipeline.core.layout import HISTORY, LATEST, LOCK, STATE
 from pipeline.core.records import Asset
+from pipeline.core.wording.text import count
 from pipeline.drops.drop import OpenDrop, open_drop
 from pipeline.drops.places import absolute
 from pipeline.results.files import StoredRun
@@ -199,8 +200,8 @@ def scan_directory(out: Path) -> Iterator[ScanCache]:
                 cache.close()
     except LockHeldError as error:
         raise ScanBusyError(
-            f"Another scan works in {out} ({error.holder}); wait for it to end. A scan that was "
-            "killed holds nothing."
+            f"Another scan is running in {out} ({error.holder}); wait for it to end. "
+            "A scan that was killed holds no lock."
         ) from None
     except LockError as error:
         raise ScanError(f"The scan directory {out} {error}.") from None
@@ -329,29 +330,29 @@ def _report_record(recorded: Recorded, on_event: EventSink) -> None:
 
 def plan_sentences(listing: Listing, pending: Sequence[Pending]) -> list[str]:
     """What a scan is about to do, in sentences."""
-    files = len(listing.paths())
-    plan = [f"{files:,} file{'' if files == 1 else 's'} in the drops; {listing.read:,} were read."]
+    read = count(listing.read, "was", "were")
+    plan = [f"{count(len(listing.paths()), 'file')} in the drops; {read} read."]
     arriving = len(listing.arriving())
     if arriving:
-        plan.append(f"{arriving:,} still arriving, and left to the next scan.")
+        plan.append(f"{count(arriving, 'is', 'are')} still arriving and left for the next scan.")
     fetched = listing.fetch_count()
     if fetched:
-        plan.append(f"{fetched:,} to be fetched from object storage.")
+        plan.append(f"{fetched:,} to fetch from object storage.")
     by_action: dict[Action, Counter[str]] = {}
     for one in pending:
         by_action.setdefault(one.action, Counter())[one.reason] += 1
     for action, words in _ACTIONS.items():
         for reason, number in by_action.get(action, Counter()).most_common():
             because = "" if reason == UNCHANGED else f": {reason}"
-            plan.append(f"{number:,} to be {words}{because}.")
+            plan.append(f"{number:,} {words}{because}.")
     return plan
 
 
 _ACTIONS = {
-    Action.KEEP: "left as judged before",
-    Action.COMPARE: "compared with the works that changed",
-    Action.SEARCH: "searched for again, with kept fingerprints",
-    Action.LOAD: "loaded and judged",
+    Action.KEEP: "to keep with the previous results",
+    Action.COMPARE: "to compare with the works that changed",
+    Action.SEARCH: "to search for again, with cached fingerprints",
+    Action.LOAD: "to load and screen",
 }
 
 
@@ -400,7 +401,7 @@ def _link_latest(out: Path, scan_id: str) -> None:
         with suppress(OSError):
             new.unlink(missing_ok=True)
         raise DropError(
-            f"{link} can't be made to lead to the scan's results ({error.strerror}); they are "
+            f"{link} can't be linked to the scan's results ({error.strerror}); they are "
             f"complete in {out / target}. Move away what is at {link}, and scan again."
         ) from error
 

@@ -82,7 +82,7 @@ class Drop(Section):
 
 def _some(drops: dict[str, Drop]) -> dict[str, Drop]:
     if not drops:
-        raise ValueError("name a drop at least, as in configs/nightly.yaml")
+        raise ValueError("name at least one drop, as in configs/nightly.yaml")
     return drops
 
 
@@ -97,7 +97,7 @@ def _target(text: str) -> str:
     # The errors do not repeat the value: it may contain a password.
     if text.startswith(ENV):
         if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", text.removeprefix(ENV)):
-            raise ValueError(f"after {ENV} stands the name of an environment variable")
+            raise ValueError(f"after {ENV} comes the name of an environment variable")
     elif "://" not in text:
         raise ValueError(f"it must be an apprise URL such as json://host/path, or {ENV}NAME")
     return text

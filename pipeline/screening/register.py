@@ -152,7 +152,7 @@ class _Run:
             total = len(self.manifest.rows) + len(self.manifest.problems)
             raise ManifestError(
                 f"{len(self.problems)} of {total} rows of {works} can't be used and nothing was "
-                "added; mend them, or give --skip-bad to add the others.",
+                "added; fix them, or add the other rows with --skip-bad.",
                 self.in_order(),
             )
 

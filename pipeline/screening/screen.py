@@ -97,12 +97,12 @@ def check_places(drop: Place, index: Path, out: Place) -> None:
     for what, where in (("output folder", out), ("reference index", index)):
         if is_inside(where, drop):
             raise DropError(
-                f"The {what} {where} lies inside the drop {drop} and would be screened with it; "
+                f"The {what} {where} is inside the drop {drop} and would be screened with it; "
                 "choose a place outside the drop."
             )
     if is_inside(out, index):
         raise DropError(
-            f"The output folder {out} lies inside the reference index {index}; choose a place "
+            f"The output folder {out} is inside the reference index {index}; choose a place "
             "outside it."
         )
     if absolute(drop) in {absolute(out / name) for name in NAMES}:

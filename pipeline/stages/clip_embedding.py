@@ -94,7 +94,7 @@ class ClipEmbedding(Stage):
         ),
         Measure(
             "clip_margin", "float", "match", "-2 to 2",
-            "How far the similarity stands out: minus its mean with the 8 nearest other works.",
+            "The similarity minus the mean similarity with the 8 nearest other works.",
         ),
         Measure(
             "clip_frame", "int", "match", "frame, from 0", "Frame of the asset that is nearest."

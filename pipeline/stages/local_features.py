@@ -95,17 +95,17 @@ class LocalFeatures(Stage):
         ),
         Measure(
             "overlap_strength", "float", "match", "",
-            "How much those features speak for it together: each counts up to 1, by how much "
-            "nearer its partner is than an unrelated feature would be.",
+            "Total weight of those features: each counts up to 1, by how much nearer its match is "
+            "than an unrelated feature would be.",
         ),
         Measure(
             "overlap_agreement", "float", "match", "0 to 1",
-            "Correlation of the two pictures where the transform lays one on the other.",
+            "Correlation of the two pictures where they overlap under the transform.",
         ),
         Measure(
             "overlap_contradiction", "float", "match", "0 to 1",
-            "Share of what both pictures show there in which they show different things: what "
-            "two pictures have that share no more than a frame or a mark.",
+            "Share of the detail in the overlap that differs: high for two pictures that have only "
+            "a frame or a mark in common.",
         ),
         Measure(
             "overlap_asset_share", "float", "match", "0 to 1",
@@ -117,8 +117,8 @@ class LocalFeatures(Stage):
         ),
         Measure(
             "overlap_larger_share", "float", "match", "0 to 1",
-            "The larger of the two shares: of a copy, most of one picture is nearly always in the "
-            "other; of a mark that two pictures share, little of either.",
+            "The larger of the two shares: high for a copy, as most of one picture is nearly "
+            "always in the other; low for a mark that two pictures have in common.",
         ),
         Measure(
             "overlap_transform", "str", "match", "nine numbers",

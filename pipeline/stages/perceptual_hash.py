@@ -112,7 +112,7 @@ class PerceptualHash(Stage):
         ),
         Measure(
             "pdq_transform", "str", "match", "",
-            "What the asset must undergo for its PDQ hash to agree best with the work's.",
+            "How the asset is turned or mirrored where its PDQ hash agrees best with the work's.",
         ),
         Measure(
             "hash_frame", "int", "match", "frame, from 0", "Frame of the asset that agrees best."

@@ -102,8 +102,8 @@ class TextOverlap(Stage):
     measures: ClassVar[tuple[Measure, ...]] = (
         Measure(
             "text_jaccard", "float", "match", "0 to 1",
-            "Estimated Jaccard similarity of the two windows of 100 words that are most alike, "
-            "if they are alike enough to be met.",
+            "Estimated Jaccard similarity of the two most similar windows of 100 words; empty if "
+            "no two are similar enough to be candidates.",
         ),
         Measure(
             "text_score", "float", "match", "words",
@@ -128,11 +128,11 @@ class TextOverlap(Stage):
         ),
         Measure(
             "text_asset_share", "float", "match", "0 to 1",
-            "Share of the asset's words that stand in shared passages.",
+            "Share of the asset's words that are in shared passages.",
         ),
         Measure(
             "text_work_share", "float", "match", "0 to 1",
-            "Share of the words of the work's file that stand in shared passages.",
+            "Share of the words of the work's file that are in shared passages.",
         ),
         Measure("text_length", "int", "asset", "words", "Words of the asset that were compared."),
         Measure(
@@ -141,7 +141,7 @@ class TextOverlap(Stage):
         ),
         Measure(
             "text_obfuscation", "str", "asset", "",
-            "What hides what the asset says, and how many of each; empty if nothing does.",
+            "The kinds of such characters, and how many of each; empty if there are none.",
         ),
     )  # fmt: skip
 

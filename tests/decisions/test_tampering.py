@@ -86,7 +86,7 @@ def test_untouched_it_is_whole(folder):
     verification = checked(folder, keyed=True)
     assert verification.whole
     assert (verification.events, verification.covered, verification.notes) == (EVENTS, EVENTS, ())
-    assert "covered by no checkpoint" in checked(folder).notes[-1]
+    assert "not covered by a verified checkpoint" in checked(folder).notes[-1]
 
 
 @quick
@@ -185,7 +185,7 @@ def test_a_cut_off_end_is_found_only_by_a_checkpoint(folder):
         change(folder, f"DELETE FROM clearance_events WHERE seq >= {cut}")
         without = checked(folder)
         assert without.whole  # a chain can't know how long it was
-        assert f"{cut - 1} are covered by no checkpoint" in without.notes[-1]
+        assert f"{cut - 1} are not covered by a verified checkpoint" in without.notes[-1]
         verification = checked(folder, keyed=True)
         assert not verification.whole
         assert verification.first_bad == cut

@@ -39,6 +39,7 @@ def test_every_bad_row_is_reported_at_once_and_nothing_is_added(empty, works, tm
     )
     answer = run("index", "add", empty, manifest)
     assert answer.status == 2
+    assert "fix them, or add the other rows with --skip-bad." in " ".join(answer.stderr.split())
     for line in (3, 4, 5, 6, 7):
         assert f"line {line}" in answer.stderr
     assert "line 2" not in answer.stderr
@@ -50,6 +51,9 @@ def test_every_bad_row_is_reported_at_once_and_nothing_is_added(empty, works, tm
     assert len(skipped.json["problems"]) == 5
     listed = run("index", "list", empty, "--json").json["works"]
     assert [work["work_id"] for work in listed] == ["good"]
+    again = run("index", "add", empty, manifest, "--skip-bad").stdout
+    assert "Added 0 files of 0 new works; 1 was there already; 5 left out." in again
+    assert "1 work, 1 file, version" in run("index", "list", empty).stdout
 
 
 def test_a_jsonl_manifest_and_a_work_of_two_files(empty, works, tmp_path, run):

@@ -146,7 +146,7 @@ def test_passages_are_given_by_offsets_where_the_texts_are_gone(out):
 def test_a_passage_that_is_not_counted_is_not_said_to_be_seldom_copied(tmp_path):
     row = flagged_row("a", nats=0.0, kind=Kind.SCRIPT, band=Band.INFO)
     output = printed(store(tmp_path / "out", [row]), "a")
-    assert "what was found adds nothing to this figure" in output
+    assert "what was found adds nothing to it" in output
     assert "in 100 labelled pairs" not in output
 
 

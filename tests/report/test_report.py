@@ -295,7 +295,7 @@ def test_labels_on_the_axis_never_run_into_each_other(added):
         (0.99, "0.99", "about 99 in 100 labelled pairs with such evidence were copies"),
         (0.01, "0.01", "about 1 in 100 labelled pairs with such evidence were copies"),
         (0.0099, "<0.01", "fewer than 1 in 100 labelled pairs with such evidence were copies"),
-        (None, "–", "no figure, because too little of it could be judged"),
+        (None, "–", "not given, because too little of it could be judged"),
     ],
 )
 def test_risk_in_words(risk, number, words):
@@ -307,7 +307,7 @@ def test_a_passage_that_is_not_counted_is_not_said_to_be_seldom_copied():
     row = script_row()
     match = replace(row.matches[0], contributions={"text_overlap": 0.0}, risk=0.001)
     text = Reader(page_of([replace(row, band=Band.INFO, risk=0.001, matches=(match,))])).text
-    assert "what was found adds nothing to this figure" in text
+    assert "what was found adds nothing to it" in text
     assert "in 100 labelled pairs" not in text
 
 

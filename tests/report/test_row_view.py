@@ -60,7 +60,7 @@ def test_the_match_that_is_shown_is_the_first_that_is_not_suppressed():
     )  # fmt: skip
     view = risk_row_view(both, RUN, WORKS)
     assert view.strongest.work.work_id == "w1"
-    assert view.risk_words == "no figure, because every match is suppressed"
+    assert view.risk_words == "not given, because every match is suppressed"
 
 
 def test_the_file_to_show_is_the_one_whose_overlap_was_verified():

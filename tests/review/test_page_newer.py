@@ -76,7 +76,7 @@ def test_deleted_results_are_announced(tmp_path):
     write_run(tmp_path / "out", rows())
     page = NewerRun(tmp_path / "out", ID)
     (tmp_path / "out").rename(tmp_path / "elsewhere")
-    assert "not where they were read any more" in page.sentence()
+    assert "no longer there" in page.sentence()
     (tmp_path / "elsewhere").rename(tmp_path / "out")
     assert page.sentence() == ""
 

@@ -148,7 +148,7 @@ def test_of_two_scans_at_once_the_second_reports_who_holds_the_directory(studio)
         )
     assert answer.returncode == 2
     assert f"process {os.getpid()} on " in answer.stderr
-    assert "Another scan works in" in answer.stderr
+    assert "Another scan is running in" in answer.stderr
     assert table(studio).equals(before)
     # The lock file that it left does not count as a lock.
     assert (studio.out() / LOCK).is_file()
@@ -243,7 +243,7 @@ def test_latest_is_restored_or_the_scan_reports_why_not(studio, how):
         if how == "folder with files":
             (latest / "mine.txt").write_text("x")
     if how.startswith("folder"):
-        with pytest.raises(DropError, match="can't be made to lead to the scan's results"):
+        with pytest.raises(DropError, match="can't be linked to the scan's results"):
             studio.scan()
         assert not list(studio.out().glob(".latest*"))
         shutil.rmtree(latest)

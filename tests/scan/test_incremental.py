@@ -75,7 +75,7 @@ def test_other_bands_are_cut_without_looking_at_files(studio, loads):
     assert done.summary["changes"]["fallen"] == 2
     # Only for the page, which shows the changed rows.
     assert sorted(loads) == ["a/copy.jpg", "a/script.txt"]
-    assert "4 to be left as judged before." in messages
+    assert "4 to keep with the previous results." in messages
     assert studio.read().risk_rows.drop_columns(RUN).equals(fresh(studio, 1))
 
 

@@ -12,6 +12,7 @@ from pipeline.drops.drop import open_drop
 from pipeline.runtime.progress import silent
 from pipeline.scan.listing import list_drops
 from pipeline.scan.memory.state import ScanCache
+from pipeline.scan.output.notes import unreachable_notes
 from pipeline.scan.settings import load_settings
 from pipeline.screening.config import Config
 
@@ -202,6 +203,9 @@ def test_files_below_a_folder_that_cannot_be_listed_stay_as_they_were(place, mon
         assert asset_ids == {path: one for path, one in before.items() if path != "a/gone.txt"}
         assert listed.from_cache == {"a/sub/x.txt", "a/sub/deep/y.txt"}
         assert listed.unreadable_folders == {"a/sub": 2}
+        assert unreachable_notes(listed)[-1] == (
+            "The folder a/sub could not be read; its 2 files stay as they were last read."
+        )
         assert not listed.unreachable
     again = listing(place, "s4")
     assert again.read == 0

@@ -52,7 +52,7 @@ def test_paths_are_relative_to_the_file(tmp_path):
         (GOOD.replace("{path: d}", '{path: "d\\0"}'), "NUL"),
         (GOOD.replace("out: o", "out: ~nobody-at-all/o"), "home folder"),
         (GOOD.replace("  a:", '  "a b":'), "a drop's name has letters"),
-        (GOOD.replace("  a: {path: d}", "  {}"), "name a drop at least"),
+        (GOOD.replace("  a: {path: d}", "  {}"), "name at least one drop"),
     ],
 )
 def test_faults_are_named(tmp_path, text, message):

@@ -119,7 +119,7 @@ def test_a_match_is_suppressed_once_both_decided_and_until_one_takes_it_back(stu
     [second] = false(studio, STRONG, "bob")
     messages = []
     done = scan(load_settings(studio.config()), on_message=messages.append)
-    assert "4 to be left as judged before." in messages
+    assert "4 to keep with the previous results." in messages
     assert done.summary["read"] == 0
     assert (done.summary["suppressed"], done.summary["record"]) == (1, "read")
     assert changes(studio) == {STRONG: ("fallen", "false match suppressed")}
@@ -368,7 +368,7 @@ def test_screening_with_a_record_and_explaining_it(studio, tmp_path):
     run = screen(studio.drop, studio.index, out, config=config, record=studio.out())
     assert (run.table["suppressed_works"] > 0).sum() == 2
     text = " ".join(clearance("explain", out, one.name).split())
-    assert "no figure, because every match is suppressed" in text
+    assert "not given, because every match is suppressed" in text
     assert "anna and bob said on" in text
     assert "Suppressed: people agreed that the match is false, and it decides nothing." in text
     explanation = json.loads(clearance("explain", out, "two.txt", "--json"))

@@ -169,14 +169,18 @@ def audit_table(
 
     from pipeline.core.layout import DECIDED, DECIDED_CSV
     from pipeline.decisions.record import Record
+    from pipeline.decisions.state import State
     from pipeline.results.decided import write_decided
+    from pipeline.review.wording import STATES
 
     table = write_decided(out, Record.open(record if record is not None else out))
     states = dict(sorted(Counter(table.column("decision_state").to_pylist()).items()))
     if as_json:
         print_json({"files": [str(out / DECIDED), str(out / DECIDED_CSV)], "states": states})
     else:
-        rows = ", ".join(f"{number:,} {state}" for state, number in states.items())
+        rows = "; ".join(
+            f"{STATES[State(state)].lower()}: {number:,}" for state, number in states.items()
+        )
         print_text(f"Wrote {out / DECIDED_CSV} and {DECIDED}: {rows or 'no rows'}.")
     return EXIT_OK
 

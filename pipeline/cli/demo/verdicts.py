@@ -92,7 +92,8 @@ def conclusions(all_verdicts: Sequence[Verdict]) -> list[str]:
     unrelated = [v for v in all_verdicts if v.planted.truth is Truth.UNRELATED]
     unjudgeable = [v for v in all_verdicts if v.planted.truth is Truth.UNJUDGEABLE]
     hits = [v for v in copies if v.kind is VerdictKind.FOUND]
-    sentences = [f"Found: {len(hits)} of {len(copies)} copies, each with the work it was made of."]
+    found = f"Found: {len(hits)} of {len(copies)} copies"
+    sentences = [f"{found}, each with the work it was made from."]
     sentences += [
         f"Not found: {v.planted.asset_path} ({v.planted.what}){_instead(v)}."
         for v in copies
@@ -109,8 +110,8 @@ def conclusions(all_verdicts: Sequence[Verdict]) -> list[str]:
     ]
     not_judged = [v for v in unjudgeable if v.kind is VerdictKind.NOT_JUDGED]
     sentences.append(
-        f"Files that can't be judged: {len(unjudgeable)}, of which {len(not_judged)} have a row "
-        "that says so."
+        f"Files that can't be judged: {len(unjudgeable)}, of which {len(not_judged)} "
+        f"{'has' if len(not_judged) == 1 else 'have'} a row that says so."
     )
     sentences += [
         f"Judged although it can't be judged: {v.planted.asset_path} ({v.planted.what}), {v.band}."

@@ -58,10 +58,10 @@ def print_evaluation(done: Evaluation, console: Console) -> None:
     if done.calibrated is not None and done.calibration_file is not None:
         _print_calibrated(done.calibrated, done.calibration_file, console)
     if done.out is not None:
-        print_path(console, "Figures", done.out / EVALUATION)
+        print_path(console, "Metrics", done.out / EVALUATION)
         print_path(console, "Pairs", done.out / PAIRS)
         pictures = [str(done.out / name) for name in done.results if name.endswith(".png")]
-        print_path(console, "Pictures", ", ".join(pictures))
+        print_path(console, "Plots", ", ".join(pictures))
 
 
 def _figures(figures: Mapping[str, QualityMetrics]) -> Table:
@@ -149,7 +149,7 @@ def _print_calibrated(calibrated: Recalibrated, file: Path, console: Console) ->
         )
     for caution in calibrated.cautions:
         print_line(console, caution, "yellow")
-    advice = "To screen with it, put beside it a configuration that says:"
+    advice = "To screen with it, put next to it a configuration that says:"
     print_path(console, "Calibration", f"{file}. {advice}")
     print_line(console, "  version: 1")
     print_path(console, "  calibration", file.name)

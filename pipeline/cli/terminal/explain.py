@@ -11,7 +11,7 @@ from rich.text import Text
 
 from pipeline.cli.terminal.tables import band_text, pairs, print_line, safe_text
 from pipeline.core.records import Outcome
-from pipeline.core.wording.text import SUPPRESSED, capitalized, count, risk_number
+from pipeline.core.wording.text import SUPPRESSED, capitalized, count, format_title, risk_number
 from pipeline.report.excerpts import Piece
 from pipeline.report.row_view import Bar, Figure, MatchView, OutcomeView, PassageView, RowView
 from pipeline.stages import stage_title
@@ -28,7 +28,7 @@ def print_row(view: RowView, console: Console) -> None:
     _print_facts(view, console)
     console.print()
     print_line(console, " ".join(view.reasons))
-    _print_heading("What each stage said", console)
+    _print_heading("Outcome of each stage", console)
     outcomes = pairs((outcome.title, _outcome_text(outcome)) for outcome in view.outcomes)
     console.print(Padding(outcomes, (0, 0, 0, 2)))
     for match in view.matches:
@@ -43,7 +43,7 @@ def _print_heading(text: str, console: Console) -> None:
 def _print_facts(view: RowView, console: Console) -> None:
     row = view.row
     facts = [
-        row.get("format") or row["kind"],
+        format_title(row.get("format") or row["kind"]),
         f"{row['size']:,} bytes" if row.get("size") is not None else "size unknown",
         f"SHA-256 {row['asset_id']}" if row["asset_id"] else "not read",
         f"compared with {count(row.get('works_compared') or 0, 'work')}",

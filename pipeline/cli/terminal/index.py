@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from rich.console import Console
 
 from pipeline.cli.terminal.tables import Column, pairs, safe_text, table
+from pipeline.core.wording.text import count
 from reference_index.interface import Work, WorkFile
 from reference_index.store import ReferenceIndex
 
@@ -23,7 +24,7 @@ def print_works(index: ReferenceIndex, console: Console) -> None:
     if index.works:
         console.print(table(columns, rows))
     console.print(
-        f"{len(index.works):,} works, {len(index.files):,} files, version {index.version}",
+        f"{_size(index)}, version {index.version}",
         highlight=False,
     )
 
@@ -53,14 +54,14 @@ def print_index(index: ReferenceIndex, console: Console) -> None:
     content = (
         "thumbnails and texts are kept"
         if index.keep_content
-        else "fingerprints alone, small grey pictures among them"
+        else "only fingerprints, which include small grey pictures"
     )
     _print_facts(
         [
             ("Index", index.path),
             ("Version", index.version),
             ("Digest", index.digest),
-            ("Works", f"{len(index.works):,} works, {len(index.files):,} files"),
+            ("Works", _size(index)),
             ("Content", content),
         ],
         console,
@@ -94,6 +95,10 @@ def print_index(index: ReferenceIndex, console: Console) -> None:
         for row in index.history()
     )
     console.print(table(columns, versions))
+
+
+def _size(index: ReferenceIndex) -> str:
+    return f"{count(len(index.works), 'work')}, {count(len(index.files), 'file')}"
 
 
 def _print_facts(facts: Sequence[tuple[str, object]], console: Console) -> None:

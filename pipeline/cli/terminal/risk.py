@@ -41,7 +41,8 @@ def print_run(done: ScreenedRun, console: Console, *, limit: int = 20) -> None:
     )
     if done.suppressed:
         matches = count(done.suppressed, "match is", "matches are")
-        print_line(console, f"{matches} suppressed, because people agreed on that by the record.")
+        they = "it is" if done.suppressed == 1 else "they are"
+        print_line(console, f"{matches} suppressed, because people agreed that {they} false.")
     print_stages_not_run(done.run["not_run"], done.run["calibration"]["other_weights"], console)
     if done.moved is not None:
         print_path(console, "Earlier results and decisions moved to", done.moved)

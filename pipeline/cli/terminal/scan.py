@@ -29,7 +29,7 @@ def print_scan(done: ScanResult, console: Console) -> None:
     print_line(console, f"Changed{since}: {changes}." if changes else f"Nothing changed{since}.")
     _print_urgent(done, console)
     files, works = count(summary["files"], "file"), count(summary["works"], "work")
-    print_line(console, f"All of it: {files} against {works}: {band_counts(summary['counts'])}.")
+    print_line(console, f"In total: {files} against {works}: {band_counts(summary['counts'])}.")
     if summary["not_screened_for"]:
         why = ", ".join(
             f"{title[:1].lower()}{title[1:]} {number:,}"

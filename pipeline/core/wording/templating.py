@@ -17,7 +17,7 @@ _SHARED = Path(__file__).resolve().parent
 def template_environment(folder: Path) -> Environment:
     """Environment of the templates in `folder` and of base.css, which all pages share.
 
-    Filters: `shown` makes invisible characters of a text visible (`visible`), `band` gives a
+    Filters: `visible` escapes the invisible characters of a text, `band` gives a
     band's name for people, `risk` a risk as a number, or a dash for None and NaN.
     """
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -29,7 +29,7 @@ def template_environment(folder: Path) -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["shown"] = lambda text: visible(str(text), keep_newlines=True)
+    environment.filters["visible"] = lambda text: visible(str(text), keep_newlines=True)
     environment.filters["band"] = lambda name: BANDS[Band(name)]
     environment.filters["risk"] = lambda risk: risk_number(
         None if risk is None or risk != risk else float(risk)

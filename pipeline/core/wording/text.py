@@ -30,6 +30,20 @@ OUTCOMES: Mapping[Outcome, str] = {
     Outcome.NOT_APPLICABLE: "does not apply",
 }
 
+FORMATS: Mapping[str, str] = {
+    "txt": "Plain text",
+    "md": "Markdown",
+    "fountain": "Fountain",
+    "fdx": "Final Draft",
+    "fadein": "Fade In",
+    "docx": "Word",
+    "pdf": "PDF",
+    "srt": "SubRip subtitles",
+    "vtt": "WebVTT subtitles",
+    "WEBP": "WebP",
+}
+"""Formats whose stored name is not what people call them."""
+
 SUPPRESSED = "suppressed: people agreed that the match is false, and it decides nothing"
 
 
@@ -55,11 +69,11 @@ def risk_in_words(
             pairs.
     """
     if risk is None:
-        return "no figure, because too little of it could be judged"
+        return "not given, because too little of it could be judged"
     if identical:
         return "the file is a registered file, byte for byte: set by rule, not estimated"
     if evidence and not counted:
-        return "what was found adds nothing to this figure"
+        return "what was found adds nothing to it"
     such = "with such evidence" if evidence else "without any evidence"
     if risk > 0.99:
         share = "more than 99 in 100"
@@ -99,6 +113,11 @@ def percent(share: float, *, whole: float = 1.0) -> str:
     if share < 0.01:
         return "less than 1 %"
     return "100 %" if share >= whole else f"{min(99, round(100 * share))} %"
+
+
+def format_title(name: str) -> str:
+    """A stored format or kind for people: `Final Draft`, `PDF`, `JPEG`, `Script`."""
+    return FORMATS.get(name, capitalized(name))
 
 
 def count(number: int, noun: str, plural: str = "") -> str:

@@ -134,7 +134,7 @@ class ScanCache:
             raise ScanError(
                 f"The state {self.path} is of another version of Clearance (form {version}, "
                 f"this one reads {SCHEMA_VERSION}); scan with that version, or move the file away "
-                "to begin anew."
+                "to start over."
             )
         with self.transaction():
             self._db.execute(_TIMEOUTS_TABLE)
@@ -152,8 +152,8 @@ class ScanCache:
     def _broken(self, error: sqlite3.Error) -> ScanError:
         return ScanError(
             f"The state {self.path} can't be used ({error}). If the disk is full or not writable, "
-            "mend that and scan again; if the file is damaged, move it away: the next scan then "
-            "judges every file anew."
+            "fix that and scan again; if the file is damaged, move it away: the next scan then "
+            "screens every file again."
         )
 
     def close(self) -> None:

@@ -76,8 +76,8 @@ class Notifier:
             why = late if delivery.is_alive() else delivery.fault
             if why is not None:
                 notes.append(
-                    f"Notification {number} of {len(deliveries)} could not be sent ({why}); the "
-                    "results are not touched by that."
+                    f"Notification {number} of {len(deliveries)} could not be sent ({why}); "
+                    "this does not affect the results."
                 )
         return notes
 
@@ -106,7 +106,7 @@ def _targets(urls: Sequence[str]) -> list[Apprise]:
             # apprise imports its plug-ins, whose libraries emit warnings.
             warnings.simplefilter("ignore")
             if url is not None and not target.add(url):
-                fault = "is no URL that apprise knows"
+                fault = "is not a URL that apprise supports"
         if fault:
             problems.append(f"notify.to[{place}] {fault}.")
         targets.append(target)
@@ -180,7 +180,7 @@ def completed_message(summary: Mapping[str, Any], status: int) -> Message:
     if flagged:
         body.append(f"New or risen: {flagged}.")
     files, works = count(summary["files"], "file"), count(summary["works"], "work")
-    body.append(f"All of it: {files} against {works}: {bands or 'nothing'}.")
+    body.append(f"In total: {files} against {works}: {bands or 'nothing'}.")
     if summary["unreachable"]:
         body.append(f"{count(len(summary['unreachable']), 'drop')} could not be read.")
     body += [*arriving_notes(summary), *suppressed_notes(summary)]

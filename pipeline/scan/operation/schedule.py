@@ -75,11 +75,11 @@ def schedule_of(settings: ScanSettings, config: Path, at: str) -> Schedule:
     Raises:
         ScanError: if a unit or a crontab can't hold a path: it has control characters, or is not
             UTF-8.
-        ConfigError: if `at` is no time of day.
+        ConfigError: if `at` is not a time of day.
     """
     time = re.fullmatch(r"([01]?\d|2[0-3]):([0-5]\d)", at)
     if time is None:
-        raise ConfigError(f"{at} is no time of day; write it as 02:30, with hours up to 23.")
+        raise ConfigError(f"{at} is not a time of day; write it as 02:30, with hours up to 23.")
     file = config.resolve()
     places = [settings.drop_place(name) for name in settings.drops]
     record = settings.record_place()

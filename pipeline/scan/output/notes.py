@@ -41,16 +41,19 @@ def moved_from(row: Mapping[str, Any]) -> str:
 def unreachable_notes(listing: Listing) -> tuple[str, ...]:
     """A sentence for each drop, and each folder of one, that could not be read."""
     drops = (
-        f"The drop {one.drop} could not be read: {visible(one.why)} Its "
-        f"{count(one.files, 'file')} stay as they were last read."
+        f"The drop {one.drop} could not be read: {visible(one.why)} Its {_unchanged(one.files)}."
         for one in listing.unreachable
     )
     folders = (
-        f"The folder {visible(path)} could not be read; its {count(files, 'file')} stay as they "
-        "were last read."
+        f"The folder {visible(path)} could not be read; its {_unchanged(files)}."
         for path, files in listing.unreadable_folders.items()
     )
     return (*drops, *folders)
+
+
+def _unchanged(files: int) -> str:
+    stay = "stays as it was" if files == 1 else "stay as they were"
+    return f"{count(files, 'file')} {stay} last read"
 
 
 def arriving_notes(summary: Mapping[str, Any]) -> tuple[str, ...]:

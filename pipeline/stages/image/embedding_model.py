@@ -184,7 +184,7 @@ class EmbeddingModel:
             raise ModelError(f"The model {self.name} gives values that are not finite.")
         lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
         if not (lengths > 0).all():
-            raise ModelError(f"The model {self.name} gives an embedding of zeros alone.")
+            raise ModelError(f"The model {self.name} gives an embedding of zeros only.")
         unit: NDArray[np.float32] = vectors / lengths
         return unit
 
@@ -288,7 +288,7 @@ def _check_config(name: str, file: Path) -> None:
     except (OSError, ValueError) as error:
         raise ModelError(
             f"The configuration {file} of the model {name} can't be read "
-            f"({type(error).__name__}); mend it."
+            f"({type(error).__name__}); fix it."
         ) from error
     wanted = ("embed_dim", "vision_cfg", "text_cfg")
     missing = [key for key in wanted if not isinstance(config, dict) or key not in config]
@@ -308,7 +308,7 @@ def _refusal(name: str, source: Source, error: Exception) -> str:
 
         near = difflib.get_close_matches(source.model, open_clip.list_models(), 3)
         hint = f"; did you mean {', '.join(near)}?" if near else ""
-        return f"open_clip knows no model {source.model}{hint or '.'}"
+        return f"open_clip has no model {source.model}{hint or '.'}"
     if "not a known tag or valid file path" in message:
         tags = open_clip.list_pretrained_tags_by_model(source.model)
         return (

@@ -67,7 +67,7 @@ def test_conclusions_name_every_miss_and_false_alarm() -> None:
     assert "wrong.png (a thing): flagged, but for W2 instead of W1." in text
     assert "Unrelated files: 2, of which 1 flagged" in text
     assert "Flagged wrongly: alarm.png" in text
-    assert "can't be judged: 2, of which 1 have a row that says so" in text
+    assert "can't be judged: 2, of which 1 has a row that says so" in text
     assert "misjudged.png" in text
     assert "quiet.png" not in text
 

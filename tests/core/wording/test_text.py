@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.core.wording.text import reasons_in_one_line, sentences, visible
+from pipeline.core.wording.text import format_title, reasons_in_one_line, sentences, visible
 
 LEAD = "Escalate: evidence of copying from “Poems. Vol. 2” (W-1), held by W. H. Auden Inc. Ltd."
 SEEN = "About 98% of its picture is seen in about 25% of the asset: 38 local features agree."
@@ -74,3 +74,11 @@ def test_what_is_shown_is_one_line_that_prints(text):
 
 def test_newlines_stay_where_they_are_wanted():
     assert visible("a\nb\tc", keep_newlines=True) == "a\nb\\tc"
+
+
+@pytest.mark.parametrize(
+    ("stored", "title"),
+    [("fdx", "Final Draft"), ("pdf", "PDF"), ("JPEG", "JPEG"), ("script", "Script"), ("", "")],
+)
+def test_formats_are_named_as_people_name_them(stored, title):
+    assert format_title(stored) == title

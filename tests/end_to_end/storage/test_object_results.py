@@ -144,7 +144,7 @@ def test_a_failed_upload_leaves_the_earlier_results(
     put_run(here, out)
     before = stored(client, bucket)
     proxy.faults.append(Fault(request_line, how, ALWAYS))
-    with pytest.raises(DropError, match="could not be put to s3://drops/out") as caught:
+    with pytest.raises(DropError, match="could not be uploaded to s3://drops/out") as caught:
         put_run(other, out)
     assert "\n" not in str(caught.value)
     assert stored(client, bucket) == before
@@ -224,15 +224,15 @@ def test_an_unusable_output_is_an_error_before_the_work(
     result = run("screen", drop, "--index", index, "--out", f"s3://{bucket}/out", "--json")
     assert result.status == 2
     assert says in result.json["error"]
-    assert "can't be put to s3://drops/out" in result.json["error"]
+    assert "can't be uploaded to s3://drops/out" in result.json["error"]
     assert list(temporary.iterdir()) == []
 
 
 @pytest.mark.parametrize(
     ("drop_at", "index_at", "out", "says"),
     [
-        ("s3://drops/in", None, "s3://drops/in/out", "lies inside the drop"),
-        ("s3://drops", None, "s3://drops/out", "lies inside the drop"),
+        ("s3://drops/in", None, "s3://drops/in/out", "is inside the drop"),
+        ("s3://drops", None, "s3://drops/out", "is inside the drop"),
         ("s3://drops/out/run.json", None, "s3://drops/out", "would be overwritten"),
         ("s3://drops/in", "s3://drops/idx", "s3://drops/out", "reads as a URL"),
         ("gs://drops/in", None, "out", "gs:// are not supported"),

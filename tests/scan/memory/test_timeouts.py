@@ -61,7 +61,7 @@ def test_bytes_that_took_too_long_in_three_scans_are_left_with_the_same_reason(s
     plan, reasons, done = scanned(studio)
     assert slow.took() == 0
     assert reasons == first
-    assert "1 to be left as judged before: took too long in the scans before." in plan
+    assert "1 to keep with the previous results: took too long in the scans before." in plan
     assert bands(studio.read())["a/slow.txt"] == "not_screened"
     assert not any(done.summary["changes"].values())
 

@@ -74,7 +74,7 @@ def test_a_webhook_gets_counts_and_ids_and_nothing_else(night, webhook):
     assert sent["message"].splitlines() == [
         "Changed: 4 new.",
         "New or risen: escalate 1.",
-        "All of it: 4 files against 2 works: escalate 1, partly screened 1, not screened 1, "
+        "In total: 4 files against 2 works: escalate 1, partly screened 1, not screened 1, "
         "no match found 1.",
         f"Scan {delta['scan_id']}, exit status 3.",
     ]
@@ -137,7 +137,7 @@ def test_a_scan_that_finds_another_running_sends_no_notification(night, webhook)
     with scan_directory(night.scan):
         refused = night.run()
     assert refused.status == 2
-    assert "Another scan works in" in refused.stderr
+    assert "Another scan is running in" in refused.stderr
     assert not webhook.got
     night.run()
     assert len(webhook.got) == 1
@@ -215,7 +215,7 @@ SUMMARY = {
     ("to", "says"),
     [
         ("hunter2", "notify.to[0]: it must be an apprise URL"),
-        ("env:", "notify.to[0]: after env: stands the name"),
+        ("env:", "notify.to[0]: after env: comes the name"),
     ],
 )
 def test_the_error_for_a_wrong_target_does_not_repeat_it(night, to, says):
@@ -227,7 +227,7 @@ def test_the_error_for_a_wrong_target_does_not_repeat_it(night, to, says):
 
 
 def test_the_error_for_an_unknown_url_does_not_repeat_it():
-    with pytest.raises(ConfigError, match=r"notify.to\[1\] is no URL that apprise knows") as caught:
+    with pytest.raises(ConfigError, match=r"notify.to\[1\] is not a URL that apprise") as caught:
         Notifier(Notify(to=("json://127.0.0.1/a", "nosuch://hunter2@host/path")))
     assert "hunter2" not in str(caught.value)
 

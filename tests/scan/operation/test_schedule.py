@@ -192,7 +192,7 @@ def test_cron_would_cut_a_long_line_off():
 
 @pytest.mark.parametrize("at", ["24:00", "2", "02:60", "2:3", "noon", "02:30 "])
 def test_an_invalid_time_is_refused(night, at, run):
-    with pytest.raises(ConfigError, match="no time of day"):
+    with pytest.raises(ConfigError, match="not a time of day"):
         schedule_of(load_settings(night.config), night.config, at)
     assert run("schedule", "cron", "--config", night.config, "--at", at).status == 2
 

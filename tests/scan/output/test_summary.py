@@ -52,7 +52,7 @@ def test_a_judged_file_that_is_sent_again_is_reported_as_arriving(studio):
     (studio.drop / "_DONE").unlink()
     messages = []
     done = scan(load_settings(studio.config(drops=MARKED)), on_message=messages.append)
-    assert "4 still arriving, and left to the next scan." in messages
+    assert "4 are still arriving and left for the next scan." in messages
     rows = pq.read_table(done.folder / "delta.parquet").to_pylist()
     assert {one["why"] for one in rows} == {"the file is still arriving"}
 

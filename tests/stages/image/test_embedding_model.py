@@ -157,12 +157,12 @@ def test_a_scheme_without_a_name_is_refused(name):
 
 
 def test_an_unknown_model_suggests_near_ones():
-    with pytest.raises(ModelError, match=r"knows no model ViT-B32; did you mean .*ViT-B-32\b"):
+    with pytest.raises(ModelError, match=r"has no model ViT-B32; did you mean .*ViT-B-32\b"):
         load_model("ViT-B32:openai")
 
 
 def test_an_unknown_model_like_no_other_suggests_nothing():
-    with pytest.raises(ModelError, match=r"knows no model zzzzzz\.$"):
+    with pytest.raises(ModelError, match=r"has no model zzzzzz\.$"):
         load_model("zzzzzz:openai")
 
 
@@ -445,7 +445,7 @@ def test_neighbours_change_no_byte(fits):
     assert together.tobytes() == one_by_one.tobytes()
 
 
-@pytest.mark.parametrize(("value", "message"), [(0.0, "zeros alone"), (float("nan"), "not finite")])
+@pytest.mark.parametrize(("value", "message"), [(0.0, "zeros only"), (float("nan"), "not finite")])
 def test_an_embedding_of_zeros_or_nan_is_refused(value, message, tmp_path):
     model = random_model(VIT)
     with torch.no_grad():

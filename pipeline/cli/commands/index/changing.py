@@ -16,7 +16,7 @@ from pipeline.core.wording.text import count
 @handle_exceptions
 def index_remove(
     index: Index,
-    work_ids: Annotated[list[str], typer.Argument(metavar="WORK_ID", help="Works to take out.")],
+    work_ids: Annotated[list[str], typer.Argument(metavar="WORK_ID", help="Works to remove.")],
     as_json: Json = False,
 ) -> int:
     """Take works out of an index; earlier versions still hold them."""
@@ -27,5 +27,5 @@ def index_remove(
     if as_json:
         print_json({"index": str(index), "version": version, "removed": removed})
     else:
-        print_text(f"Took out {count(removed, 'work')}. The index is at version {version}.")
+        print_text(f"Removed {count(removed, 'work')}. The index is at version {version}.")
     return EXIT_OK

@@ -84,7 +84,7 @@ def index_add(
         print_text(f"note: {note}")
     for problem in added.problems:
         print_text(f"left out: {problem}")
-    already = f"; {added.unchanged} were there already" if added.unchanged else ""
+    already = f"; {count(added.unchanged, 'was', 'were')} there already" if added.unchanged else ""
     left_out = f"; {len(added.problems)} left out" if added.problems else ""
     new_works = count(added.works, "new work")
     print_text(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 
@@ -28,12 +28,15 @@ class Contents:
             index: its name.
             work_ids: that are no work's.
         """
-        names = []
-        for work_id in work_ids:
-            near = difflib.get_close_matches(work_id, self.works, 1, 0.5)
-            hint = f" (the nearest is {near[0]!r})" if near else ""
-            if work_id in self.aliases:
-                hint = f" (it was renamed to {self.aliases[work_id]!r})"
-            names.append(f"{work_id!r}{hint}")
+        names = [f"{work_id!r}{id_hint(work_id, self.works, self.aliases)}" for work_id in work_ids]
         noun = "work" if len(names) == 1 else "works"
         return f"The index {index} has no {noun} {', '.join(names)}."
+
+
+def id_hint(work_id: str, known: Collection[str], aliases: Mapping[str, str]) -> str:
+    """What may be meant by an id that is no work's, in brackets: the present id of a work that had
+    it, or the nearest known one; blank if there is none."""
+    if work_id in aliases:
+        return f" (it was renamed to {aliases[work_id]!r})"
+    near = difflib.get_close_matches(work_id, known, 1, 0.5)
+    return f" (the nearest is {near[0]!r})" if near else ""

@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 
+_UNBROKEN = 1_000_000
+"""A width in characters that no line reaches."""
+
+
 def print_text(text: str = "") -> None:
     """Prints plain text, with control characters made visible."""
     from pipeline.core.wording.text import visible
@@ -53,12 +57,20 @@ def stderr() -> Console:
     return Console(stderr=True)
 
 
-def stdout() -> Console:
-    """The console for results."""
+def stdout(*, unbroken: bool = False) -> Console:
+    """The console for results.
+
+    Args:
+        unbroken: whether lines are never broken where no terminal shows them, in a file or a pipe,
+            so that other programs find each id and path whole.
+    """
     from rich.console import Console
 
     class Results(Console):
         def on_broken_pipe(self) -> None:
             raise BrokenPipeError  # rich would exit with 1, which is `EXIT_FAIL_ON` here
 
-    return Results()
+    results = Results()
+    if unbroken and not results.is_terminal:
+        results.width = _UNBROKEN
+    return results

@@ -187,3 +187,176 @@ def test_a_manifest_that_is_a_pipe_is_refused_at_once(empty, tmp_path, run):
     os.mkfifo(tmp_path / "works.csv")
     answer = run("index", "add", empty, tmp_path / "works.csv")
     assert (answer.status, "pipe" in answer.stderr) == (2, True)
+
+
+@pytest.fixture
+def copied(index, tmp_path):
+    """A copy of the index of `works`, to be changed."""
+    import shutil
+
+    return shutil.copytree(index, tmp_path / "copied")
+
+
+@pytest.fixture(scope="module")
+def wide(tmp_path_factory):
+    """An index of some hundred works with long and non-ASCII ids."""
+    from index_of_many import index_of_many
+
+    return index_of_many(tmp_path_factory.mktemp("wide") / "idx", 300)
+
+
+def test_a_renamed_work_is_found_under_both_ids(copied, run):
+    renamed = run("index", "rename", copied, "lamp", "STÜCK-1")
+    assert renamed.status == 0
+    assert "decided under lamp counts for STÜCK-1" in renamed.stdout
+    shown = run("index", "show", copied, "lamp")
+    assert "lamp was renamed to STÜCK-1" in shown.stdout
+    assert "The Lamp Room" in shown.stdout
+    assert run("index", "show", copied, "STÜCK-1", "--json").json["former_ids"] == ["lamp"]
+    assert "renamed" not in run("index", "show", copied, "STÜCK-1").stdout
+    for new in ("chelsea", "STÜCK-1"):
+        refused = run("index", "rename", copied, "coffee", new)
+        assert (refused.status, "already" in refused.stderr) == (2, True)
+    assert run("index", "rename", copied, "coffee", "lamp", "--json").status == 2
+    done = run("index", "rename", copied, "coffee", "cup", "--json").json
+    assert (done["work_id"], done["former_id"], done["version"]) == ("cup", "coffee", 4)
+    assert run("index", "verify", copied).status == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("ids.txt", "lamp\n\n  chelsea \ncoffee\n"),
+        ("ids.csv", "title,work_id\r\nThe Lamp Room,lamp\r\nChelsea,chelsea\r\nC,coffee\r\n"),
+        ("ids.csv", "\ufeffwork_id\nlamp\nchelsea\ncoffee\n"),
+        ("ids.csv", "lamp\nchelsea\ncoffee\n"),
+        ("ids.jsonl", '{"work_id": "lamp"}\n{"work_id": "chelsea"}\n{"work_id": "coffee"}\n'),
+    ],
+)
+def test_works_that_a_file_lists_are_removed(copied, tmp_path, run, name, text):
+    (tmp_path / name).write_text(text, encoding="utf-8")
+    removed = run("index", "remove", copied, "rocket", "--from", tmp_path / name, "--json").json
+    assert removed["removed"] == 4
+    assert removed["work_ids"] == ["rocket", "lamp", "chelsea", "coffee"]
+    left = run("index", "list", copied, "--json").json["works"]
+    assert [work["work_id"] for work in left] == ["astronaut"]
+
+
+def test_unknown_ids_of_a_list_are_all_named_and_nothing_is_removed(copied, tmp_path, run):
+    run("index", "rename", copied, "lamp", "room")
+    (tmp_path / "ids.txt").write_text("coffee\nchelsee\nlamp\nno\n", encoding="utf-8")
+    refused = run("index", "remove", copied, "--from", tmp_path / "ids.txt")
+    assert refused.status == 2
+    assert "does not have 3 of the 4 works" in refused.stderr
+    assert "line 2 of ids.txt: no work 'chelsee' (the nearest is 'chelsea')." in refused.stderr
+    assert "line 3 of ids.txt: no work 'lamp' (it was renamed to 'room')." in refused.stderr
+    assert "line 4 of ids.txt: no work 'no'" in refused.stderr
+    assert len(run("index", "list", copied, "--json").json["works"]) == 5
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "words"),
+    [
+        ("none.txt", None, "No such file"),
+        ("empty.txt", b" \n", "lists no ids"),
+        ("latin.txt", b"a\nb\xfcb\n", "not UTF-8 (line 2)"),
+        ("rows.csv", b"work_id,title\n,A\n", "line 2 of rows.csv: work_id is missing"),
+        ("", None, "Is a directory"),
+    ],
+)
+def test_a_list_of_works_that_cannot_be_read(copied, tmp_path, run, name, data, words):
+    if data is not None:
+        (tmp_path / name).write_bytes(data)
+    refused = run("index", "remove", copied, "--from", tmp_path / name)
+    assert (refused.status, words in refused.stderr) == (2, True)
+
+
+def test_a_file_is_removed_but_never_the_last(copied, photos, tmp_path, run):
+    photos["ihc"].save(tmp_path / "tissue.png")
+    rows = [("lamp", "The Lamp Room", "A Writer", "protected", "tissue.png")]
+    run("index", "add", copied, write_manifest(tmp_path / "more.csv", rows))
+    removed = run("index", "remove-file", copied, "lamp", "lamp.fountain")
+    assert removed.status == 0
+    assert "Removed lamp.fountain from lamp" in removed.stdout
+    last = run("index", "remove-file", copied, "lamp", "tissue.png")
+    assert last.status == 2
+    assert f"clearance index remove {copied} lamp" in last.stderr
+    unknown = run("index", "remove-file", copied, "chelsea", "chelsey.png")
+    assert (unknown.status, "nearest is 'chelsea.png'" in unknown.stderr) == (2, True)
+
+
+def test_works_are_found_by_words(index, run):
+    found = run("index", "find", index, "LAMP", "writer")
+    assert found.status == 0
+    assert "The Lamp Room" in found.stdout
+    assert "1 of 5 works found" in found.stdout
+    assert "0 of 5 works found" in run("index", "find", index, "nothing").stdout
+    [work] = run("index", "find", index, "fountain", "--json").json["works"]
+    assert (work["work_id"], work["found_in"]) == ("lamp", ["path"])
+    assert work["paths"] == ["lamp.fountain"]
+
+
+def test_the_list_as_csv_can_be_read_back(copied, tmp_path, run):
+    import io
+
+    run("index", "rename", copied, "lamp", "Stück; 1")
+    listed = run("index", "list", copied, "--csv").stdout
+    rows = list(csv.DictReader(io.StringIO(listed.removeprefix("\ufeff"), newline="")))
+    assert rows[0] == {
+        "work_id": "Stück; 1", "title": "The Lamp Room", "rightsholder": "A Writer",
+        "rights": "protected", "files": "1", "former_ids": "lamp", "shelf": "",
+    }  # fmt: skip
+    assert [row["shelf"] for row in rows[1:]] == ["test"] * 4
+    assert listed.startswith("\ufeffwork_id,title,rightsholder,rights,files,former_ids,shelf\n")
+    (tmp_path / "list.csv").write_text(listed, encoding="utf-8", newline="")
+    assert run("index", "remove", copied, "--from", tmp_path / "list.csv", "--json").json[
+        "removed"
+    ] == 5  # fmt: skip
+    assert run("index", "list", copied, "--csv", "--json").status == 2
+
+
+@pytest.mark.parametrize("columns", ["", "60"])
+def test_no_id_is_broken_in_a_pipe(wide, columns, run, monkeypatch):
+    monkeypatch.setenv("COLUMNS", columns)
+    works = run("index", "list", wide, "--json").json["works"]
+    assert len(works) == 300
+    listed = run("index", "list", wide).stdout.splitlines()
+    assert len(listed) == 302
+    for work, line in zip(works, listed[1:], strict=False):
+        assert line.startswith(work["work_id"])
+        assert work["title"] in line
+    found = run("index", "find", wide, "nachtzug").stdout.splitlines()
+    assert len(found) == 62
+    assert all("/Serie-Nachtzug/" in line for line in found[1:-1])
+    long = next(work["work_id"] for work in works if "Nachtzug" in work["work_id"])
+    assert long in run("index", "show", wide, long).stdout
+
+
+def test_no_id_is_broken_in_a_narrow_terminal(wide):
+    import io
+
+    from rich.console import Console
+
+    from pipeline.cli.terminal.index import print_works
+    from reference_index.store import ReferenceIndex
+
+    index, sink = ReferenceIndex.open(wide), io.StringIO()
+    print_works(index, Console(file=sink, force_terminal=True, width=60, color_system=None))
+    for work in index.works:
+        assert f"{work.work_id}\n" in sink.getvalue()
+
+
+def test_what_people_look_for_comes_first(copied, run):
+    run("index", "rename", copied, "lamp", "room")
+    lines = run("index", "show", copied).stdout.splitlines()
+    names = [line.split()[0] for line in lines[:8]]
+    assert names == ["Index", "Works", "Files", "Rights", "Version", "Model", "Content", "Digest"]
+    assert "5, 1 former id" in lines[1]
+    assert "4 pictures, 1 script" in lines[2]
+    assert "renamed lamp to room" in lines[4]
+    versions = [line.split()[0] for line in lines[10:13]]
+    assert versions == ["3", "2", "1"]
+    work = run("index", "show", copied, "room").stdout.splitlines()
+    assert [line.split()[0] for line in work[:5]] == [
+        "Work", "Title", "Rightsholder", "Rights", "Files",
+    ]  # fmt: skip

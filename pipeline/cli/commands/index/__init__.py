@@ -1,11 +1,11 @@
-"""`clearance index`: create, fill, list, shrink and verify a reference index of protected works."""
+"""`clearance index`: make, fill, search, change and verify a reference index of protected works."""
 
 from __future__ import annotations
 
 import typer
 
-from pipeline.cli.commands.index.changing import index_remove
-from pipeline.cli.commands.index.reading import index_list, index_show, index_verify
+from pipeline.cli.commands.index.changing import index_remove, index_remove_file, index_rename
+from pipeline.cli.commands.index.reading import index_find, index_list, index_show, index_verify
 from pipeline.cli.commands.index.registering import index_add, index_create
 
 app = typer.Typer(
@@ -19,8 +19,11 @@ for name, command in (
     ("create", index_create),
     ("add", index_add),
     ("list", index_list),
+    ("find", index_find),
     ("show", index_show),
+    ("rename", index_rename),
     ("remove", index_remove),
+    ("remove-file", index_remove_file),
     ("verify", index_verify),
 ):
     app.command(name)(command)

@@ -151,7 +151,8 @@ def evaluate(
             f"The index {index_path} holds no works, so there is nothing to judge against; add "
             f"some with `clearance index add {index_path} WORKS`."
         )
-    labelled = read_labels(labels, {work.work_id for work in index.works}, progress=progress)
+    ids = {work.work_id for work in index.works}
+    labelled = read_labels(labels, ids, index.aliases, progress=progress)
     if out is not None:
         check_places(labels, index_path, out)
     check_targets(out, calibrate, index_path, [labels, *(one.asset.file for one in labelled)])

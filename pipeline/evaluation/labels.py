@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -66,7 +66,11 @@ class JudgedLabel:
 
 
 def read_labels(
-    path: Path, works: Collection[str], *, progress: Progress = silent
+    path: Path,
+    works: Collection[str],
+    aliases: Mapping[str, str] | None = None,
+    *,
+    progress: Progress = silent,
 ) -> tuple[LabelledAsset, ...]:
     """The labelled assets of a CSV, in the order in which it first names them.
 
@@ -74,6 +78,7 @@ def read_labels(
         path: a CSV with the `COLUMNS` and perhaps `COPY`; other columns are ignored. Paths are
             relative to its folder, or absolute.
         works: ids of the works in the index.
+        aliases: by former id of a work, its present id, which the labels then have.
         progress: called after each asset that was read.
 
     Raises:
@@ -81,7 +86,7 @@ def read_labels(
             `problems`, with its line number.
     """
     rows = read_rows(path, _FORMAT)
-    reader = _LabelRows(path, works)
+    reader = _LabelRows(path, works, aliases or {})
     for row in rows:
         reader.add(row)
     if reader.problems:
@@ -151,11 +156,12 @@ class _LabelRows:
         problems: one sentence for each bad row.
     """
 
-    def __init__(self, path: Path, works: Collection[str]) -> None:
+    def __init__(self, path: Path, works: Collection[str], aliases: Mapping[str, str]) -> None:
         self.assets: dict[str, _AssetLabels] = {}
         self.problems: list[str] = []
         self._path = path
         self._works = works
+        self._aliases = aliases
         self._hints: dict[str, str] = {}
 
     def add(self, row: RawRow) -> None:
@@ -166,6 +172,7 @@ class _LabelRows:
     def _check(self, row: RawRow) -> list[str]:
         values = {name: row.values.get(name, "") for name in (*COLUMNS, COPY)}
         work_id = values["work_id"].strip()
+        work_id = self._aliases.get(work_id, work_id)
         copy = values[COPY].strip()
         is_copy = TRUTHS.get(copy.lower()) if copy else bool(work_id)
         faults = []

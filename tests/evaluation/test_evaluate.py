@@ -300,6 +300,15 @@ def test_copies_whose_rights_are_not_counted_are_said_to_spoil_the_figures(tmp_p
     assert "not counted" not in output_all_rights
 
 
+def test_labels_under_a_former_id_are_of_the_renamed_work(tmp_path):
+    from pipeline.evaluation.labels import read_labels
+
+    (tmp_path / "a.png").write_bytes(b"")
+    labels = listed(tmp_path / "labels.csv", [("a.png", "old", 1), ("a.png", "w2", 0)])
+    [asset] = read_labels(labels, {"new", "w2"}, {"old": "new"})
+    assert (list(asset.copies), list(asset.others)) == (["new"], ["w2"])
+
+
 def test_only_distractors_or_only_copies_have_the_figures_that_are_defined(few, tmp_path):
     folder, index, _ = few
     labels = listed(tmp_path / "l.csv", [(folder / "drop" / "new.txt", "", "")])

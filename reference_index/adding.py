@@ -87,8 +87,10 @@ class Adder:
         self._batch = _Batch()
         self._added = self._replaced = 0
 
-    def add_all(self, files: Iterable[RegisteredFile]) -> Change:
+    def add_all(self, files: Iterable[RegisteredFile], works: Iterable[Work]) -> Change:
         """Writes every file that is not stored yet, and the works' details; returns what changed.
+
+        `works` are further details, of works that are stored or of which a file is.
 
         Raises:
             ReferenceIndexError: if a file does not fit the index. Exceptions of `files` are passed
@@ -97,6 +99,9 @@ class Adder:
         for registered in files:
             self._add(registered)
         self._flush()
+        for work in works:
+            if work.work_id in self.works or work.work_id in self._details:
+                self._detail(work, f"The work {work.work_id!r}")
         new, updated = [], []
         for work_id, work in self._details.items():
             digest = work_digest(work)
@@ -168,27 +173,31 @@ class Adder:
                 f"The file {name} can't be added: {registered.work.work_id!r} is a former id of "
                 f"the work {self._aliases[registered.work.work_id]!r}; use that."
             )
-        earlier = self._details.setdefault(registered.work.work_id, registered.work)
-        if earlier != registered.work:
+        self._detail(registered.work, f"The file {name}")
+        file = registered.file
+        _check_unicode(
+            (file.path, file.format, file.note, registered.text or ""), f"The file {name}"
+        )
+
+    def _detail(self, work: Work, name: str) -> None:
+        earlier = self._details.setdefault(work.work_id, work)
+        if earlier is work:
+            _check_unicode(
+                (
+                    work.work_id,
+                    work.title,
+                    work.rightsholder,
+                    work.rights,
+                    *work.notes,
+                    *work.notes.values(),
+                ),
+                name,
+            )
+        elif earlier != work:
             raise ReferenceIndexError(
-                f"The file {name} can't be added: another file of the work has other details "
+                f"{name} can't be added: another file of the work has other details "
                 "(title, rightsholder, rights or notes)."
             )
-        work, file = registered.work, registered.file
-        texts = (work.work_id, work.title, work.rightsholder, work.rights, file.path, file.format)
-        try:
-            for text in (
-                *texts,
-                file.note,
-                *work.notes,
-                *work.notes.values(),
-                registered.text or "",
-            ):
-                text.encode()
-        except UnicodeEncodeError:
-            raise ReferenceIndexError(
-                f"The file {name} can't be added: its text or details are not valid Unicode."
-            ) from None
 
     def _digest(self, file: WorkFile, stage: str, rows: pa.RecordBatch) -> str:
         fault = ""
@@ -252,3 +261,13 @@ class Adder:
 
 def _sorted(registered: RegisteredFile) -> list[tuple[str, pa.RecordBatch]]:
     return sorted(registered.fingerprints.items())
+
+
+def _check_unicode(texts: Iterable[str], name: str) -> None:
+    try:
+        for text in texts:
+            text.encode()
+    except UnicodeEncodeError:
+        raise ReferenceIndexError(
+            f"{name} can't be added: its text or details are not valid Unicode."
+        ) from None

@@ -219,7 +219,7 @@ class ReferenceIndex:
             ).to_pylist()
             return StoredContent(row["thumbnail"], row["text"])
 
-    def add(self, files: Iterable[RegisteredFile]) -> int:
+    def add(self, files: Iterable[RegisteredFile], works: Iterable[Work] = ()) -> int:
         """Adds files of works, all or none; returns the version afterwards.
 
         Files are written as the iterable yields them, but no reader sees them before the last; if
@@ -231,6 +231,11 @@ class ReferenceIndex:
         stored already gets the new title, rightsholder, rights and notes, and is named in the
         version's `change` in `history`. If nothing changes, no version is created.
 
+        Args:
+            files: to add.
+            works: details to store of works of which no file need be among `files`; read after
+                them. A work that the index does not have then is left out.
+
         Raises:
             IndexLockedError: if another process is writing.
             ReferenceIndexError: if a file does not fit the index, two files have different
@@ -241,7 +246,7 @@ class ReferenceIndex:
 
         def change(writer: tables.TableWriter, contents: Contents) -> Change:
             adder = Adder(writer, self._record.schemas, self.keep_content, contents)
-            return adder.add_all(files)
+            return adder.add_all(files, works)
 
         return self._write(change)
 

@@ -1,30 +1,35 @@
-"""Register protected works: discover, load and fingerprint them like assets, then store them."""
+"""Register protected works: check and fingerprint them like assets, then store them.
+
+The whole manifest is checked first (`works_check`); only files that the index doesn't hold are
+fingerprinted. What was fingerprinted is kept (`kept_fingerprints`) until it is in the index, so
+that an `add` that was refused or killed does not cost its time again.
+"""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
 
-from pipeline.core.errors import ConfigError, ManifestError
+from pipeline.core.errors import ConfigError
 from pipeline.core.records import Asset, Fault, Fingerprint, StageOutcome
-from pipeline.drops.discover import asset_of
 from pipeline.load.image.images import WORK_PICTURE_EDGE, thumbnail
 from pipeline.load.limits import Limits
 from pipeline.load.loaded import Loaded, LoadedImage, LoadedScript
 from pipeline.load.workers.pool import load_all
 from pipeline.runtime.progress import Progress, silent
+from pipeline.screening import kept_fingerprints
+from pipeline.screening.kept_fingerprints import Fingerprinted, KeptFingerprints
 from pipeline.screening.stage_runner import fingerprint_all, kind_of
+from pipeline.screening.works_check import WorksCheck, bad_rows, check_works, in_order
 from pipeline.stages import STAGES, Stage
 from reference_index.creating import check_free
-from reference_index.interface import WorkFile
+from reference_index.interface import Work, WorkFile
+from reference_index.registration_plan import ListedFile, plan_registration
 from reference_index.store import ReferenceIndex, RegisteredFile
-from reference_index.works import Manifest, ManifestRow, folder_as_works, read_manifest
 
-_LINE = re.compile(r"^line (\d+) ")
 DEFAULT_MODEL = "clearance-mini"
 
 
@@ -37,7 +42,9 @@ class Registration:
         works, files: how many the index gained.
         unchanged: files that were in the index already.
         problems: rows left out (only with `skip_bad`), one sentence each.
-        notes: sentences on files that were added.
+        notes: sentences on how the manifest was read, and on files that were added.
+        warnings: sentences on what was added and may be a mistake.
+        reused: files among `files` that an earlier `add` had fingerprinted.
     """
 
     version: int
@@ -46,6 +53,8 @@ class Registration:
     unchanged: int
     problems: tuple[str, ...]
     notes: tuple[str, ...]
+    warnings: tuple[str, ...] = ()
+    reused: int = 0
 
 
 def create_index(
@@ -67,17 +76,6 @@ def create_index(
     )
 
 
-def read_works(works: Path, *, skip_bad: bool = False) -> Manifest:
-    """The manifest at `works`, or the folder `works` with each file as a work.
-
-    Raises:
-        ManifestError: if there is no such path, or rows are bad and `skip_bad` is not set.
-    """
-    if works.is_dir():
-        return folder_as_works(works)
-    return read_manifest(works, skip_bad=skip_bad)
-
-
 def add_works(
     index_path: Path,
     works: Path,
@@ -86,31 +84,25 @@ def add_works(
     limits: Limits | None = None,
     progress: Progress = silent,
 ) -> Registration:
-    """Fingerprints every file of `works` and adds them all, or none.
+    """Checks `works`, fingerprints the files that the index does not hold, and adds all or none.
 
     A row is bad if its file can't be loaded, if no stage could fingerprint it (no copy of it would
-    ever be found), or if a stage failed on it. All bad rows are reported together.
+    ever be found), or if a stage failed on it. What can be found without decoding is reported
+    before anything is fingerprinted, all of it together, and so is what is found later.
 
     Raises:
         ManifestError: if rows are bad and `skip_bad` is not set; nothing is added.
         SpecMismatchError, ModelError: if the index can't be added to with what is installed.
     """
     index = ReferenceIndex.open(index_path)
-    # The index first: a missing model is reported before a long manifest is read.
-    stages = _stages_of(index)
-    manifest = read_works(works, skip_bad=True)
-    run = _Run(index, stages, manifest, limits or Limits(), progress, skip_bad)
-    known = {work.work_id for work in index.works}
-    version = index.add(run.files()) if manifest.rows else index.version
-    run.raise_if_bad(works)
-    return Registration(
-        version,
-        len(run.works - known),
-        run.added,
-        run.unchanged,
-        tuple(run.in_order()),
-        tuple(run.notes),
-    )
+    limits = limits or Limits()
+    check = check_works(index, works, limits=limits, progress=progress)
+    if not skip_bad:
+        check.raise_if_bad()
+    run = _Run(index, check, limits, progress, skip_bad)
+    if check.plan.adds_nothing:
+        return run.registration()
+    return run.add()
 
 
 def _stages_of(index: ReferenceIndex) -> list[Stage]:
@@ -129,65 +121,94 @@ class _Run:
     def __init__(
         self,
         index: ReferenceIndex,
-        stages: list[Stage],
-        manifest: Manifest,
+        check: WorksCheck,
         limits: Limits,
         progress: Progress,
         skip_bad: bool,
     ) -> None:
-        self.stages = stages
-        self.manifest = manifest
+        self.index = index
+        self.check = check
+        self.plan = check.plan
         self.limits = limits
         self.progress = progress
         self.skip_bad = skip_bad
-        self.keep_content = index.keep_content
-        self.known = {(file.work_id, file.path, file.file_id) for file in index.files}
-        self.problems = list(manifest.problems)
-        self.notes: list[str] = list(manifest.notices)
+        self.problems = list(check.problems)
+        self.notes: list[str] = list(check.notes)
+        self.known = {work.work_id for work in index.works}
         self.works: set[str] = set()
-        self.added = self.unchanged = 0
+        self.added = self.reused = 0
 
-    def raise_if_bad(self, works: Path) -> None:
-        if self.problems and not self.skip_bad:
-            total = len(self.manifest.rows) + len(self.manifest.problems)
-            raise ManifestError(
-                f"{len(self.problems)} of {total} rows of {works} can't be used and nothing was "
-                "added; fix them, or add the other rows with --skip-bad.",
-                self.in_order(),
-            )
+    def add(self) -> Registration:
+        """Fingerprints and stores what is new."""
+        self.index.add(self.files(), self.unchanged_works())
+        kept_fingerprints.clear(self.index)
+        return self.registration()
 
-    def in_order(self) -> list[str]:
-        """The problems in the order of the manifest's lines."""
-        return sorted(self.problems, key=lambda text: int((*_LINE.findall(text), "0")[0]))
+    def registration(self) -> Registration:
+        return Registration(
+            self.index.version,
+            len(self.works - self.known),
+            self.added,
+            len(self.plan.unchanged_files),
+            in_order(self.problems),
+            tuple(self.notes),
+            self.check.warnings,
+            self.reused,
+        )
+
+    def unchanged_works(self) -> Iterator[Work]:
+        """The details of works of which the index has files already."""
+        return (file.row.work for file in self.plan.unchanged_files)
 
     def files(self) -> Iterator[RegisteredFile]:
-        done = 0
-        most = self.limits.max_file_bytes
-        pairs = ((row, asset_of(row.file, row.path, most)) for row in self.manifest.rows)
-        for chunk in load_all(pairs, self.limits, lambda pair: pair[1]):
-            for file in self._chunk(chunk):
-                if not self.problems or self.skip_bad:
-                    yield file
-            done += len(chunk)
-            self.progress("Fingerprinting works", done, len(self.manifest.rows))
-        # Raised inside the transaction of the index, which then adds nothing.
-        self.raise_if_bad(self.manifest.source)
-
-    def _chunk(
-        self, chunk: list[tuple[tuple[ManifestRow, Asset], Loaded | Fault]]
-    ) -> Iterator[RegisteredFile]:
-        good: list[tuple[ManifestRow, Asset, Loaded]] = []
-        for (row, asset), loaded in chunk:
-            if isinstance(loaded, Fault):
-                self.problems.append(f"{row.location}: {row.path}: {loaded.detail}")
+        # Called by the index under its lock: another process may have changed it since the check.
+        if self.index.version != self.check.version:
+            self.known = {work.work_id for work in self.index.works}
+            listed = self.check.plan.listed
+            self.plan = plan_registration(listed, self.index.works, self.index.files)
+        files = self.plan.to_fingerprint
+        if not files:
+            return
+        stages = _stages_of(self.index)
+        stored = KeptFingerprints(self.index, stages, self.limits)
+        fresh = []
+        for file in files:
+            kept = stored.get(file)
+            if kept is None:
+                fresh.append(file)
             else:
-                good.append((row, asset, loaded))
+                self.reused += 1
+                yield self._registered(file, kept)
+        done = len(files) - len(fresh)
+        pairs = ((file, self.check.assets[file.identity]) for file in fresh)
+        for chunk in load_all(pairs, self.limits, lambda pair: pair[1]):
+            for file, fingerprinted in self._fingerprinted(stages, chunk):
+                stored.put(file, fingerprinted)
+                # After a bad row nothing will be added; the rest is fingerprinted to be kept, and
+                # so that every bad row is found in one go.
+                if not self.problems or self.skip_bad:
+                    yield self._registered(file, fingerprinted)
+            done += len(chunk)
+            self.progress("Fingerprinting works", done, len(files))
+        # Raised inside the transaction of the index, which then adds nothing.
+        if self.problems and not self.skip_bad:
+            raise bad_rows(self.check.source, self.problems, self.check.rows, stored.sentence())
+
+    def _fingerprinted(
+        self, stages: list[Stage], chunk: list[tuple[tuple[ListedFile, Asset], Loaded | Fault]]
+    ) -> Iterator[tuple[ListedFile, Fingerprinted]]:
+        good: list[tuple[ListedFile, Loaded]] = []
+        for (file, _), loaded in chunk:
+            if isinstance(loaded, Fault):
+                self.problems.append(f"{file.row.location}: {file.row.path}: {loaded.detail}")
+            else:
+                good.append((file, loaded))
         fingerprints: list[dict[str, pa.RecordBatch]] = [{} for _ in good]
         reasons: list[list[str]] = [[] for _ in good]
         failed: set[int] = set()
-        for stage in self.stages:
-            places = [i for i, (_, _, item) in enumerate(good) if kind_of(item) is stage.kind]
-            results = fingerprint_all(stage, [good[i][2] for i in places])
+        for stage in stages:
+            places = [i for i, (_, item) in enumerate(good) if kind_of(item) is stage.kind]
+            results = fingerprint_all(stage, [good[i][1] for i in places])
             for i, result in zip(places, results, strict=True):
                 if isinstance(result, Fingerprint):
                     fingerprints[i][stage.name] = result.rows
@@ -195,10 +216,10 @@ class _Run:
                     reasons[i].append(f"{stage.title}: {result.detail}")
                     if isinstance(result, StageOutcome):
                         failed.add(i)
-        for i, ((row, asset, loaded), rows, why) in enumerate(
+        for i, ((file, loaded), rows, why) in enumerate(
             zip(good, fingerprints, reasons, strict=True)
         ):
-            where = f"{row.location}: {row.path}"
+            where = f"{file.row.location}: {file.row.path}"
             if not rows:
                 self.problems.append(f"{where}: no stage can fingerprint it ({'; '.join(why)})")
                 continue
@@ -207,40 +228,29 @@ class _Run:
                 # fingerprints in the index, copies of it could be missed.
                 self.problems.append(f"{where}: not every stage ran ({'; '.join(why)})")
                 continue
-            note = "; ".join([*loaded.notes, *why])
-            if note:
-                self.notes.append(f"{where}: {note}")
-            yield self._registered(row, asset, loaded, rows, note)
+            yield file, self._of(loaded, rows, "; ".join([*loaded.notes, *why]))
 
-    def _registered(
-        self,
-        row: ManifestRow,
-        asset: Asset,
-        loaded: Loaded,
-        rows: dict[str, pa.RecordBatch],
-        note: str,
-    ) -> RegisteredFile:
-        if asset.asset_id is None or asset.size is None:
-            raise AssertionError("a file that was loaded has an id and a size")
+    def _of(self, loaded: Loaded, rows: dict[str, pa.RecordBatch], note: str) -> Fingerprinted:
+        thumb = text = None
+        if self.index.keep_content and isinstance(loaded, LoadedImage):
+            thumb = thumbnail(loaded, WORK_PICTURE_EDGE)
+        if self.index.keep_content and isinstance(loaded, LoadedScript):
+            text = loaded.text
+        return Fingerprinted(kind_of(loaded).value, loaded.format, note, rows, thumb, text)
+
+    def _registered(self, file: ListedFile, value: Fingerprinted) -> RegisteredFile:
+        row = file.row
+        if value.note:
+            self.notes.append(f"{row.location}: {row.path}: {value.note}")
         self.works.add(row.work.work_id)
-        if (row.work.work_id, row.path, asset.asset_id) in self.known:
-            self.unchanged += 1
-        else:
-            self.added += 1
-        return RegisteredFile(
-            row.work,
-            WorkFile(
-                row.work.work_id,
-                row.path,
-                asset.asset_id,
-                kind_of(loaded).value,
-                loaded.format,
-                asset.size,
-                note,
-            ),
-            rows,
-            thumbnail(loaded, WORK_PICTURE_EDGE)
-            if isinstance(loaded, LoadedImage) and self.keep_content
-            else None,
-            loaded.text if isinstance(loaded, LoadedScript) and self.keep_content else None,
+        self.added += 1
+        stored = WorkFile(
+            row.work.work_id,
+            row.path,
+            file.file_id,
+            value.kind,
+            value.format,
+            file.size,
+            value.note,
         )
+        return RegisteredFile(row.work, stored, value.rows, value.thumbnail, value.text)

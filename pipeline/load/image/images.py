@@ -24,7 +24,7 @@ from PIL import (
 
 from pipeline.core.errors import Reason
 from pipeline.load.image.colour import Colours, scale_key_colour
-from pipeline.load.image.truncation import ends_early, lacks_end_mark
+from pipeline.load.image.truncation import cut_off, lacks_end_mark, refuse_cut_off
 from pipeline.load.limits import Limits
 from pipeline.load.loaded import WORKING_EDGE, LoadedImage
 from pipeline.load.opening import unreadable
@@ -76,7 +76,8 @@ def load_image(stream: BinaryIO, image_format: str, limits: Limits) -> LoadedIma
     """
     _silence_decoders()
     try:
-        _refuse_cut_off(stream, image_format)
+        refuse_cut_off(stream, image_format)
+        stream.seek(0)
         with _READERS[image_format](stream) as image:
             return _frames_of(image, stream, limits)
     except (FileRefusedError, MemoryError):
@@ -260,24 +261,11 @@ def _refusal(error: Exception, image_format: str) -> FileRefusedError:
         return unreadable(error)
     message = str(error).lower()
     if isinstance(error, EOFError) or any(words in message for words in _CUT_OFF):
-        return _cut_off(image_format)
+        return cut_off(image_format)
     return FileRefusedError(
         Reason.CORRUPT,
         f"the {image_format} picture can't be decoded ({one_line(error)}); save it again from the "
         "program that made it, as an ordinary 8-bit picture",
-    )
-
-
-def _refuse_cut_off(stream: BinaryIO, image_format: str) -> None:
-    if ends_early(stream, image_format):
-        raise _cut_off(image_format)
-    stream.seek(0)
-
-
-def _cut_off(image_format: str) -> FileRefusedError:
-    return FileRefusedError(
-        Reason.CORRUPT,
-        f"the {image_format} file ends early: it was cut off or not copied wholly; fetch it again",
     )
 
 

@@ -24,7 +24,11 @@ before it is decoded. What is checked, with a 640 × 480 picture as the example:
 - GIF (GIF89a, section 27) ends with the trailer ";". Without it the frames so far can be decoded;
   `lacks_end_mark` is for a note, not for a refusal.
 
-PNG, BMP and AVIF need no check: Pillow raises an error for missing pixel data.
+- PNG (ISO 15948, 5.3) is a signature of eight bytes and then chunks: a big-endian length of four
+  bytes, a type of four letters, that many bytes, and a checksum of four. The file is cut off if it
+  ends inside a chunk of pixels (IDAT, fdAT) or before the first.
+
+BMP and AVIF need no check: Pillow raises an error for missing pixel data.
 """
 
 from __future__ import annotations
@@ -32,9 +36,28 @@ from __future__ import annotations
 import struct
 from typing import BinaryIO, Literal
 
+from pipeline.core.errors import Reason
+from pipeline.load.refusal import FileRefusedError
+
 _CHUNK = 2**20
 _BIG_TIFF = 43  # version number of BigTIFF; it is 42 in TIFF
+_STEPS = 100_000
+"""Segments or chunks of a file that are looked at; what has more is left to its decoder."""
 _TAIL_BYTES = 4096  # searched for the trailer of a GIF, behind which some programs write zeros
+
+
+def refuse_cut_off(stream: BinaryIO, image_format: str) -> None:
+    """Raises FileRefusedError (CORRUPT) for a file that `ends_early`; moves the stream."""
+    if ends_early(stream, image_format):
+        raise cut_off(image_format)
+
+
+def cut_off(image_format: str) -> FileRefusedError:
+    """The refusal of a file of which the end is missing."""
+    return FileRefusedError(
+        Reason.CORRUPT,
+        f"the {image_format} file ends early: it was cut off or not copied wholly; fetch it again",
+    )
 
 
 def ends_early(stream: BinaryIO, image_format: str) -> bool:
@@ -52,6 +75,8 @@ def ends_early(stream: BinaryIO, image_format: str) -> bool:
         return int.from_bytes(stream.read(4), "little") + 8 > _size(stream)
     if image_format == "TIFF":
         return _first_directory(stream) >= _size(stream)
+    if image_format == "PNG":
+        return _pixels_cut_off(stream)
     return False
 
 
@@ -79,7 +104,7 @@ def _first_directory(stream: BinaryIO) -> int:
 def _first_scan(stream: BinaryIO) -> int | None:
     """The offset of a JPEG's first SOS marker; None if the file ends before it."""
     offset = 2
-    while True:
+    for _ in range(_STEPS):
         stream.seek(offset)
         marker = stream.read(2)
         if len(marker) < 2:
@@ -99,6 +124,26 @@ def _first_scan(stream: BinaryIO) -> int | None:
             if len(length) < 2:
                 return None
             offset += 2 + int(struct.unpack(">H", length)[0])
+    return offset  # so many that only the end marker is looked for
+
+
+def _pixels_cut_off(stream: BinaryIO) -> bool:
+    """Whether a PNG ends inside a chunk of pixels or before the first."""
+    size = _size(stream)
+    offset, pixels = 8, False
+    for _ in range(_STEPS):
+        stream.seek(offset)
+        head = stream.read(8)
+        if len(head) < 8:
+            return not pixels
+        length, kind = struct.unpack(">I4s", head)
+        if kind == b"IEND":
+            return False
+        pixels = pixels or kind == b"IDAT"
+        if offset + 8 + length > size:
+            return not pixels or kind in (b"IDAT", b"fdAT")
+        offset += 12 + length
+    return False
 
 
 def _contains(stream: BinaryIO, pattern: bytes, start: int) -> bool:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from pipeline.cli.commands.index.reading import index_summary
 from pipeline.cli.exception_handling import handle_exceptions
-from pipeline.cli.exit_statuses import EXIT_OK
+from pipeline.cli.exit_statuses import EXIT_OK, EXIT_WRONG
 from pipeline.cli.options import Index, Json
 from pipeline.cli.output import print_json, print_text, stderr
-from pipeline.core.wording.text import count
+
+if TYPE_CHECKING:
+    from reference_index.store import ReferenceIndex
 
 
 @handle_exceptions
@@ -59,12 +61,20 @@ def index_add(
     skip_bad: Annotated[
         bool, typer.Option("--skip-bad", help="Add the good rows and report the bad ones.")
     ] = False,
+    check: Annotated[
+        bool,
+        typer.Option("--check", help="Say what would be added and what is wrong; add nothing."),
+    ] = False,
     as_json: Json = False,
 ) -> int:
     """Register protected works: all of them, or none if a row is bad."""
+    from pipeline.cli.terminal.registration import print_registration
     from pipeline.runtime.progress import console_progress
     from pipeline.screening.register import add_works
+    from reference_index.store import ReferenceIndex
 
+    if check:
+        return _check(ReferenceIndex.open(index), works, as_json)
     with console_progress(stderr()) as progress:
         added = add_works(index, works, skip_bad=skip_bad, progress=progress)
     if as_json:
@@ -74,21 +84,28 @@ def index_add(
                 "version": added.version,
                 "works_added": added.works,
                 "files_added": added.files,
+                "reused": added.reused,
                 "unchanged": added.unchanged,
                 "problems": list(added.problems),
+                "warnings": list(added.warnings),
                 "notes": list(added.notes),
             }
         )
-        return EXIT_OK
-    for note in added.notes:
-        print_text(f"note: {note}")
-    for problem in added.problems:
-        print_text(f"left out: {problem}")
-    already = f"; {count(added.unchanged, 'was', 'were')} there already" if added.unchanged else ""
-    left_out = f"; {len(added.problems)} left out" if added.problems else ""
-    new_works = count(added.works, "new work")
-    print_text(
-        f"Added {count(added.files, 'file')} of {new_works}{already}{left_out}. "
-        f"The index is at version {added.version}."
-    )
+    else:
+        print_registration(added)
     return EXIT_OK
+
+
+def _check(index: ReferenceIndex, works: Path, as_json: bool) -> int:
+    """Says what adding would do; the exit status is that of a refusal if rows are bad."""
+    from pipeline.cli.terminal.registration import print_check
+    from pipeline.runtime.progress import console_progress
+    from pipeline.screening.works_check import check_works
+
+    with console_progress(stderr()) as progress:
+        check = check_works(index, works, progress=progress)
+    if as_json:
+        print_json({"index": str(index.path), **check.to_json()})
+    else:
+        print_check(check)
+    return EXIT_WRONG if check.problems else EXIT_OK

@@ -32,8 +32,8 @@ def screen(
         out: where the results are written: a folder, or s3://BUCKET/PREFIX.
         config: a configuration, such as configs/strict.yaml; the default one if not given.
         index_version: an earlier version of the index, to repeat a run.
-        record: a record of decisions (docs/record.md): matches that people agreed are false are
-            suppressed.
+        record: a record of decisions (docs/record.md): its false matches and rules suppress
+            matches.
         replace: replace results of another drop in `out`, or files there that no run wrote; results
             on which people decided are moved to `OUT.RUN_ID`.
 

@@ -205,7 +205,9 @@ class Match:
         identical_file: whether a file of the work is byte for byte the asset.
         likeness_only: whether there is only similarity and no evidence of copying.
         band: of a row with only this match; None if not known.
-        suppressed: whether people decided that it is a false match, so that it does not count.
+        suppressed: whether people decided that it is a false match, or a rule of theirs covers it,
+            so that it does not count.
+        suppressed_by: ids of the events of the record that suppress it: decisions, or a rule.
     """
 
     work_id: str
@@ -218,6 +220,7 @@ class Match:
     likeness_only: bool = False
     band: Band | None = None
     suppressed: bool = False
+    suppressed_by: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,9 +19,10 @@ from pipeline.decisions.checkpoints import (
     signing_key,
 )
 from pipeline.decisions.database import EVENTS, Database, driver_message, sa
+from pipeline.decisions.event_log import following_form
 from pipeline.decisions.event_rows import event_of
 from pipeline.decisions.events import Opened
-from pipeline.decisions.hash_chain import GENESIS_HASH, AlteredError
+from pipeline.decisions.hash_chain import GENESIS_HASH, AlteredError, NewerFormError
 from pipeline.decisions.places import CHECKPOINTS
 from pipeline.decisions.sqlite_file import content_faults, header_faults
 
@@ -49,6 +50,8 @@ class Verified:
         notes: sentences on limits of the result, such as events that no checkpoint covers.
         checkpoints: how many checkpoints have a valid signature of a given key.
         covered: place of the last event that one of them covers.
+        newer: whether the only fault is that a newer version of Clearance wrote the event
+            `first_bad`, in a form that this one does not know.
     """
 
     place: str
@@ -61,6 +64,7 @@ class Verified:
     notes: tuple[str, ...]
     checkpoints: int
     covered: int
+    newer: bool = False
 
     @property
     def whole(self) -> bool:
@@ -81,6 +85,7 @@ class Verified:
             "notes": list(self.notes),
             "checkpoints": self.checkpoints,
             "covered": self.covered,
+            "newer": self.newer,
         }
 
 
@@ -142,6 +147,7 @@ def verify(
         notes=(*chain.notes, *notes),
         checkpoints=len(own),
         covered=covered,
+        newer=chain.newer and len(all_faults) == 1,
     )
 
 
@@ -191,6 +197,8 @@ class _Chain:
         self.faults: list[str] = []
         self.notes: list[str] = []
         self._time = ""
+        self._form: int | None = None
+        self.newer = False
 
     def take(self, row: Any) -> bool:
         """Takes the next row; False if it is not what was written."""
@@ -199,6 +207,11 @@ class _Chain:
             event = event_of(row, place, self.head)
             if (place == 1) != isinstance(event.payload, Opened):
                 raise AlteredError("is not what a record begins with")  # noqa: TRY301
+            self._form = following_form(event, self._form)
+        except NewerFormError as error:
+            self.newer = True
+            self.broken(f"{error}: a newer version of Clearance wrote it")
+            return False
         except AlteredError as error:
             self.broken(str(error))
             return False

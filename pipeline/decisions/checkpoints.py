@@ -19,8 +19,8 @@ from typing import Any, Self
 from pipeline.core.errors import RecordError
 from pipeline.core.extras import needs_extra
 from pipeline.decisions.canonical_json import canonical_bytes, parse_canonical
+from pipeline.decisions.event_log import now
 from pipeline.decisions.hash_chain import GENESIS_HASH
-from pipeline.decisions.record import now
 from reference_index.atomic_write import new_file
 
 try:

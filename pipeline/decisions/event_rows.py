@@ -4,8 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from pipeline.decisions.events import Event
-from pipeline.decisions.hash_chain import AlteredError, check_hash, check_link, check_place
+from pipeline.decisions.events import Event, UnknownFormError
+from pipeline.decisions.hash_chain import (
+    AlteredError,
+    NewerFormError,
+    check_hash,
+    check_link,
+    check_place,
+)
 
 
 def row_of(event: Event) -> dict[str, Any]:
@@ -34,6 +40,7 @@ def event_of(row: Any, place: int | None = None, previous: str | None = None) ->
         previous: hash of the event that should be before it; None if not known.
 
     Raises:
+        NewerFormError: if it is of a form that this version does not know.
         AlteredError: if a column is not what the body says, the body is not what the hash says, or
             the row is not the one that belongs there.
     """
@@ -42,6 +49,8 @@ def event_of(row: Any, place: int | None = None, previous: str | None = None) ->
     check_hash(row.previous, row.body, row.hash)
     try:
         event = Event.of_body(row.body, row.previous)
+    except UnknownFormError as error:
+        raise NewerFormError(f"is {error}") from None
     except ValueError as error:
         raise AlteredError(f"was altered: its body is {error}") from None
     if event.seq != row.seq:

@@ -2,30 +2,29 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Self
 
-import regex
-
 from pipeline.core.errors import RecordError
 from pipeline.core.records import Band
-from pipeline.core.wording.text import visible
 from pipeline.decisions.basis import Basis, Item
 from pipeline.decisions.canonical_json import canonical_bytes, parse_canonical
+from pipeline.decisions.form_2 import (
+    Agreement,
+    Approval,
+    Attachment,
+    Revocation,
+    SuppressionRule,
+    Upgraded,
+    stored_digest,
+)
 from pipeline.decisions.hash_chain import chain_hash
 
-FORM = 1
-"""Format version of an event's body. Another version is refused."""
-
-# Beyond what `visible` escapes: joiners, fillers and variation selectors, of any category, and the
-# blank braille pattern.
-_INVISIBLE = regex.compile(r"[\p{Default_Ignorable_Code_Point}\u2800]")
-
-LONGEST_NAME = 200
-LONGEST_TEXT = 20_000
+FORM = 2
+"""Format version of the bodies of new records. Records of form 1 are read, verified and added to;
+they go over to form 2 with the first event that only form 2 has. Another form is refused."""
 
 
 class Choice(StrEnum):
@@ -47,13 +46,43 @@ class EventKind(StrEnum):
     UNDO = "undo"
     ASSIGNMENT = "assignment"
     COMMENT = "comment"
+    UPGRADED = "upgraded"
+    RULE = "rule"
+    APPROVAL = "approval"
+    ATTACHMENT = "attachment"
+    AGREEMENT = "agreement"
+    REVOCATION = "revocation"
+
+
+FORM_1_KINDS = frozenset(
+    {
+        EventKind.OPENED,
+        EventKind.RULES,
+        EventKind.DECISION,
+        EventKind.UNDO,
+        EventKind.ASSIGNMENT,
+        EventKind.COMMENT,
+    }
+)
+"""The kinds that form 1 has."""
+
+
+class UnknownFormError(ValueError):
+    """An event is of a form that this version does not know: it was written by a newer one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """The first event of a record. `record` is the record's permanent id: 32 hex digits."""
+    """The first event of a record.
+
+    Attributes:
+        record: the record's permanent id: 32 hex digits.
+        salt: 64 hex digits, a secret of the record, from which salts of assets can be derived for
+            proofs that show some events and not others; empty in form 1.
+    """
 
     record: str
+    salt: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +154,20 @@ class Comment:
     text: str
 
 
-Payload = Opened | Rules | Decision | Undo | Assignment | Comment
+Payload = (
+    Opened
+    | Rules
+    | Decision
+    | Undo
+    | Assignment
+    | Comment
+    | Upgraded
+    | SuppressionRule
+    | Approval
+    | Attachment
+    | Agreement
+    | Revocation
+)
 
 _KINDS: Mapping[type, EventKind] = {
     Opened: EventKind.OPENED,
@@ -134,6 +176,12 @@ _KINDS: Mapping[type, EventKind] = {
     Undo: EventKind.UNDO,
     Assignment: EventKind.ASSIGNMENT,
     Comment: EventKind.COMMENT,
+    Upgraded: EventKind.UPGRADED,
+    SuppressionRule: EventKind.RULE,
+    Approval: EventKind.APPROVAL,
+    Attachment: EventKind.ATTACHMENT,
+    Agreement: EventKind.AGREEMENT,
+    Revocation: EventKind.REVOCATION,
 }
 
 
@@ -148,6 +196,7 @@ class Event:
         actor: who did it; the record does not verify the name.
         payload: what was done.
         previous: hash of the event before; `GENESIS_HASH` for the first.
+        form: format version of the body.
         hash: `hash_chain.chain_hash` of `previous` and `body`.
         body: everything above but `previous`, as canonical JSON.
     """
@@ -158,12 +207,13 @@ class Event:
     actor: str
     payload: Payload
     previous: str
+    form: int = FORM
     body: bytes = field(init=False)
     hash: str = field(init=False)
 
     def __post_init__(self) -> None:
         value = {
-            "form": FORM,
+            "form": self.form,
             "seq": self.seq,
             "id": self.event_id,
             "time": self.time,
@@ -181,24 +231,37 @@ class Event:
 
     @property
     def item(self) -> Item | None:
-        """The item that it is about; None if it is about the record itself."""
-        if isinstance(self.payload, Decision):
-            return self.payload.basis.item
-        return None if isinstance(self.payload, Opened | Rules) else self.payload.item
+        """The item that it is about; None if it is about several, or about the record itself."""
+        match self.payload:
+            case Decision() as decision:
+                return decision.basis.item
+            case Undo() | Assignment() | Comment() | Attachment() as payload:
+                return payload.item
+            case _:
+                return None
 
     @classmethod
     def of_body(cls, body: bytes, previous: str) -> Self:
         """The event of a stored body.
 
         Raises:
+            UnknownFormError: if it is of a form that this version does not know.
             ValueError: if the body is not exactly the bytes that the event is written as.
         """
         value = parse_canonical(body)
         try:
-            if value["form"] != FORM:
-                raise ValueError(f"of form {value['form']!r}, which this version does not know")
-            payload = payload_of(EventKind(value["kind"]), value["payload"])
-            event = cls(value["seq"], value["id"], value["time"], value["actor"], payload, previous)
+            form = value["form"]
+            if type(form) is not int or form > FORM:
+                raise UnknownFormError(f"of form {form!r}, which this version does not know")
+            kind = EventKind(value["kind"])
+            if form < 1 or (form == 1 and kind not in FORM_1_KINDS):
+                raise ValueError(f"an event {kind} of form {form}, which has none")
+            payload = payload_of(kind, value["payload"])
+            if isinstance(payload, Opened) and bool(payload.salt) is (form == 1):
+                raise ValueError(f"the first event of another form than {form}")
+            event = cls(
+                value["seq"], value["id"], value["time"], value["actor"], payload, previous, form
+            )
         except (KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"not an event ({error})") from error
         if event.body != body:
@@ -210,7 +273,8 @@ def payload_json(payload: Payload) -> dict[str, Any]:
     """A payload as JSON values; canonical JSON has no fractions, so there are none."""
     match payload:
         case Opened():
-            return {"record": payload.record}
+            opened = {"record": payload.record}
+            return {**opened, "salt": payload.salt} if payload.salt else opened
         case Rules():
             return {
                 "second_person": [str(band) for band in payload.second_person],
@@ -231,6 +295,8 @@ def payload_json(payload: Payload) -> dict[str, Any]:
             return {**payload.item.to_json(), "assignee": payload.assignee, "note": payload.note}
         case Comment():
             return {**payload.item.to_json(), "text": payload.text}
+        case _:
+            return payload.to_json()
 
 
 def payload_of(kind: EventKind, value: Mapping[str, Any]) -> Payload:
@@ -241,7 +307,9 @@ def payload_of(kind: EventKind, value: Mapping[str, Any]) -> Payload:
     """
     match kind:
         case EventKind.OPENED:
-            return Opened(value["record"])
+            return Opened(
+                value["record"], stored_digest(value["salt"], "a salt") if "salt" in value else ""
+            )
         case EventKind.RULES:
             return Rules(
                 tuple(Band(one) for one in value["second_person"]),
@@ -262,25 +330,18 @@ def payload_of(kind: EventKind, value: Mapping[str, Any]) -> Payload:
             return Assignment(Item.of_json(value), value["assignee"], value["note"])
         case EventKind.COMMENT:
             return Comment(Item.of_json(value), value["text"])
-
-
-def person_name(name: str, *, what: str = "The name of who does this") -> str:
-    """A person's name as the record stores it: normalised (NFC) and stripped.
-
-    Raises:
-        RecordError: if it is empty, too long, or has invisible characters: with these, two
-            different names would look the same.
-    """
-    normal = unicodedata.normalize("NFC", name).strip()
-    if not normal:
-        raise RecordError(f"{what} is missing; the record holds who did what.")
-    if len(normal) > LONGEST_NAME:
-        raise RecordError(f"{what} has more than {LONGEST_NAME} characters.")
-    if visible(normal) != normal:
-        raise RecordError(f"{what} holds characters that can't be seen: {visible(normal)}")
-    if (invisible := _INVISIBLE.search(normal)) is not None:
-        raise RecordError(f"{what} holds a character that can't be seen: U+{ord(invisible[0]):04X}")
-    return normal
+        case EventKind.UPGRADED:
+            return Upgraded.of_json(value)
+        case EventKind.RULE:
+            return SuppressionRule.of_json(value)
+        case EventKind.APPROVAL:
+            return Approval.of_json(value)
+        case EventKind.ATTACHMENT:
+            return Attachment.of_json(value)
+        case EventKind.AGREEMENT:
+            return Agreement.of_json(value)
+        case EventKind.REVOCATION:
+            return Revocation.of_json(value)
 
 
 def parse_bands(names: Sequence[str]) -> tuple[Band, ...]:
@@ -296,32 +357,3 @@ def parse_bands(names: Sequence[str]) -> tuple[Band, ...]:
     except ValueError:
         known = ", ".join(band.value for band in Band)
         raise RecordError(f"A band is one of {known}; `none` goes with no other.") from None
-
-
-def same_person(one: str, other: str) -> bool:
-    """Whether two names are the same person's, ignoring case and compatibility forms."""
-    return folded_name(one) == folded_name(other)
-
-
-def folded_name(name: str) -> str:
-    """A name for comparison: equal for all spellings of one person's name.
-
-    Compatibility caseless matching (Unicode 3.13, D146). Case folding can undo normalisation and
-    the other way round, so each is applied twice.
-    """
-    once = unicodedata.normalize("NFKD", unicodedata.normalize("NFD", name).casefold())
-    return " ".join(unicodedata.normalize("NFKC", once.casefold()).split())
-
-
-def clean_text(text: str, what: str) -> str:
-    """A reason, note or comment as the record stores it: with line feeds, stripped.
-
-    Raises:
-        RecordError: if it is too long, or holds what can't be stored as text.
-    """
-    clean = text.replace("\r\n", "\n").replace("\r", "\n").strip()
-    if len(clean) > LONGEST_TEXT:
-        raise RecordError(f"The {what} has more than {LONGEST_TEXT:,} characters.")
-    if "\x00" in clean or any("\ud800" <= c <= "\udfff" for c in clean):
-        raise RecordError(f"The {what} holds a character that can't be stored as text.")
-    return clean

@@ -17,8 +17,10 @@ from pipeline.core.wording.safe_csv import write_csv
 from pipeline.core.wording.templating import template_environment
 from pipeline.core.wording.text import visible
 from pipeline.decisions.audit import Verified
+from pipeline.decisions.event_log import now
 from pipeline.decisions.events import Decision, Event, payload_json
-from pipeline.decisions.record import Record, now
+from pipeline.decisions.form_2 import payload_words
+from pipeline.decisions.record import Record
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -99,7 +101,7 @@ def row(event: Event) -> dict[str, Any]:
     cells |= {name: value for name, value in values.items() if name in names}
     if "decision" in cells:
         cells["decision"] = str(cells["decision"])
-    if event.item is None:
+    if "sha256" in values or event.item is None:
         cells["text"] = json.dumps(values, sort_keys=True)
     return cells
 
@@ -129,7 +131,13 @@ def _json(out: BinaryIO, events: list[Event], verified: Verified) -> None:
 
 
 def _html(out: BinaryIO, events: list[Event], verified: Verified) -> None:
-    rows = [{name: _cell(value) for name, value in row(event).items()} for event in events]
+    numbers = {event.event_id: event.seq for event in events}
+    rows = []
+    for event in events:
+        cells = {name: _cell(value) for name, value in row(event).items()}
+        cells["says"] = _cell(payload_words(event.payload))
+        of = getattr(event.payload, "of", None)
+        rows.append({**cells, "of_event": numbers.get(of, "") if of else ""})
     result = replace(
         verified,
         faults=tuple(map(visible, verified.faults)),

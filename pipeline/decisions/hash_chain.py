@@ -22,6 +22,10 @@ class AlteredError(Exception):
     """A stored event is not what was written: half a sentence says how."""
 
 
+class NewerFormError(AlteredError):
+    """A stored event is of a form of a newer version: it may be as it was written."""
+
+
 def chain_hash(previous: str, body: bytes) -> str:
     """The hash of an event: SHA-256 (hex) of the hash before it (32 bytes), then its body.
 
@@ -64,6 +68,29 @@ def check_link(previous: str, expected: str) -> None:
     """
     if previous != expected:
         raise AlteredError("was altered or put in: it does not follow from the one before it")
+
+
+def check_form(form: int, expected: int, *, upgrades: bool) -> int:
+    """That an event is of the record's form, and that only an upgrade changes that form.
+
+    Args:
+        form: of the event.
+        expected: of the event before it.
+        upgrades: whether the event is an upgrade.
+
+    Returns:
+        The form of the record from this event on.
+
+    Raises:
+        AlteredError: if it is not.
+    """
+    if upgrades and expected == 1 and form == 2:
+        return form
+    if form != expected or upgrades:
+        raise AlteredError(
+            f"was altered or put in: it is of form {form}, and the record was at form {expected}"
+        )
+    return form
 
 
 def _is_hash(value: object) -> bool:

@@ -2,47 +2,44 @@
 
 from __future__ import annotations
 
-import re
-import secrets
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing
-from datetime import UTC, datetime
-from pathlib import Path
-from typing import Self, TypeVar
+from collections.abc import Callable, Mapping
 
 from pipeline.core.errors import RecordError
 from pipeline.core.records import Band
 from pipeline.decisions import payloads
 from pipeline.decisions.basis import Basis, Item
-from pipeline.decisions.database import EVENTS, Database, sa
-from pipeline.decisions.event_rows import event_of, row_of
-from pipeline.decisions.events import (
-    Choice,
-    Decision,
-    Event,
-    EventKind,
-    Opened,
-    Payload,
-    Rules,
-    Undo,
-    clean_text,
-    person_name,
+from pipeline.decisions.database import EVENTS, sa
+from pipeline.decisions.event_log import Check, EventLog, refuse_event_id
+from pipeline.decisions.events import Choice, Decision, Event, EventKind, Payload, Rules, Undo
+from pipeline.decisions.form_2 import (
+    Agreement,
+    Approval,
+    Attachment,
+    Revocation,
+    SuppressionRule,
 )
-from pipeline.decisions.hash_chain import GENESIS_HASH, AlteredError
-from pipeline.decisions.state import Items, ItemState, item_state
+from pipeline.decisions.selection import FolderSelection, WorkSelection
+from pipeline.decisions.standing import (
+    STANDING_KINDS,
+    Standing,
+    Standings,
+    Stands,
+    Status,
+    today,
+)
+from pipeline.decisions.state import Items, ItemState
+from pipeline.decisions.texts import clean_text, person_name
 
-Result = TypeVar("Result")
-_EVENT_ID = re.compile(r"[A-Za-z0-9_-]{8,64}")
-
-Check = Callable[[ItemState, Payload], None]
-"""May refuse an event by raising, given the state of its item and the payload to be written."""
+StandingCheck = Callable[[Standing[Stands] | None, Payload], None]
+"""May refuse an event by raising, given that which it is about (None if it adds something) and the
+payload to be written."""
 
 
 class PassedOverError(Exception):
     """Raised by a check of `Record.decide_all` to skip one item; the others are written."""
 
 
-class Record:
+class Record(EventLog):
     """A record of decisions; any number of threads and processes may write to one at once.
 
     A method returns an event only once it is on the disk: it survives a crash of the program, of
@@ -57,70 +54,7 @@ class Record:
     decision's basis). If it raises, nothing is written.
 
     Every method raises RecordError if the database can't be used or an event was altered.
-
-    Attributes:
-        database: where it is stored.
-        name: the record's id, from its first event.
-        aliases: by former id of a work, its present id.
     """
-
-    def __init__(
-        self, database: Database, name: str, aliases: Mapping[str, str] | None = None
-    ) -> None:
-        self.database = database
-        self.name = name
-        self.aliases = aliases or {}
-
-    @classmethod
-    def open(
-        cls,
-        place: str | Path,
-        *,
-        create: bool = False,
-        actor: str = "clearance",
-        aliases: Mapping[str, str] | None = None,
-    ) -> Self:
-        """The record at a place.
-
-        Args:
-            place: a file, a folder of results (its `record.sqlite` is meant), a scan directory, or
-                a URL `postgresql://…`.
-            create: create it if there is none.
-            actor: who creates it.
-            aliases: by former id of a work, its present id (`ReferenceIndex.aliases`): events under
-                the former one count for the work.
-
-        Raises:
-            RecordError: if there is none, the database belongs to something else, or a driver is
-                not installed.
-        """
-        database = Database(place)
-        if create:
-            if database.file is not None and not database.file.parent.is_dir():
-                raise RecordError(f"There is no folder {database.file.parent} for a record.")
-            with database.writing(create=True) as connection:
-                if not sa.inspect(connection).has_table(EVENTS.name):
-                    database.create_table(connection)
-                    opened = Opened(secrets.token_hex(16))
-                    first = Event(
-                        1, secrets.token_hex(16), now(), person_name(actor), opened, GENESIS_HASH
-                    )
-                    connection.execute(EVENTS.insert(), row_of(first))
-        elif not database.exists:
-            raise RecordError(
-                f"There is no record at {database.name} yet; the first decision makes it."
-            )
-        with database.reading() as connection:
-            stored = connection.execute(sa.select(EVENTS).where(EVENTS.c.seq == 1)).first()
-        try:
-            if stored is None:
-                raise AlteredError("is missing")  # noqa: TRY301
-            first = event_of(stored)
-        except AlteredError as error:
-            raise _altered(1, error) from None
-        if not isinstance(first.payload, Opened):
-            raise _altered(1, AlteredError("is not what a record begins with"))
-        return cls(database, first.payload.record, aliases)
 
     def decide(
         self,
@@ -174,7 +108,7 @@ class Record:
         """
         who = person_name(actor)
         for name in bases:
-            _refuse_name(name)
+            refuse_event_id(name)
 
         def write(connection: sa.Connection) -> list[Event]:
             rules, events = self._rules(connection), []
@@ -272,54 +206,184 @@ class Record:
         payload = Rules(tuple(second_person), tuple(reason_in))
         return self._append(actor, lambda _: payload, event_id)
 
+    def add_rule(
+        self,
+        actor: str,
+        works: WorkSelection,
+        assets: FolderSelection,
+        reason: str,
+        *,
+        until: str = "",
+        event_id: str | None = None,
+        check: StandingCheck | None = None,
+    ) -> Event:
+        """Adds a rule that suppresses matches, as a false match does.
+
+        It counts once a second person has agreed (`agree`), if the record's rules ask for one in
+        any band, and until it is revoked or `until` is over.
+
+        Args:
+            actor: who adds it.
+            works, assets: of the matches.
+            reason: why; never empty.
+            until: the last day on which it counts, `2027-01-31`; empty for no end.
+            event_id, check: as for every method that writes; the check gets no rule.
+
+        Raises:
+            RecordError: if the reason is missing, `until` is over, or such a rule is there already.
+        """
+
+        def payload(connection: sa.Connection) -> SuppressionRule:
+            rule = payloads.suppression_rule(self._rules(connection), works, assets, reason, until)
+            if check is not None:
+                check(None, rule)
+            for one in self._standings(connection).rules:
+                same = (one.payload.works, one.payload.assets) == (works, assets)
+                stands = one.status(today()) in (Status.ACTIVE, Status.WAITING)
+                if same and stands and one.event_id != event_id:
+                    wants = "agree to it" if one.status(today()) is Status.WAITING else "it counts"
+                    raise RecordError(
+                        f"Rule {one.number} of {one.event.actor} says the same already; {wants}."
+                    )
+            return rule
+
+        return self._append(actor, payload, event_id)
+
+    def agree(
+        self,
+        actor: str,
+        of: str,
+        reason: str = "",
+        *,
+        event_id: str | None = None,
+        check: StandingCheck | None = None,
+    ) -> Event:
+        """Agrees, as a second person, to a rule or an approval that waits for one.
+
+        Args:
+            actor: who agrees.
+            of: `event_id` of the rule or approval.
+            reason: any remark.
+            event_id, check: as for every method that writes; the check gets the rule or approval.
+
+        Raises:
+            RecordError: if there is none, it waits for nobody, or the same person added it.
+        """
+        agreement = Agreement(of, clean_text(reason, "reason"))
+
+        def refuse(one: Standing[Stands]) -> None:
+            status = one.status(today())
+            if status is not Status.WAITING:
+                raise RecordError(f"{_named(one)} waits for nobody: it is {status}.")
+            if one.said_by(actor):
+                raise RecordError(
+                    f"{_named(one)} waits for another person than {one.by[0]}, who added it."
+                )
+
+        return self._append_on(actor, agreement, refuse, event_id, check)
+
+    def revoke(
+        self,
+        actor: str,
+        of: str,
+        reason: str,
+        *,
+        event_id: str | None = None,
+        check: StandingCheck | None = None,
+    ) -> Event:
+        """Revokes a rule, an approval or an attachment: from now on it does not count.
+
+        Args:
+            actor: who revokes it.
+            of: its `event_id`.
+            reason: why; never empty.
+            event_id, check: as in `agree`.
+
+        Raises:
+            RecordError: if there is none, it was revoked already, or the reason is missing.
+        """
+        revocation = Revocation(of, clean_text(reason, "reason"))
+        if not revocation.reason:
+            raise RecordError("Revoking needs a reason.")
+
+        def refuse(one: Standing[Stands]) -> None:
+            if one.revocation is not None:
+                raise RecordError(f"{_named(one)} was revoked already, by {one.revocation.actor}.")
+
+        return self._append_on(actor, revocation, refuse, event_id, check)
+
+    def approve(self, actor: str, approval: Approval, *, event_id: str | None = None) -> Event:
+        """Writes an approval that somebody outside gave, as `actor` states it.
+
+        Raises:
+            RecordError: if it does not say who gave it, for what and for which assets.
+        """
+
+        def payload(connection: sa.Connection) -> Approval:
+            return payloads.approval(self._rules(connection), approval)
+
+        return self._append(actor, payload, event_id)
+
+    def attach(self, actor: str, attachment: Attachment, *, event_id: str | None = None) -> Event:
+        """Writes of a document what it is and what it belongs to; its bytes are kept elsewhere.
+
+        Raises:
+            RecordError: if a value is not of its form, or the event it belongs to is not there.
+        """
+        document = payloads.attachment(attachment)
+
+        def payload(connection: sa.Connection) -> Attachment:
+            of = document.event_id
+            query = sa.select(EVENTS.c.seq).where(EVENTS.c.event_id == of)
+            if of and connection.execute(query).first() is None:
+                raise RecordError(f"There is no event {of} in the record.")
+            return document
+
+        return self._append(actor, payload, event_id)
+
+    def standings(self) -> Standings:
+        """The rules that suppress, approvals and attachments."""
+        with self.database.reading() as connection:
+            return self._standings(connection)
+
+    def _standings(self, connection: sa.Connection) -> Standings:
+        query = (
+            sa.select(EVENTS)
+            .where(EVENTS.c.kind.in_([str(kind) for kind in STANDING_KINDS]))
+            .order_by(EVENTS.c.seq)
+        )
+        return Standings(self._event(row) for row in connection.execute(query))
+
+    def _append_on(
+        self,
+        actor: str,
+        value: Agreement | Revocation,
+        refuse: Callable[[Standing[Stands]], None],
+        event_id: str | None,
+        check: StandingCheck | None,
+    ) -> Event:
+        """Appends what is said of a rule, approval or attachment, unless it is refused."""
+
+        def payload(connection: sa.Connection) -> Agreement | Revocation:
+            query = sa.select(EVENTS.c.seq).where(EVENTS.c.event_id == event_id)
+            if event_id is not None and connection.execute(query).first() is not None:
+                return value  # sent twice
+            one = self._standings(connection).get(value.of)
+            what = "rule or approval" if isinstance(value, Agreement) else "rule"
+            if one is None:
+                raise RecordError(f"There is no {what} {value.of} in the record.")
+            if check is not None:
+                check(one, value)
+            refuse(one)
+            return value
+
+        return self._append(actor, payload, event_id)
+
     @property
     def rules(self) -> Rules:
         """The present rules for decisions."""
         with self.database.reading() as connection:
             return self._rules(connection)
-
-    @property
-    def head(self) -> Event:
-        """The last event."""
-        with self.database.reading() as connection:
-            return self._last(connection)
-
-    def events(self, after: int = 0, known: str | None = None) -> Iterator[Event]:
-        """The events after place `after`, in order, each checked against the hash chain.
-
-        Args:
-            after: place of the last event that the caller has.
-            known: its hash. It is compared again, since this record may have been replaced by
-                another one or by an earlier state of itself.
-
-        Raises:
-            RecordError: at the first event that was altered or is missing.
-        """
-        query = sa.select(EVENTS).where(EVENTS.c.seq > after).order_by(EVENTS.c.seq)
-        previous: str | None = GENESIS_HASH if after == 0 else known
-        with self.database.reading() as connection:
-            if known is not None:
-                self._refuse_another(connection, after, known)
-            place = after
-            result = connection.execute(query.execution_options(yield_per=1000))
-            with closing(result) as rows:
-                for row in rows:
-                    place += 1
-                    try:
-                        event = event_of(row, place, previous)
-                    except AlteredError as error:
-                        raise _altered(place, error) from None
-                    previous = event.hash
-                    yield event
-
-    def _refuse_another(self, connection: sa.Connection, place: int, known: str) -> None:
-        query = sa.select(EVENTS.c.hash).where(EVENTS.c.seq == place)
-        if connection.execute(query).scalar() != known:
-            raise RecordError(
-                f"The record {self.database.name} is not the one that was read before: event "
-                f"{place} is missing or another. See what clearance audit verify says, and put the "
-                "record back; or end this program and start it again with the record that is there."
-            )
 
     def items(self) -> Items:
         """The states of all items; `Items.take` updates them with later events."""
@@ -336,19 +400,6 @@ class Record:
         with self.database.reading() as connection:
             return self._state(connection, item, now)
 
-    def _state(self, connection: sa.Connection, item: Item, now: Basis | None = None) -> ItemState:
-        item = item.under(self.aliases)
-        ids = [item.work_id, *(old for old, new in self.aliases.items() if new == item.work_id)]
-        query = (
-            sa.select(EVENTS)
-            .where(EVENTS.c.asset == item.asset)
-            .where(
-                EVENTS.c.work_id.is_(None) if item.work_id is None else EVENTS.c.work_id.in_(ids)
-            )
-            .order_by(EVENTS.c.seq)
-        )
-        return item_state(item, [self._event(row) for row in connection.execute(query)], now)
-
     def _rules(self, connection: sa.Connection) -> Rules:
         query = (
             sa.select(EVENTS)
@@ -362,91 +413,10 @@ class Record:
         payload = self._event(stored).payload
         return payload if isinstance(payload, Rules) else Rules()
 
-    def _last(self, connection: sa.Connection) -> Event:
-        query = sa.select(EVENTS).order_by(EVENTS.c.seq.desc()).limit(1)
-        stored = connection.execute(query).first()
-        if stored is None:
-            raise _altered(1, AlteredError("is missing"))
-        return self._event(stored)
 
-    def _event(self, stored: sa.Row[tuple[object, ...]]) -> Event:
-        try:
-            return event_of(stored)
-        except AlteredError as error:
-            raise _altered(stored.seq, error) from None
-
-    def _append(
-        self,
-        actor: str,
-        payload: Callable[[sa.Connection], Payload],
-        event_id: str | None,
-        check: Check | None = None,
-    ) -> Event:
-        who, name = person_name(actor), event_id or secrets.token_hex(16)
-        _refuse_name(name)
-        return self._written(lambda connection: self._write(connection, who, payload, name, check))
-
-    def _written(self, write: Callable[[sa.Connection], Result]) -> Result:
-        """Result of `write` in a transaction of its own, retried once if the connection is lost."""
-        try:
-            with self.database.writing() as connection:
-                return write(connection)
-        except RecordError as error:
-            # It may have committed before the connection was lost; event ids make a retry safe.
-            broken = isinstance(error.__cause__, sa.exc.DBAPIError)
-            if not (broken and error.__cause__.connection_invalidated):  # type: ignore[union-attr]
-                raise
-            with self.database.writing() as connection:
-                return write(connection)
-
-    def _write(
-        self,
-        connection: sa.Connection,
-        actor: str,
-        payload: Callable[[sa.Connection], Payload],
-        event_id: str,
-        check: Check | None,
-    ) -> Event:
-        query = sa.select(EVENTS).where(EVENTS.c.event_id == event_id)
-        if (stored := connection.execute(query).first()) is not None:
-            return self._same(self._event(stored), actor, payload, connection)
-        last, value = self._last(connection), payload(connection)
-        event = Event(last.seq + 1, event_id, now(), actor, value, last.hash)
-        if check is not None and event.item is not None:
-            basis = value.basis if isinstance(value, Decision) else None
-            check(self._state(connection, event.item, basis), value)
-        connection.execute(EVENTS.insert(), row_of(event))
-        return event
-
-    def _same(
-        self,
-        existing: Event,
-        actor: str,
-        payload: Callable[[sa.Connection], Payload],
-        connection: sa.Connection,
-    ) -> Event:
-        """The existing event with that id, if it is what was to be written."""
-        if existing.actor != actor or existing.payload != payload(connection):
-            raise RecordError(f"Another event has the name {existing.event_id}; make up a new one.")
-        return existing
+def _named(one: Standing[Stands]) -> str:
+    return f"{str(one.event.kind).capitalize()} {one.number}"
 
 
 def _always(payload: Payload) -> Callable[[sa.Connection], Payload]:
     return lambda _: payload
-
-
-def _refuse_name(name: str) -> None:
-    if not _EVENT_ID.fullmatch(name):
-        raise RecordError(f"{name!r} can't name an event: 8 to 64 letters, digits, - or _.")
-
-
-def now() -> str:
-    """The time, UTC, ISO 8601 to the microsecond."""
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-
-
-def _altered(place: int, error: AlteredError) -> RecordError:
-    return RecordError(
-        f"Event {place} of the record {error}. Nothing more is read or written; see what "
-        "clearance audit verify says, and restore the record from a copy."
-    )

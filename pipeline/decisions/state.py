@@ -8,7 +8,10 @@ from enum import StrEnum
 from typing import Any
 
 from pipeline.decisions.basis import Basis, Item, reasons_to_reopen
-from pipeline.decisions.events import Assignment, Choice, Decision, Event, Undo, same_person
+from pipeline.decisions.events import Assignment, Choice, Decision, Event, Undo
+from pipeline.decisions.form_2 import SuppressionRule
+from pipeline.decisions.standing import Standing, Standings
+from pipeline.decisions.texts import same_person
 
 
 class State(StrEnum):
@@ -17,7 +20,8 @@ class State(StrEnum):
     `open`: without a decision. `first_given`: one person has decided, and a second is needed, who
     does not see the first decision yet. `agreed`: all persons needed made the same decision.
     `contested`: they made different decisions. `reopened`: the evidence has changed since.
-    `suppressed`: agreed that the match is false, so that later scans may leave it out.
+    `suppressed`: agreed that the match is false, so that later scans may leave it out; or a rule
+    suppresses it.
     """
 
     OPEN = "open"
@@ -61,6 +65,7 @@ class ItemState:
         assignee: whom it was assigned to last; empty for nobody.
         undone: the `event_id` of each decision that was taken back.
         events: all events on the item, including those that some persons may not see yet.
+        rule: the rule that suppresses it, if none of its decisions does; its state is `suppressed`.
     """
 
     item: Item
@@ -72,6 +77,7 @@ class ItemState:
     assignee: str
     undone: frozenset[str]
     events: tuple[Event, ...]
+    rule: Standing[SuppressionRule] | None = None
 
     @property
     def decisions(self) -> tuple[DecisionView, ...]:
@@ -207,6 +213,9 @@ class Suppression:
 class Items:
     """The states of all items of a record; iterates over the items.
 
+    Attributes:
+        standings: the record's rules that suppress, approvals and attachments.
+
     Args:
         events: of the record, in their order.
         aliases: by former id of a work, its present id: what was done under the former one counts
@@ -222,6 +231,7 @@ class Items:
         self._paths: dict[Item, dict[str, None]] = {}
         self._of_asset: dict[str, dict[Item, None]] = {}
         self._at = 0
+        self.standings = Standings()
         for event in events:
             self.take(event)
 
@@ -233,6 +243,7 @@ class Items:
     def take(self, event: Event) -> None:
         """Takes the next event."""
         self._at = event.seq
+        self.standings.take(event)
         if event.item is None:
             return
         item = event.item.under(self._aliases)
@@ -258,23 +269,34 @@ class Items:
         item = item.under(self._aliases)
         return item_state(item, self._events.get(item, ()), now)
 
-    def of_row(self, row: Mapping[str, Any]) -> ItemState:
+    def of_row(
+        self, row: Mapping[str, Any], ruled: Mapping[str, Standing[SuppressionRule]] | None = None
+    ) -> ItemState:
         """The state of a row of the risk table.
 
-        1. Decisions on its own asset and work decide.
+        1. Decisions on its own asset and work decide; if there are none that count, a rule that
+           suppresses its work makes it `suppressed`.
         2. A row whose matches were all suppressed when it was written (`suppressed_works`) is
-           `suppressed`, until one of those decisions is taken back.
+           `suppressed`, until one of those decisions is taken back, or of those rules revoked.
         3. Decisions on what was at the same path before (other bytes, or another work) make it
            `reopened`, with the reasons; if they only say that a match was false which the row does
            not have any more, `suppressed`. Decisions on a work that was not the strongest at that
            time do not decide the row.
+
+        Args:
+            row: of the risk table, by column.
+            ruled: by work id, the rules that count and suppress matches of the row.
         """
-        now = Basis.of_row(row)
+        now, ruled = Basis.of_row(row), ruled or {}
         own = self.state(now.item, now)
+        rule = ruled.get(now.work_id) if now.work_id is not None else None
+        if rule is not None and own.state in (State.OPEN, State.REOPENED):
+            return replace(own, state=State.SUPPRESSED, rule=rule)
         if own.state is not State.OPEN:
             return own
         if now.work_id is None and row.get("suppressed_works"):
-            return self._of_suppressed(now.item.asset, int(row["suppressed_works"])) or own
+            works = int(row["suppressed_works"])
+            return self._of_suppressed(own, works, ruled) or own
         suppressed, before = None, None
         for item in self._of_path.get(now.asset_path, ()):
             was = self.state(item)
@@ -299,14 +321,18 @@ class Items:
             )
         return suppressed if suppressed is not None and now.work_id is None else own
 
-    def _of_suppressed(self, asset: str, works: int) -> ItemState | None:
-        """State of the false matches that suppressed all of a row's works (`works` of them): the
-        newest one, or the newest that does not suppress any more if one was taken back since.
+    def _of_suppressed(
+        self, own: ItemState, works: int, ruled: Mapping[str, Standing[SuppressionRule]]
+    ) -> ItemState | None:
+        """State of what suppressed all of a row's works (`works` of them): the newest false match
+        or rule, or the newest false match that does not suppress any more if one was taken back
+        since; None if it was a rule.
         """
         false_matches = [
             state
-            for item in self._of_asset.get(asset, ())
+            for item in self._of_asset.get(own.item.asset, ())
             if item.work_id is not None
+            and item.work_id not in ruled
             and (state := self.state(item)).state is not State.OPEN
             and any(
                 isinstance(event.payload, Decision) and event.payload.choice is Choice.FALSE_MATCH
@@ -316,8 +342,12 @@ class Items:
         false_matches.sort(key=lambda state: state.decisions[-1].event.seq)
         good = [state for state in false_matches if state.state is State.SUPPRESSED]
         other = [state for state in false_matches if state.state is not State.SUPPRESSED]
-        chosen = good if len(good) >= works else other
-        return chosen[-1] if chosen else None
+        if len(good) + len(ruled) < works:
+            return other[-1] if other else None
+        if not ruled:
+            return good[-1]
+        newest = max(ruled.values(), key=lambda one: one.number)
+        return replace(own, state=State.SUPPRESSED, rule=newest)
 
     def suppressions(self) -> list[Suppression]:
         """The agreed false matches that were not taken back, oldest first."""

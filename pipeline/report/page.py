@@ -256,7 +256,7 @@ def _band_meanings(run: RunInfo) -> list[tuple[str, str, str]]:
             (
                 Band.INFO,
                 f"weak evidence{below}, a passage not counted for the rights of its work, or"
-                " matches that people agreed are false",
+                " matches that people agreed on suppressing",
             ),
             (Band.PARTLY_SCREENED, "nothing found in what could be judged, but not all could"),
             (Band.NOT_SCREENED, "could not be judged at all"),

@@ -10,9 +10,11 @@ import pyarrow as pa
 
 from pipeline.core.layout import DECIDED, DECIDED_CSV
 from pipeline.decisions.record import Record
+from pipeline.decisions.standing import today
 from pipeline.decisions.state import Items, ItemState, State
 from pipeline.results.files import ResultFiles, read_run
 from pipeline.results.inputs import work_aliases
+from pipeline.results.ruled import Ruled, RunRules
 from pipeline.results.table import write_table_and_csv
 
 COLUMNS = (
@@ -26,7 +28,11 @@ COLUMNS = (
 """The columns that decisions add, all text."""
 
 
-def decisions_for(items: Items, rows: Iterable[Mapping[str, Any]]) -> list[dict[str, str | None]]:
+def decisions_for(
+    items: Items,
+    rows: Iterable[Mapping[str, Any]],
+    ruled: Ruled | None = None,
+) -> list[dict[str, str | None]]:
     """For each row of the risk table, `COLUMNS`.
 
     While an item waits for its second decision, the first one and its reason are left out: the
@@ -35,13 +41,20 @@ def decisions_for(items: Items, rows: Iterable[Mapping[str, Any]]) -> list[dict[
     Args:
         items: of the record.
         rows: of the risk table, by column.
+        ruled: by asset path, then work id, the rules that count and suppress matches.
     """
-    return [_columns(items.of_row(row)) for row in rows]
+    ruled = ruled or {}
+    return [_columns(items.of_row(row, ruled.get(row["asset_path"]))) for row in rows]
 
 
 def _columns(state: ItemState) -> dict[str, str | None]:
     columns: dict[str, str | None] = dict.fromkeys(COLUMNS)
     columns["decision_state"] = str(state.state)
+    if state.rule is not None:
+        rule = state.rule
+        columns["decided_by"], columns["decided_at"] = " / ".join(rule.by), rule.since
+        columns["decision_reason"] = f"Rule {rule.number}: {rule.payload.reason}"
+        return columns
     if not state.decisions:
         return columns
     columns["decided_by"] = " / ".join(one.actor for one in state.decisions)
@@ -60,14 +73,14 @@ def _columns(state: ItemState) -> dict[str, str | None]:
     return columns
 
 
-def decided_table(table: pa.Table, items: Items) -> pa.Table:
-    """The risk table with `COLUMNS` at its end."""
+def decided_table(table: pa.Table, items: Items, ruled: Ruled | None = None) -> pa.Table:
+    """The risk table with `COLUMNS` at its end. Arguments as `decisions_for`."""
     wanted = ["asset_path", "asset_id", "work_id", "risk", "band", "run_id", "index_version"]
     wanted += ["index_digest", "config_fingerprint"]
     if "suppressed_works" in table.column_names:  # a run of an earlier release has none
         wanted.append("suppressed_works")
     rows = table.select(wanted).to_pylist()
-    added = decisions_for(items, rows)
+    added = decisions_for(items, rows, ruled)
     for name in COLUMNS:
         table = table.append_column(name, pa.array([one[name] for one in added], pa.string()))
     return table
@@ -88,14 +101,17 @@ def write_decided(out: Path, record: Record) -> pa.Table:
         RecordError: if the record can't be read, or was altered.
         DropError: if the files can't be written.
     """
-    stored = read_run(out)
-    items = Items(record.events(), work_aliases(stored.run))
+    run = read_run(out)
+    items = Items(record.events(), work_aliases(run.run))
+    ruled = RunRules(run).ruled(items.standings, today())
     with ResultFiles(out) as files:
-        return write_decided_table(files, stored.risk_rows, items)
+        return write_decided_table(files, run.risk_rows, items, ruled)
 
 
-def write_decided_table(files: ResultFiles, risk: pa.Table, items: Items) -> pa.Table:
-    """Writes both files to a run's results and returns the table.
+def write_decided_table(
+    files: ResultFiles, risk: pa.Table, items: Items, ruled: Ruled | None = None
+) -> pa.Table:
+    """Writes both files to a run's results and returns the table. Arguments as `decided_table`.
 
     They are not part of the run, since later decisions replace them, so run.json does not have
     their digests.
@@ -103,7 +119,7 @@ def write_decided_table(files: ResultFiles, risk: pa.Table, items: Items) -> pa.
     Raises:
         DropError: if they can't be written.
     """
-    table = decided_table(risk, items)
+    table = decided_table(risk, items, ruled)
     write_table_and_csv(files, table, DECIDED, DECIDED_CSV)
     for name in (DECIDED, DECIDED_CSV):
         del files.digests[name]

@@ -114,6 +114,7 @@ def match_schema() -> pa.Schema:
             _column("rank", "int", always=True),
             _column("band", "str"),
             _column("suppressed", "bool", always=True),
+            _column("suppressed_by", "str"),
         ]
     )
 
@@ -351,6 +352,7 @@ def _match_record(
         "rank": rank,
         "band": str(match.band) if match.band is not None else None,
         "suppressed": match.suppressed,
+        "suppressed_by": " ".join(match.suppressed_by) or None,
         **_match_columns(match, cells),
         **{f"work_file_{stage}": cells.text("", file) for stage, file in match.work_files.items()},
     }

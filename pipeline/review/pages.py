@@ -17,8 +17,9 @@ from jinja2 import Environment
 from pipeline.core.records import Band, Outcome
 from pipeline.core.wording.templating import template_environment
 from pipeline.core.wording.text import BANDS, OUTCOMES, count, format_title, risk_number
-from pipeline.decisions.events import Choice, Decision, Event, same_person
+from pipeline.decisions.events import Choice, Decision, Event
 from pipeline.decisions.state import State
+from pipeline.decisions.texts import same_person
 from pipeline.results.inputs import drops_of
 from pipeline.review.access.people import Person
 from pipeline.review.access.sessions import Access, Session

@@ -106,7 +106,7 @@ def serve(options: ServeOptions, on_ready: Callable[[Served], None]) -> None:
     try:
         import uvicorn
 
-        from pipeline.decisions.events import person_name
+        from pipeline.decisions.texts import person_name
         from pipeline.review.access.people import Person, Role, read_people
         from pipeline.review.access.sessions import Access
         from pipeline.review.app import create_app

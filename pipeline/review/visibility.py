@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pipeline.decisions.events import Assignment, Choice, Decision, Event, same_person
+from pipeline.decisions.events import Assignment, Choice, Decision, Event
 from pipeline.decisions.state import DecisionView, ItemState, State
+from pipeline.decisions.texts import same_person
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,7 +34,7 @@ from pipeline.core.records import (
 from pipeline.risk.bands import URGENCY, Bands, match_band, row_band
 from pipeline.risk.calibration import Calibration, KindModel, risk_of
 from pipeline.risk.reasons import ScoredMatch, reasons
-from pipeline.risk.suppression import FalseMatches
+from pipeline.risk.suppression import Suppressions
 from pipeline.stages import Stage
 from reference_index.interface import Work
 
@@ -97,7 +97,7 @@ def fuse(
     not_counted: Mapping[str, Collection[str]] | None = None,
     notes: Sequence[str] = (),
     complete: bool = True,
-    false_matches: FalseMatches | None = None,
+    suppressions: Suppressions | None = None,
 ) -> RiskRow:
     """One row of the risk table.
 
@@ -113,8 +113,8 @@ def fuse(
         not_counted: by stage, rights (lower case) of works whose evidence adds nothing.
         notes: sentences on what loading had to change or leave out.
         complete: whether loading left out no content.
-        false_matches: decisions that a match is false. The matches that they still cover stay in
-            the row, and do not count for its band and risk.
+        suppressions: decisions that a match is false, and rules that suppress. The matches that
+            they cover stay in the row, and do not count for its band and risk.
 
     Raises:
         KeyError: if evidence names a work that `works` lacks, or a stage that `stages` lacks.
@@ -135,11 +135,15 @@ def fuse(
         ),
     )
     effects = (
-        false_matches.effects(asset, ((m.match.work_id, m.match.risk, m.band) for m in matches))
-        if false_matches is not None
+        suppressions.effects(asset, [(m.match.work_id, m.match.risk, m.band) for m in matches])
+        if suppressions is not None
         else {}
     )
-    suppressed = {work_id for work_id, effect in effects.items() if effect.suppresses}
+    suppressed = {
+        work_id: tuple(name for one in several if one.suppresses for name in one.event_ids)
+        for work_id, several in effects.items()
+        if any(one.suppresses for one in several)
+    }
     counted = [one for one in matches if one.match.work_id not in suppressed]
     band = row_band(
         asset,
@@ -164,7 +168,12 @@ def fuse(
         ),
         outcomes=tuple(outcomes),
         matches=tuple(
-            replace(one.match, band=one.band, suppressed=one.match.work_id in suppressed)
+            replace(
+                one.match,
+                band=one.band,
+                suppressed=one.match.work_id in suppressed,
+                suppressed_by=suppressed.get(one.match.work_id, ()),
+            )
             for one in matches
         ),
         works_compared=works_compared,

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pipeline.core.errors import Reason
 from pipeline.core.records import Asset, Band, Evidence, Kind, Match, Outcome, StageOutcome
 from pipeline.core.wording.text import capitalized, count, visible
-from pipeline.risk.suppression import FalseMatchEffect
+from pipeline.risk.suppression import Effect
 from pipeline.stages import Stage, stage_title
 from reference_index.interface import Work
 
@@ -53,14 +53,14 @@ def reasons(
     works_compared: int,
     stages: Mapping[str, Stage],
     notes: Sequence[str],
-    effects: Mapping[str, FalseMatchEffect] | None = None,
+    effects: Mapping[str, tuple[Effect, ...]] | None = None,
 ) -> tuple[str, ...]:
     """The sentences of one row.
 
     Args:
         band: of the row.
         matches: of the asset, strongest first.
-        effects: by work id, what decisions that a match is false do to it.
+        effects: by work id, what decisions that a match is false, and rules, do to it.
         asset, outcomes, works, works_compared, stages, notes: as in `pipeline.risk.fuse.fuse`.
     """
     sentences: list[str] = []
@@ -70,7 +70,7 @@ def reasons(
         if counted:
             sentences += _strongest_match(counted[0], works[counted[0].match.work_id], stages)
             sentences += _other_matches(counted[1:], works)
-        sentences += _false_matches(matches, works, effects)
+        sentences += _suppressions(matches, works, effects)
         fault = _fault(asset, outcomes)
         if fault is not None:
             sentences.append(f"The file itself was not screened: {fault}.")
@@ -125,24 +125,24 @@ def _strongest_match(scored: ScoredMatch, work: Work, stages: Mapping[str, Stage
     return sentences
 
 
-def _suppressed(scored: ScoredMatch, effects: Mapping[str, FalseMatchEffect]) -> bool:
-    effect = effects.get(scored.match.work_id)
-    return effect is not None and effect.suppresses
+def _suppressed(scored: ScoredMatch, effects: Mapping[str, tuple[Effect, ...]]) -> bool:
+    return any(one.suppresses for one in effects.get(scored.match.work_id, ()))
 
 
-def _false_matches(
+def _suppressions(
     matches: Sequence[ScoredMatch],
     works: Mapping[str, Work],
-    effects: Mapping[str, FalseMatchEffect],
+    effects: Mapping[str, tuple[Effect, ...]],
 ) -> list[str]:
-    """A sentence for each match that was decided to be false; first those that count again."""
+    """The sentences on matches that were decided to be false, or that a rule covers; first of those
+    that count again.
+    """
     decided = [one for one in matches if one.match.work_id in effects]
     decided.sort(key=lambda one: _suppressed(one, effects))
     return [
-        effects[one.match.work_id].sentence(
-            _title(works[one.match.work_id]), one.match.risk, one.band
-        )
+        effect.sentence(_title(works[one.match.work_id]), one.match.risk, one.band)
         for one in decided
+        for effect in effects[one.match.work_id]
     ]
 
 

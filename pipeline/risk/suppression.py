@@ -1,19 +1,27 @@
-"""Suppression of false matches: what decisions that a match is false do to the matches of a run
+"""Suppression: what decisions that a match is false, and rules, do to the matches of a run
 (docs/record.md).
 
 Matches are scored as if there were no decisions. Suppression applies where a row is written, so a
-decision that is taken back counts in the next scan, and no asset has to be scored again for it.
+decision that is taken back, or a rule that is revoked, counts in the next scan, and no asset has to
+be scored again for it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 from pipeline.core.records import Asset, Band
 from pipeline.core.wording.text import BANDS, listed, risk_number, visible
 from pipeline.decisions.basis import Basis, reasons_to_reopen
+from pipeline.decisions.form_2 import SuppressionRule
+from pipeline.decisions.standing import Standing
 from pipeline.decisions.state import Suppression
+from reference_index.interface import Work
+
+LONGEST_REASON = 200
+"""Characters of a rule's reason that the sentence of a row has; the record has all of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +36,11 @@ class FalseMatchEffect:
 
     decision: Suppression
     why_not: tuple[str, ...] = ()
+
+    @property
+    def event_ids(self) -> tuple[str, ...]:
+        """The decisions; taking one back ends the suppression."""
+        return self.decision.event_ids
 
     @property
     def suppresses(self) -> bool:
@@ -52,12 +65,79 @@ class FalseMatchEffect:
         return f"{decided}; that no longer applies. {' '.join(self.why_not)}"
 
 
-class FalseMatches:
-    """Decisions that a match is false, by asset and work, applied to the matches of one run.
+@dataclass(frozen=True, slots=True)
+class RuleEffect:
+    """Effect of a rule that suppresses a match of this run."""
+
+    rule: Standing[SuppressionRule]
+    suppresses: ClassVar[bool] = True
+
+    @property
+    def event_ids(self) -> tuple[str, ...]:
+        """The event by which the rule was added."""
+        return (self.rule.event_id,)
+
+    def sentence(self, title: str, risk: float, band: Band) -> str:
+        """The effect as a sentence for the row's reasons. Arguments as `FalseMatchEffect`."""
+        people = listed([visible(name) for name in self.rule.by])
+        reason = visible(" ".join(self.rule.payload.reason.split()))
+        reason = reason if len(reason) <= LONGEST_REASON else f"{reason[: LONGEST_REASON - 1]}…"
+        until = f", until {self.rule.until}" if self.rule.until else ""
+        return (
+            f"Rule {self.rule.number} suppresses the match with {title}: “{reason}” ({people}, "
+            f"{self.rule.since[:10]}{until}); without it its risk would be {risk_number(risk)}, in "
+            f"band “{BANDS[band]}”."
+        )
+
+
+Effect = FalseMatchEffect | RuleEffect
+
+
+def work_columns(work: Work) -> dict[str, str]:
+    """The columns of a work by which a rule may choose it."""
+    details = {"title": work.title, "rightsholder": work.rightsholder, "rights": work.rights}
+    return {**work.notes, **details}
+
+
+class RuleCover:
+    """Which rule covers a pair of asset and work.
+
+    Args:
+        rules: those that count.
+        works: by work id, the columns of each work by name.
+        aliases: by former id of a work, its present id.
+    """
+
+    def __init__(
+        self,
+        rules: Iterable[Standing[SuppressionRule]],
+        works: Mapping[str, Mapping[str, str]],
+        aliases: Mapping[str, str] | None = None,
+    ) -> None:
+        self._rules = [(one, one.payload.works.among(works, aliases)) for one in rules]
+
+    def rules_on(
+        self, asset_path: str, work_ids: Iterable[str]
+    ) -> dict[str, Standing[SuppressionRule]]:
+        """By work id, the oldest rule that covers an asset's match with it."""
+        found: dict[str, Standing[SuppressionRule]] = {}
+        if not self._rules:
+            return found
+        wanted = frozenset(work_ids)
+        for rule, works in self._rules:
+            covered = (works & wanted) - found.keys()
+            if covered and rule.payload.assets.covers(asset_path):
+                found |= dict.fromkeys(covered, rule)
+        return found
+
+
+class Suppressions:
+    """Decisions that a match is false, and rules, applied to the matches of one run.
 
     Args:
         decisions: as `Items.suppressions` gives them.
         index_version, index_digest, config_fingerprint: of the run.
+        rules: those that count on the day of the run, and the works that they may choose.
     """
 
     def __init__(
@@ -66,35 +146,41 @@ class FalseMatches:
         index_version: int,
         index_digest: str,
         config_fingerprint: str,
+        rules: RuleCover | None = None,
     ) -> None:
         self._by_asset: dict[str, dict[str, Suppression]] = {}
         for decision in decisions:
             self._by_asset.setdefault(decision.asset_id, {})[decision.work_id] = decision
         self._run = (index_version, index_digest, config_fingerprint)
+        self._rules = rules
 
     def effects(
-        self, asset: Asset, matches: Iterable[tuple[str, float, Band]]
-    ) -> Mapping[str, FalseMatchEffect]:
-        """By work id, the effect on an asset's matches; only matches with such a decision.
+        self, asset: Asset, matches: Collection[tuple[str, float, Band]]
+    ) -> Mapping[str, tuple[Effect, ...]]:
+        """By work id, the effects on an asset's matches; only matches with any.
 
         Args:
             asset: the asset.
             matches: of each its work id, risk and band, without suppression. The band is the
                 match's own: suppressing another match of the asset does not change it.
         """
-        decisions = self._by_asset.get(asset.asset_id or "")
-        if not decisions:
-            return {}
+        decisions = self._by_asset.get(asset.asset_id or "", {})
+        rules: Mapping[str, Standing[SuppressionRule]] = {}
+        if self._rules is not None and matches:
+            rules = self._rules.rules_on(asset.asset_path, (work_id for work_id, _, _ in matches))
         version, digest, fingerprint = self._run
-        effects = {}
+        effects: dict[str, tuple[Effect, ...]] = {}
         for work_id, risk, band in matches:
-            decision = decisions.get(work_id)
-            if decision is None:
-                continue
-            now = Basis(
-                asset.asset_id, asset.asset_path, work_id, version, digest, fingerprint, risk, band,
-                run_id="",
-            )  # fmt: skip
-            why_not = reasons_to_reopen(decision.basis, now)
-            effects[work_id] = FalseMatchEffect(decision, why_not)
+            decision, rule = decisions.get(work_id), rules.get(work_id)
+            found: tuple[Effect, ...] = ()
+            if decision is not None:
+                now = Basis(
+                    asset.asset_id, asset.asset_path, work_id, version, digest, fingerprint, risk,
+                    band, run_id="",
+                )  # fmt: skip
+                found += (FalseMatchEffect(decision, reasons_to_reopen(decision.basis, now)),)
+            if rule is not None:
+                found += (RuleEffect(rule),)
+            if found:
+                effects[work_id] = found
         return effects

@@ -137,6 +137,7 @@ def scan(
             settings.record_place(),
             previous.run if previous is not None else None,
             index.aliases,
+            day=started[:10],
         )
         _report_record(recorded, on_event)
         context = ScanContext(
@@ -325,7 +326,10 @@ def _report_drops(listing: Listing, drops: Iterable[str], on_event: EventSink) -
 
 def _report_record(recorded: Recorded, on_event: EventSink) -> None:
     facts = {"state": recorded.use.value, "events": recorded.events}
-    on_event(Event.RECORD, {**facts, "false_matches": len(recorded.suppressions)})
+    on_event(
+        Event.RECORD,
+        {**facts, "false_matches": len(recorded.suppressions), "rules": len(recorded.rules)},
+    )
 
 
 def plan_sentences(listing: Listing, pending: Sequence[Pending]) -> list[str]:

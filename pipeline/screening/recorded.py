@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.core.errors import RecordError
+from pipeline.decisions.form_2 import SuppressionRule
 from pipeline.decisions.places import is_url, record_file
+from pipeline.decisions.standing import Standing, Status, today
 from pipeline.decisions.state import Items, Suppression
 
 if TYPE_CHECKING:
@@ -39,6 +41,8 @@ class Recorded:
         head: hash of the last event.
         items: current decisions by item; empty if it was not read.
         suppressions: matches that reviewers agreed are false; empty if it was not read.
+        rules: rules that suppress and count on the day of the run; empty if it was not read.
+        day: the day of the run, UTC; empty if it was not read.
         why: a sentence for the reader: why it could not be used, or that it is another record than
             before.
     """
@@ -49,6 +53,8 @@ class Recorded:
     head: str = ""
     items: Items = field(default_factory=Items)
     suppressions: tuple[Suppression, ...] = ()
+    rules: tuple[Standing[SuppressionRule], ...] = ()
+    day: str = ""
     why: str = ""
 
     def to_json(self) -> dict[str, Any]:
@@ -58,6 +64,8 @@ class Recorded:
             "record": self.name,
             "events": self.events,
             "head": self.head,
+            "rules": len(self.rules),
+            "day": self.day,
         }
 
 
@@ -72,6 +80,8 @@ def read_record(
     place: str | Path,
     witness: Mapping[str, Any] | None = None,
     aliases: Mapping[str, str] | None = None,
+    *,
+    day: str | None = None,
 ) -> Recorded:
     """Reads a record of decisions; checks each event against its hash.
 
@@ -80,6 +90,7 @@ def read_record(
         witness: what an earlier run stored of the record (`Recorded.to_json`): the events that it
             read must still be there. This detects a record that was truncated or rewritten.
         aliases: by former id of a work, its present id (`ReferenceIndex.aliases`).
+        day: of the run (UTC, ISO 8601), None for today: rules count up to and with their last day.
 
     Raises:
         RecordError: if there is none, it can't be read, or it was altered.
@@ -105,8 +116,18 @@ def read_record(
     suppressions = tuple(items.suppressions())
     other = witness is not None and witness.get("record") not in (None, "", record.name)
     why = f"The record {record.database.name} is another one than the run before read."
+    day = day or today()
+    rules = tuple(one for one in items.standings.rules if one.status(day) is Status.ACTIVE)
     return Recorded(
-        RecordUse.READ, record.name, items.at, head, items, suppressions, why if other else ""
+        RecordUse.READ,
+        record.name,
+        items.at,
+        head,
+        items,
+        suppressions,
+        rules,
+        day,
+        why if other else "",
     )
 
 
@@ -114,6 +135,8 @@ def record_if_sound(
     place: str | Path,
     before: Mapping[str, Any] | None,
     aliases: Mapping[str, str] | None = None,
+    *,
+    day: str | None = None,
 ) -> Recorded:
     """As `read_record`, for a run that goes on even if the record can't be used.
 
@@ -125,6 +148,7 @@ def record_if_sound(
         place: as `Record.open`.
         before: run.json of the previous run; None if there was none.
         aliases: as in `read_record`.
+        day: as in `read_record`.
     """
     stored = before.get("record") if before is not None else None
     witness: Mapping[str, Any] = {}
@@ -135,7 +159,7 @@ def record_if_sound(
             if witness.get("record"):
                 raise _LostError("The record that the run before read is not there.")  # noqa: TRY301
             return NO_RECORD
-        return read_record(place, witness, aliases)
+        return read_record(place, witness, aliases, day=day)
     except _LostError as error:
         return Recorded(RecordUse.UNUSABLE, why=str(error))
     except (RecordError, OSError) as error:
@@ -161,7 +185,9 @@ def _exists(place: str | Path) -> bool:
     return not file.is_file() or file.stat().st_size > 0
 
 
-def write_decisions(files: ResultFiles, risk: pa.Table, recorded: Recorded) -> None:
+def write_decisions(
+    files: ResultFiles, risk: pa.Table, matches: pa.Table, recorded: Recorded
+) -> None:
     """Writes risk_table_decided.parquet and .csv among a run's results, if a record was read.
 
     Raises:
@@ -170,5 +196,7 @@ def write_decisions(files: ResultFiles, risk: pa.Table, recorded: Recorded) -> N
     if recorded.use is not RecordUse.READ:
         return
     from pipeline.results.decided import write_decided_table
+    from pipeline.results.ruled import rules_that_suppressed
 
-    write_decided_table(files, risk, recorded.items)
+    ruled = rules_that_suppressed(matches, recorded.items.standings, recorded.day)
+    write_decided_table(files, risk, recorded.items, ruled)

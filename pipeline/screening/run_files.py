@@ -17,12 +17,14 @@ import pyarrow.compute as pc
 from pipeline.core.environment import environment, installed, now
 from pipeline.core.layout import RUN
 from pipeline.core.records import Asset, Band, Fault, RiskRow, StageOutcome
+from pipeline.decisions.form_2 import SuppressionRule
+from pipeline.decisions.standing import Standing
 from pipeline.decisions.state import Suppression
 from pipeline.load.loaded import Loaded
 from pipeline.results.files import ResultFiles, RunInfo
 from pipeline.results.table import Tables, write_tables
 from pipeline.risk.fuse import fuse
-from pipeline.risk.suppression import FalseMatches
+from pipeline.risk.suppression import RuleCover, Suppressions, work_columns
 from pipeline.screening.config import Config
 from pipeline.screening.recorded import Recorded, write_decisions
 from pipeline.screening.stage_runner import StageRunner, works_compared
@@ -62,6 +64,7 @@ class Rows:
         runners: the stages that searched it.
         config: calibration and bands.
         suppressions: matches that reviewers agreed are false.
+        rules: rules that suppress, those that count on the day of the run.
     """
 
     def __init__(
@@ -70,6 +73,7 @@ class Rows:
         runners: Sequence[StageRunner],
         config: Config,
         suppressions: Sequence[Suppression] = (),
+        rules: Sequence[Standing[SuppressionRule]] = (),
     ) -> None:
         self._works = {work.work_id: work for work in index.works}
         file_ids: dict[str, set[str]] = {}
@@ -80,8 +84,11 @@ class Rows:
         self._stages = {runner.name: runner.stage for runner in runners if runner.stage is not None}
         self._not_counted = {runner.name: runner.settings.not_counted for runner in runners}
         self._config = config
-        self._false_matches = FalseMatches(
-            suppressions, index.version, index.digest, config.fingerprint()
+        cover = RuleCover(
+            rules, {work.work_id: work_columns(work) for work in index.works}, index.aliases
+        )
+        self._suppressions = Suppressions(
+            suppressions, index.version, index.digest, config.fingerprint(), cover
         )
 
     def row(self, asset: Asset, facts: Facts, outcomes: Sequence[StageOutcome]) -> RiskRow:
@@ -98,7 +105,7 @@ class Rows:
             not_counted=self._not_counted,
             notes=facts.notes,
             complete=facts.complete,
-            false_matches=self._false_matches,
+            suppressions=self._suppressions,
         )
         return row if facts.format is None else replace(row, extra={"format": facts.format})
 
@@ -174,7 +181,7 @@ def write_run(
         DropError: if a file can't be written.
     """
     tables = write_tables(files, rows, run.info, run.works, discovered=discovered, in_order=True)
-    write_decisions(files, tables.risk, run.recorded)
+    write_decisions(files, tables.risk, tables.matches, run.recorded)
     by_band = Counter(tables.risk.column("band").to_pylist())
     counts = {band.value: by_band[band.value] for band in Band}
     write_more(tables, counts)

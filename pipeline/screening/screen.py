@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +12,6 @@ from pipeline.core.environment import new_run_id, now
 from pipeline.core.errors import DropError
 from pipeline.core.layout import NAMES, RUN
 from pipeline.core.records import Asset, Fault, RiskRow
-from pipeline.decisions.state import Suppression
 from pipeline.drops.drop import open_drop
 from pipeline.drops.places import Place, absolute, is_inside, name_of
 from pipeline.load.loaded import Loaded, LoadedScript
@@ -27,7 +26,7 @@ from pipeline.results.table_checks import FLAGGED
 from pipeline.risk.bands import partly_judged
 from pipeline.runtime.progress import Progress, silent
 from pipeline.screening.config import Config, load_config
-from pipeline.screening.recorded import NO_RECORD, read_record
+from pipeline.screening.recorded import NO_RECORD, Recorded, read_record
 from pipeline.screening.run_files import Rows, Run, facts_of, run_info, write_run
 from pipeline.screening.stage_runner import StageRunner, open_runners, run_stages, two_at_a_time
 from pipeline.stages.text.elements import WorkScenes, with_scenes
@@ -78,7 +77,7 @@ class ScreenedRun:
 
     @property
     def suppressed(self) -> int:
-        """How many matches are suppressed, because reviewers agreed that they are false."""
+        """How many matches are suppressed, by false matches and rules of the record."""
         return sum(row.suppressed for row in self.rows)
 
     @property
@@ -150,10 +149,10 @@ def screen_assets(
     index: ReferenceIndex,
     runners: list[StageRunner],
     config: Config,
-    suppressions: Sequence[Suppression] = (),
+    recorded: Recorded = NO_RECORD,
 ) -> Iterator[Judged]:
     """The row of each asset, in order; at most three chunks of assets are in memory."""
-    rows = Rows(index, runners, config, suppressions)
+    rows = Rows(index, runners, config, recorded.suppressions, recorded.rules)
     works = WorkScenes(index)
     chunks = load_all(assets, config.limits, lambda asset: asset)
     for chunk in two_at_a_time(chunks, lambda chunk: list(run_stages(chunk, runners))):
@@ -187,7 +186,7 @@ def screen(
         out: folder or place in object storage for the results.
         config: a configuration or its file; None for the default one.
         index_version: an earlier version of the index, to repeat a run; None for the latest.
-        record: the record of decisions, whose agreed false matches are suppressed; None for none.
+        record: the record of decisions, whose false matches and rules suppress; None for none.
         replace: whether results of another drop at `out`, or files there that no run wrote, may be
             replaced; those on which people decided are moved aside (`pipeline.results.earlier`).
         progress: called as files are listed and screened.
@@ -209,7 +208,9 @@ def screen(
     ):
         # Opening an index may take minutes: only now that the results are known to have a place.
         index = open_verified_index(index_path, index_version, doing="screened against")
-        recorded = read_record(record, aliases=index.aliases) if record is not None else NO_RECORD
+        recorded = NO_RECORD
+        if record is not None:
+            recorded = read_record(record, aliases=index.aliases, day=started[:10])
         runners = open_runners(index, settings.stage_settings)
         source = stack.enter_context(
             open_drop(drop, settings.limits.max_file_bytes, settings.object_storage)
@@ -222,7 +223,7 @@ def screen(
         collector = ContentCollector(settings.report.max_rows if settings.report.thumbnails else 0)
         for judged in source.rows(
             entries,
-            lambda assets: screen_assets(assets, index, runners, settings, recorded.suppressions),
+            lambda assets: screen_assets(assets, index, runners, settings, recorded),
         ):
             rows.append(judged.row)
             collector.add(judged.row, judged.loaded)

@@ -91,7 +91,7 @@ def test_decisions_become_columns_of_the_table(out):
 
 def test_verify_says_what_it_found(tmp_path):
     some_record(tmp_path)
-    assert "is unchanged: 11 events" in run("verify", tmp_path)
+    assert "is unchanged: 16 events" in run("verify", tmp_path)
     assert json.loads(run("verify", tmp_path, "--json"))["whole"]
     key = tmp_path / "keys"
     key.mkdir()

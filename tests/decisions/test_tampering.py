@@ -9,7 +9,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from decision_samples import BASIS, some_record
+from decision_samples import BASIS, EVENTS, some_record
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
@@ -27,7 +27,6 @@ COLUMNS = (
     "seq", "event_id", "time", "actor", "kind", "asset", "work_id", "body", "previous", "hash",
 )  # fmt: skip
 TRIGGERS = ("no_update", "no_delete", "in_order")
-EVENTS = 11
 
 quick = settings(
     max_examples=80,
@@ -202,7 +201,7 @@ def test_a_rewritten_end_is_found_by_a_checkpoint(folder):
     verification = checked(folder, keyed=True)
     assert not verification.whole
     assert "written anew" in verification.faults[0]
-    assert verification.first_bad == 1  # the only checkpoint covers all eleven
+    assert verification.first_bad == 1  # the only checkpoint covers them all
     assert events[-1].hash != record.head.hash
 
 

@@ -22,7 +22,7 @@ from pipeline.decisions.state import Suppression
 from pipeline.risk.bands import Bands
 from pipeline.risk.calibration import Calibration, KindModel, Term, risk_of
 from pipeline.risk.fuse import explain_contributions, fuse
-from pipeline.risk.suppression import FalseMatches
+from pipeline.risk.suppression import Suppressions
 from reference_index.interface import Work
 
 ASSET = Asset(Path("a.png"), "a.png", "a" * 64, Kind.IMAGE, 10)
@@ -175,7 +175,7 @@ def test_the_worked_example_of_the_module():
     ]  # fmt: skip
     assert (row.band, row.risk) == (Band.ESCALATE, row.matches[0].risk)
     left = run(
-        outcomes, false_matches=FalseMatches([decided_false("w1", Band.ESCALATE)], 2, "e", "c")
+        outcomes, suppressions=Suppressions([decided_false("w1", Band.ESCALATE)], 2, "e", "c")
     )
     assert (left.band, left.risk) == (Band.REVIEW, row.matches[1].risk)
     same_bytes = run(outcomes, file_ids={"w2": frozenset({ASSET.asset_id})}).matches[0]
@@ -407,7 +407,7 @@ def decided_false(
 
 
 def run_with_decisions(outcomes, *decisions: Suppression, **more):
-    return run(outcomes, false_matches=FalseMatches(decisions, 2, "e", "c"), **more)
+    return run(outcomes, suppressions=Suppressions(decisions, 2, "e", "c"), **more)
 
 
 TWO_WORKS = [
@@ -442,7 +442,9 @@ def test_suppression_hides_nothing_and_a_pair_in_another_band_counts(risks, chos
     outcomes = [matched(HASH, *evidence_), no_match(CLIP)]
     plain = run(outcomes)
     row = run_with_decisions(outcomes, *(decided_false(f"w{n + 1}", decided[n]) for n in chosen))
-    assert [replace(one, suppressed=False) for one in row.matches] == list(plain.matches)
+    assert [replace(one, suppressed=False, suppressed_by=()) for one in row.matches] == list(
+        plain.matches
+    )
     own = {one.work_id: one.band for one in plain.matches}
     covered = {f"w{n + 1}" for n in chosen if own.get(f"w{n + 1}") is decided[n]}
     assert {one.work_id for one in row.matches if one.suppressed} == covered

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from decision_samples import REVIEW, some_record
+from decision_samples import EVENTS, REVIEW, some_record
 
 from pipeline.core.errors import RecordError
 from pipeline.decisions.events import Choice
@@ -14,16 +14,20 @@ def test_what_was_read_is_reported_and_stays_valid_as_the_record_grows(place):
     assert record_if_sound(place, None) == NO_RECORD
     record = some_record(place)
     record_use = record_if_sound(place, None)
-    assert (record_use.use, record_use.name, record_use.events) == (RecordUse.READ, record.name, 11)
+    assert (record_use.use, record_use.name, record_use.events) == (
+        RecordUse.READ,
+        record.name,
+        EVENTS,
+    )
     assert record_use.head == record.head.hash
     assert [one.work_id for one in record_use.suppressions] == ["w1"]
     record.decide("carol", REVIEW, Choice.FALSE_MATCH, reason="nor I")
     later = record_if_sound(place, {"record": record_use.to_json()})
-    assert (later.use, later.events, later.why) == (RecordUse.READ, 12, "")
+    assert (later.use, later.events, later.why) == (RecordUse.READ, EVENTS + 1, "")
     assert later.suppressions[0].by == ("anna", "bob", "carol")
 
 
-@pytest.mark.parametrize("change", [{"events": 12}, {"head": "0" * 64}])
+@pytest.mark.parametrize("change", [{"events": EVENTS + 1}, {"head": "0" * 64}])
 def test_a_record_without_events_read_before_is_not_used(place, change):
     some_record(place)
     stored_use = {**read_record(place).to_json(), **change}
@@ -37,7 +41,7 @@ def test_a_record_without_events_read_before_is_not_used(place, change):
 def test_what_was_read_before_is_kept_while_the_record_cannot_be_read(tmp_path):
     some_record(tmp_path)
     file = tmp_path / "record.sqlite"
-    stored_use = {**read_record(tmp_path).to_json(), "events": 12}
+    stored_use = {**read_record(tmp_path).to_json(), "events": EVENTS + 1}
     record_bytes = file.read_bytes()
     file.write_bytes(b"junk" * 1000)
     record_use = record_if_sound(tmp_path, {"record": stored_use})

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from pipeline.cli.commands import suppress
 from pipeline.cli.exception_handling import handle_exceptions
 from pipeline.cli.exit_statuses import EXIT_OK, EXIT_WRONG
 from pipeline.cli.options import Json, RecordOption, SecondPerson
@@ -20,6 +21,7 @@ app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
 )
+app.add_typer(suppress.app)
 
 RecordPlace = Annotated[
     str,
@@ -64,9 +66,10 @@ def audit_verify(
             f"the last with hash {verified.head}."
         )
         return EXIT_OK
+    mend = "Verify it with that version." if verified.newer else "Restore the record from a copy."
     print_text(
         f"{count(len(verified.faults), 'fault')}: the {count(verified.events, 'event')} before the "
-        "first are unchanged. Restore the record from a copy."
+        f"first are unchanged. {mend}"
     )
     return EXIT_WRONG
 

@@ -45,7 +45,7 @@ def screen(
         typer.Option(
             "--record",
             metavar="RECORD",
-            help="A record of decisions: matches that people agreed are false are suppressed.",
+            help="A record of decisions: its false matches and rules suppress matches.",
         ),
     ] = None,
     replace: Annotated[

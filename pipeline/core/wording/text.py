@@ -44,7 +44,7 @@ FORMATS: Mapping[str, str] = {
 }
 """Formats whose stored name is not what people call them."""
 
-SUPPRESSED = "suppressed: people agreed that the match is false, and it decides nothing"
+SUPPRESSED = "suppressed: people agreed on that, and it decides nothing"
 
 
 def risk_number(risk: float | None) -> str:

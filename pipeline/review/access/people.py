@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.core.errors import RecordError
 from pipeline.core.extras import needs_extra
-from pipeline.decisions.events import person_name, same_person
+from pipeline.decisions.texts import person_name, same_person
 from reference_index.atomic_write import write_atomically
 
 if TYPE_CHECKING:

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from fastapi import HTTPException, Request
 
-from pipeline.decisions.events import Choice, Event, Payload, same_person
-from pipeline.decisions.record import Check
+from pipeline.decisions.event_log import Check
+from pipeline.decisions.events import Choice, Event, Payload
 from pipeline.decisions.state import ItemState, State
+from pipeline.decisions.texts import same_person
 from pipeline.review.access.people import Person, Role
 from pipeline.review.access.sessions import Access
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.core.errors import RecordError
-from pipeline.decisions.events import folded_name, same_person
+from pipeline.decisions.texts import folded_name, same_person
 from pipeline.review.access.people import (
     Account,
     Person,

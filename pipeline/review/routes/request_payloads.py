@@ -6,7 +6,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from pipeline.decisions.events import LONGEST_NAME, LONGEST_TEXT, Choice
+from pipeline.decisions.events import Choice
+from pipeline.decisions.texts import LONGEST_NAME, LONGEST_TEXT
 from pipeline.review.access.guard import requires
 from pipeline.review.access.people import Role
 from pipeline.review.request_body import openapi_body

@@ -10,8 +10,11 @@ from types import MappingProxyType
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from pipeline.core.records import Band
+from pipeline.decisions.form_2 import SuppressionRule
+from pipeline.decisions.standing import Standing, Standings, Status
 from pipeline.results.table import CHUNK_ROWS
 from pipeline.results.table_checks import FLAGGED
 
@@ -49,6 +52,10 @@ class Cause(StrEnum):
     SUPPRESSED = "false match suppressed"
     TAKEN_BACK = "false match taken back"
     LAPSED = "false match no longer covers it"
+    RULED = "suppressed by a rule"
+    RULE_REVOKED = "rule revoked"
+    RULE_EXPIRED = "rule expired"
+    RULE_LAPSED = "rule no longer covers it"
     RECORD = "the record of decisions could not be used"
     ARRIVED = "the file has arrived"
     ARRIVING = "the file is still arriving"
@@ -59,6 +66,8 @@ class Cause(StrEnum):
 Works = Mapping[str, frozenset[str]]
 """Work ids by asset path; rows without any work have no key."""
 
+Rules = tuple[Standing[SuppressionRule], ...]
+
 
 @dataclass(frozen=True)
 class Suppressed:
@@ -67,12 +76,16 @@ class Suppressed:
     Attributes:
         now, before: works of suppressed matches in this scan and in the previous one.
         lapsed: works of matches that are not suppressed any more because their band changed.
+        by_rule: of `now`, those that a rule suppresses and no false match.
+        rule_ended: works of `before` that a rule suppressed, with why it does so no more.
         unusable: whether the record of decisions could not be used this time.
     """
 
     now: Works = field(default_factory=dict)
     before: Works = field(default_factory=dict)
     lapsed: Works = field(default_factory=dict)
+    by_rule: Works = field(default_factory=dict)
+    rule_ended: Mapping[str, Mapping[str, Cause]] = field(default_factory=dict)
     unusable: bool = False
 
     def of(self, row: _Row, old: _Row) -> tuple[frozenset[str], frozenset[str]]:
@@ -96,6 +109,38 @@ def suppressed_works(matches: pa.Table, aliases: Mapping[str, str] = _NO_ALIASES
         work_id = row["work_id"]
         works_by_path.setdefault(row["asset_path"], set()).add(aliases.get(work_id, work_id))
     return {path: frozenset(works) for path, works in works_by_path.items()}
+
+
+def works_of_rules(
+    matches: pa.Table, standings: Standings, aliases: Mapping[str, str] = _NO_ALIASES
+) -> dict[str, dict[str, Rules]]:
+    """By asset path, then work id, the rules that suppressed each match; those matches alone that
+    no false match suppressed, and none in a table of an earlier release.
+
+    Args:
+        matches: matches.parquet.
+        standings: of the record, that says which events are rules.
+        aliases: by former id of a work, its present id.
+    """
+    ruled: dict[str, dict[str, Rules]] = {}
+    rules = {one.event_id: one for one in standings.rules}
+    if not rules or "suppressed_by" not in matches.column_names:
+        return ruled
+    columns = matches.filter(pc.is_valid(matches.column("suppressed_by")))
+    for row in columns.select(["asset_path", "work_id", "suppressed_by"]).to_pylist():
+        names = row["suppressed_by"].split()
+        if all(name in rules for name in names):
+            of_path = ruled.setdefault(row["asset_path"], {})
+            work_id = aliases.get(row["work_id"], row["work_id"])
+            of_path[work_id] = tuple(rules[name] for name in names)
+    return ruled
+
+
+def why_ended(rule: Standing[SuppressionRule], day: str) -> Cause:
+    """Why a rule that suppressed a match does so no more on a day."""
+    status = rule.status(day)
+    ended = {Status.REVOKED: Cause.RULE_REVOKED, Status.EXPIRED: Cause.RULE_EXPIRED}
+    return ended.get(status, Cause.RULE_LAPSED)
 
 
 def delta_schema() -> pa.Schema:
@@ -313,11 +358,15 @@ def _cause_in_decisions(
     now, before = suppressed.of(row, old)
     work, work_before = row["work_id"], old["work_id"]
     if work_before in now - before and (change is Change.FALLEN or not (work and added(work))):
-        return Cause.SUPPRESSED
+        by_rule = work_before in suppressed.by_rule.get(row["asset_path"], _NONE)
+        return Cause.RULED if by_rule else Cause.SUPPRESSED
     if change is Change.FALLEN or work not in before - now:
         return None
     if suppressed.unusable:
         return Cause.RECORD
+    rule_ended = suppressed.rule_ended.get(row["asset_path"], {}).get(work)
+    if rule_ended is not None:
+        return rule_ended
     lapsed = work in suppressed.lapsed.get(row["asset_path"], _NONE)
     return Cause.LAPSED if lapsed else Cause.TAKEN_BACK
 

@@ -71,13 +71,20 @@ def arriving_notes(summary: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def suppressed_notes(summary: Mapping[str, Any]) -> tuple[str, ...]:
-    """Sentences on matches that reviewers agreed are false, from a scan's summary."""
+    """Sentences on suppressed matches, from a scan's summary."""
     suppressed, lapsed = summary["suppressed"], summary["no_longer_suppressed"]
+    by_rules = summary["suppressed_by_rules"]
+    false = suppressed - by_rules
     notes = []
-    if suppressed:
+    if false:
         notes.append(
-            f"{count(suppressed, 'match is', 'matches are')} suppressed, because people agreed "
-            f"that {'it is' if suppressed == 1 else 'they are'} false."
+            f"{count(false, 'match is', 'matches are')} suppressed, because people agreed "
+            f"that {'it is' if false == 1 else 'they are'} false."
+        )
+    if by_rules:
+        notes.append(
+            f"{count(by_rules, 'match is', 'matches are')} suppressed by rules that people agreed "
+            "on."
         )
     if lapsed:
         notes.append(

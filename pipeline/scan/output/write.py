@@ -29,7 +29,16 @@ from pipeline.scan.listing import Listing
 from pipeline.scan.memory import serialization
 from pipeline.scan.memory.invalidation import IndexChange, content_of
 from pipeline.scan.memory.state import ScanCache
-from pipeline.scan.output.delta import Change, Suppressed, change_counts, delta_of, suppressed_works
+from pipeline.scan.output.delta import (
+    Change,
+    Suppressed,
+    Works,
+    change_counts,
+    delta_of,
+    suppressed_works,
+    why_ended,
+    works_of_rules,
+)
 from pipeline.scan.output.notes import (
     TITLES,
     arriving_notes,
@@ -73,7 +82,7 @@ def rows_of(context: ScanContext, assets: Sequence[Asset]) -> Iterator[RiskRow]:
     Outcomes are cached without suppression, which is applied here.
     """
     run = context.run
-    rows = Rows(run.index, run.runners, run.config, run.recorded.suppressions)
+    rows = Rows(run.index, run.runners, run.config, run.recorded.suppressions, run.recorded.rules)
     for asset in assets:
         content = content_of(asset)
         transient = context.screener.transient.get(content or "")
@@ -108,20 +117,13 @@ def write_outputs(context: ScanContext, folder: Path) -> dict[str, Any]:
         DropError: if a file can't be written.
         TableError: if the table would lose or contradict anything.
     """
-    assets, previous = context.listing.assets, context.previous
+    assets = context.listing.assets
     tally = RowTally(context)
     summary: dict[str, Any] = {}
     with ResultFiles(folder) as files:
 
         def write_delta(tables: Tables, counts: Mapping[str, int]) -> None:
-            suppressed = Suppressed(
-                suppressed_works(tables.matches),
-                suppressed_works(previous.match_rows, context.run.index.aliases)
-                if previous is not None
-                else {},
-                tally.lapsed,
-                unusable=context.run.recorded.use is RecordUse.UNUSABLE,
-            )
+            suppressed = _suppressed(context, tables.matches, tally.lapsed)
             delta = _delta(context, tables.risk, suppressed)
             write_table_and_csv(files, delta, DELTA, DELTA_CSV)
             summary.update(_summary(context, counts, delta, tally, suppressed))
@@ -177,6 +179,25 @@ class RowTally:
             for outcome in row.outcomes:
                 self.outcomes[outcome.stage][outcome.outcome] += 1
             yield row
+
+
+def _suppressed(context: ScanContext, matches: pa.Table, lapsed: Works) -> Suppressed:
+    """The suppressed matches of this scan and of the one before."""
+    recorded, previous = context.run.recorded, context.previous
+    standings, aliases = recorded.items.standings, context.run.index.aliases
+    by_rule = works_of_rules(matches, standings)
+    before = works_of_rules(previous.match_rows, standings, aliases) if previous is not None else {}
+    return Suppressed(
+        suppressed_works(matches),
+        suppressed_works(previous.match_rows, aliases) if previous is not None else {},
+        lapsed,
+        {path: frozenset(works) for path, works in by_rule.items()},
+        {
+            path: {work: why_ended(rules[0], recorded.day) for work, rules in works.items()}
+            for path, works in before.items()
+        },
+        unusable=recorded.use is RecordUse.UNUSABLE,
+    )
 
 
 def _delta(context: ScanContext, risk: pa.Table, suppressed: Suppressed) -> pa.Table:
@@ -239,6 +260,7 @@ def _summary(
         "unreachable": {drop.drop: drop.files for drop in listing.unreachable},
         "not_screened_for": dict(tally.unscreened.most_common()),
         "suppressed": sum(map(len, suppressed.now.values())),
+        "suppressed_by_rules": sum(map(len, suppressed.by_rule.values())),
         "no_longer_suppressed": sum(map(len, suppressed.lapsed.values())),
         "record": context.run.recorded.use.value,
         "stages": stage_counts(tally.outcomes),

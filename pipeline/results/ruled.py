@@ -1,0 +1,124 @@
+"""The matches of a stored run that rules of the record suppress, now or in its next run."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from functools import cached_property
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipeline.core.records import Band
+from pipeline.decisions.form_2 import SuppressionRule
+from pipeline.decisions.standing import Standing, Standings, Status
+from pipeline.results.files import StoredRun
+from pipeline.results.inputs import searched_index, work_aliases
+from pipeline.risk.suppression import RuleCover, work_columns
+
+Rule = Standing[SuppressionRule]
+Ruled = Mapping[str, Mapping[str, Rule]]
+"""By asset path, then work id, the rule that suppresses a match."""
+
+_IN_TABLE = ("title", "rightsholder", "rights")
+
+
+def rules_that_suppressed(matches: pa.Table, standings: Standings, day: str) -> Ruled:
+    """The rules that suppressed matches when a run was written, and count on a day.
+
+    Args:
+        matches: matches.parquet; one of an earlier release has no rules.
+        standings: of the record.
+        day: UTC, as `2027-01-31`.
+    """
+    ruled: dict[str, dict[str, Rule]] = {}
+    rules = {one.event_id: one for one in standings.rules if one.status(day) is Status.ACTIVE}
+    if not rules or "suppressed_by" not in matches.column_names:
+        return ruled
+    wanted = matches.filter(pc.is_valid(matches.column("suppressed_by")))
+    for row in wanted.select(["asset_path", "work_id", "suppressed_by"]).to_pylist():
+        rule = next((rules[one] for one in row["suppressed_by"].split() if one in rules), None)
+        if rule is not None:
+            ruled.setdefault(row["asset_path"], {})[row["work_id"]] = rule
+    return ruled
+
+
+class RunRules:
+    """Which matches of a stored run rules cover, whether or not they did when it was written.
+
+    Args:
+        stored: the run.
+    """
+
+    def __init__(self, stored: StoredRun) -> None:
+        self._stored = stored
+        self._aliases = work_aliases(stored.run)
+
+    def ruled(self, standings: Standings, day: str) -> Ruled:
+        """The matches that rules suppress on a day, by those that count then."""
+        active = [one for one in standings.rules if one.status(day) is Status.ACTIVE]
+        if not active:
+            return {}
+        found = rules_that_suppressed(self._stored.match_rows, standings, day)
+        ruled = {path: dict(works) for path, works in found.items()}
+        cover = RuleCover(active, self._works_for(one.payload for one in active), self._aliases)
+        for path, works in self._works_of_path.items():
+            covered = cover.rules_on(path, works)
+            if covered:
+                ruled[path] = {**covered, **ruled.get(path, {})}
+        return ruled
+
+    def counts(self, rule: SuppressionRule) -> dict[Band, int] | None:
+        """How many matches a rule covers, by the band of each match without any suppression.
+
+        None if it can't be told: the rule is on a column of the manifest, and the index that was
+        searched is not there any more.
+        """
+        works = self._works_for([rule])
+        if rule.works.column not in ("", *_IN_TABLE) and self._index_works is None:
+            return None
+        chosen = rule.works.among(works, self._aliases)
+        numbers = Counter(
+            Band(band)
+            for path, of_path in self._works_of_path.items()
+            if not chosen.isdisjoint(of_path) and rule.assets.covers(path)
+            for work_id, band in of_path.items()
+            if work_id in chosen and band is not None
+        )
+        return {band: numbers[band] for band in Band if numbers[band]}
+
+    @cached_property
+    def _works_of_path(self) -> dict[str, dict[str, str | None]]:
+        """By asset path, the works of its matches with the band of each match."""
+        table, found = self._stored.match_rows, dict[str, dict[str, str | None]]()
+        names = [name for name in ("asset_path", "work_id", "band") if name in table.column_names]
+        for row in table.select(names).to_pylist():
+            found.setdefault(row["asset_path"], {})[row["work_id"]] = row.get("band")
+        return found
+
+    def _works_for(self, rules: Iterable[SuppressionRule]) -> Mapping[str, Mapping[str, str]]:
+        """By work id, the columns that these rules ask for. The index is opened only for columns
+        that the table of matches lacks.
+        """
+        in_table = all(one.works.column in ("", *_IN_TABLE) for one in rules)
+        if in_table or self._index_works is None:
+            return self._table_works
+        return self._index_works
+
+    @cached_property
+    def _table_works(self) -> dict[str, dict[str, str]]:
+        rows = self._stored.match_rows.select(["work_id", *_IN_TABLE])
+        unique = rows.group_by("work_id", use_threads=False).aggregate(
+            [(name, "first") for name in _IN_TABLE]
+        )
+        return {
+            row["work_id"]: {name: row[f"{name}_first"] or "" for name in _IN_TABLE}
+            for row in unique.to_pylist()
+        }
+
+    @cached_property
+    def _index_works(self) -> dict[str, dict[str, str]] | None:
+        index = searched_index(self._stored.run)
+        if index is None:
+            return None
+        return {work.work_id: work_columns(work) for work in index.works}

@@ -168,6 +168,7 @@ def record_if_sound(
             str(witness.get("record") or ""),
             int(witness.get("events") or 0),
             str(witness.get("head") or ""),
+            day=day or today(),
             why=str(error),
         )
 

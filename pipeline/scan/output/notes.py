@@ -73,7 +73,7 @@ def arriving_notes(summary: Mapping[str, Any]) -> tuple[str, ...]:
 def suppressed_notes(summary: Mapping[str, Any]) -> tuple[str, ...]:
     """Sentences on suppressed matches, from a scan's summary."""
     suppressed, lapsed = summary["suppressed"], summary["no_longer_suppressed"]
-    by_rules = summary["suppressed_by_rules"]
+    by_rules = summary.get("suppressed_by_rules", 0)  # absent in earlier releases
     false = suppressed - by_rules
     notes = []
     if false:

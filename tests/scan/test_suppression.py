@@ -370,7 +370,7 @@ def test_screening_with_a_record_and_explaining_it(studio, tmp_path):
     text = " ".join(clearance("explain", out, one.name).split())
     assert "not given, because every match is suppressed" in text
     assert "anna and bob said on" in text
-    assert "Suppressed: people agreed that the match is false, and it decides nothing." in text
+    assert "Suppressed: people agreed on that, and it decides nothing." in text
     explanation = json.loads(clearance("explain", out, "two.txt", "--json"))
     assert [(one["work_id"], one["suppressed"]) for one in explanation["matches"]] == [
         ("three", True), ("four", False),

@@ -29,8 +29,8 @@ from pipeline.results.files import StoredRun
 from pipeline.results.table import match_schema, passage_schema, risk_table_schema
 from pipeline.review.access.sessions import Access, Person, Role
 from pipeline.review.app import create_app
+from pipeline.review.opening import freeze_garbage_collector
 from pipeline.review.review_session import ReviewSession
-from pipeline.review.serve import freeze_garbage_collector
 from pipeline.stages import STAGES
 
 HOST = "127.0.0.1:8417"

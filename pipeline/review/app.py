@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable, Sequence
 from urllib.parse import quote
 
 from fastapi import FastAPI, HTTPException, Request
@@ -16,8 +18,10 @@ from pipeline.review.access.middleware import SecurityMiddleware
 from pipeline.review.access.sessions import Access
 from pipeline.review.newer import NewerRun
 from pipeline.review.pages import page
+from pipeline.review.reason_templates import ReasonTemplate
 from pipeline.review.review_session import ReviewSession
-from pipeline.review.routes import bulk, decide, item, queue
+from pipeline.review.routes import bulk, decide, item, newer_run, progress, queue, saved
+from pipeline.review.saved_filters import SavedFilters
 
 NO_TELEMETRY: TelemetryConfig = {
     "tracing": False,
@@ -33,15 +37,31 @@ DEFECT = "This is a defect in Clearance. Nothing was written; the terminal says 
 NO_ROUTE = {404: "There is no such page.", 405: "That can't be asked of this page."}
 
 
-def create_app(review: ReviewSession, access: Access, newer: NewerRun | None = None) -> FastAPI:
+Reopen = Callable[[], tuple[ReviewSession, NewerRun | None]]
+"""Opens the run that is in the place of the one shown, and what watches for the next."""
+
+
+def create_app(
+    review: ReviewSession,
+    access: Access,
+    newer: NewerRun | None = None,
+    *,
+    reopen: Reopen | None = None,
+    reasons: Sequence[ReasonTemplate] = (),
+    saved_filters: SavedFilters | None = None,
+) -> FastAPI:
     """The review page of a run.
 
     Args:
         review: the run with its record.
         access: who may sign in, and the host names that the server answers to.
         newer: watches for a newer run in place of this one; None for results in object storage.
+        reopen: opens that newer run; None if only a start of the program can.
+        reasons: reason templates.
+        saved_filters: the filters that people named.
     """
-    routes = [route for module in (queue, item, decide, bulk) for route in module.router.routes]
+    modules = (queue, item, decide, bulk, progress, saved, newer_run)
+    routes = [route for module in modules for route in module.router.routes]
     app = FastAPI(
         routes=routes,
         title="Clearance review",
@@ -54,6 +74,11 @@ def create_app(review: ReviewSession, access: Access, newer: NewerRun | None = N
     app.state.review = review
     app.state.access = access
     app.state.newer = newer
+    app.state.reopen = reopen
+    app.state.reopening = threading.Lock()
+    app.state.opened_by = ""
+    app.state.reasons = tuple(reasons)
+    app.state.saved_filters = saved_filters or SavedFilters(review.filters_file)
     refuse_unguarded(app.routes)
     app.add_exception_handler(StarletteHTTPException, _http_error)
     app.add_exception_handler(RequestValidationError, _invalid_address)

@@ -22,6 +22,7 @@ class NewerRun:
 
     Attributes:
         file: the `run.json` that is watched.
+        there: whether the newer run can be opened, as far as `sentence` last found.
     """
 
     def __init__(self, out: Path, run_id: str) -> None:
@@ -35,6 +36,7 @@ class NewerRun:
         self._lock = threading.Lock()
         self._identity: _Identity = None
         self._sentence = ""
+        self.there = False
 
     def sentence(self) -> str:
         """A notice for the top of each page; empty while its run is the one in the folder."""
@@ -46,6 +48,7 @@ class NewerRun:
 
     def _compare(self) -> str:
         run_id = _run_id(self.file)
+        self.there = run_id is not None and run_id != self.run_id
         if run_id == self.run_id:
             return ""
         if run_id is None:
@@ -53,10 +56,7 @@ class NewerRun:
                 "The results that this page shows are no longer there: start "
                 "`clearance review` again on results that are there."
             )
-        return (
-            f"A newer run is there ({run_id}), and this page still shows {self.run_id}: start "
-            "`clearance review` again to see it."
-        )
+        return f"A newer run is there ({run_id}), and this page still shows {self.run_id}."
 
 
 def _identity(file: Path) -> _Identity:

@@ -10,10 +10,12 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import regex
 from fastapi import Request
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment
 
+from pipeline.core.errors import RunError
 from pipeline.core.records import Band, Outcome
 from pipeline.core.wording.templating import template_environment
 from pipeline.core.wording.text import BANDS, OUTCOMES, count, format_title, risk_number
@@ -21,6 +23,7 @@ from pipeline.decisions.events import Choice, Decision, Event
 from pipeline.decisions.state import State
 from pipeline.decisions.texts import same_person
 from pipeline.results.inputs import drops_of
+from pipeline.review.access.guard import shown_review
 from pipeline.review.access.people import Person
 from pipeline.review.access.sessions import Access, Session
 from pipeline.review.newer import NewerRun
@@ -36,6 +39,9 @@ DONE = "done"
 DROPS, PLACES = 3, 20
 """How many drops of a scan the page header names, and for how many its tooltip has the path."""
 
+SAME_BYTES = 200
+"""Paths of the same bytes that an item lists."""
+
 CONTENT_TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 THEMES = ("light", "dark")
 
@@ -50,23 +56,41 @@ def page(request: Request, template: str, *, status: int = 200, **context: Any) 
         context: variables of the template.
     """
     session: Session | None = getattr(request.state, "session", None)
-    review: ReviewSession = request.app.state.review
+    review = shown_review(request)
     access: Access = request.app.state.access
     newer: NewerRun | None = request.app.state.newer
     theme = request.cookies.get("theme", "")
+    run = run_header(review.stored.run)
+    # By which a browser is told once that another run is shown than the one that it saw last.
+    run_cookie, run_mark = f"{access.cookie}_run", hashlib.sha256(run.run_id.encode()).hexdigest()
+    seen = request.cookies.get(run_cookie)
+    notice = newer.sentence() if newer and session else ""
     common = {
         "request": request,
         "person": session.person if session else None,
         "csrf": session.csrf if session else "",
         "passwords": access.passwords,
-        "run": run_header(review.stored.run),
-        "newer": newer.sentence() if newer and session else "",
+        "run": run,
+        "newer": notice,
+        "newer_there": bool(notice and newer and newer.there and request.app.state.reopen),
+        "another_run": bool(session and seen and seen != run_mark),
+        "opened_by": request.app.state.opened_by,
         "theme": theme if theme in THEMES else "",
         "done": just_done(request, review, session.person) if session else None,
         "query": filter_query(request),
+        "templates": [
+            {"text": one.text, "decisions": " ".join(map(str, one.decisions))}
+            for one in request.app.state.reasons
+        ],
     }
     html = templates().get_template(template).render({**common, **context})
-    return HTMLResponse(html.encode("utf-8", "backslashreplace"), status)
+    answer = HTMLResponse(html.encode("utf-8", "backslashreplace"), status)
+    if session and seen != run_mark:
+        secure = request.url.scheme == "https"
+        answer.set_cookie(
+            run_cookie, run_mark, httponly=True, samesite="lax", secure=secure, path="/"
+        )
+    return answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +129,12 @@ def run_header(run: Mapping[str, Any]) -> RunHeader:
     )
 
 
+def wants_json(request: Request) -> bool:
+    """Whether a request asks for JSON and not for a page."""
+    accepted = request.headers.get("accept", "")
+    return "application/json" in accepted and "text/html" not in accepted
+
+
 def filter_query(request: Request) -> str:
     """The queue's filters in the query string of any page, for its links."""
     return Filters.of_query(request.query_params.multi_items()).query()
@@ -141,7 +171,7 @@ def decision_form(
     request: Request, number: int, row: dict[str, Any], work_id: str | None, person: Person
 ) -> dict[str, Any]:
     """The context of `decide.html.j2`, for a page that includes it."""
-    review: ReviewSession = request.app.state.review
+    review = shown_review(request)
     access: Access = request.app.state.access
     band = review.basis(row, work_id).band
     rules = review.rules
@@ -169,8 +199,32 @@ def decision_form(
         "evidence": review.evidence(row, work_id),
         "event_ids": [secrets.token_hex(16) for _ in range(3)],
         "names": access.names(),
-        "same_bytes": len(review.numbers_of(row)) - 1,
+        "same_bytes": same_bytes(review, row, work_id, person),
     }
+
+
+@dataclass(frozen=True, slots=True)
+class SameBytes:
+    """Another row on which a decision holds too: its number, its path, and its state."""
+
+    number: int
+    asset_path: str
+    state: str
+
+
+def same_bytes(
+    review: ReviewSession, row: dict[str, Any], work_id: str | None, person: Person
+) -> list[SameBytes]:
+    """The other rows on which a decision on a row holds, in the order of their paths."""
+    found = []
+    for number in review.decided_with(row, work_id)[:SAME_BYTES]:
+        other = review.row(number)
+        try:
+            state = review.visibility(other, person, work_id).state
+        except RunError:  # the other row lacks the evidence with that work
+            continue
+        found.append(SameBytes(number, other["asset_path"], str(state)))
+    return sorted(found, key=lambda one: one.asset_path)
 
 
 @cache
@@ -187,6 +241,7 @@ def templates() -> Environment:
     jinja.filters["stage"] = lambda name: str(name).replace("_", " ").capitalize()
     jinja.filters["outcome"] = lambda name: OUTCOMES[Outcome(name)]
     jinja.filters["filter_name"] = lambda name: FILTERS.get(name, name)
+    jinja.filters["middle_cut"] = middle_cut
     jinja.globals["filter_value"] = filter_value
     jinja.globals["bands_word"] = lambda name: BANDS[Band(name)]
     jinja.globals["states_word"] = lambda name: STATES[State(name)]
@@ -196,6 +251,23 @@ def templates() -> Environment:
     jinja.globals["is_decision"] = lambda event: isinstance(event.payload, Decision)
     jinja.globals["OUTCOMES"] = [str(one) for one in Outcome]
     return jinja
+
+
+TAIL = 13
+"""Characters of a long name that stay at its end, where versions and endings are."""
+
+_CHARACTER = regex.compile(r"\X")
+
+
+def middle_cut(name: str) -> tuple[str, str]:
+    """A name in two parts, of which a page cuts the first where there is no room for both.
+
+    No character is divided from its accents. A short name is the first part alone.
+    """
+    characters = _CHARACTER.findall(name)
+    if len(characters) <= 2 * TAIL:
+        return name, ""
+    return "".join(characters[:-TAIL]), "".join(characters[-TAIL:])
 
 
 def filter_value(name: str, value: str) -> str:

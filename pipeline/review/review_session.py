@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -17,13 +17,18 @@ from pipeline.decisions.basis import Basis
 from pipeline.decisions.canonical_json import canonical_digest
 from pipeline.decisions.database import Database
 from pipeline.decisions.events import Event, Rules
+from pipeline.decisions.places import record_file
 from pipeline.decisions.record import Record
 from pipeline.decisions.state import Items, ItemState
 from pipeline.results.files import StoredRun
 from pipeline.results.inputs import work_aliases
 from pipeline.review.access.people import Person
+from pipeline.review.item.pictures import Pictures
+from pipeline.review.item.thumbnails import Thumbnails
 from pipeline.review.queue.filters import Filters
+from pipeline.review.queue.progress import Progress
 from pipeline.review.queue.queue import Queue, QueuePage
+from pipeline.review.saved_filters import SUFFIX
 from pipeline.review.visibility import (
     Visibility,
     needs_second_person,
@@ -47,6 +52,7 @@ class ReviewSession:
         place: of the record, which is created with the first decision.
         second_person: bands whose rows two persons decide on; None keeps the record's rules.
         starter: who started the page; the actor who creates the record and sets its rules.
+        keep_rules: whether the rules of a record that is there are left as they are.
 
     Raises:
         RecordError: if there is a record that can't be read or was altered.
@@ -63,6 +69,7 @@ class ReviewSession:
         *,
         second_person: tuple[Band, ...] | None = None,
         starter: str = "clearance",
+        keep_rules: bool = False,
     ) -> None:
         self.stored = stored
         self.record: Record | None = None
@@ -85,7 +92,7 @@ class ReviewSession:
             self._asset_numbers.setdefault(asset_id or f"path:{path}", []).append(number)
             self._path_numbers[path] = number
         self.refresh()
-        if self._database.exists:
+        if self._database.exists and not keep_rules:
             self._set_rules(self.opened())
 
     def __len__(self) -> int:
@@ -278,11 +285,62 @@ class ReviewSession:
             self.refresh()
             return self._queue.numbers(filters)
 
-    def neighbours(self, number: int, filters: Filters) -> Neighbours:
-        """The rows before and after one in the queue, even if it does not pass the filters."""
+    def neighbours(self, number: int, filters: Filters, skip: Collection[int] = ()) -> Neighbours:
+        """The rows before and after one in the queue, even if it does not pass the filters.
+
+        Rows in `skip` are passed over on the way to the row after it.
+        """
         with self._lock:
             self.refresh()
-            return Neighbours(*self._queue.neighbours(number, filters))
+            return Neighbours(*self._queue.neighbours(number, filters, skip))
+
+    def decided_with(self, row: dict[str, Any], work_id: str | None = None) -> list[int]:
+        """Numbers of the other rows on which a decision on this one holds: of files with the same
+        bytes, with the same strongest work if it is this row's strongest that is decided on.
+        """
+        own = self._path_numbers[row["asset_path"]]
+        same = [number for number in self.numbers_of(row) if number != own]
+        if not same or work_id not in (None, row["work_id"] or None):
+            return same
+        works = self.stored.risk_rows.column("work_id").take(pa.array(same, pa.int64()))
+        strongest = row["work_id"] or None
+        return [
+            number
+            for number, work in zip(same, works.to_pylist(), strict=True)
+            if (work or None) == strongest
+        ]
+
+    def progress(self, filters: Filters) -> Progress:
+        """How far the decisions on the rows that pass the filters are."""
+        with self._lock:
+            self.refresh()
+            return self._queue.progress(filters)
+
+    def unknown(self, filters: Filters) -> list[str]:
+        """A sentence for each value filtered by that no row of the run has."""
+        with self._lock:
+            self.refresh()
+            return self._queue.unknown(filters)
+
+    @property
+    def filters_file(self) -> Path | None:
+        """Where saved filters are kept: beside the record, or beside the results if the record is
+        in a database; None if those are in object storage.
+        """
+        file = self._database.file
+        if file is None and isinstance(self.stored.folder, Path):
+            file = record_file(self.stored.folder)
+        return file.with_suffix(SUFFIX) if file is not None else None
+
+    @cached_property
+    def pictures(self) -> Pictures:
+        """The pictures of the run's items."""
+        return Pictures(self.stored.run)
+
+    @cached_property
+    def thumbnails(self) -> Thumbnails:
+        """Small pictures of the run's assets and works."""
+        return Thumbnails(self.stored.run)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import ipaddress
 import os
 import socket
@@ -16,12 +15,10 @@ from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 
-from pipeline.core.errors import RecordError, ScreeningError
+from pipeline.core.errors import RecordError
 from pipeline.core.extras import needs_extra
 from pipeline.core.records import Band
 from pipeline.core.wording.text import count
-from pipeline.drops.places import Place, place
-from pipeline.results.files import read_run, results_folder
 
 PORT = 8417
 """The port that is tried first by default."""
@@ -41,6 +38,8 @@ class ServeOptions:
         name: who decides, on a page without a file of people.
         open_browser: whether to open a browser.
         allow_hosts: host names that the page answers to besides its address.
+        reasons: the file of reason templates.
+        filters: the file of saved filters, if it is not beside the record.
     """
 
     out: str
@@ -52,13 +51,8 @@ class ServeOptions:
     name: str | None = None
     open_browser: bool = True
     allow_hosts: Sequence[str] = ()
-
-
-def results_of(out: str) -> Place:
-    """The folder of results; for a scan directory that of its latest scan, links resolved."""
-    results = results_folder(place(out))
-    # The next scan points `latest` to another run; this page keeps showing this one.
-    return Path(os.path.realpath(results)) if isinstance(results, Path) else results
+    reasons: Path | None = None
+    filters: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +96,7 @@ def serve(options: ServeOptions, on_ready: Callable[[Served], None]) -> None:
         RecordError: if the record, the file of people, or the address can't be used, or the extra
             `review` is not installed.
         RunError: if the results can't be read.
+        ConfigError: if the file of reason templates can't be used.
     """
     try:
         import uvicorn
@@ -110,9 +105,9 @@ def serve(options: ServeOptions, on_ready: Callable[[Served], None]) -> None:
         from pipeline.review.access.people import Person, Role, read_people
         from pipeline.review.access.sessions import Access
         from pipeline.review.app import create_app
-        from pipeline.review.newer import NewerRun
-        from pipeline.review.review_session import ReviewSession
-        from pipeline.review.routes.item import warm
+        from pipeline.review.opening import RunPlace
+        from pipeline.review.reason_templates import read_reasons
+        from pipeline.review.saved_filters import SavedFilters
     except ImportError as error:
         raise RecordError(needs_extra("The review page", "review", error.name)) from error
     loopback = is_loopback(options.host)
@@ -126,21 +121,11 @@ def serve(options: ServeOptions, on_ready: Callable[[Served], None]) -> None:
             f"On {options.host} the page does not know its own name: give --allow-host NAME, the "
             "name in its address in a browser."
         )
-    results = results_of(options.out)
-    stored = read_run(results)
-    out = place(options.out)
-    newer = NewerRun(out, str(stored.run.get("run_id") or "?")) if isinstance(out, Path) else None
-    record: str | Path
-    if options.record is not None:
-        record = options.record
-    elif isinstance(results, Path):
-        record = results
-    else:
-        raise RecordError(
-            f"{options.out} is object storage, which can't hold a record: give --record."
-        )
+    reasons = read_reasons(options.reasons)
     starter = person_name(options.name if options.name is not None else _login(), what="--as")
-    review = ReviewSession(stored, record, second_person=options.second_person, starter=starter)
+    run = RunPlace(options.out, options.record, options.second_person, starter)
+    review, newer = run.opened()
+    saved = SavedFilters(options.filters or review.filters_file)
     if options.users is not None:
         read_people(options.users)
     with listening_socket(options.host, options.port) as listening:
@@ -152,8 +137,14 @@ def serve(options: ServeOptions, on_ready: Callable[[Served], None]) -> None:
             cookie=f"clearance_review_{port}",
         )
         url = address_of(options, port, access.token)
-        app = create_app(review, access, newer)
-        threading.Thread(target=_warm_up, args=(lambda: warm(app),), daemon=True).start()
+        app = create_app(
+            review,
+            access,
+            newer,
+            reopen=lambda: run.opened(again=True),
+            reasons=reasons,
+            saved_filters=saved,
+        )
         config = uvicorn.Config(
             app,
             log_level="warning",
@@ -164,26 +155,15 @@ def serve(options: ServeOptions, on_ready: Callable[[Served], None]) -> None:
             timeout_graceful_shutdown=5,
         )
         served = Served(
-            url, port, len(review), str(stored.run.get("run_id", "")),
+            url, port, len(review), str(review.stored.run.get("run_id", "")),
             starter if access.token is not None else None, options.users,
         )  # fmt: skip
         folders = tempfile.TemporaryDirectory(prefix="clearance-review-")
-        freeze_garbage_collector()
         with suppress(KeyboardInterrupt), folders as folder:
             on_ready(served)
             if options.open_browser and has_browser():
                 threading.Timer(0.5, _open, (url, Path(folder))).start()
             uvicorn.Server(config).run(sockets=[listening])
-
-
-def freeze_garbage_collector() -> None:
-    """Exempts the loaded run and queue from garbage collection.
-
-    They live until the end, and each full collection would pause a request by walking them (0.2 s
-    at 100,000 rows).
-    """
-    gc.collect()
-    gc.freeze()
 
 
 def address_of(options: ServeOptions, port: int, token: str | None) -> str:
@@ -259,12 +239,6 @@ def listening_socket(host: str, port: int | None) -> socket.socket:
             ) from error
         return listening
     raise AssertionError  # the loop returns or raises
-
-
-def _warm_up(warm: Callable[[], None]) -> None:
-    """Ignores errors: the item that needs what can't be opened shows them."""
-    with suppress(ScreeningError, OSError):
-        warm()
 
 
 def _login() -> str:

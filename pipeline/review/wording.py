@@ -38,5 +38,6 @@ FILTERS: Mapping[str, str] = {
     "q": "search",
     "work_id": "work",
     "choice": "decision",
+    "asset_id": "same bytes",
 }
 """Display names of filters that differ from their names in the query string."""

@@ -19,9 +19,9 @@ from pipeline.results import read_run
 from pipeline.results.inputs import drop_of
 from pipeline.review.access.sessions import Access
 from pipeline.review.app import create_app
+from pipeline.review.opening import results_of
 from pipeline.review.pages import DROPS, PLACES, run_header
 from pipeline.review.review_session import ReviewSession
-from pipeline.review.serve import results_of
 from training.synthetic import picture
 
 STILLS, PAGES = "stills", "pages-of-text"
@@ -107,6 +107,7 @@ def test_every_address_that_can_be_asked_for_answers(reviewed, folder):
     words_on_page = {
         "/": ["copy.jpg", "lifted.txt"],
         "/bulk": ["Decide on"],
+        "/progress": ["By band", "By person", "By strongest work"],
         "/login": ["Sign in"],
         "/item/{number}": ["copy.jpg", "Side by side", str(folder / "drops")],
         "/item/{number}/script": ["A quay in rain", "wet to the knees"],
@@ -121,11 +122,14 @@ def test_every_address_that_can_be_asked_for_answers(reviewed, folder):
     pictures = {f"/item/{{number}}/{name}.webp" for name in ("asset", "work", "laid")}
     for route in pictures:
         assert reviewed.picture(route.replace("/item/{number}", copy)).size == (128, 128)
+    small = "/item/{number}/thumbnail.webp"
+    for side in ("asset", "work"):
+        assert reviewed.picture(f"{copy}/thumbnail.webp?side={side}").size == (128, 128)
     assert reviewed.browser.get("/static/page.css").status_code == 200
     assert "/bulk" in reviewed.browser.get("/openapi.json").json()["paths"]
     token = reviewed.browser.client.app.state.access.token
     assert reviewed.browser.get(f"/enter?token={token}").status_code == 303
-    others = {"/static/{name}", "/openapi.json", "/enter"}
+    others = {"/static/{name}", "/openapi.json", "/enter", small}
     routes = reviewed.browser.client.app.routes
     there = {one.path for one in routes if "GET" in one.methods}
     assert there == {*words_on_page, *pictures, *others}, "a new address is asked for here, too"

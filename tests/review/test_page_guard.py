@@ -31,6 +31,9 @@ WRITING = {
     "/comment": Role.REVIEWER,
     "/bulk": Role.APPROVER,
     "/bulk/preview": Role.APPROVER,
+    "/filters/save": Role.REVIEWER,
+    "/filters/delete": Role.REVIEWER,
+    "/newer": Role.REVIEWER,
 }
 
 

@@ -7,14 +7,17 @@ import os
 from pathlib import Path
 
 import pytest
-from page_samples import ANNA, DORA, HOST, ReviewSite, rows, write_run
+from page_samples import ANNA, BOB, DORA, HOST, READER, ReviewSite, rows, write_run
 from row_samples import RUN as RUN_INFO
 
 from pipeline.core.layout import RUN
+from pipeline.core.records import Band
+from pipeline.decisions.events import Rules
 from pipeline.review import newer
 from pipeline.review.access.sessions import Access
 from pipeline.review.app import create_app
 from pipeline.review.newer import NewerRun
+from pipeline.review.opening import RunPlace
 
 SAYS = "A newer run is there"
 ID = RUN_INFO.run_id
@@ -91,3 +94,71 @@ def test_nothing_is_read_as_long_as_the_file_is_the_same(tmp_path, monkeypatch):
     # A copy that was put back is another file, and the same run.
     os.utime(tmp_path / "out" / RUN, (1, 1))
     assert page.sentence() == ""
+
+
+def reopened(site: ReviewSite) -> ReviewSite:
+    """A page that can open the newer run, as `clearance review` serves it."""
+    run = RunPlace(str(site.out), None, None, "Dora Vance")
+    site.review, newer = run.opened()
+    site.app = create_app(site.review, site.access, newer, reopen=lambda: run.opened(again=True))
+    return site
+
+
+def test_the_newer_run_is_shown_without_a_restart(tmp_path):
+    site = reopened(ReviewSite(tmp_path / "out"))
+    anna, bob = site.browser(ANNA), site.browser(BOB)
+    for browser in (anna, bob):
+        assert "another run than when you last looked" not in browser.get("/").text
+    old = site.on("b/dog.png")
+    write_run(site.out, rows()[1:])
+    renamed(site.out, "second")
+    assert "Show the newer run" in anna.get("/").text
+    assert "Show the newer run" not in site.browser(READER).get("/").text
+    assert "A reviewer can show it" in site.browser(READER).get("/").text
+    fields = {"run_id": ID, "query": "band=review"}
+    answer = anna.post("/newer", fields, as_json=False)
+    assert (answer.status_code, answer.headers["location"]) == (303, "/?band=review")
+    shown = anna.get("/", headers={"accept": "application/json"}).json()
+    assert shown["table"] == len(rows()) - 1
+    assert SAYS not in anna.get("/").text
+    # Everybody is told once, and what was open on the earlier run is refused.
+    text = bob.get("/").text
+    assert "another run than when you last looked" in text
+    assert "opened by Anna Berg" in text
+    assert "another run than when you last looked" not in bob.get("/").text
+    assert bob.post("/decide", {**old, "choice": "replace", "reason": "r"}).status_code == 409
+    # Asking for it twice is no error; asking where there is none is.
+    assert anna.post("/newer", fields).json()["run_id"] == "second"
+    assert anna.post("/newer", {"run_id": "second"}).status_code == 409
+
+
+def test_decisions_go_on_in_the_newer_run(tmp_path):
+    site = reopened(ReviewSite(tmp_path / "out"))
+    site.browser(ANNA).post("/decide", {**site.on("faint.png"), "choice": "no_issue"})
+    renamed(site.out, "second")
+    site.browser(ANNA).post("/newer", {"run_id": ID})
+    found = site.browser(BOB).get("/?status=agreed", headers={"accept": "application/json"}).json()
+    assert [one["asset_path"] for one in found["lines"]] == ["faint.png"]
+
+
+def test_a_newer_run_that_cant_be_read_leaves_the_one_that_is_shown(tmp_path):
+    site = reopened(ReviewSite(tmp_path / "out"))
+    renamed(site.out, "second")
+    (site.out / "risk_table.parquet").write_bytes(b"not a table")
+    answer = site.browser(ANNA).post("/newer", {"run_id": ID})
+    assert answer.status_code == 404
+    assert site.browser(ANNA).get("/").status_code == 200
+    assert site.app.state.review is site.review
+
+
+def test_a_page_that_is_not_watched_has_nothing_to_open(site):
+    assert site.browser(ANNA).post("/newer", {"run_id": ID}).status_code == 409
+
+
+def test_the_rules_that_somebody_set_meanwhile_are_kept(tmp_path):
+    site = ReviewSite(tmp_path / "out")
+    run = RunPlace(str(site.out), None, (Band.REVIEW,), "Dora Vance")
+    review, _ = run.opened()
+    review.opened().set_rules("Dora Vance", Rules(second_person=(Band.INFO,)))
+    again, _ = run.opened(again=True)
+    assert again.rules.second_person == (Band.INFO,)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from collections import Counter
 from dataclasses import dataclass, field
 
@@ -15,6 +16,7 @@ from pipeline.core.records import Band, Outcome
 from pipeline.decisions.basis import Item
 from pipeline.decisions.events import Choice
 from pipeline.decisions.state import ItemState, State
+from pipeline.review.pages import middle_cut
 from pipeline.review.queue import facets
 from pipeline.review.queue import queue as queue_module
 from pipeline.review.queue.filters import NOBODY, SORTS, Filters
@@ -66,6 +68,11 @@ plain_rows = st.lists(
 )
 
 
+def asset_id_of(number: int) -> str:
+    """Every third file has the bytes of the first."""
+    return f"{0 if number % 3 == 0 else number:064x}"
+
+
 def some(values):
     return st.lists(st.sampled_from([str(one) for one in values]), max_size=2, unique=True).map(
         tuple
@@ -83,6 +90,7 @@ filters = st.builds(
     rightsholder=st.sampled_from(["", NOBODY, "anna", "nobody"]),
     folder=st.sampled_from(["", "a", "a/b", "c/d", "x"]),
     assignee=st.sampled_from(["", NOBODY, "bob", "x"]),
+    asset_id=st.sampled_from(["", asset_id_of(0), asset_id_of(1), "x"]),
     q=st.sampled_from(["", "1.png", "ZED", "a 2", "title", "%"]),
     sort=st.sampled_from(SORTS),
     order=st.sampled_from(["asc", "desc"]),
@@ -97,6 +105,7 @@ def path_of(number: int, row: Plain) -> str:
 def queue_of(rows: list[Plain]) -> Queue:
     columns = {
         "asset_path": [path_of(n, row) for n, row in enumerate(rows)],
+        "asset_id": [asset_id_of(n) for n in range(len(rows))],
         "kind": ["image"] * len(rows),
         "band": [str(row.band) for row in rows],
         "risk": [row.risk for row in rows],
@@ -135,6 +144,7 @@ def passes(number: int, row: Plain, f: Filters, leave_out: str = "") -> bool:
         "work_id": not f.work_id or (row.work_id or NOBODY) == f.work_id,
         "rightsholder": not f.rightsholder or (holder or NOBODY) == f.rightsholder,
         "folder": not f.folder or path.startswith(f.folder + "/"),
+        "asset_id": not f.asset_id or asset_id_of(number) == f.asset_id,
         "assignee": not f.assignee or (row.assignee or NOBODY) == f.assignee,
         "q": all(word in text.casefold() for word in f.q.casefold().split()),
     }
@@ -308,3 +318,73 @@ def test_the_page_says_no_word_that_it_must_not(site, word):
     texts += [file.read_text() for file in (FOLDER / "templates").iterdir()]
     for text in texts:
         assert word not in text.lower().replace("|safe", "")
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        (
+            "band=escallate",
+            "There is no band “escallate”, so it was left out; there are escalate, ",
+        ),
+        ("bnad=review", "There is no filter “bnad”, so it was left out."),
+        ("status=done", "There is no status “done”"),
+        ("choice=ok", "There is no decision “ok”"),
+        ("stage=psychic", "There is no stage “psychic”"),
+        ("sort=colour&order=up", "There is no direction “up”"),
+        ("view=boards", "There is no view “boards”"),
+        ("page=9", "There is no page “9”; this is page 1."),
+        ("page=x", "There is no page “x”; this is page 1."),
+        ("work_id=W-9", "No row of this run has the work “W-9”."),
+        ("rightsholder=Nobody+Known", "has the rightsholder “Nobody Known”."),
+        ("assignee=Zed", "No row of this run is given to “Zed”."),
+        ("folder=c", "This run has no folder “c”."),
+        ("asset_id=12", "No file of this run has the SHA-256 “12”."),
+    ],
+)
+def test_an_unknown_filter_is_said(site, query, said):
+    text = html.unescape(site.browser(DORA).get(f"/?{query}").text)
+    notice = text.partition('<p class="notice" role="alert">')[2].partition("</p>")[0]
+    assert said in notice
+    assert "Decide on all" not in text, "nothing is decided in bulk on other rows than were meant"
+    if not query.startswith(("view", "page")):
+        as_json = site.browser(DORA).get(f"/?{query}", headers={"accept": "application/json"})
+        assert said in " ".join(as_json.json()["unknown"])
+
+
+def test_known_filters_are_not_said_to_be_unknown(site):
+    browser = site.browser(DORA)
+    query = "band=review&folder=b/c&work_id=-&sort=path&view=table&page=1&done=x&of=1"
+    for place in ("/", f"/?{query}", "/?q=nothing+like+it"):
+        assert 'role="alert"' not in browser.get(place).text
+
+
+def test_bulk_refuses_a_filter_that_is_not_known(site):
+    browser = site.browser(DORA)
+    assert browser.get("/bulk?band=escallate").status_code == 422
+    payload = {"query": "bnad=no_match", "choice": "no_issue"}
+    answer = browser.post("/bulk/preview", payload)
+    assert answer.status_code == 422
+    assert "There is no filter “bnad”" in answer.json()["error"]
+    assert browser.post("/bulk/preview", payload, as_json=False).status_code == 422
+
+
+@pytest.mark.parametrize(
+    ("name", "parts"),
+    [
+        ("short.png", ("short.png", "")),
+        ("sh0420_comp_background_plate_v003.png", ("sh0420_comp_background_p", "late_v003.png")),
+        ("e\u0301" * 27, ("e\u0301" * 14, "e\u0301" * 13)),
+        ("x" * 26, ("x" * 26, "")),
+        ("", ("", "")),
+    ],
+)
+def test_a_long_name_is_cut_in_its_middle(name, parts):
+    assert middle_cut(name) == parts
+
+
+def test_the_whole_name_is_the_link_s_own(site):
+    for view in ("table", "cards"):
+        text = site.browser(ANNA).get(f"/?view={view}").text
+        assert 'title="b/c/two.png"' in text
+        assert 'aria-label="b/c/two.png"' in text

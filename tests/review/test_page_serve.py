@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 from pipeline.cli import app as cli
 from pipeline.core.errors import RecordError
 from pipeline.decisions.record import Record
-from pipeline.review import serve
+from pipeline.review import opening, serve
 from pipeline.review.app import NO_TELEMETRY
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -59,8 +59,8 @@ def test_a_scan_directory_is_its_latest(tmp_path):
     history = tmp_path / "scan" / "history" / "20300101T000000Z"
     write_run(history, rows())
     (tmp_path / "scan" / "latest").symlink_to(history)
-    assert serve.results_of(str(tmp_path / "scan")) == history.resolve()
-    assert serve.results_of(str(tmp_path / "scan" / "latest")) == history.resolve()
+    assert opening.results_of(str(tmp_path / "scan")) == history.resolve()
+    assert opening.results_of(str(tmp_path / "scan" / "latest")) == history.resolve()
 
 
 def test_hosts():

@@ -60,6 +60,14 @@ def review(
             metavar="NAME", help="A further host name under which browsers may request the page."
         ),
     ] = None,
+    reasons: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Reasons to pick from, as configs/reasons.yaml."),
+    ] = None,
+    filters: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Where filters are saved; beside the record by default."),
+    ] = None,
     no_open: Annotated[
         bool, typer.Option("--no-open", help="Print the address without opening a browser.")
     ] = False,
@@ -94,6 +102,8 @@ def review(
             name=name,
             open_browser=not no_open,
             allow_hosts=tuple(allow_host or ()),
+            reasons=reasons,
+            filters=filters,
         ),
         announce,
     )

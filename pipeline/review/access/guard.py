@@ -19,6 +19,7 @@ from starlette.routing import BaseRoute
 from pipeline.review.access.csrf import refuse_cross_site, refuse_without_token
 from pipeline.review.access.people import Person, Role
 from pipeline.review.access.sessions import Access, Session
+from pipeline.review.review_session import ReviewSession
 
 LEAST = "x-least-role"
 """Names the declared role in the OpenAPI document."""
@@ -47,6 +48,8 @@ class GuardedRoute(APIRoute):
         handler = super().get_route_handler()
 
         async def guarded(request: Request) -> Response:
+            # A request is answered from one run, even if another is opened meanwhile.
+            request.state.review = request.app.state.review
             try:
                 await admit(request, self.least)
                 return await handler(request)
@@ -95,6 +98,12 @@ async def admit(request: Request, least: Role | None) -> None:
         )
     if writes:
         await refuse_without_token(request, session)
+
+
+def shown_review(request: Request) -> ReviewSession:
+    """The run that a request is answered from, with its record."""
+    review: ReviewSession = getattr(request.state, "review", request.app.state.review)
+    return review
 
 
 def signed_in_person(request: Request) -> Person:

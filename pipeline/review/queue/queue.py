@@ -8,7 +8,7 @@ longer with pyarrow. Not thread-safe: `ReviewSession` locks.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,14 +18,15 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from pipeline.core.records import Band, Outcome
-from pipeline.core.wording.text import reasons_in_one_line
+from pipeline.core.wording.text import reasons_in_one_line, visible
 from pipeline.decisions.events import Choice
 from pipeline.decisions.state import ItemState, State
 from pipeline.results.files import StoredRun
 from pipeline.review.queue import facets
 from pipeline.review.queue.columns import DictionaryColumn, Mask, category_codes
 from pipeline.review.queue.facets import FacetCount
-from pipeline.review.queue.filters import Filters
+from pipeline.review.queue.filters import NOBODY, Filters
+from pipeline.review.queue.progress import Progress, progress_of
 
 PAGE_ROWS = 50
 CACHED_SEARCHES = 32
@@ -45,7 +46,12 @@ _OUTCOME = "outcome_"
 
 @dataclass(frozen=True, slots=True)
 class QueueRow:
-    """One row as the queue shows it. `choices` are those that everybody may see."""
+    """One row as the queue shows it.
+
+    Attributes:
+        choices: those that everybody may see.
+        same_bytes: how many other rows have the same bytes.
+    """
 
     number: int
     asset_path: str
@@ -59,6 +65,8 @@ class QueueRow:
     status: str
     choices: tuple[str, ...]
     assignee: str
+    asset_id: str | None
+    same_bytes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +122,9 @@ class Queue:
         self._folder = DictionaryColumn([path.rpartition("/")[0] for path in self._paths])
         self._work = DictionaryColumn(table.column("work_id"))
         self._titles = _titles(table)
+        self._asset = DictionaryColumn(table.column("asset_id"))
+        self._of_same_bytes = self._asset.counts(np.ones(self.size, bool))
+        self._deciders: dict[int, tuple[str, ...]] = {}
         self._holder = DictionaryColumn(table.column("rightsholder"))
         self._stages = {
             name.removeprefix(_OUTCOME): category_codes(table.column(name), _OUTCOMES)
@@ -157,6 +168,7 @@ class Queue:
         choices = () if sealed else state.choices
         self._choices[number] = sum(1 << _CHOICES.index(str(choice)) for choice in choices)
         self._assignee.set(number, state.assignee)
+        self._deciders[number] = tuple(one.actor for one in state.decisions)
 
     def count(self, filters: Filters) -> int:
         """How many rows pass the filters."""
@@ -167,11 +179,53 @@ class Queue:
         numbers: list[int] = self._ordered(self._passing(filters), filters).tolist()
         return numbers
 
-    def neighbours(self, number: int, filters: Filters) -> tuple[int | None, int | None, int, int]:
+    def progress(self, filters: Filters) -> Progress:
+        """How far the decisions on the rows that pass the filters are."""
+        return progress_of(
+            self._passing(filters),
+            bands=(_BANDS, self._band),
+            states=(_STATES, self._status),
+            works=self._work,
+            titles=self._titles,
+            deciders=self._deciders,
+            assignees=self._assignee,
+        )
+
+    def unknown(self, filters: Filters) -> list[str]:
+        """A sentence for each value filtered by that no row of the run has."""
+        folders = self._folder.values
+        below = filters.folder + "/"
+        found = (
+            (filters.work_id, self._work, "No row of this run has the work"),
+            (filters.rightsholder, self._holder, "No row of this run has the rightsholder"),
+            (filters.assignee, self._assignee, "No row of this run is given to"),
+            (filters.asset_id, self._asset, "No file of this run has the SHA-256"),
+        )
+        sentences = [
+            f"{sentence} “{visible(value)}”."
+            for value, column, sentence in found
+            if value and value != NOBODY and not column.is_(value).any()
+        ]
+        if filters.folder and not any(
+            one == filters.folder or one.startswith(below) for one in folders
+        ):
+            sentences.append(f"This run has no folder “{visible(filters.folder)}”.")
+        if filters.stage and filters.stage not in self._stages:
+            sentences.append(f"This run has no outcomes of the stage “{filters.stage}”.")
+        return sentences
+
+    def neighbours(
+        self, number: int, filters: Filters, skip: Collection[int] = ()
+    ) -> tuple[int | None, int | None, int, int]:
         """The rows before and after one, its place from 1, and how many rows pass the filters.
 
         A row that does not pass has the place that it would have if it did: after a decision that
         removes the row from a filter, the person goes on where they were.
+
+        Args:
+            number: of the row.
+            filters: of the queue.
+            skip: rows that are passed over on the way to the row after it.
         """
         mask = self._passing(filters)
         passes = bool(mask[number])
@@ -180,7 +234,8 @@ class Queue:
         order = self._ordered(mask, filters)
         place = int(np.flatnonzero(order == number)[0])
         before = int(order[place - 1]) if place else None
-        after = int(order[place + 1]) if place + 1 < len(order) else None
+        following = (int(one) for one in order[place + 1 :])
+        after = next((one for one in following if one not in skip), None)
         return before, after, place + 1 if passes else min(place + 1, total), total
 
     def page(self, filters: Filters, page: int = 1) -> QueuePage:
@@ -246,6 +301,8 @@ class Queue:
             masks["rightsholder"] = self._holder.is_(filters.rightsholder)
         if filters.assignee:
             masks["assignee"] = self._assignee.is_(filters.assignee)
+        if filters.asset_id:
+            masks["asset_id"] = self._asset.is_(filters.asset_id)
         if filters.folder:
             below = filters.folder + "/"
             within = [f == filters.folder or f.startswith(below) for f in self._folder.values]
@@ -315,7 +372,7 @@ class Queue:
             return row.column(name)[0].as_py()
 
         bits = int(self._choices[number])
-        assignee = int(self._assignee.codes[number])
+        assignee, asset = int(self._assignee.codes[number]), int(self._asset.codes[number])
         return QueueRow(
             number=number,
             asset_path=self._paths[number],
@@ -331,6 +388,8 @@ class Queue:
             status=_STATES[self._status[number]],
             choices=tuple(name for bit, name in enumerate(_CHOICES) if bits >> bit & 1),
             assignee=self._assignee.values[assignee] if assignee >= 0 else "",
+            asset_id=cell("asset_id"),
+            same_bytes=int(self._of_same_bytes[asset]) - 1 if asset >= 0 else 0,
         )
 
 

@@ -19,11 +19,11 @@ from pipeline.decisions.canonical_json import canonical_digest
 from pipeline.decisions.events import Choice, Decision, Payload
 from pipeline.decisions.record import PassedOverError
 from pipeline.decisions.state import ItemState, State
-from pipeline.review.access.guard import guarded_router, requires, signed_in_person
+from pipeline.review.access.guard import guarded_router, requires, shown_review, signed_in_person
 from pipeline.review.access.people import Person, Role
 from pipeline.review.access.permissions import still_signed_in
 from pipeline.review.pages import page
-from pipeline.review.queue.filters import Filters
+from pipeline.review.queue.filters import Filters, unknown_parts, unknown_parts_of_string
 from pipeline.review.request_body import is_form, read_body
 from pipeline.review.review_session import ReviewSession
 from pipeline.review.routes.request_payloads import (
@@ -76,9 +76,10 @@ def plan(review: ReviewSession, ask: BulkPreviewRequest) -> Plan:
     a decision.
 
     Raises:
-        HTTPException: 422 if too many rows pass the filter, a reason is missing, or what is to be
-            written can't be kept.
+        HTTPException: 422 if a part of the filter is not known, too many rows pass it, a reason is
+            missing, or what is to be written can't be kept.
     """
+    _refuse_unknown(unknown_parts_of_string(ask.query))
     filters = Filters.of_string(ask.query)
     numbers = review.numbers(filters)
     if len(numbers) > MAX_ROWS:
@@ -126,8 +127,10 @@ def plan(review: ReviewSession, ask: BulkPreviewRequest) -> Plan:
 @router.get("/bulk", openapi_extra=requires(Role.APPROVER), responses=RESPONSES)
 def ask_bulk(request: Request) -> Response:
     """The form for a bulk decision on the filter in the query string."""
-    review: ReviewSession = request.app.state.review
-    filters = Filters.of_query(request.query_params.multi_items())
+    review = shown_review(request)
+    pairs = request.query_params.multi_items()
+    _refuse_unknown(unknown_parts(pairs))
+    filters = Filters.of_query(pairs)
     total = review.count(filters)
     return page(request, "bulk.html.j2", **_context(filters, total=total))
 
@@ -135,7 +138,7 @@ def ask_bulk(request: Request) -> Response:
 @router.post("/bulk/preview", **route_options(Role.APPROVER, BulkPreviewRequest))
 def preview_bulk(request: Request, body: BulkPreviewBody) -> Response:
     """Shows the exact count and the rows of a bulk decision; nothing is written."""
-    review: ReviewSession = request.app.state.review
+    review = shown_review(request)
     try:
         planned = plan(review, body)
     except HTTPException as error:
@@ -150,7 +153,7 @@ def do_bulk(
     body: BulkBody,
 ) -> Response:
     """Writes a bulk decision, if what it would write is still what was shown."""
-    review: ReviewSession = request.app.state.review
+    review = shown_review(request)
     try:
         planned = plan(review, body)
     except HTTPException as error:
@@ -187,6 +190,12 @@ def do_bulk(
     context |= {"stage": "done", "written": written, "stopped": stopped, "plan": planned}
     context |= {"passed_over": passed_over}
     return page(request, "bulk.html.j2", status=409 if stopped else 200, **context)
+
+
+def _refuse_unknown(sentences: list[str]) -> None:
+    """Refuses a filter with a part that is not known: without it, more rows would be decided."""
+    if sentences:
+        raise HTTPException(422, " ".join(sentences) + " Nothing was decided.")
 
 
 def _as_previewed(state: ItemState, payload: Payload) -> None:
@@ -235,7 +244,7 @@ def _sent_back(request: Request, ask: BulkPreviewRequest, error: HTTPException) 
     """The form as it was filled in, with the error; for JSON the error itself."""
     if not is_form(request):
         raise error
-    review: ReviewSession = request.app.state.review
+    review = shown_review(request)
     filters = Filters.of_string(ask.query)
     context = _context(filters, ask, total=review.count(filters)) | {"wrong": str(error.detail)}
     return page(request, "bulk.html.j2", status=error.status_code, **context)

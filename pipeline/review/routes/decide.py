@@ -11,7 +11,7 @@ from fastapi.responses import JSONResponse, RedirectResponse, Response
 from pipeline.decisions import payloads
 from pipeline.decisions.events import Event, Payload
 from pipeline.decisions.state import ItemState, item_state
-from pipeline.review.access.guard import guarded_router, signed_in_person
+from pipeline.review.access.guard import guarded_router, shown_review, signed_in_person
 from pipeline.review.access.people import Person, Role
 from pipeline.review.access.permissions import refuse_decision, refuse_undo, still_signed_in
 from pipeline.review.queue.filters import Filters
@@ -41,15 +41,17 @@ def decide(
     body: DecideBody,
 ) -> Response:
     """Writes one person's decision on a row and one of its works."""
-    review: ReviewSession = request.app.state.review
+    review = shown_review(request)
     row, work_id = requested_row(review, body)
     refuse_decision(person, review.state(row, work_id), body.choice)
 
     def check(state: ItemState, _: Payload) -> None:
         refuse_decision(person, state, body.choice)
 
-    # Looked up before the decision, which may remove the row from the filtered queue.
-    after = review.neighbours(body.number, Filters.of_string(body.query)).after
+    # Looked up before the decision, which may remove the row from the filtered queue; the rows that
+    # it decides too need no look of their own.
+    same = set(review.decided_with(row, work_id))
+    after = review.neighbours(body.number, Filters.of_string(body.query), same).after
     basis = review.basis(row, work_id)
     texts = {"reason": body.reason, "note": body.note, "assignee": body.assignee}
     if review.record is None:  # what is refused must not make a record
@@ -72,7 +74,7 @@ def undo(
     body: UndoBody,
 ) -> Response:
     """Takes a decision back: a new event, and nothing is erased."""
-    review: ReviewSession = request.app.state.review
+    review = shown_review(request)
     row, work_id = requested_row(review, body)
     state = review.state(row, work_id)
     visible = review.visibility(row, person, work_id).events
@@ -104,7 +106,7 @@ def assign(
     body: AssignBody,
 ) -> Response:
     """Assigns an item to a person, or removes the assignment."""
-    review: ReviewSession = request.app.state.review
+    review = shown_review(request)
     row, work_id = requested_row(review, body)
     item = review.basis(row, work_id).item
     payloads.assignment(item, body.assignee, body.note)  # what is refused must not make a record
@@ -126,7 +128,7 @@ def comment(
     body: CommentBody,
 ) -> Response:
     """Writes a comment on an item."""
-    review: ReviewSession = request.app.state.review
+    review = shown_review(request)
     row, work_id = requested_row(review, body)
     item = review.basis(row, work_id).item
     payloads.comment(item, body.text)  # what is refused must not make a record

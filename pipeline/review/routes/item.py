@@ -7,14 +7,14 @@ from typing import Annotated, Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from fastapi import Depends, FastAPI, Query, Request
-from fastapi.responses import HTMLResponse, Response
+from fastapi import Depends, Query, Request
+from fastapi.responses import HTMLResponse, PlainTextResponse, Response
 
 from pipeline.core.errors import RunError
 from pipeline.report.stored_content import StoredTexts
 from pipeline.results.inputs import drop_of
 from pipeline.results.lookup import rows_of
-from pipeline.review.access.guard import guarded_router, requires, signed_in_person
+from pipeline.review.access.guard import guarded_router, requires, shown_review, signed_in_person
 from pipeline.review.access.people import Person, Role
 from pipeline.review.item.history import (
     RELATED_ITEMS,
@@ -23,8 +23,9 @@ from pipeline.review.item.history import (
     earlier_scans,
     history_lines,
 )
-from pipeline.review.item.pictures import CONTENT_TYPE, Pictures
+from pipeline.review.item.pictures import CONTENT_TYPE
 from pipeline.review.item.texts import whole_text
+from pipeline.review.item.thumbnails import BusyError
 from pipeline.review.item.view import item_view
 from pipeline.review.pages import decision_form, page
 from pipeline.review.queue.filters import Filters
@@ -34,6 +35,9 @@ router = guarded_router()
 SignedIn = Annotated[Person, Depends(signed_in_person)]
 Work = Annotated[str | None, Query(max_length=1000)]
 Match = Mapping[str, Any]
+
+BESIDE = 12
+"""Works that are shown beside an asset; the others are listed."""
 
 _GONE: dict[int | str, dict[str, Any]] = {
     404: {"description": "There is no such row, work, picture or text."},
@@ -49,7 +53,7 @@ _PICTURE: dict[str, Any] = {
 @router.get("/item/{number}", openapi_extra=requires(Role.READER), **_PAGE)
 def item(request: Request, number: int, person: SignedIn, work: Work = None) -> Response:
     """A row with its strongest work, or with another one of its works."""
-    review: ReviewSession = request.app.state.review
+    review = shown_review(request)
     row = review.row(number)
     matches = review.matches(row)
     match = _match(matches, work)
@@ -59,10 +63,15 @@ def item(request: Request, number: int, person: SignedIn, work: Work = None) -> 
     of_asset, of_work = decided_elsewhere(review.items(), looked_at, person.name)
     here, more_here = _assets_of_work(review, row, work_id, person)
     listed = {other.asset_path for other in here}
+    view = item_view(review.stored, row, matches, work_id, review.pictures)
+    ids = [one.row["work_id"] for one in view.candidates[:BESIDE]]
     return page(
         request,
         "item.html.j2",
-        view=item_view(review.stored, row, matches, work_id, _pictures(request)),
+        view=view,
+        beside=BESIDE,
+        shown_place=ids.index(work_id) if work_id in ids else -2,
+        standings={one: str(review.visibility(row, person, one).state) for one in ids},
         around=review.neighbours(number, Filters.of_query(request.query_params.multi_items())),
         lines=history_lines(context["visibility"].events, context["visibility"].undone),
         drop=drop_of(review.stored.run, row["asset_path"]),
@@ -77,25 +86,50 @@ def item(request: Request, number: int, person: SignedIn, work: Work = None) -> 
 @router.get("/item/{number}/asset.webp", openapi_extra=requires(Role.READER), **_PICTURE)
 def asset_picture(request: Request, number: int, work: Work = None) -> Response:
     """The asset's picture, encoded anew."""
-    review: ReviewSession = request.app.state.review
+    review = shown_review(request)
     row = review.row(number)
     _refuse_other_kind(row)
     match = _match(review.matches(row), work)
-    return Response(_pictures(request).asset(row, match), media_type=CONTENT_TYPE)
+    return Response(review.pictures.asset(row, match), media_type=CONTENT_TYPE)
+
+
+@router.get("/item/{number}/thumbnail.webp", openapi_extra=requires(Role.READER), **_PICTURE)
+def thumbnail(
+    request: Request,
+    number: int,
+    side: Annotated[str, Query(pattern="^(asset|work)$")] = "asset",
+    work: Work = None,
+) -> Response:
+    """A small picture of the asset, or of its strongest work or another one, encoded anew."""
+    review = shown_review(request)
+    try:
+        if side == "work":
+            _, match = _pair(request, number, work)
+            picture = review.thumbnails.work(match)
+        else:
+            row = review.row(number)
+            _refuse_other_kind(row)
+            picture = review.thumbnails.asset(row)
+    except BusyError:
+        return PlainTextResponse(
+            "Other pictures are being made; ask again.", 503, {"retry-after": "1"}
+        )
+    return Response(picture, media_type=CONTENT_TYPE)
 
 
 @router.get("/item/{number}/work.webp", openapi_extra=requires(Role.READER), **_PICTURE)
 def work_picture(request: Request, number: int, work: Work = None) -> Response:
     """The picture that the index keeps of the work, encoded anew."""
     _, match = _pair(request, number, work)
-    return Response(_pictures(request).work(match), media_type=CONTENT_TYPE)
+    return Response(shown_review(request).pictures.work(match), media_type=CONTENT_TYPE)
 
 
 @router.get("/item/{number}/laid.webp", openapi_extra=requires(Role.READER), **_PICTURE)
 def laid_picture(request: Request, number: int, work: Work = None, even: bool = False) -> Response:
     """The work laid onto the asset where it was verified to lie; `even`, as bright as the asset."""
     row, match = _pair(request, number, work)
-    return Response(_pictures(request).laid(row, match, even=even), media_type=CONTENT_TYPE)
+    laid = shown_review(request).pictures.laid(row, match, even=even)
+    return Response(laid, media_type=CONTENT_TYPE)
 
 
 @router.get("/item/{number}/script", openapi_extra=requires(Role.READER), **_PAGE)
@@ -108,7 +142,7 @@ def script(
     at: Annotated[int, Query(ge=0, lt=2**40)] = 0,
 ) -> Response:
     """The whole text of a script or of a work's file, at the part that holds an offset."""
-    review: ReviewSession = request.app.state.review
+    review = shown_review(request)
     row = review.row(number)
     match = _match(review.matches(row), work)
     passages: list[dict[str, Any]] = []
@@ -163,7 +197,7 @@ def _match(matches: list[dict[str, Any]], work_id: str | None) -> dict[str, Any]
 
 
 def _pair(request: Request, number: int, work: str | None) -> tuple[dict[str, Any], Match]:
-    review: ReviewSession = request.app.state.review
+    review = shown_review(request)
     row = review.row(number)
     _refuse_other_kind(row)
     match = _match(review.matches(row), work)
@@ -177,25 +211,12 @@ def _refuse_other_kind(row: Mapping[str, Any]) -> None:
         raise RunError("This row is not a picture's.")
 
 
-def _pictures(request: Request) -> Pictures:
-    return _pictures_of(request.app)
-
-
-def _pictures_of(app: FastAPI) -> Pictures:
-    if not hasattr(app.state, "pictures"):
-        review: ReviewSession = app.state.review
-        app.state.pictures = Pictures(review.stored.run)
-    found: Pictures = app.state.pictures
-    return found
-
-
-def warm(app: FastAPI) -> None:
+def warm(review: ReviewSession) -> None:
     """Opens the index and starts a decoder, so that whoever opens the first item need not wait."""
-    review: ReviewSession = app.state.review
     place = pc.index(review.stored.risk_rows.column("kind"), "image").as_py()
     if place >= 0:
         row = review.row(place)
-        _pictures_of(app).sides(row, next(iter(review.matches(row)), None))
+        review.pictures.sides(row, next(iter(review.matches(row)), None))
 
 
 def _assets_of_work(

@@ -8,43 +8,83 @@ from typing import Annotated, Any
 from fastapi import Depends, HTTPException, Request
 from fastapi.responses import JSONResponse, RedirectResponse, Response
 
-from pipeline.review.access.guard import guarded_router, requires, signed_in_person
+from pipeline.core.errors import RecordError
+from pipeline.core.wording.text import visible
+from pipeline.review.access.guard import guarded_router, requires, shown_review, signed_in_person
 from pipeline.review.access.people import Person, Role
 from pipeline.review.access.sessions import Access, TooManyTriesError
-from pipeline.review.pages import page, static_files
-from pipeline.review.queue.filters import SORTS, Filters
+from pipeline.review.pages import DONE, page, static_files, wants_json
+from pipeline.review.queue.filters import SORTS, Filters, unknown_parts
 from pipeline.review.request_body import is_form, openapi_body, read_body
-from pipeline.review.review_session import ReviewSession
 from pipeline.review.routes.request_payloads import SignInRequest
+from pipeline.review.saved_filters import SavedFilter, SavedFilters
 
 router = guarded_router()
 SignedIn = Annotated[Person, Depends(signed_in_person)]
 SignInBody = Annotated[SignInRequest, Depends(read_body(SignInRequest))]
 
-_NAMES = (*Filters.__dataclass_fields__, "page")
-_QUERY = {
-    "parameters": [
-        {"name": name, "in": "query", "required": False, "schema": {"type": "string"}}
-        for name in _NAMES
-    ]
-}
+YEAR = 365 * 24 * 3600
+VIEWS = ("table", "cards")
+VIEW = "view"
+"""Query parameter and cookie for how the queue shows its rows."""
+
+_OTHERS = ("page", VIEW, DONE, "of", "of_work")
+"""Query parameters of the queue that are no filters."""
 
 
-@router.get("/", openapi_extra=requires(Role.READER) | _QUERY)
+def _parameters(*names: str) -> dict[str, Any]:
+    return {
+        "parameters": [
+            {"name": name, "in": "query", "required": False, "schema": {"type": "string"}}
+            for name in names
+        ]
+    }
+
+
+FILTER_PARAMETERS = _parameters(*Filters.__dataclass_fields__)
+"""Of a route that takes the queue's filters, for the OpenAPI document."""
+
+
+@router.get(
+    "/",
+    openapi_extra=requires(Role.READER) | _parameters(*Filters.__dataclass_fields__, "page", VIEW),
+)
 def queue(request: Request, person: SignedIn) -> Response:
     """One page of the queue, as a page or (`Accept: application/json`) as JSON."""
-    review: ReviewSession = request.app.state.review
-    filters = Filters.of_query(request.query_params.multi_items())
+    review = shown_review(request)
+    pairs = request.query_params.multi_items()
+    filters = Filters.of_query(pairs)
     number = request.query_params.get("page", "1")
-    page_number = int(number) if number.isascii() and number.isdigit() and len(number) < 10 else 1
-    found = review.page(filters, page_number)
-    if _wants_json(request):
-        return JSONResponse(asdict(found))
+    is_page = number.isascii() and number.isdigit() and len(number) < 10
+    found = review.page(filters, int(number) if is_page else 1)
+    unknown = unknown_parts(pairs, _OTHERS) + review.unknown(filters)
+    if not is_page or not 1 <= int(number) <= found.pages:
+        unknown.append(f"There is no page “{visible(number[:60])}”; this is page {found.page}.")
+    if wants_json(request):
+        return JSONResponse({**asdict(found), "unknown": unknown})
+    asked = request.query_params.get(VIEW, "")
+    if asked and asked not in VIEWS:
+        unknown.append(f"There is no view “{visible(asked[:60])}”; there are table and cards.")
+    kept = request.cookies.get(VIEW, "")
+    view = asked if asked in VIEWS else kept if kept in VIEWS else VIEWS[0]
     assigned = review.count(filters.but(assignee=person.name, status=(), band=()))
-    return page(
+    saved, why_not = _saved(request, person)
+    answer = page(
         request, "queue.html.j2", filters=filters, found=found, sorts=SORTS, mine=assigned,
-        query=filters.query(),
+        query=filters.query(), unknown=unknown, view=view, saved=saved, why_not_saved=why_not,
     )  # fmt: skip
+    if asked in VIEWS:
+        answer.set_cookie(VIEW, view, max_age=YEAR, httponly=True, samesite="lax", path="/")
+    return answer
+
+
+def _saved(request: Request, person: Person) -> tuple[tuple[SavedFilter, ...], str]:
+    """A person's saved filters; without any, the sentence that says why."""
+    kept: SavedFilters = request.app.state.saved_filters
+    try:
+        return kept.of(person.name), ""
+    except RecordError as error:  # a file that can't be read must not keep anybody from the queue
+        return (), str(error)
 
 
 @router.get("/enter", openapi_extra=requires(None))
@@ -131,8 +171,3 @@ def _signed_in(request: Request, access: Access, cookie: str, then: str) -> Resp
         path="/",
     )
     return answer
-
-
-def _wants_json(request: Request) -> bool:
-    accepted = request.headers.get("accept", "")
-    return "application/json" in accepted and "text/html" not in accepted

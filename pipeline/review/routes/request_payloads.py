@@ -91,6 +91,29 @@ class BulkRequest(BulkPreviewRequest):
     bulk_id: str = Field(pattern="^[0-9a-f]{32}$")
 
 
+class SaveFilterRequest(_Payload):
+    """A filter to be saved under a name: for oneself, or shared with everybody."""
+
+    name: str = Field(max_length=LONGEST_NAME)
+    query: str = Field(max_length=LONGEST_QUERY)
+    shared: bool = False
+
+
+class DeleteFilterRequest(_Payload):
+    """A saved filter to be deleted; `query` is what the queue is filtered by meanwhile."""
+
+    name: str = Field(max_length=LONGEST_NAME)
+    shared: bool = False
+    query: str = Field(default="", max_length=LONGEST_QUERY)
+
+
+class NewerRequest(_Payload):
+    """The newer run to be shown: `run_id` is that of the run that the page still shows."""
+
+    run_id: str = Field(max_length=LONGEST_QUERY)
+    query: str = Field(default="", max_length=LONGEST_QUERY)
+
+
 class SignInRequest(_Payload):
     """A name and a password."""
 

@@ -3,6 +3,9 @@
 
 const form = document.getElementById("decide-form");
 
+const current = document.querySelector(".works [aria-current]");
+if (current) current.scrollIntoView({ block: "nearest", inline: "nearest" });
+
 if (form) {
   sessionStorage.setItem("clearance-item", form.elements.number.value);
   const reason = document.getElementById("reason");

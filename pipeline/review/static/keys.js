@@ -56,6 +56,17 @@ document.addEventListener("keydown", (event) => {
     done = follow("to-item");
   } else if (key === "u") {
     done = openUndo();
+  } else if (key === "w") {
+    done = follow("work-after");
+  } else if (key === "W") {
+    done = follow("work-before");
+  } else if (key === "6") {
+    const every = document.getElementById("every");
+    if (every) {
+      every.open = !every.open;
+      every.scrollIntoView({ block: every.open ? "start" : "nearest" });
+      done = true;
+    }
   } else if (key === "n") {
     done = follow("after");
   } else if (key === "p") {

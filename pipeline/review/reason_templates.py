@@ -9,7 +9,8 @@ from pydantic import Field, field_validator
 
 from pipeline.core.config_file import Section, read_config
 from pipeline.core.wording.text import visible
-from pipeline.decisions.events import LONGEST_TEXT, Choice
+from pipeline.decisions.events import Choice
+from pipeline.decisions.texts import LONGEST_TEXT
 
 MOST = 100
 

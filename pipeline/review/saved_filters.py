@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.core.errors import RecordError
-from pipeline.decisions.events import person_name, same_person
+from pipeline.decisions.texts import person_name, same_person
 from pipeline.review.queue.filters import Filters
 from reference_index.atomic_write import write_atomically
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.decisions.events import folded_name
 from pipeline.decisions.state import State
+from pipeline.decisions.texts import folded_name
 from pipeline.review.queue.columns import DictionaryColumn, Mask
 
 LISTED = 200

@@ -11,6 +11,7 @@ from pipeline.core.layout import HISTORY, LOCK, STATE
 
 RECORD = "record.sqlite"
 CHECKPOINTS = "record.checkpoints.jsonl"
+SAVED_FILTERS = "record.filters.json"
 
 _URL = re.compile(r"[a-z][a-z0-9+]*://")
 _SCAN_FILES = (LOCK, STATE)

@@ -17,7 +17,7 @@ from pipeline.decisions.basis import Basis
 from pipeline.decisions.canonical_json import canonical_digest
 from pipeline.decisions.database import Database
 from pipeline.decisions.events import Event, Rules
-from pipeline.decisions.places import record_file
+from pipeline.decisions.places import SAVED_FILTERS, record_file
 from pipeline.decisions.record import Record
 from pipeline.decisions.state import Items, ItemState
 from pipeline.results.files import StoredRun
@@ -28,7 +28,6 @@ from pipeline.review.item.thumbnails import Thumbnails
 from pipeline.review.queue.filters import Filters
 from pipeline.review.queue.progress import Progress
 from pipeline.review.queue.queue import Queue, QueuePage
-from pipeline.review.saved_filters import SUFFIX
 from pipeline.review.visibility import (
     Visibility,
     needs_second_person,
@@ -330,7 +329,7 @@ class ReviewSession:
         file = self._database.file
         if file is None and isinstance(self.stored.folder, Path):
             file = record_file(self.stored.folder)
-        return file.with_suffix(SUFFIX) if file is not None else None
+        return file.with_name(SAVED_FILTERS) if file is not None else None
 
     @cached_property
     def pictures(self) -> Pictures:

@@ -20,9 +20,6 @@ from pipeline.decisions.texts import person_name, same_person
 from pipeline.review.queue.filters import Filters
 from reference_index.atomic_write import write_atomically
 
-SUFFIX = ".filters.json"
-"""Instead of the record's own: `record.filters.json` beside `record.sqlite`."""
-
 MOST = 500
 """Saved filters of all people together."""
 

@@ -10,7 +10,7 @@ import difflib
 import json
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import pyarrow as pa
 
@@ -20,6 +20,14 @@ from reference_index.errors import ReferenceIndexError
 from reference_index.interface import Work, WorkFile
 from reference_index.tables import TableWriter
 from reference_index.versions import Change
+
+
+@dataclass(frozen=True, slots=True)
+class Removal:
+    """What is to be removed: works with all their files, and files of works that stay."""
+
+    works: tuple[Work, ...] = ()
+    files: tuple[WorkFile, ...] = ()
 
 
 class IndexChanger:
@@ -80,7 +88,17 @@ class IndexChanger:
                 "file can't be found; to remove the work: clearance index remove "
                 f"{shlex.quote(str(self._index))} {shlex.quote(work.work_id)}"
             )
+        return self.remove_files(removed)
+
+    def remove_files(self, removed: Iterable[WorkFile]) -> Change:
+        """Removes files; the caller sees to it that each of their works keeps one."""
         return Change(files_removed=self._delete_files(removed))
+
+    def move_files(self, moved: Mapping[WorkFile, str]) -> Change:
+        """Gives files other paths in their works; none of the new ones may be taken by a file of
+        the same bytes."""
+        self._rekey({file_key(file): replace(file, path=path) for file, path in moved.items()})
+        return Change(files_moved=len(moved))
 
     def _delete_files(self, removed: Iterable[WorkFile]) -> int:
         keys = [file_key(file) for file in removed]

@@ -105,6 +105,14 @@ class WorkFile:
     note: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class StoredContent:
+    """The stored content of a file: a JPEG, a text, or neither."""
+
+    thumbnail: bytes | None
+    text: str | None
+
+
 @dataclass(frozen=True)
 class StageEntries:
     """Everything that one stage has stored in one version of an index.

@@ -11,7 +11,7 @@ IDX/cache/                  arrays that searches are built from, see `array_cach
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ import pyarrow as pa
 
 from reference_index import locks, tables, versions
 from reference_index.adding import Adder, RegisteredFile
-from reference_index.changing import IndexChanger
+from reference_index.changing import IndexChanger, Removal
 from reference_index.contents import Contents
 from reference_index.creating import create_index
 from reference_index.digests import file_key, index_digest, schema_digest
@@ -32,14 +32,6 @@ __all__ = ["ReferenceIndex", "RegisteredFile", "StoredContent"]
 
 _ChangeTables = Callable[[tables.TableWriter, Contents], Change]
 """Changes the tables, and the contents in step with them; returns what it changed."""
-
-
-@dataclass(frozen=True, slots=True)
-class StoredContent:
-    """The stored content of a file: a JPEG, a text, or neither."""
-
-    thumbnail: bytes | None
-    text: str | None
 
 
 class ReferenceIndex:
@@ -151,6 +143,11 @@ class ReferenceIndex:
         return self._files
 
     @property
+    def change(self) -> str:
+        """What changed in this version, as a sentence: `added 2 works; added 3 files`."""
+        return self._record.change.sentence()
+
+    @property
     def aliases(self) -> Mapping[str, str]:
         """By former id of a work, its present id: what was decided under the former one counts on
         for the work."""
@@ -247,6 +244,36 @@ class ReferenceIndex:
         def change(writer: tables.TableWriter, contents: Contents) -> Change:
             adder = Adder(writer, self._record.schemas, self.keep_content, contents)
             return adder.add_all(files, works)
+
+        return self._write(change)
+
+    def synchronise(
+        self,
+        files: Iterable[RegisteredFile],
+        works: Iterable[Work],
+        moved: Mapping[WorkFile, str],
+        gone: Callable[[], Removal],
+    ) -> int:
+        """Adds, changes and removes at once, all or nothing; returns the version afterwards.
+
+        Args:
+            files, works: as in `add`.
+            moved: stored files, and the path that each gets in its work.
+            gone: called after all files were added; what is to be removed. Each work of which it
+                has files must keep one.
+
+        Raises:
+            IndexLockedError, IndexCorruptError, ReferenceIndexError: as in `add`.
+        """
+
+        def change(writer: tables.TableWriter, contents: Contents) -> Change:
+            adder = Adder(writer, self._record.schemas, self.keep_content, contents)
+            changer = self._changer(writer, contents)
+            changed = adder.add_all(files, works) + changer.move_files(moved)
+            removal = gone()
+            changed += changer.remove_files(removal.files)
+            work_ids = [work.work_id for work in removal.works]
+            return changed + changer.remove_works(work_ids, self._files)
 
         return self._write(change)
 

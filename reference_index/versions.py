@@ -13,7 +13,7 @@ import base64
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -28,9 +28,12 @@ from reference_index.interface import FingerprintSpec
 FORMAT = 2
 """Of the index on disk; increased when older code could no longer read it correctly.
 
-Format 2 added former ids of works. A version without them is still written as format 1, which
-earlier releases read.
+Format 2 added former ids of works, and files that moved. A version without them is still written as
+format 1, which earlier releases read.
 """
+
+_SINCE_FORMAT_2 = ("works_renamed", "files_moved")
+"""Fields of `Change` that format 1 does not have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +47,8 @@ class TableState:
 @dataclass(frozen=True, slots=True)
 class Change:
     """Changes of a version since the previous one: numbers of files and works, the ids of
-    works with new details, and each renamed work's former and new id."""
+    works with new details, and each renamed work's former and new id. A file that moved has
+    another path in its work."""
 
     files_added: int = 0
     files_replaced: int = 0
@@ -53,6 +57,12 @@ class Change:
     works_removed: int = 0
     works_updated: tuple[str, ...] = ()
     works_renamed: tuple[tuple[str, str], ...] = ()
+    files_moved: int = 0
+
+    def __add__(self, other: Change) -> Change:
+        """Both changes as one."""
+        pairs = ((getattr(self, one.name), getattr(other, one.name)) for one in fields(self))
+        return Change(*(mine + theirs for mine, theirs in pairs))
 
     def sentence(self) -> str:
         """The change for people, such as `added 3 files; added 2 works`."""
@@ -64,6 +74,7 @@ class Change:
                 ("added", self.files_added, "file"),
                 ("replaced", self.files_replaced, "file"),
                 ("removed", self.files_removed, "file"),
+                ("moved", self.files_moved, "file"),
             )
             if count
         ]
@@ -107,10 +118,11 @@ class VersionRecord:
     def to_json(self) -> dict[str, Any]:
         """The record as plain JSON values."""
         change: dict[str, Any] = asdict(self.change)
-        if not self.change.works_renamed:
-            del change["works_renamed"]
+        newer = {name: change.pop(name) for name in _SINCE_FORMAT_2}
+        newer = {name: value for name, value in newer.items() if value}
+        change |= newer
         value = {
-            "format": FORMAT if self.aliases or self.change.works_renamed else 1,
+            "format": FORMAT if self.aliases or newer else 1,
             "version": self.version,
             "made": self.made,
             "digest": self.digest,

@@ -99,7 +99,7 @@ def add_works(
     check = check_works(index, works, limits=limits, progress=progress)
     if not skip_bad:
         check.raise_if_bad()
-    run = _Run(index, check, limits, progress, skip_bad)
+    run = RegistrationRun(index, check, limits, progress, skip_bad)
     if check.plan.adds_nothing:
         return run.registration()
     return run.add()
@@ -115,8 +115,16 @@ def _stages_of(index: ReferenceIndex) -> list[Stage]:
     return [STAGES[name].from_spec(spec) for name, spec in index.specs.items()]
 
 
-class _Run:
-    """One registration in progress: yields files to the index and collects faults."""
+class RegistrationRun:
+    """One registration in progress: yields files to the index and collects faults.
+
+    Args:
+        index: to register in.
+        check: the manifest, compared with the index.
+        limits: on the size of files.
+        progress: called while files are fingerprinted.
+        skip_bad: whether bad rows are left out, rather than raised at the end.
+    """
 
     def __init__(
         self,
@@ -145,6 +153,7 @@ class _Run:
         return self.registration()
 
     def registration(self) -> Registration:
+        """What was done."""
         return Registration(
             self.index.version,
             len(self.works - self.known),
@@ -161,6 +170,11 @@ class _Run:
         return (file.row.work for file in self.plan.unchanged_files)
 
     def files(self) -> Iterator[RegisteredFile]:
+        """The files to store, fingerprinted as they are asked for.
+
+        Raises:
+            ManifestError: after the last, if rows are bad and `skip_bad` is not set.
+        """
         # Called by the index under its lock: another process may have changed it since the check.
         if self.index.version != self.check.version:
             self.known = {work.work_id for work in self.index.works}

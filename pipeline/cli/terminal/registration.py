@@ -1,16 +1,21 @@
-"""What `clearance index add` did, or would do, in a terminal."""
+"""What `clearance index add` and `sync` did, or would do, in a terminal."""
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from pipeline.cli.output import print_text
-from pipeline.core.wording.text import count
+from pipeline.core.wording.text import capitalized, count
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from pipeline.screening.register import Registration
+    from pipeline.screening.sync import SyncCheck, Synchronised
     from pipeline.screening.works_check import WorksCheck
+    from reference_index.registration_plan import RegistrationPlan
 
 LISTED = 20
 """Lines of one kind that are printed; `--json` lists all."""
@@ -18,8 +23,15 @@ LISTED = 20
 
 def print_check(check: WorksCheck) -> None:
     """Prints what adding a manifest would change, each new, changed or bad thing by name."""
-    plan = check.plan
     _print_remarks(check.notes, check.warnings)
+    _print_plan(check.plan, "the index keeps the earlier ones beside them")
+    print_text(f"{count(len(check.plan.unchanged_files), 'file')} unchanged.")
+    _listed(f"{count(len(check.problems), 'row')} that can't be used", check.problems, every=True)
+    print_text(f"Nothing was added (--check). The index is at version {check.version}.")
+
+
+def _print_plan(plan: RegistrationPlan, earlier: str) -> None:
+    """Prints what is new and what changed; `earlier` says what becomes of the bytes before."""
     _listed(
         count(len(plan.new_works), "new work"),
         [f"{work.work_id}: {work.title}" for work in plan.new_works],
@@ -33,16 +45,74 @@ def print_check(check: WorksCheck) -> None:
         [f"{file.row.path} of {file.row.work.work_id}" for file in plan.new_files],
     )
     _listed(
-        count(len(plan.changed_files), "file")
-        + " with other bytes than the index has; the index keeps the earlier ones beside them",
+        count(len(plan.changed_files), "file") + f" with other bytes than the index has; {earlier}",
         [
             f"{change.listed.row.path} of {change.listed.row.work.work_id}"
             for change in plan.changed_files
         ],
     )
-    print_text(f"{count(len(plan.unchanged_files), 'file')} unchanged.")
-    _listed(f"{count(len(check.problems), 'row')} that can't be used", check.problems, every=True)
-    print_text(f"Nothing was added (--check). The index is at version {check.version}.")
+
+
+def print_sync_plan(index: Path, checked: SyncCheck, *, check: bool) -> None:
+    """Prints what making an index equal to a manifest changes: what is new, changed and gone.
+
+    Args:
+        index: path of the index.
+        checked: the manifest compared with the index.
+        check: whether that is all.
+    """
+    plan, problems = checked.plan, checked.check.problems
+    _print_remarks(checked.check.notes, checked.check.warnings)
+    _print_plan(plan.registration, "they take the place of the earlier ones")
+    _listed(
+        count(len(plan.moved_files), "file") + " with another path and the same bytes",
+        [
+            f"{one.stored.path} of {one.stored.work_id}: now {one.listed.row.path}"
+            for one in plan.moved_files
+        ],
+    )
+    if checked.gone_is_known:
+        fate = "removed" if checked.remove_missing else "kept (--remove-missing removes them)"
+        every = checked.remove_missing
+        _listed(
+            f"{count(len(plan.gone_works), 'work')} gone from the manifest, {fate}",
+            [f"{work.work_id}: {work.title}" for work in plan.gone_works],
+            every=every,
+        )
+        _listed(
+            f"{count(len(plan.gone_files), 'file')} gone from works that stay, {fate}",
+            [f"{file.path} of {file.work_id}" for file in plan.gone_files],
+            every=every,
+        )
+        _capped(
+            [
+                f"note: {old} is gone and {new} is new, with the same files; if it is the same "
+                f"work, rename it first, so that what was decided on it goes on counting: "
+                f"clearance index rename {shlex.join([str(index), old, new])}"
+                for old, new in plan.likely_renames
+            ]
+        )
+    else:
+        print_text("What is gone can't be told while rows can't be used.")
+    print_text(f"{count(len(plan.registration.unchanged_files), 'file')} unchanged.")
+    _listed(f"{count(len(problems), 'row')} that can't be used", problems, every=True)
+    if check:
+        equal = "" if checked.changes else "There is nothing to change. "
+        print_text(
+            f"{equal}Nothing was done (--check). The index is at version {checked.check.version}."
+        )
+
+
+def print_sync(done: Synchronised) -> None:
+    """Prints what was changed."""
+    registered = done.registered
+    _capped([f"note: {note}" for note in registered.notes[len(done.checked.check.notes) :]])
+    for problem in registered.problems:
+        print_text(f"left out: {problem}")
+    print_text(
+        f"{capitalized(done.change or 'there was nothing to change')}. "
+        f"The index is at version {registered.version}."
+    )
 
 
 def print_registration(added: Registration) -> None:

@@ -7,6 +7,7 @@ import typer
 from pipeline.cli.commands.index.changing import index_remove, index_remove_file, index_rename
 from pipeline.cli.commands.index.reading import index_find, index_list, index_show, index_verify
 from pipeline.cli.commands.index.registering import index_add, index_create
+from pipeline.cli.commands.index.syncing import index_sync
 
 app = typer.Typer(
     name="index",
@@ -18,6 +19,7 @@ app = typer.Typer(
 for name, command in (
     ("create", index_create),
     ("add", index_add),
+    ("sync", index_sync),
     ("list", index_list),
     ("find", index_find),
     ("show", index_show),

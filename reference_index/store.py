@@ -24,7 +24,7 @@ from reference_index.contents import Contents
 from reference_index.creating import create_index
 from reference_index.digests import file_key, index_digest, schema_digest
 from reference_index.errors import IndexCorruptError, ReferenceIndexError
-from reference_index.interface import FingerprintSpec, StageEntries, Work, WorkFile
+from reference_index.interface import FingerprintSpec, StageEntries, StoredContent, Work, WorkFile
 from reference_index.verifying import faults_of
 from reference_index.versions import Change, VersionRecord
 

@@ -5,6 +5,7 @@ docs/getting-started.md has the same table for users.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any
 
@@ -49,35 +50,34 @@ _FAIL_ON: dict[FailOn | None, tuple[str, ...]] = {
 """By the value of `--fail-on`, the bands that make a run fail."""
 
 
-def run_exit_status(
-    counts: dict[str, int], fail_on: FailOn | None, flagged_in_part: int = 0
-) -> int:
-    """The exit status of a run that completed.
+def run_exit_status(summary: Mapping[str, Any], fail_on: FailOn | None) -> int:
+    """The exit status of a run that completed, from its summary (`ScreenedRun.summary`).
 
-    Args:
-        counts: rows by band; without any, nothing was screened.
-        fail_on: the value of `--fail-on`.
-        flagged_in_part: flagged rows that were not screened in full.
+    System files (.DS_Store) are not missed by anybody, and do not count as not screened.
     """
-    if any(counts.get(band) for band in _FAIL_ON[fail_on]):
+    counts = summary["counts"]
+    if any(counts[band] for band in _FAIL_ON[fail_on]):
         return EXIT_FAIL_ON
-    incomplete = counts.get("not_screened") or counts.get("partly_screened") or flagged_in_part
-    if incomplete or not any(counts.values()):
-        return EXIT_NOT_SCREENED
-    return EXIT_OK
+    rows = sum(counts.values()) - summary["system_files"]["rows"]
+    return EXIT_NOT_SCREENED if _incomplete(summary) or not rows else EXIT_OK
 
 
-def scan_exit_status(summary: dict[str, Any], fail_on: FailOn | None) -> int:
+def scan_exit_status(summary: Mapping[str, Any], fail_on: FailOn | None) -> int:
     """The exit status of a scan that completed, from its summary (docs/nightly.md).
 
     Only rows that are new or have risen count for `fail_on`.
     """
-    flagged_anew, counts = summary["flagged_anew"], summary["counts"]
+    flagged_anew = summary["flagged_anew"]
     if any(flagged_anew[band] for band in _FAIL_ON[fail_on]):
         return EXIT_FAIL_ON
-    incomplete = counts["not_screened"] or counts["partly_screened"] or summary["flagged_in_part"]
     unread = summary["unreachable"] or summary["record"] == "unusable"
-    return EXIT_NOT_SCREENED if incomplete or unread else EXIT_OK
+    return EXIT_NOT_SCREENED if _incomplete(summary) or unread else EXIT_OK
+
+
+def _incomplete(summary: Mapping[str, Any]) -> bool:
+    counts = summary["counts"]
+    not_screened = counts["not_screened"] - summary["system_files"]["rows"]
+    return bool(not_screened or counts["partly_screened"] or summary["flagged_in_part"])
 
 
 def error_exit_status(error: BaseException) -> int:

@@ -69,6 +69,7 @@ class Reason(StrEnum):
     UNREADABLE = "unreadable"
     NOT_A_FILE = "not_a_file"
     UNSUPPORTED = "unsupported_kind"
+    SYSTEM_FILE = "system_file"
     CORRUPT = "corrupt"
     TOO_LARGE = "too_large"
     TIMED_OUT = "timed_out"

@@ -257,6 +257,12 @@ class RiskRow:
         return next((match for match in self.matches if not match.suppressed), None)
 
     @property
+    def is_system_file(self) -> bool:
+        """Whether it is a file that an operating system left in the drop, such as .DS_Store."""
+        faults = [self.asset.fault.reason] if self.asset.fault is not None else []
+        return Reason.SYSTEM_FILE in (*faults, *(outcome.reason for outcome in self.outcomes))
+
+    @property
     def suppressed(self) -> int:
         """How many matches are suppressed."""
         return sum(match.suppressed for match in self.matches)

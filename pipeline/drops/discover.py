@@ -140,7 +140,8 @@ def asset_of(file: Path, asset_path: str, max_bytes: int | None = None) -> Asset
         asset_path: its path in the results.
         max_bytes: as for `discover`.
     """
-    name = Path(file).name
+    # The file itself may have another name: a fetched object.
+    name = asset_path.rpartition("/")[2] or Path(file).name
     try:
         with open_regular(file) as stream:
             asset_id, size = digest_of(stream, max_bytes)

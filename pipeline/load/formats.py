@@ -56,6 +56,23 @@ SUPPORTED = (
 )
 """The kinds of file that can be screened, as half a sentence."""
 
+_APPLE_DOUBLE = re.compile(rb"\x00\x05\x16[\x00\x07]\x00[\x01\x02]\x00\x00")
+"""AppleDouble and AppleSingle (RFC 1740): attributes and previews of the file without the `._`."""
+_SYSTEM_FILES: Mapping[str, re.Pattern[bytes]] = {
+    ".ds_store": re.compile(rb"\x00\x00\x00\x01Bud1|\Z"),
+    ".localized": re.compile(rb"\Z"),
+    "icon\r": re.compile(rb"\Z"),
+    "desktop.ini": re.compile(rb"(?:\xef\xbb\xbf)?\s*\[[.{A-Za-z]|\xff\xfe(?:\s\x00)*\[\x00|\Z"),
+    "thumbs.db": re.compile(rb"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1|\Z"),
+    "ehthumbs.db": re.compile(rb"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1|\Z"),
+}
+"""By name in lower case, how the content of an operating system's own file begins (`\\Z`: it is
+empty). Folders `__MACOSX` hold files of these names only."""
+_SYSTEM_FILE = Fault(
+    Reason.SYSTEM_FILE,
+    "it is a file that an operating system made for itself, by name and content, and no asset",
+)
+
 _FOREIGN = (
     (re.compile(rb"8BPS"), "a Photoshop document"),
     (re.compile(rb"....ftyp(?:hei|hev|mif1|msf1)", re.DOTALL), "a HEIF picture"),
@@ -114,6 +131,8 @@ def recognise(name: str, head: bytes, stream: BinaryIO | None = None) -> Recogni
         stream: the open file; needed to recognise a Word document among ZIP archives.
     """
     suffix = _suffix(name)
+    if is_system_file(name, head):
+        return Recognised(Kind.OTHER, None, _SYSTEM_FILE)
     if not head:
         return Recognised(
             kind_by_name(name), None, Fault(Reason.EMPTY_FILE, "the file is empty (0 bytes)")
@@ -140,6 +159,20 @@ def recognise(name: str, head: bytes, stream: BinaryIO | None = None) -> Recogni
     content = f"; by its content it is {foreign}" if foreign else ""
     detail = f"files of this kind{suffix_shown} are not screened{content}; {SUPPORTED}"
     return Recognised(Kind.OTHER, None, Fault(Reason.UNSUPPORTED, detail))
+
+
+def is_system_file(name: str, head: bytes) -> bool:
+    """Whether an operating system (macOS, Windows) made the file for itself.
+
+    Both its name and its content must be that of such a file, so that an asset is never taken for
+    one: a picture named `._poster.jpg` is screened.
+
+    Args:
+        name: the file's name (its last part).
+        head: its first `HEAD_BYTES` bytes, fewer if it is shorter.
+    """
+    pattern = _APPLE_DOUBLE if name.startswith("._") else _SYSTEM_FILES.get(name.lower())
+    return pattern is not None and pattern.match(head) is not None
 
 
 def is_plain_text(head: bytes) -> bool:

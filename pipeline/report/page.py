@@ -34,6 +34,7 @@ _REASONS: Mapping[Reason, str] = {
     Reason.UNREADABLE: "Could not be read",
     Reason.NOT_A_FILE: "Not a regular file",
     Reason.UNSUPPORTED: "Kind of file that no stage judges",
+    Reason.SYSTEM_FILE: "File of an operating system",
     Reason.CORRUPT: "Damaged file",
     Reason.TOO_LARGE: "Too large",
     Reason.TIMED_OUT: "Took too long to decode",

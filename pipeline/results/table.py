@@ -8,7 +8,7 @@ for stages come from the registry, so a new stage needs no line here.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, NamedTuple
@@ -178,6 +178,7 @@ def tables(
     works: Mapping[str, Work],
     *,
     discovered: int,
+    counted: Callable[[], int] = int,
     in_order: bool = False,
 ) -> Tables:
     """The tables of a run.
@@ -187,6 +188,8 @@ def tables(
         run: values of the run columns.
         works: every work of the index, by work id.
         discovered: how many files were discovered.
+        counted: called when all rows were taken: how many of the files have no row, and are only
+            counted in run.json (system files).
         in_order: whether the rows come sorted by asset path. They are then read one by one and need
             not all be in memory.
 
@@ -213,7 +216,7 @@ def tables(
         if not faults:
             for builder, records in zip(builders, (risk, matches, passages), strict=True):
                 builder.add(records)
-    faults = table_faults(paths, discovered) + faults
+    faults = table_faults(paths, discovered - counted()) + faults
     if faults:
         raise TableError(faults)
     return Tables(*(builder.build() for builder in builders))
@@ -393,6 +396,7 @@ def write_tables(
     works: Mapping[str, Work],
     *,
     discovered: int,
+    counted: Callable[[], int] = int,
     in_order: bool = False,
 ) -> Tables:
     """Writes risk_table.parquet, risk_table.csv, matches.parquet and passages.parquet.
@@ -403,7 +407,7 @@ def write_tables(
         TableError: as `tables`; nothing is written then.
         DropError: if a file can't be written.
     """
-    built = tables(rows, run, works, discovered=discovered, in_order=in_order)
+    built = tables(rows, run, works, discovered=discovered, counted=counted, in_order=in_order)
     for name, table in (
         (RISK_TABLE, built.risk),
         (MATCHES, built.matches),

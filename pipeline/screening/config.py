@@ -70,12 +70,15 @@ class Config(Section):
         calibration: path of the calibration file, relative to the configuration file or, if there
             is no such file, to the folder of the configurations that come with Clearance.
         bands: cuts on calibrated risk.
+        system_files: whether files that an operating system left in a drop, such as .DS_Store, are
+            rows, or are only counted in run.json.
         report: what the report page shows.
         object_storage: retries, timeouts and temporary space for object storage.
     """
 
     version: Literal[1] = 1
     limits: Limits = Field(default_factory=Limits)
+    system_files: Literal["row", "count"] = "row"
     stages: Stages = Field(default_factory=Stages)
     calibration: str = Field(default=DEFAULT_CALIBRATION, min_length=1)
     bands: Bands = Field(default_factory=Bands)

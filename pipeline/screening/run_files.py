@@ -134,6 +134,35 @@ class Run:
         return {work.work_id: work for work in self.index.works}
 
 
+class SystemFiles:
+    """Counts the files of operating systems among rows, and leaves out their rows if configured.
+
+    Attributes:
+        rows: how many have a row.
+        counted: how many are only counted.
+    """
+
+    def __init__(self, config: Config) -> None:
+        self._have_rows = config.system_files == "row"
+        self.rows = self.counted = 0
+
+    def has_row(self, row: RiskRow) -> bool:
+        """Counts the row; False if it is to be left out."""
+        if not row.is_system_file:
+            return True
+        self.rows += self._have_rows
+        self.counted += not self._have_rows
+        return self._have_rows
+
+    def without_row(self) -> int:
+        """How many files were counted that have no row."""
+        return self.counted
+
+    def to_json(self) -> dict[str, int]:
+        """As in run.json and in the summary of a scan."""
+        return {"rows": self.rows, "counted": self.counted}
+
+
 def run_info(
     run_id: str, drop: str, started: str, index: ReferenceIndex, config: Config
 ) -> RunInfo:
@@ -159,6 +188,7 @@ def write_run(
     rows: Iterable[RiskRow],
     *,
     discovered: int,
+    system_files: SystemFiles,
     source: Mapping[str, Any],
     write_more: Callable[[Tables, Mapping[str, int]], None],
 ) -> dict[str, Any]:
@@ -169,6 +199,7 @@ def write_run(
         run: what the rows were made with.
         rows: one for each file discovered, sorted by asset path.
         discovered: how many files were discovered.
+        system_files: by which the rows were taken.
         source: keys of run.json that say where the assets came from.
         write_more: writes further files of this run, given its tables and the number of rows by
             band.
@@ -180,7 +211,15 @@ def write_run(
         TableError: if the tables would lose or contradict anything.
         DropError: if a file can't be written.
     """
-    tables = write_tables(files, rows, run.info, run.works, discovered=discovered, in_order=True)
+    tables = write_tables(
+        files,
+        rows,
+        run.info,
+        run.works,
+        discovered=discovered,
+        counted=system_files.without_row,
+        in_order=True,
+    )
     write_decisions(files, tables.risk, tables.matches, run.recorded)
     by_band = Counter(tables.risk.column("band").to_pylist())
     counts = {band.value: by_band[band.value] for band in Band}
@@ -190,6 +229,7 @@ def write_run(
         **source,
         "record": {**run.recorded.to_json(), "suppressed": suppressed},
         **_manifest(run, discovered, counts),
+        "system_files": system_files.to_json(),
     }
     manifest["outputs"] = dict(files.digests)
     files.write_json(RUN, manifest)

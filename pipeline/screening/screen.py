@@ -27,7 +27,7 @@ from pipeline.risk.bands import partly_judged
 from pipeline.runtime.progress import Progress, silent
 from pipeline.screening.config import Config, load_config
 from pipeline.screening.recorded import NO_RECORD, Recorded, read_record
-from pipeline.screening.run_files import Rows, Run, facts_of, run_info, write_run
+from pipeline.screening.run_files import Rows, Run, SystemFiles, facts_of, run_info, write_run
 from pipeline.screening.stage_runner import StageRunner, open_runners, run_stages, two_at_a_time
 from pipeline.stages.text.elements import WorkScenes, with_scenes
 from reference_index.errors import IndexCorruptError
@@ -60,6 +60,7 @@ class ScreenedRun:
             "files": self.run["files"],
             "counts": self.counts,
             "flagged_in_part": self.flagged_in_part,
+            "system_files": self.run["system_files"],
             "suppressed": self.suppressed,
             "works": len(self.works),
             "index_version": self.run["index"]["version"],
@@ -220,14 +221,12 @@ def screen(
             entries.append(entry)
             progress("Listing the drop", len(entries), None)
         rows: list[RiskRow] = []
+        system_files = SystemFiles(settings)
         collector = ContentCollector(settings.report.max_rows if settings.report.thumbnails else 0)
-        for judged in source.rows(
+        judged_assets = source.rows(
             entries,
             lambda assets: screen_assets(assets, index, runners, settings, recorded),
-        ):
-            rows.append(judged.row)
-            collector.add(judged.row, judged.loaded)
-            progress("Screening", len(rows), len(entries))
+        )
         info = run_info(new_run_id(), name_of(drop), started, index, settings)
         run = Run(info, index, settings, runners, recorded)
 
@@ -246,6 +245,7 @@ def screen(
             run,
             sorted(rows, key=lambda row: row.asset.asset_path),
             discovered=len(entries),
+            system_files=system_files,
             source={"drop": absolute(drop)},
             write_more=write_page,
         )

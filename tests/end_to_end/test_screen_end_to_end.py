@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 import socket
 import subprocess
 import sys
@@ -454,6 +455,52 @@ def test_a_configuration_that_ships_is_found_from_anywhere(drop, index, tmp_path
     assert run(*words, "other/strict.yaml").status == 2
 
 
+SYSTEM_FILES = {
+    ".DS_Store": b"\x00\x00\x00\x01Bud1" + bytes(64),
+    "__MACOSX/._unrelated.png": b"\x00\x05\x16\x07\x00\x02\x00\x00" + bytes(64),
+}
+
+
+@pytest.fixture
+def drop_of_a_mac(drop, tmp_path):
+    folder = tmp_path / "mac"
+    (folder / "__MACOSX").mkdir(parents=True)
+    shutil.copy(drop / "unrelated.png", folder)
+    for name, content in SYSTEM_FILES.items():
+        (folder / name).write_bytes(content)
+    return folder
+
+
+def test_a_system_file_is_a_row_that_does_not_raise_the_status(drop_of_a_mac, index, tmp_path, run):
+    answer = run("screen", drop_of_a_mac, "--index", index, "--out", tmp_path / "o", "--json")
+    assert answer.status == 0
+    assert answer.json["system_files"] == {"rows": 2, "counted": 0}
+    table = table_of(tmp_path / "o")
+    for name in SYSTEM_FILES:
+        row = table.loc[name]
+        assert (row["kind"], row["band"]) == ("other", "not_screened")
+        assert "operating system" in row["reasons"]
+    (drop_of_a_mac / "empty.png").touch()
+    answer = run("screen", drop_of_a_mac, "--index", index, "--out", tmp_path / "o")
+    assert answer.status == 3, "another file that was not screened does"
+
+
+def test_system_files_are_counted_without_a_row_on_request(drop_of_a_mac, index, tmp_path, run):
+    config = tmp_path / "count.yaml"
+    config.write_text("version: 1\nsystem_files: count\n", encoding="utf-8")
+    words = ("--index", index, "--config", config, "--json")
+    answer = run("screen", drop_of_a_mac, "--out", tmp_path / "o", *words)
+    assert answer.status == 0
+    assert list(table_of(tmp_path / "o").index) == ["unrelated.png"]
+    stored = json.loads((tmp_path / "o" / "run.json").read_bytes())
+    assert stored["files"] == 3
+    assert stored["system_files"] == {"rows": 0, "counted": 2}
+    (drop_of_a_mac / "unrelated.png").unlink()
+    answer = run("screen", drop_of_a_mac, "--out", tmp_path / "o", *words)
+    assert answer.status == 3, "nothing was screened"
+    assert "no files to screen" in answer.stderr
+
+
 def test_results_of_another_drop_are_replaced_only_on_request(drop, index, tmp_path, run):
     first = ("screen", drop / "unrelated.png", "--index", index, "--out", tmp_path / "o")
     other = ("screen", drop, "--index", index, "--out", tmp_path / "o")
@@ -476,7 +523,7 @@ def test_results_of_another_drop_are_replaced_only_on_request(drop, index, tmp_p
 def test_an_empty_drop_says_so(index, tmp_path, run):
     (tmp_path / "drop").mkdir()
     answer = run("screen", tmp_path / "drop", "--index", index, "--out", tmp_path / "o")
-    assert (answer.status, "has no files" in answer.stderr) == (3, True)
+    assert (answer.status, "has no files to screen" in answer.stderr) == (3, True)
 
 
 @pytest.mark.parametrize(

@@ -78,15 +78,15 @@ def screen(
             replace=replace,
             progress=progress,
         )
-    status = run_exit_status(outcome.counts, fail_on, outcome.flagged_in_part)
+    status = run_exit_status(outcome.summary(), fail_on)
     if log is not None:
         facts = {
             name: value for name, value in outcome.summary().items() if name not in _NOT_LOGGED
         }
         log.event("screen_finished", exit_status=status, **facts)
-    elif not outcome.rows:
+    elif all(row.is_system_file for row in outcome.rows):
         # A warning, not a result: on standard error with --json too.
-        print_error(f"{drop} has no files; check that it is the folder you meant.")
+        print_error(f"{drop} has no files to screen; check that it is the folder you meant.")
     if as_json:
         print_json(outcome.summary())
     else:

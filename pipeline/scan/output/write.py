@@ -47,7 +47,7 @@ from pipeline.scan.output.notes import (
     unreachable_notes,
 )
 from pipeline.screening.recorded import RecordUse
-from pipeline.screening.run_files import Facts, Rows, Run, write_run
+from pipeline.screening.run_files import Facts, Rows, Run, SystemFiles, write_run
 from pipeline.screening.stage_runner import run_stages
 
 
@@ -136,6 +136,7 @@ def write_outputs(context: ScanContext, folder: Path) -> dict[str, Any]:
             context.run,
             tally.count(rows_of(context, assets)),
             discovered=len(assets),
+            system_files=tally.system_files,
             source={
                 "drops": {name: absolute(place) for name, place in context.drops.items()},
                 "unreachable": [drop.drop for drop in context.listing.unreachable],
@@ -149,6 +150,7 @@ class RowTally:
     """Counts of the rows of a scan, taken as they go by; only rows of new files are kept.
 
     Attributes:
+        system_files: files of operating systems, whose rows are left out if configured.
         partly: flagged rows that were not screened in full.
         unscreened: how many rows were not screened, by reason.
         lapsed: by asset path, works that reviewers called a false match in another band.
@@ -159,6 +161,7 @@ class RowTally:
     def __init__(self, context: ScanContext) -> None:
         self._previous_paths = _paths_of(context.previous)
         self._compact = CompactRows()
+        self.system_files = SystemFiles(context.run.config)
         self.partly = 0
         self.unscreened = Counter[str]()
         self.lapsed: dict[str, frozenset[str]] = {}
@@ -170,6 +173,8 @@ class RowTally:
         for row in rows:
             path = row.asset.asset_path
             self.partly += row.band in FLAGGED and partly_judged(row)
+            if not self.system_files.has_row(row):
+                continue
             if row.band is Band.NOT_SCREENED:
                 self.unscreened[why_unscreened(row)[1]] += 1
             if row.lapsed:
@@ -249,6 +254,7 @@ def _summary(
         "changes": change_counts(delta),
         "flagged_anew": {band.value: urgent[band.value] for band in FLAGGED},
         "flagged_in_part": tally.partly,
+        "system_files": tally.system_files.to_json(),
         "still_arriving": len(listing.arriving()),
         "not_screened_anew": sum(
             change in (Change.NEW, Change.NEWLY_NOT_SCREENED) and band in unscreened

@@ -227,6 +227,11 @@ def screen(
             entries,
             lambda assets: screen_assets(assets, index, runners, settings, recorded),
         )
+        for screened, judged in enumerate(judged_assets, start=1):
+            if system_files.has_row(judged.row):
+                rows.append(judged.row)
+                collector.add(judged.row, judged.loaded)
+            progress("Screening", screened, len(entries))
         info = run_info(new_run_id(), name_of(drop), started, index, settings)
         run = Run(info, index, settings, runners, recorded)
 

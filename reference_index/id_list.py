@@ -7,7 +7,8 @@ from pathlib import Path
 
 from reference_index.contents import id_hint
 from reference_index.errors import ManifestError
-from reference_index.manifest_file import ManifestFormat, printable, read_rows, row_problem
+from reference_index.manifest_file import ManifestFormat, read_rows, row_problem
+from reference_index.manifest_text import printable
 from reference_index.store import ReferenceIndex
 
 _TABLE = ManifestFormat(
@@ -78,7 +79,7 @@ def _is_table(path: Path) -> bool:
 def _ids_of_table(path: Path) -> dict[int, str]:
     ids: dict[int, str] = {}
     problems: list[str] = []
-    rows = read_rows(path, _TABLE)
+    rows = read_rows(path, _TABLE).rows
     for row in rows:
         work_id = row.values.get("work_id", "").strip()
         faults = row.faults or ([] if work_id else ["work_id is missing"])

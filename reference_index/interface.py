@@ -70,8 +70,8 @@ class Work:
     Attributes:
         work_id: identifier from the manifest.
         title, rightsholder: text from the manifest.
-        rights: legal basis on which it is held: free text, or `protected`, `licensed`, `own` or
-            `public_domain`.
+        rights: legal basis on which it is held: `protected`, `licensed`, `own` or `public_domain`
+            (`rights.LABELS`); any text in an index of an earlier release.
         notes: further columns of the manifest.
     """
 

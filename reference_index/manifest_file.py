@@ -1,7 +1,8 @@
-"""Manifests: lists of works or of labelled pairs, as CSV or JSONL.
+"""Manifests: lists of works or of labelled pairs, as CSV, JSONL or a sheet of a workbook.
 
-This module reads the rows as text and finds the files that they name; the values are interpreted by
-`works` and `pipeline.evaluation.labels`. Every fault of every row is collected, with the number of
+This module reads the rows as text; `manifest_text` decodes them, `manifest_excel` reads workbooks,
+`manifest_paths` finds the files that they name. The values are interpreted by `works` and
+`pipeline.evaluation.labels`. Every fault of every row is collected, with the number of
 the line on which the row begins.
 """
 
@@ -11,14 +12,26 @@ import csv
 import difflib
 import io
 import json
-from collections.abc import Iterator, Sequence
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from reference_index.errors import ManifestError
+from reference_index.manifest_text import (
+    A_SEPARATOR,
+    SEPARATORS,
+    RawRow,
+    decoded,
+    printable,
+    separated,
+)
 
-_UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
+EXCEL = (".xlsx", ".xlsm")
+"""Suffixes of Excel's workbooks, which are read with the extra `excel`."""
+
+_JSONL = (".jsonl", ".ndjson")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +43,8 @@ class ManifestFormat:
         contents: what its rows are, such as `works`.
         required: columns that it must have.
         optional: columns that it may have; a misspelt one is reported.
-        suffixes: of file names, lower case, `.csv` first. All others than `.csv` are JSONL.
+        suffixes: of file names, lower case.
+        has_options: whether the command that reads it has the options of `ManifestReading`.
         reads_all_columns: whether columns that are neither required nor optional have a meaning,
             so that none of them may be there twice.
     """
@@ -39,116 +53,143 @@ class ManifestFormat:
     contents: str
     required: tuple[str, ...]
     optional: tuple[str, ...] = ()
-    suffixes: tuple[str, ...] = (".csv",)
+    suffixes: tuple[str, ...] = (".csv", ".tsv", ".txt")
+    has_options: bool = False
     reads_all_columns: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class RawRow:
-    """One row, not yet interpreted.
+class ManifestReading:
+    """How to read a manifest that was made elsewhere.
 
     Attributes:
-        line: on which it begins, counted from 1 (a quoted value may run over several lines).
-        values: text by column.
-        faults: why it can't be read, as parts of a sentence; empty if it can.
+        encoding: of a CSV or JSONL, such as `cp1252`; None for UTF-8, or UTF-16 with its mark.
+        columns: by name of a column, its heading in the manifest.
+        sheet: of a workbook; None for the first that is not hidden.
+        prefixes: pairs of the beginning of a path in the manifest and what it is on this machine.
+        rights: by a word for the rights in the manifest, the label that it means.
     """
 
-    line: int
-    values: dict[str, str]
-    faults: list[str] = field(default_factory=list)
+    encoding: str | None = None
+    columns: Mapping[str, str] = field(default_factory=dict)
+    sheet: str | None = None
+    prefixes: tuple[tuple[str, str], ...] = ()
+    rights: Mapping[str, str] = field(default_factory=dict)
 
 
-def read_rows(path: Path, form: ManifestFormat) -> list[RawRow]:
-    """The rows of the manifest `path`, at least one, bad ones among them.
+@dataclass(frozen=True, slots=True)
+class RawRows:
+    """The rows of a manifest, bad ones among them.
+
+    Attributes:
+        rows: at least one.
+        notes: sentences on how they were read.
+    """
+
+    rows: list[RawRow]
+    notes: tuple[str, ...] = ()
+
+
+def read_rows(path: Path, form: ManifestFormat, reading: ManifestReading | None = None) -> RawRows:
+    """The rows of the manifest `path`.
 
     Raises:
-        ManifestError: if the file as a whole can't be used: it can't be read, is no CSV or JSONL,
-            lacks a column or has no rows.
+        ManifestError: if the file as a whole can't be used: it can't be read, is no table, is of
+            another encoding, lacks a column or has no rows.
     """
+    reading = reading or ManifestReading()
     name = printable(str(path))
+    data = _bytes_of(path, name, form)
+    suffix = path.suffix.lower()
+    if suffix in EXCEL:
+        from reference_index.manifest_excel import read_excel
+
+        if reading.encoding:
+            raise ManifestError(f"{name} is a workbook, which has no --encoding; leave it out.")
+        header, rows, notes = read_excel(data, name, reading.sheet)
+    elif reading.sheet:
+        raise ManifestError(f"{name} is no workbook, so it has no --sheet; leave it out.")
+    else:
+        text, notes = decoded(data, name, reading.encoding, with_options=form.has_options)
+        if suffix in _JSONL:
+            rows = list(read_jsonl(text, form.required))
+            header = list(dict.fromkeys(key for row in rows for key in row.values))
+            rows = [_renamed(row, reading.columns) for row in rows]
+        else:
+            wanted = {*form.required, *form.optional, *reading.columns.values()}
+            text, separator = separated(text, wanted)
+            header, rows = read_csv(text, separator)
+            if separator != ",":
+                notes += (f"its columns are separated by {SEPARATORS[separator]}.",)
+    named = _with_columns(name, header, reading.columns)
+    if suffix not in _JSONL:
+        rows = [_renamed(row, reading.columns) for row in rows]
+        _check_header(name, named, form)
+    if not rows:
+        raise ManifestError(f"{name} lists no {form.contents}: it has no rows below its header.")
+    return RawRows(rows, tuple(f"{printable(path.name)}: {note}" for note in notes))
+
+
+def _bytes_of(path: Path, name: str, form: ManifestFormat) -> bytes:
     if path.exists() and not path.is_file():
         raise ManifestError(
             f"{name} can't be read: it is a folder, a pipe or a device; name a {form.name}."
         )
     suffix = path.suffix.lower()
     if suffix not in form.suffixes:
+        advice = " (save it as .xlsx)" if suffix == ".xls" and EXCEL[0] in form.suffixes else ""
         raise ManifestError(
-            f"{name} is no {form.name}: its name must end in {' or '.join(form.suffixes)}."
+            f"{name} is no {form.name}: its name must end in {' or '.join(form.suffixes)}{advice}."
         )
     try:
-        data = path.read_bytes()
+        return path.read_bytes()
     except FileNotFoundError:
         raise ManifestError(f"There is no {form.name} at {name}.") from None
     except OSError as fault:
         raise ManifestError(f"The {form.name} {name} can't be read ({fault.strerror}).") from None
-    if data.startswith(_UTF16_MARKS):
-        raise ManifestError(f"{name} is UTF-16; save it as UTF-8 (in Excel: CSV UTF-8).")
-    # Bytes that are not UTF-8 become lone surrogates, by which their own row is found and named.
-    text = data.decode("utf-8-sig", errors="surrogateescape")
-    if suffix == ".csv":
-        header, rows = read_csv(text)
-        _check_header(name, header, form)
-    else:
-        rows = list(read_jsonl(text, form.required))
-    if not rows:
-        raise ManifestError(f"{name} lists no {form.contents}: it has no rows below its header.")
-    return rows
+
+
+def place_of(path: Path, line: int) -> str:
+    """Where a row is, for messages: `line 4 of works.csv`, `row 4 of works.xlsx`."""
+    word = "row" if path.suffix.lower() in EXCEL else "line"
+    return f"{word} {line} of {printable(path.name)}"
 
 
 def row_problem(path: Path, row: RawRow, faults: Sequence[str]) -> str:
     """The sentence for a bad row: `line 4 of works.csv: title is missing.`"""
-    return printable(f"line {row.line} of {path.name}: {'; '.join(faults)}.")
+    return printable(f"{place_of(path, row.line)}: {'; '.join(faults)}.")
 
 
-def find_file(manifest: Path, written: str, *, readable: bool, noun: str) -> tuple[str, str]:
-    """The path of a file that a row names, relative to the manifest or absolute.
+def _with_columns(name: str, header: list[str], columns: Mapping[str, str]) -> list[str]:
+    """The header with the names of columns in place of their headings.
 
-    Args:
-        manifest: the manifest.
-        written: the path as the row has it. It is tried as it is, then without the blanks around
-            it: a file's name may begin or end with one.
-        readable: whether a file that can't be opened is a fault.
-        noun: what the file is, for the fault: `file` or `asset`.
-
-    Returns:
-        The path, and a blank fault; or a blank path, and the fault as part of a sentence.
+    Raises:
+        ManifestError: if a heading is not there.
     """
-    fault = ""
-    for path in dict.fromkeys((written, written.strip())):
-        fault = file_fault(manifest.parent / path, readable=readable)
-        if not fault:
-            return path, ""
-    path = written.strip()
-    base = "" if Path(path).is_absolute() else f" (relative to {manifest.name})"
-    return "", f"the {noun} {path!r}{base} {fault}"
+    faults = []
+    for column, heading in columns.items():
+        if heading not in header:
+            near = difflib.get_close_matches(heading, header, 1, 0.6)
+            hint = f" ({near[0]!r} is near it)" if near else ""
+            faults.append(f"it has no heading {heading!r} for the column {column}{hint}")
+    if faults:
+        raise ManifestError(
+            printable(f"{name} can't be used: {'; '.join(faults)}; {_headings(header)}."), faults
+        )
+    names = {heading: column for column, heading in columns.items()}
+    return [names.get(heading, heading) for heading in header]
 
 
-def file_fault(file: Path, *, readable: bool) -> str:
-    """Why `file` can't be used, as the end of a sentence; blank if it can.
-
-    Args:
-        file: to look at.
-        readable: whether it must be possible to open it.
-    """
-    try:
-        if file.is_dir():
-            return "is a folder; list its files"
-        if not file.exists():
-            return "does not exist"
-        if not file.is_file():
-            return "is not a regular file"
-        if readable:
-            with file.open("rb"):
-                pass
-    except (OSError, ValueError) as fault:
-        if readable or not isinstance(fault, PermissionError):
-            return f"can't be read ({getattr(fault, 'strerror', None) or fault})"
-    return ""
+def _renamed(row: RawRow, columns: Mapping[str, str]) -> RawRow:
+    if not columns:
+        return row
+    names = {heading: column for column, heading in columns.items()}
+    values = {names.get(heading, heading): value for heading, value in row.values.items()}
+    return RawRow(row.line, values, row.faults)
 
 
-def printable(text: str) -> str:
-    """`text` as valid Unicode: bytes that are not UTF-8 (lone surrogates) become `\\xNN`."""
-    return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+def _headings(header: Sequence[str]) -> str:
+    return f"its headings are {', '.join(heading for heading in header if heading) or 'none'}"
 
 
 def _check_header(name: str, header: list[str], form: ManifestFormat) -> None:
@@ -164,21 +205,28 @@ def _check_header(name: str, header: list[str], form: ManifestFormat) -> None:
         near = difflib.get_close_matches(column, others, 1, 0.6)
         if column in header or (column in form.optional and not near):
             continue
-        hint = f" ({near[0]!r} is near it)" if near else ""
+        option = f": --column {shlex.quote(f'{column}={near[0]}')}" if near else ""
+        option = option if form.has_options else ""
+        hint = f" ({near[0]!r} is near it{option})" if near else ""
         faults.append(f"it has no column {column}{hint}")
     if not faults:
         return
     advice = f"a {form.name} begins with a line of column names: {','.join(named)}"
-    if len(header) == 1 and any(separator in header[0] for separator in ";\t|"):
-        advice = "its columns must be separated by commas"
+    if form.has_options:
+        advice += "; for other headings give --column, such as --column title=Titel"
+    if any(header):
+        advice = f"{_headings(header)}; {advice}"
+    if len(header) == 1 and "|" in header[0]:
+        advice = "its columns must be separated by commas, semicolons or tabs"
     faults = [printable(fault) for fault in faults]
-    raise ManifestError(f"{name} can't be used: {'; '.join(faults)}; {advice}.", faults)
+    message = printable(f"{name} can't be used: {'; '.join(faults)}; {advice}.")
+    raise ManifestError(message, faults)
 
 
-def read_csv(text: str) -> tuple[list[str], list[RawRow]]:
+def read_csv(text: str, separator: str = ",") -> tuple[list[str], list[RawRow]]:
     """The names in the header and the rows of a CSV text; both empty if it has no line."""
     # strict: a quotation mark that is never closed would otherwise swallow the rows below it.
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
     header: list[str] | None = None
     rows: list[RawRow] = []
     while True:
@@ -195,7 +243,7 @@ def read_csv(text: str) -> tuple[list[str], list[RawRow]]:
         if header is None:
             header = [cell.strip() for cell in cells]
         else:
-            rows.append(_csv_row(line, header, cells))
+            rows.append(_csv_row(line, header, cells, separator))
 
 
 def _csv_fault(message: str) -> str:
@@ -204,12 +252,12 @@ def _csv_fault(message: str) -> str:
     return f"it is not well-formed CSV ({message})"
 
 
-def _csv_row(line: int, header: Sequence[str], cells: Sequence[str]) -> RawRow:
+def _csv_row(line: int, header: Sequence[str], cells: Sequence[str], separator: str) -> RawRow:
     faults = []
     if len(cells) > len(header) and any(cell.strip() for cell in cells[len(header) :]):
         faults.append(
             f"it has {len(cells)} values for {len(header)} columns; "
-            "put a value that holds a comma in quotation marks"
+            f"put a value that holds {A_SEPARATOR[separator]} in quotation marks"
         )
     values = {}
     for name, cell in zip(header, cells, strict=False):

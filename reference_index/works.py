@@ -1,4 +1,4 @@
-"""The works to register, from a manifest (CSV or JSONL) or a folder of files.
+"""The works to register, from a manifest (CSV, JSONL or a workbook) or a folder of files.
 
 Files are only checked for being readable here; `pipeline.screening.register` decodes them.
 """
@@ -13,14 +13,16 @@ from pathlib import Path
 from reference_index.errors import ManifestError
 from reference_index.interface import Work
 from reference_index.manifest_file import (
+    EXCEL,
     ManifestFormat,
-    RawRow,
-    file_fault,
-    find_file,
-    printable,
+    ManifestReading,
+    place_of,
     read_rows,
     row_problem,
 )
+from reference_index.manifest_paths import FileFinder, file_fault
+from reference_index.manifest_text import RawRow, printable
+from reference_index.rights import rights_fault, rights_label
 
 COLUMNS = ("work_id", "title", "rightsholder", "rights", "path")
 """Columns that a manifest must have. Of these only `rightsholder` may be left blank in a row."""
@@ -29,7 +31,8 @@ _FORMAT = ManifestFormat(
     name="manifest",
     contents="works",
     required=COLUMNS,
-    suffixes=(".csv", ".jsonl", ".ndjson"),
+    suffixes=(".csv", ".tsv", ".txt", ".jsonl", ".ndjson", *EXCEL),
+    has_options=True,
     reads_all_columns=True,
 )
 
@@ -46,7 +49,8 @@ class ManifestRow:
             the file, from 1.
         work: the work; equal in every row that shares its `work_id`.
         file: path of the file on this machine.
-        path: as the manifest has it, or relative to the folder, with `/`.
+        path: as the manifest has it, even if the file has another place or spelling here; or
+            relative to the folder, with `/`.
         location: for messages, such as `line 4 of works.csv`.
     """
 
@@ -64,7 +68,8 @@ class Manifest:
     Attributes:
         rows: the good rows, in order.
         problems: one sentence for each bad row.
-        notices: one sentence for each file that was skipped on purpose (a folder's hidden files).
+        notices: sentences on how the manifest was read, and one for each file that was found under
+            another spelling, or skipped on purpose (a folder's hidden files).
         source: the manifest or folder.
     """
 
@@ -74,36 +79,41 @@ class Manifest:
     source: Path = Path()
 
 
-def read_manifest(path: Path, *, skip_bad: bool = False) -> Manifest:
+def read_manifest(
+    path: Path, *, skip_bad: bool = False, reading: ManifestReading | None = None
+) -> Manifest:
     """The works that a manifest lists.
 
-    A manifest is CSV (commas, a header line, UTF-8 with or without a byte order mark) or JSONL
-    (`.jsonl`, `.ndjson`: one object a line). It has the `COLUMNS`; any further column becomes a
-    note of the work. Paths are relative to the manifest's folder, or absolute. Rows that share a
-    `work_id` must agree in title, rightsholder and rights; if their notes differ, the work
-    keeps all of them, joined by "; ".
+    A manifest is CSV (a header line; columns separated by commas, semicolons or tabs), JSONL
+    (`.jsonl`, `.ndjson`: one object a line) or a sheet of a workbook (`.xlsx`). It has the
+    `COLUMNS`; any further column becomes a note of the work. Paths are relative to the manifest's
+    folder, or absolute. Rows that share a `work_id` must agree in title, rightsholder and rights;
+    if their notes differ, the work keeps all of them, joined by "; ".
 
     Args:
         path: the manifest.
         skip_bad: return the good rows and list the others in `problems`, rather than raise.
+        reading: how to read one that was made elsewhere.
 
     Raises:
         ManifestError: if the file as a whole can't be used, or, without `skip_bad`, if any row
             is bad. Every bad row is in `problems`, with its line number.
     """
     path = Path(path)
-    rows = read_rows(path, _FORMAT)
-    reader = _WorkRows(path)
-    for row in rows:
+    reading = reading or ManifestReading()
+    raw = read_rows(path, _FORMAT, reading)
+    reader = _WorkRows(path, reading)
+    for row in raw.rows:
         reader.add(row)
     if reader.problems and not skip_bad:
-        noun = "row" if len(rows) == 1 else "rows"
+        noun = "row" if len(raw.rows) == 1 else "rows"
         raise ManifestError(
-            f"{len(reader.problems)} of {len(rows)} {noun} of {printable(path.name)} can't be "
+            f"{len(reader.problems)} of {len(raw.rows)} {noun} of {printable(path.name)} can't be "
             "used; nothing was added.",
             reader.problems,
         )
-    return Manifest(reader.with_notes(), tuple(reader.problems), source=path)
+    notices = (*raw.notes, *reader.notices())
+    return Manifest(reader.with_notes(), tuple(reader.problems), notices, path)
 
 
 def folder_as_works(folder: Path) -> Manifest:
@@ -170,10 +180,14 @@ class _WorkRows:
         problems: one sentence for each bad one.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, reading: ManifestReading) -> None:
         self.rows: list[ManifestRow] = []
         self.problems: list[str] = []
         self._path = path
+        self._finder = FileFinder(path, reading.prefixes)
+        self._reading = reading
+        self._found_otherwise: list[str] = []
+        self._rights: dict[tuple[str, str], int] = {}
         self._notes: dict[str, dict[str, list[str]]] = {}
         self._details: dict[str, tuple[int, dict[str, str]]] = {}
         self._lines: dict[tuple[str, str], int] = {}
@@ -189,23 +203,46 @@ class _WorkRows:
         faults = [
             f"{name} is missing" for name in COLUMNS if name != "rightsholder" and not text[name]
         ]
-        path, fault = "", ""
-        if text["path"]:
-            path, fault = find_file(self._path, values["path"], readable=True, noun="file")
-        file = self._path.parent / path
-        if fault:
-            faults.append(fault)
+        if label := self._label(text["rights"]):
+            text["rights"] = label
+        elif text["rights"]:
+            faults.append(rights_fault(text["rights"]))
+        found = self._finder.find(values["path"]) if text["path"] else None
+        if found and found.fault:
+            faults.append(found.fault)
         if text["work_id"]:
             faults += self._agreement(row.line, text)
-            if path:
-                faults += self._repetition(row.line, text["work_id"], file)
-        if faults:
+            if found and not found.fault:
+                faults += self._repetition(row.line, text["work_id"], found.file)
+        if faults or found is None:
             return faults
         work = Work(text["work_id"], text["title"], text["rightsholder"], text["rights"])
-        location = f"line {row.line} of {printable(self._path.name)}"
-        self.rows.append(ManifestRow(row.line, work, file, path, location))
+        location = place_of(self._path, row.line)
+        if found.note:
+            self._found_otherwise.append(f"{location}: {found.note}")
+        self.rows.append(ManifestRow(row.line, work, found.file, found.path, location))
         self._note(work.work_id, row.values)
         return []
+
+    def _label(self, written: str) -> str | None:
+        label = rights_label(written, self._reading.rights)
+        if label and label != written:
+            self._rights[written, label] = self._rights.get((written, label), 0) + 1
+        return label
+
+    def notices(self) -> list[str]:
+        """Sentences on rights and paths that were read otherwise than they are written."""
+        name = printable(self._path.name)
+        rights = [
+            f"{name}: the rights {written!r} were read as {label} ({count:,} "
+            f"{'row' if count == 1 else 'rows'})."
+            for (written, label), count in self._rights.items()
+        ]
+        unused = [
+            f"{name}: no path begins with {prefix!r}, for which --path-prefix was given."
+            for prefix in self._finder.unused_prefixes()
+        ]
+        return [*rights, *unused, *self._found_otherwise]
 
     def _agreement(self, line: int, text: Mapping[str, str]) -> list[str]:
         details = {name: text[name] for name in _DETAILS}

@@ -15,14 +15,9 @@ from pipeline.core.errors import ManifestError
 from pipeline.core.records import Asset, RiskRow
 from pipeline.drops.discover import asset_of, text_of_path
 from pipeline.runtime.progress import Progress, silent
-from reference_index.manifest_file import (
-    ManifestFormat,
-    RawRow,
-    find_file,
-    printable,
-    read_rows,
-    row_problem,
-)
+from reference_index.manifest_file import ManifestFormat, read_rows, row_problem
+from reference_index.manifest_paths import find_file
+from reference_index.manifest_text import RawRow, printable
 
 COLUMNS = ("asset", "work_id")
 """Columns that the file must have; `work_id` may be left blank in a row."""
@@ -75,8 +70,8 @@ def read_labels(
     """The labelled assets of a CSV, in the order in which it first names them.
 
     Args:
-        path: a CSV with the `COLUMNS` and perhaps `COPY`; other columns are ignored. Paths are
-            relative to its folder, or absolute.
+        path: a CSV (commas, semicolons or tabs between its columns) with the `COLUMNS` and perhaps
+            `COPY`; other columns are ignored. Paths are relative to its folder, or absolute.
         works: ids of the works in the index.
         aliases: by former id of a work, its present id, which the labels then have.
         progress: called after each asset that was read.
@@ -85,7 +80,7 @@ def read_labels(
         ManifestError: if the file as a whole can't be used, or any row is bad. Every bad row is in
             `problems`, with its line number.
     """
-    rows = read_rows(path, _FORMAT)
+    rows = read_rows(path, _FORMAT).rows
     reader = _LabelRows(path, works, aliases or {})
     for row in rows:
         reader.add(row)

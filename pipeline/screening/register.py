@@ -27,6 +27,7 @@ from pipeline.screening.works_check import WorksCheck, bad_rows, check_works, in
 from pipeline.stages import STAGES, Stage
 from reference_index.creating import check_free
 from reference_index.interface import Work, WorkFile
+from reference_index.manifest_file import ManifestReading
 from reference_index.registration_plan import ListedFile, plan_registration
 from reference_index.store import ReferenceIndex, RegisteredFile
 
@@ -81,6 +82,7 @@ def add_works(
     works: Path,
     *,
     skip_bad: bool = False,
+    reading: ManifestReading | None = None,
     limits: Limits | None = None,
     progress: Progress = silent,
 ) -> Registration:
@@ -96,7 +98,7 @@ def add_works(
     """
     index = ReferenceIndex.open(index_path)
     limits = limits or Limits()
-    check = check_works(index, works, limits=limits, progress=progress)
+    check = check_works(index, works, reading=reading, limits=limits, progress=progress)
     if not skip_bad:
         check.raise_if_bad()
     run = RegistrationRun(index, check, limits, progress, skip_bad)

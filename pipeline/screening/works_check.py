@@ -24,6 +24,7 @@ from pipeline.load.limits import Limits
 from pipeline.load.opening import open_regular, unreadable
 from pipeline.load.refusal import FileRefusedError
 from pipeline.runtime.progress import Progress, silent
+from reference_index.manifest_file import ManifestReading
 from reference_index.registration_plan import ListedFile, RegistrationPlan, plan_registration
 from reference_index.store import ReferenceIndex
 from reference_index.works import Manifest, ManifestRow, folder_as_works, read_manifest
@@ -91,6 +92,7 @@ def check_works(
     index: ReferenceIndex,
     works: Path,
     *,
+    reading: ManifestReading | None = None,
     limits: Limits | None = None,
     progress: Progress = silent,
 ) -> WorksCheck:
@@ -99,13 +101,14 @@ def check_works(
     Args:
         index: to compare with.
         works: a manifest, or a folder: each file a work.
+        reading: how to read a manifest that was made elsewhere.
         limits: on the size of files.
         progress: called while files are read.
 
     Raises:
         ManifestError: if the manifest as a whole can't be used. Bad rows are in `problems`.
     """
-    manifest = read_works(works)
+    manifest = read_works(works, reading)
     limits = limits or Limits()
     problems = list(manifest.problems)
     listed: list[ListedFile] = []
@@ -136,13 +139,20 @@ def check_works(
     )
 
 
-def read_works(works: Path) -> Manifest:
+def read_works(works: Path, reading: ManifestReading | None = None) -> Manifest:
     """The manifest at `works`, or the folder `works` with each file as a work.
 
     Raises:
         ManifestError: if there is no such path, or the manifest as a whole can't be used.
     """
-    return folder_as_works(works) if works.is_dir() else read_manifest(works, skip_bad=True)
+    if not works.is_dir():
+        return read_manifest(works, skip_bad=True, reading=reading)
+    if reading not in (None, ManifestReading()):
+        raise ManifestError(
+            f"{works} is a folder; --encoding, --column, --sheet, --path-prefix and --rights are "
+            "for manifests, so leave them out."
+        )
+    return folder_as_works(works)
 
 
 def bad_rows(source: Path, problems: Iterable[str], rows: int, kept: str = "") -> ManifestError:

@@ -384,17 +384,23 @@ def test_all_bad_rows_are_reported_at_once_with_their_lines(few, tmp_path):
     [
         ("l.csv", b"", "no column asset"),
         ("l.csv", b"asset,work_id\n", "no rows"),
-        ("l.csv", b"asset;work_id\na;b\n", "separated by commas"),
+        ("l.csv", b"asset;work_id\na;b\n", "line 2 of l.csv: the asset 'a'"),
+        ("l.csv", b"asset|work_id\na|b\n", "separated by commas"),
         ("l.csv", b"asset,work\na,b\n", "'work' is near it"),
         ("l.csv", b"asset,work_id,cpoy\na,b,1\n", "no column copy ('cpoy' is near it)"),
         ("l.csv", b"asset,work_id,work_id\na,b,c\n", "more than once"),
-        ("l.csv", b"\xff\xfea\x00", "UTF-16"),
-        ("l.csv", b"asset,work_id\n\xff.png,\n", "line 2 of l.csv: asset is not UTF-8 text"),
+        ("l.csv", b"\xff\xfea\x00", "no column asset"),
+        ("l.csv", b"asset,work_id\n\xff.png,\n", "l.csv is not UTF-8 text (line 2)"),
+        (
+            "l.csv",
+            "asset,work_id\né,\n".encode() + b"\xff,\n",
+            "line 3 of l.csv: asset is not UTF-8",
+        ),
         ("l.csv", b'asset,work_id\n"a.png,\n', "never closed"),
         ("l.csv", b"asset,work_id\na,b,c\n", "3 values for 2 columns"),
         ("l.csv", b"asset,work_id\na\x00b,\n", "line 2 of l.csv"),
         ("l.csv", b"asset,work_id\n\x1b[31m,\n", "\\x1b[31m"),
-        ("l.txt", b"asset,work_id\n", "must end in .csv"),
+        ("l.json", b"asset,work_id\n", "must end in .csv"),
     ],
 )
 def test_a_file_that_is_no_list_of_labels_is_refused(few, tmp_path, name, content, says):

@@ -86,7 +86,7 @@ def test_every_bad_row_is_reported_at_once_with_its_line(place):
             ]
         ).encode()
         + b"\nw7,S\xe9ven,Ann,protected,b.png\n"
-        + b"w8,Eight,Ann,protected,b.png\n",
+        + "w8,Éight,Ann,protected,b.png\n".encode(),
     )
     messages = problems(path)
     assert [problem.split(":")[0] for problem in messages] == [
@@ -123,7 +123,7 @@ def test_every_bad_line_of_jsonl(place):
         json.dumps({**good, "work_id": 7, "path": "b.png"}).encode(),
         b'{"work_id": "w", "work_id": "v", "title": "T", "path": "b.png"}',
         b"[" * 100_000,
-        json.dumps({**good, "path": None}).encode(),
+        json.dumps({**good, "title": "É", "path": None}, ensure_ascii=False).encode(),
         b'{"work_id": "\xff", "title": "T", "rightsholder": "R", "rights": "o", "path": "b.png"}',
         b'{"work_id": "\\ud800", "title": "T", "rightsholder": "R", "rights": "o", "path": "b"}',
     ]
@@ -154,11 +154,12 @@ def test_an_unclosed_quotation_mark_swallows_nothing(place):
         ("work_id,title,rightsholder,path\n", "no column rights"),
         ("work_id,title,rightsholder,rights,file path\nx,x,x,x,x\n", "no column path"),
         ("work id,title,rightsholder,rights,path\n", "'work id' is near it"),
-        ("work_id;title;rightsholder;rights;path\n1;2;3;4;5\n", "separated by commas"),
+        ("work_id|title|rightsholder|rights|path\n1|2|3|4|5\n", "separated by commas"),
         (f"{HEADER},path\n", "more than once"),
         ("", "no column work_id"),
         (f"{HEADER}\n", "lists no works"),
-        (HEADER.encode("utf-16"), "UTF-16"),
+        (HEADER.encode("utf-16"), "lists no works"),
+        (HEADER.encode("utf-16-le"), "--encoding utf-16-le"),
     ],
 )
 def test_a_manifest_that_cannot_be_used_at_all(place, text, words):
@@ -170,7 +171,9 @@ def test_a_missing_manifest(place):
     with pytest.raises(ManifestError, match="There is no manifest"):
         read_manifest(place / "none.csv")
     with pytest.raises(ManifestError, match="must end in"):
-        read_manifest(place / "works.xlsx")
+        read_manifest(place / "works.ods")
+    with pytest.raises(ManifestError, match=r"save it as \.xlsx"):
+        read_manifest(place / "works.xls")
     (place / "folder.csv").mkdir()
     with pytest.raises(ManifestError, match="can't be read"):
         read_manifest(place / "folder.csv")

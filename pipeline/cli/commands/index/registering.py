@@ -10,10 +10,19 @@ import typer
 from pipeline.cli.commands.index.reading import index_summary
 from pipeline.cli.exception_handling import handle_exceptions
 from pipeline.cli.exit_statuses import EXIT_OK, EXIT_WRONG
+from pipeline.cli.manifest_options import (
+    ColumnOption,
+    EncodingOption,
+    PrefixOption,
+    RightsOption,
+    SheetOption,
+    manifest_reading,
+)
 from pipeline.cli.options import Index, Json
 from pipeline.cli.output import print_json, print_text, stderr
 
 if TYPE_CHECKING:
+    from reference_index.manifest_file import ManifestReading
     from reference_index.store import ReferenceIndex
 
 
@@ -55,7 +64,8 @@ def index_add(
     works: Annotated[
         Path,
         typer.Argument(
-            metavar="WORKS", help="A manifest (CSV or JSONL), or a folder: each file a work."
+            metavar="WORKS",
+            help="A manifest (CSV, JSONL or .xlsx), or a folder: each file a work.",
         ),
     ],
     skip_bad: Annotated[
@@ -65,6 +75,11 @@ def index_add(
         bool,
         typer.Option("--check", help="Say what would be added and what is wrong; add nothing."),
     ] = False,
+    encoding: EncodingOption = None,
+    column: ColumnOption = None,
+    sheet: SheetOption = None,
+    path_prefix: PrefixOption = None,
+    rights: RightsOption = None,
     as_json: Json = False,
 ) -> int:
     """Register protected works: all of them, or none if a row is bad."""
@@ -73,10 +88,11 @@ def index_add(
     from pipeline.screening.register import add_works
     from reference_index.store import ReferenceIndex
 
+    reading = manifest_reading(encoding, column, sheet, path_prefix, rights)
     if check:
-        return _check(ReferenceIndex.open(index), works, as_json)
+        return _check(ReferenceIndex.open(index), works, reading, as_json)
     with console_progress(stderr()) as progress:
-        added = add_works(index, works, skip_bad=skip_bad, progress=progress)
+        added = add_works(index, works, skip_bad=skip_bad, reading=reading, progress=progress)
     if as_json:
         print_json(
             {
@@ -96,14 +112,14 @@ def index_add(
     return EXIT_OK
 
 
-def _check(index: ReferenceIndex, works: Path, as_json: bool) -> int:
+def _check(index: ReferenceIndex, works: Path, reading: ManifestReading, as_json: bool) -> int:
     """Says what adding would do; the exit status is that of a refusal if rows are bad."""
     from pipeline.cli.terminal.registration import print_check
     from pipeline.runtime.progress import console_progress
     from pipeline.screening.works_check import check_works
 
     with console_progress(stderr()) as progress:
-        check = check_works(index, works, progress=progress)
+        check = check_works(index, works, reading=reading, progress=progress)
     if as_json:
         print_json({"index": str(index.path), **check.to_json()})
     else:

@@ -152,6 +152,13 @@ def item_state(item: Item, events: Sequence[Event], now: Basis | None = None) ->
     )
 
 
+def suppressed_by_rule(state: ItemState, rule: Standing[SuppressionRule] | None) -> ItemState:
+    """The state of an item that a rule covers: `suppressed`, unless decisions on it count."""
+    if rule is None or state.state not in (State.OPEN, State.REOPENED):
+        return state
+    return replace(state, state=State.SUPPRESSED, rule=rule)
+
+
 def _on(item: Item, decision: Decision) -> Decision:
     """A decision on an item, with the item's work in its basis: it may have been made under a
     former id of the work."""
@@ -289,9 +296,7 @@ class Items:
         """
         now, ruled = Basis.of_row(row), ruled or {}
         own = self.state(now.item, now)
-        rule = ruled.get(now.work_id) if now.work_id is not None else None
-        if rule is not None and own.state in (State.OPEN, State.REOPENED):
-            return replace(own, state=State.SUPPRESSED, rule=rule)
+        own = suppressed_by_rule(own, ruled.get(now.work_id or ""))
         if own.state is not State.OPEN:
             return own
         if now.work_id is None and row.get("suppressed_works"):

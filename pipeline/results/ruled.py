@@ -68,6 +68,15 @@ class RunRules:
                 ruled[path] = {**covered, **ruled.get(path, {})}
         return ruled
 
+    def covers(self, rule: SuppressionRule, asset_path: str, work_id: str) -> bool:
+        """Whether a rule covers a match of the run; not if it can't be told, as for `counts`."""
+        works = self._works_for([rule])
+        return work_id in rule.works.among(works, self._aliases) and rule.assets.covers(asset_path)
+
+    def columns(self, work_id: str) -> Mapping[str, str]:
+        """The columns of a work by which a rule may choose it, as far as the table has them."""
+        return self._table_works.get(work_id, {})
+
     def counts(self, rule: SuppressionRule) -> dict[Band, int] | None:
         """How many matches a rule covers, by the band of each match without any suppression.
 
@@ -83,17 +92,23 @@ class RunRules:
             for path, of_path in self._works_of_path.items()
             if not chosen.isdisjoint(of_path) and rule.assets.covers(path)
             for work_id, band in of_path.items()
-            if work_id in chosen and band is not None
+            if work_id in chosen
         )
         return {band: numbers[band] for band in Band if numbers[band]}
 
     @cached_property
-    def _works_of_path(self) -> dict[str, dict[str, str | None]]:
-        """By asset path, the works of its matches with the band of each match."""
-        table, found = self._stored.match_rows, dict[str, dict[str, str | None]]()
+    def _works_of_path(self) -> dict[str, dict[str, str]]:
+        """By asset path, the works of its matches with the band of each match, or that of the row
+        in a run of an earlier release, which has none.
+        """
+        risk, found = self._stored.risk_rows, dict[str, dict[str, str]]()
+        paths = risk.column("asset_path").to_pylist()
+        bands = dict(zip(paths, risk.column("band").to_pylist(), strict=True))
+        table = self._stored.match_rows
         names = [name for name in ("asset_path", "work_id", "band") if name in table.column_names]
         for row in table.select(names).to_pylist():
-            found.setdefault(row["asset_path"], {})[row["work_id"]] = row.get("band")
+            path = row["asset_path"]
+            found.setdefault(path, {})[row["work_id"]] = row.get("band") or bands[path]
         return found
 
     def _works_for(self, rules: Iterable[SuppressionRule]) -> Mapping[str, Mapping[str, str]]:

@@ -20,7 +20,7 @@ from pipeline.review.newer import NewerRun
 from pipeline.review.pages import page
 from pipeline.review.reason_templates import ReasonTemplate
 from pipeline.review.review_session import ReviewSession
-from pipeline.review.routes import bulk, decide, item, newer_run, progress, queue, saved
+from pipeline.review.routes import bulk, decide, item, newer_run, progress, queue, rules, saved
 from pipeline.review.saved_filters import SavedFilters
 
 NO_TELEMETRY: TelemetryConfig = {
@@ -60,7 +60,7 @@ def create_app(
         reasons: reason templates.
         saved_filters: the filters that people named.
     """
-    modules = (queue, item, decide, bulk, progress, saved, newer_run)
+    modules = (queue, item, decide, bulk, progress, saved, newer_run, rules)
     routes = [route for module in modules for route in module.router.routes]
     app = FastAPI(
         routes=routes,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -17,11 +17,14 @@ from pipeline.decisions.basis import Basis
 from pipeline.decisions.canonical_json import canonical_digest
 from pipeline.decisions.database import Database
 from pipeline.decisions.events import Event, Rules
+from pipeline.decisions.form_2 import SuppressionRule
 from pipeline.decisions.places import SAVED_FILTERS, record_file
 from pipeline.decisions.record import Record
-from pipeline.decisions.state import Items, ItemState
+from pipeline.decisions.standing import STANDING_KINDS, Standing, today
+from pipeline.decisions.state import Items, ItemState, suppressed_by_rule
 from pipeline.results.files import StoredRun
 from pipeline.results.inputs import work_aliases
+from pipeline.results.ruled import Ruled, RunRules
 from pipeline.review.access.people import Person
 from pipeline.review.item.pictures import Pictures
 from pipeline.review.item.thumbnails import Thumbnails
@@ -82,6 +85,10 @@ class ReviewSession:
         self._head: str | None = None
         self._rules = Rules()
         self._changed: set[int] = set()
+        self._run_rules = RunRules(stored)
+        self._ruled: Ruled = {}
+        self._ruled_on = ""
+        """The day for which `_ruled` holds; empty if rules changed since."""
         self._queue = Queue(stored)
         self._asset_numbers: dict[str, list[int]] = {}
         self._path_numbers: dict[str, int] = {}
@@ -172,7 +179,10 @@ class ReviewSession:
         """States of many rows, all at one moment. Pages show `visibility` instead."""
         with self._lock:
             self.refresh()
-            return [self._items.of_row(row) for row in rows]
+            return [self._state_of(row) for row in rows]
+
+    def _state_of(self, row: dict[str, Any]) -> ItemState:
+        return self._items.of_row(row, self._ruled.get(row["asset_path"]))
 
     def items(self) -> Items:
         """The states of all items, up to date with the record."""
@@ -184,9 +194,35 @@ class ReviewSession:
         with self._lock:
             self.refresh()
             if work_id is None or work_id == (row["work_id"] or None):
-                return self._items.of_row(row)
+                return self._state_of(row)
             basis = self.basis(row, work_id)
-            return self._items.state(basis.item, basis)
+            rule = self._ruled.get(row["asset_path"], {}).get(work_id)
+            return suppressed_by_rule(self._items.state(basis.item, basis), rule)
+
+    def suppression_rules(self) -> tuple[Standing[SuppressionRule], ...]:
+        """The rules that suppress, oldest first, whatever their status."""
+        with self._lock:
+            self.refresh()
+            return self._items.standings.rules
+
+    def covered_by(self, rule: SuppressionRule) -> dict[Band, int] | None:
+        """How many matches of the run a rule covers, by band; None if it can't be told."""
+        with self._lock:
+            return self._run_rules.counts(rule)
+
+    def columns_of(self, work_id: str) -> Mapping[str, str]:
+        """Title, rightsholder and rights of a work with evidence in the run."""
+        with self._lock:
+            return self._run_rules.columns(work_id)
+
+    def rules_on(self, row: dict[str, Any], work_id: str) -> list[Standing[SuppressionRule]]:
+        """The rules that cover a row's match with a work, whatever their status, newest first."""
+        with self._lock:
+            self.refresh()
+            rules = self._items.standings.rules
+            covers = self._run_rules.covers
+            found = [one for one in rules if covers(one.payload, row["asset_path"], work_id)]
+            return found[::-1]
 
     def visibility(
         self, row: dict[str, Any], person: Person, work_id: str | None = None
@@ -241,15 +277,29 @@ class ReviewSession:
                 self._head = event.hash
                 if isinstance(event.payload, Rules):
                     self._rules = event.payload
+                if event.kind in STANDING_KINDS:
+                    self._ruled_on = ""
                 # Remembered until they are updated: if reading the next event fails, this event is
                 # not read again.
                 self._changed.update(self._rows_of(event))
+            self._update_rules()
             self._update_queue()
+
+    def _update_rules(self) -> None:
+        """Takes the rules that count today; what they cover or no longer cover has changed."""
+        day = today()
+        if self._ruled_on == day:
+            return
+        before, self._ruled = self._ruled, self._run_rules.ruled(self._items.standings, day)
+        self._ruled_on = day
+        for path in before.keys() | self._ruled.keys():
+            if before.get(path) != self._ruled.get(path) and path in self._path_numbers:
+                self._changed.add(self._path_numbers[path])
 
     def _update_queue(self) -> None:
         numbers = sorted(self._changed)
         for number, row in zip(numbers, self.rows(numbers) if numbers else (), strict=True):
-            state = self._items.of_row(row)
+            state = self._state_of(row)
             sealed = needs_second_person(state)
             if sealed:
                 state = replace(state, assignee=visible_assignee(state, sealed_deciders(state)))

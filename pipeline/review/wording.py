@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from pipeline.decisions.events import Choice
+from pipeline.decisions.standing import Status
 from pipeline.decisions.state import State
 
 STATES: Mapping[State, str] = {
@@ -13,9 +14,17 @@ STATES: Mapping[State, str] = {
     State.FIRST_GIVEN: "Second person wanted",
     State.CONTESTED: "Contested",
     State.AGREED: "Decided",
-    State.SUPPRESSED: "False match, suppressed",
+    State.SUPPRESSED: "Suppressed",
 }
 """In the order of urgency."""
+
+RULE_STATUSES: Mapping[Status, str] = {
+    Status.WAITING: "Waiting for a second person",
+    Status.ACTIVE: "Active",
+    Status.EXPIRED: "Expired",
+    Status.REVOKED: "Revoked",
+}
+"""In the order of the page of rules."""
 
 CHOICES: Mapping[Choice, str] = {
     Choice.NO_ISSUE: "No issue",

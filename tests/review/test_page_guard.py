@@ -34,6 +34,10 @@ WRITING = {
     "/filters/save": Role.REVIEWER,
     "/filters/delete": Role.REVIEWER,
     "/newer": Role.REVIEWER,
+    "/rules/preview": Role.REVIEWER,
+    "/rules/add": Role.REVIEWER,
+    "/rules/agree": Role.REVIEWER,
+    "/rules/revoke": Role.REVIEWER,
 }
 
 

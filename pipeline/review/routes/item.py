@@ -11,6 +11,7 @@ from fastapi import Depends, Query, Request
 from fastapi.responses import HTMLResponse, PlainTextResponse, Response
 
 from pipeline.core.errors import RunError
+from pipeline.decisions.standing import today
 from pipeline.report.stored_content import StoredTexts
 from pipeline.results.inputs import drop_of
 from pipeline.results.lookup import rows_of
@@ -30,6 +31,7 @@ from pipeline.review.item.view import item_view
 from pipeline.review.pages import decision_form, page
 from pipeline.review.queue.filters import Filters
 from pipeline.review.review_session import ReviewSession
+from pipeline.review.wording import RULE_STATUSES
 
 router = guarded_router()
 SignedIn = Annotated[Person, Depends(signed_in_person)]
@@ -79,6 +81,9 @@ def item(request: Request, number: int, person: SignedIn, work: Work = None) -> 
         of_asset=of_asset,
         of_work=[*here, *(one for one in of_work if one.asset_path not in listed)][:RELATED_ITEMS],
         more_of_work=more_here,
+        rules=review.rules_on(row, work_id) if work_id else [],
+        rule_statuses=RULE_STATUSES,
+        today=today(),
         **context,
     )
 

@@ -114,6 +114,38 @@ class NewerRequest(_Payload):
     query: str = Field(default="", max_length=LONGEST_QUERY)
 
 
+class RuleRequest(_Payload):
+    """A rule that suppresses, to be previewed or added.
+
+    `chosen` says how the works are chosen: by `ids` (of `work_ids`, one a line), `rightsholder` or
+    `column` (with `value`). `folders` has one a line; none stands for every asset.
+    """
+
+    chosen: str = Field(default="ids", pattern="^(ids|rightsholder|column)$")
+    work_ids: str = ""
+    rightsholder: str = ""
+    column: str = ""
+    value: str = ""
+    folders: str = ""
+    reason: str
+    until: str = Field(default="", max_length=20)
+    event_id: str | None = Field(default=None, pattern="^[A-Za-z0-9_-]{8,64}$")
+
+
+class AgreeRequest(_Payload):
+    """A second person's agreement to a rule: `of` is the id of the event that added it."""
+
+    of: str = Field(pattern="^[A-Za-z0-9_-]{8,64}$")
+    reason: str = ""
+    event_id: str | None = Field(default=None, pattern="^[A-Za-z0-9_-]{8,64}$")
+
+
+class RevokeRequest(AgreeRequest):
+    """A rule revoked."""
+
+    reason: str
+
+
 class SignInRequest(_Payload):
     """A name and a password."""
 

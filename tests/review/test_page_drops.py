@@ -108,6 +108,8 @@ def test_every_address_that_can_be_asked_for_answers(reviewed, folder):
         "/": ["copy.jpg", "lifted.txt"],
         "/bulk": ["Decide on"],
         "/progress": ["By band", "By person", "By strongest work"],
+        "/rules": ["There are no rules yet"],
+        "/rules/new": ["Show what it would cover"],
         "/login": ["Sign in"],
         "/item/{number}": ["copy.jpg", "Side by side", str(folder / "drops")],
         "/item/{number}/script": ["A quay in rain", "wet to the knees"],

@@ -41,7 +41,7 @@ if (form) {
       const choice = form.querySelector(`input[data-key="${event.code.slice(5)}"]`);
       if (!choice || choice.disabled) return;
       choice.checked = true;
-      shown();
+      choice.dispatchEvent(new Event("change", { bubbles: true }));
       reason.focus();
       event.preventDefault();
     }

@@ -22,6 +22,7 @@ from scene_samples import SCENE
 from pipeline.results.files import read_run
 from pipeline.review.access.sessions import Access, Person, Role
 from pipeline.review.app import create_app
+from pipeline.review.reason_templates import ReasonTemplate
 from pipeline.review.review_session import ReviewSession
 from pipeline.review.serve import hosts_of, listening_socket
 
@@ -117,7 +118,7 @@ class Serving:
 
 @contextmanager
 def serving(out: Path, *, people: Path | None = None) -> Iterator[Serving]:
-    """The review page of results, on a port of its own."""
+    """The review page of results, on a port of its own, with two reason templates."""
     import uvicorn
 
     listening = listening_socket("127.0.0.1", 0)
@@ -129,7 +130,12 @@ def serving(out: Path, *, people: Path | None = None) -> Iterator[Serving]:
         hosts=hosts_of("127.0.0.1", port, ()),
         cookie=f"clearance_review_{port}",
     )
-    config = uvicorn.Config(create_app(review, access), log_level="error", access_log=False)
+    reasons = (
+        ReasonTemplate(text="On file."),
+        ReasonTemplate(text="Not this work.", decisions=("false_match",)),
+    )
+    app = create_app(review, access, reasons=reasons)
+    config = uvicorn.Config(app, log_level="error", access_log=False)
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
     thread.start()

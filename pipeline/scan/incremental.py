@@ -85,7 +85,7 @@ class Pending:
     """A content that a scan brings up to date.
 
     Attributes:
-        content: its key (`cache_keys.content_of`).
+        content: its key (`invalidation.content_of`).
         asset: one file with this content.
         action: how it is brought up to date.
         reason: why so, for the plan that is announced.

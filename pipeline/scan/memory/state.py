@@ -75,7 +75,7 @@ class CachedFile:
 
 @dataclass(frozen=True, slots=True)
 class CachedContent:
-    """How a content loaded; valid only for the same `load_key` (`cache_keys.CacheKeys.load`)."""
+    """How a content loaded; valid only for the same `load_key` (`invalidation.CacheKeys.load`)."""
 
     load_key: str
     facts: str

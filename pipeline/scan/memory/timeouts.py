@@ -16,7 +16,7 @@ class RepeatedTimeouts:
 
     Args:
         cache: holds the counts.
-        load_key: what loading depends on (`cache_keys.CacheKeys.load`); counts under another key do
+        load_key: what loading depends on (`invalidation.CacheKeys.load`); counts under another key do
             not apply.
         scan_id: of this scan.
     """

@@ -1,9 +1,9 @@
 """Suppression: what decisions that a match is false, and rules, do to the matches of a run
 (docs/record.md).
 
-Matches are scored as if there were no decisions. Suppression applies where a row is made (`fuse.py`), so a
-decision that is taken back, or a rule that is revoked, counts in the next scan, and no asset has to
-be scored again for it.
+Matches are scored as if there were no decisions. Suppression applies where a row is made
+(`fuse.py`), so a decision that is taken back, or a rule that is revoked, counts in the next scan,
+and no asset has to be scored again for it.
 """
 
 from __future__ import annotations

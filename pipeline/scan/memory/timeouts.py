@@ -16,8 +16,8 @@ class RepeatedTimeouts:
 
     Args:
         cache: holds the counts.
-        load_key: what loading depends on (`invalidation.CacheKeys.load`); counts under another key do
-            not apply.
+        load_key: what loading depends on (`invalidation.CacheKeys.load`); counts under another key
+            do not apply.
         scan_id: of this scan.
     """
 

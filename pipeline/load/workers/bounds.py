@@ -1,8 +1,8 @@
 """Limits of the processes that decode files, and the command that starts one.
 
 The memory limit of a worker is RLIMIT_AS (address space), `limits.max_worker_bytes`. Time is
-limited by the parent's clock, and by SIGALRM and RLIMIT_CPU in case the parent is stopped or gone; a
-process also exits when its parent has (`exit_with_parent`).
+limited by the parent's clock, and by SIGALRM and RLIMIT_CPU in case the parent is stopped or gone;
+a process also exits when its parent has (`exit_with_parent`).
 
 Two programs run under these limits:
 

@@ -43,6 +43,32 @@ def rules_that_suppressed(matches: pa.Table, standings: Standings, day: str) -> 
     return ruled
 
 
+def works_of_rules(
+    matches: pa.Table, standings: Standings, aliases: Mapping[str, str] | None = None
+) -> dict[str, dict[str, tuple[Rule, ...]]]:
+    """By asset path, then work id, the rules that suppressed each match of a run when it was
+    written; those matches alone that no false match suppressed, and none in a table of an earlier
+    release.
+
+    Args:
+        matches: matches.parquet.
+        standings: of the record, that says which events are rules.
+        aliases: by former id of a work, its present id.
+    """
+    ruled: dict[str, dict[str, tuple[Rule, ...]]] = {}
+    rules = {one.event_id: one for one in standings.rules}
+    if not rules or "suppressed_by" not in matches.column_names:
+        return ruled
+    columns = matches.filter(pc.is_valid(matches.column("suppressed_by")))
+    for row in columns.select(["asset_path", "work_id", "suppressed_by"]).to_pylist():
+        names = row["suppressed_by"].split()
+        if all(name in rules for name in names):
+            work_id = (aliases or {}).get(row["work_id"], row["work_id"])
+            of_path = ruled.setdefault(row["asset_path"], {})
+            of_path[work_id] = tuple(rules[name] for name in names)
+    return ruled
+
+
 class RunRules:
     """Which matches of a stored run rules cover, whether or not they did when it was written.
 

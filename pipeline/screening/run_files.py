@@ -22,6 +22,7 @@ from pipeline.decisions.standing import Standing
 from pipeline.decisions.state import Suppression
 from pipeline.load.loaded import Loaded
 from pipeline.results.files import ResultFiles, RunInfo
+from pipeline.results.ruled import works_of_rules
 from pipeline.results.table import Tables, write_tables
 from pipeline.risk.fuse import fuse
 from pipeline.risk.suppression import RuleCover, Suppressions, work_columns
@@ -225,9 +226,14 @@ def write_run(
     counts = {band.value: by_band[band.value] for band in Band}
     write_more(tables, counts)
     suppressed = pc.sum(tables.risk.column("suppressed_works")).as_py() or 0
+    by_rules = works_of_rules(tables.matches, run.recorded.items.standings)
     manifest = {
         **source,
-        "record": {**run.recorded.to_json(), "suppressed": suppressed},
+        "record": {
+            **run.recorded.to_json(),
+            "suppressed": suppressed,
+            "suppressed_by_rules": sum(map(len, by_rules.values())),
+        },
         **_manifest(run, discovered, counts),
         "system_files": system_files.to_json(),
     }

@@ -62,6 +62,7 @@ class ScreenedRun:
             "flagged_in_part": self.flagged_in_part,
             "system_files": self.run["system_files"],
             "suppressed": self.suppressed,
+            "suppressed_by_rules": self.suppressed_by_rules,
             "works": len(self.works),
             "index_version": self.run["index"]["version"],
             "config_fingerprint": self.run["config_fingerprint"],
@@ -80,6 +81,11 @@ class ScreenedRun:
     def suppressed(self) -> int:
         """How many matches are suppressed, by false matches and rules of the record."""
         return sum(row.suppressed for row in self.rows)
+
+    @property
+    def suppressed_by_rules(self) -> int:
+        """How many of them are suppressed by rules, and by no false match."""
+        return int(self.run["record"]["suppressed_by_rules"])
 
     @property
     def counts(self) -> dict[str, int]:

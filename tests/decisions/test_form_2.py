@@ -140,6 +140,28 @@ def test_only_one_upgrade_changes_the_form(folder, how):
         list(Record.open(folder).events())
 
 
+@pytest.mark.parametrize("seq", [1, 7, 12, 13, 14, 15])
+@pytest.mark.parametrize("column", ["actor", "kind", "body", "previous", "hash", "time"])
+def test_a_changed_byte_is_found_before_and_after_the_upgrade(folder, seq, column):
+    record = Record.open(folder)
+    record.agree("Bob", record.add_rule("Anna Berg", WORKS, FOLDER, "ours").event_id)
+    with closing(sqlite3.connect(folder / "record.sqlite")) as database:
+        [sql] = database.execute(
+            "SELECT sql FROM sqlite_master WHERE name = 'clearance_events_no_update'"
+        ).fetchone()
+        query = f"SELECT CAST({column} AS BLOB) FROM clearance_events WHERE seq = ?"  # noqa: S608
+        value = bytearray(database.execute(query, (seq,)).fetchone()[0])
+        value[len(value) // 2] ^= 1
+        database.execute("DROP TRIGGER clearance_events_no_update")
+        cast = "CAST(? AS BLOB)" if column == "body" else "CAST(? AS TEXT)"
+        change = f"UPDATE clearance_events SET {column} = {cast} WHERE seq = ?"  # noqa: S608
+        database.execute(change, (bytes(value), seq))
+        database.execute(sql)
+        database.commit()
+    verified = verify(folder)
+    assert (verified.whole, verified.first_bad) == (False, seq)
+
+
 def with_form(event: Event, form: object) -> dict[str, object]:
     """The columns of an event whose body says another form, hashed as it should be."""
     body = canonical_bytes({**parse_canonical(event.body), "form": form})

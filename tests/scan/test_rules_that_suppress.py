@@ -103,7 +103,7 @@ def test_a_rule_counts_from_the_next_scan_on_and_until_it_is_revoked(studio):
     assert f"Rule {waiting.seq} suppresses the match with “Three” (three)" in now[COPY]["reasons"]
     assert "2 matches are suppressed by rules" in completed_message(done.summary, 0).body
     run = studio.read().run["record"]
-    assert (run["rules"], run["suppressed"]) == (1, 2)
+    assert (run["rules"], run["suppressed"], run["suppressed_by_rules"]) == (1, 2, 2)
     decided = pq.read_table(studio.out() / "latest" / DECIDED, use_threads=False).to_pylist()
     [copy] = [row for row in decided if row["asset_path"] == COPY]
     assert (copy["decision_state"], copy["decided_by"]) == ("suppressed", "anna / bob")

@@ -12,7 +12,7 @@ from rich.text import Text
 from pipeline.cli.terminal.tables import Column, band_text, print_line, print_path, safe_text, table
 from pipeline.core.layout import REPORT, RISK_CSV, RISK_TABLE
 from pipeline.core.records import Band, RiskRow
-from pipeline.core.wording.text import BANDS, count, risk_number
+from pipeline.core.wording.text import BANDS, count, risk_number, suppressed_sentences
 from pipeline.results.table import urgency
 from pipeline.stages import stage_title
 from reference_index.interface import Work
@@ -39,10 +39,8 @@ def print_run(done: ScreenedRun, console: Console, *, limit: int = 20) -> None:
         f"{count(len(done.rows), 'file')} screened against {count(len(done.works), 'work')}: "
         f"{counts}.",
     )
-    if done.suppressed:
-        matches = count(done.suppressed, "match is", "matches are")
-        they = "it is" if done.suppressed == 1 else "they are"
-        print_line(console, f"{matches} suppressed, because people agreed that {they} false.")
+    for sentence in suppressed_sentences(done.suppressed, done.suppressed_by_rules):
+        print_line(console, sentence)
     print_stages_not_run(done.run["not_run"], done.run["calibration"]["other_weights"], console)
     if done.moved is not None:
         print_path(console, "Earlier results and decisions moved to", done.moved)

@@ -214,3 +214,25 @@ def reasons_in_one_line(text: str, names: Iterable[str | None] = ()) -> str:
     if len(parts) > 1 and first.startswith(_NAMES_THE_WORK):
         return " ".join(parts[1:])
     return " ".join((capitalized(first), *parts[1:]))
+
+
+def suppressed_sentences(suppressed: int, by_rules: int) -> list[str]:
+    """Sentences on how many matches of a run are suppressed.
+
+    Args:
+        suppressed: all of them.
+        by_rules: of these, those that rules suppress, and no false match.
+    """
+    false, sentences = suppressed - by_rules, []
+    if false:
+        are = "it is" if false == 1 else "they are"
+        sentences.append(
+            f"{count(false, 'match is', 'matches are')} suppressed, because people agreed that "
+            f"{are} false."
+        )
+    if by_rules:
+        sentences.append(
+            f"{count(by_rules, 'match is', 'matches are')} suppressed by rules that people agreed "
+            "on."
+        )
+    return sentences

@@ -10,11 +10,10 @@ from types import MappingProxyType
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from pipeline.core.records import Band
 from pipeline.decisions.form_2 import SuppressionRule
-from pipeline.decisions.standing import Standing, Standings, Status
+from pipeline.decisions.standing import Standing, Status
 from pipeline.results.table import CHUNK_ROWS
 from pipeline.results.table_checks import FLAGGED
 
@@ -66,8 +65,6 @@ class Cause(StrEnum):
 Works = Mapping[str, frozenset[str]]
 """Work ids by asset path; rows without any work have no key."""
 
-Rules = tuple[Standing[SuppressionRule], ...]
-
 
 @dataclass(frozen=True)
 class Suppressed:
@@ -109,31 +106,6 @@ def suppressed_works(matches: pa.Table, aliases: Mapping[str, str] = _NO_ALIASES
         work_id = row["work_id"]
         works_by_path.setdefault(row["asset_path"], set()).add(aliases.get(work_id, work_id))
     return {path: frozenset(works) for path, works in works_by_path.items()}
-
-
-def works_of_rules(
-    matches: pa.Table, standings: Standings, aliases: Mapping[str, str] = _NO_ALIASES
-) -> dict[str, dict[str, Rules]]:
-    """By asset path, then work id, the rules that suppressed each match; those matches alone that
-    no false match suppressed, and none in a table of an earlier release.
-
-    Args:
-        matches: matches.parquet.
-        standings: of the record, that says which events are rules.
-        aliases: by former id of a work, its present id.
-    """
-    ruled: dict[str, dict[str, Rules]] = {}
-    rules = {one.event_id: one for one in standings.rules}
-    if not rules or "suppressed_by" not in matches.column_names:
-        return ruled
-    columns = matches.filter(pc.is_valid(matches.column("suppressed_by")))
-    for row in columns.select(["asset_path", "work_id", "suppressed_by"]).to_pylist():
-        names = row["suppressed_by"].split()
-        if all(name in rules for name in names):
-            of_path = ruled.setdefault(row["asset_path"], {})
-            work_id = aliases.get(row["work_id"], row["work_id"])
-            of_path[work_id] = tuple(rules[name] for name in names)
-    return ruled
 
 
 def why_ended(rule: Standing[SuppressionRule], day: str) -> Cause:

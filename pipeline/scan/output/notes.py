@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pipeline.core.records import Band
-from pipeline.core.wording.text import count, visible
+from pipeline.core.wording.text import count, suppressed_sentences, visible
 from pipeline.scan.listing import Listing
 from pipeline.scan.output.delta import Change
 from pipeline.screening.recorded import Recorded, RecordUse
@@ -72,20 +72,9 @@ def arriving_notes(summary: Mapping[str, Any]) -> tuple[str, ...]:
 
 def suppressed_notes(summary: Mapping[str, Any]) -> tuple[str, ...]:
     """Sentences on suppressed matches, from a scan's summary."""
-    suppressed, lapsed = summary["suppressed"], summary["no_longer_suppressed"]
+    lapsed = summary["no_longer_suppressed"]
     by_rules = summary.get("suppressed_by_rules", 0)  # absent in earlier releases
-    false = suppressed - by_rules
-    notes = []
-    if false:
-        notes.append(
-            f"{count(false, 'match is', 'matches are')} suppressed, because people agreed "
-            f"that {'it is' if false == 1 else 'they are'} false."
-        )
-    if by_rules:
-        notes.append(
-            f"{count(by_rules, 'match is', 'matches are')} suppressed by rules that people agreed "
-            "on."
-        )
+    notes = suppressed_sentences(summary["suppressed"], by_rules)
     if lapsed:
         notes.append(
             f"{count(lapsed, 'match counts', 'matches count')} again, because the band is another "

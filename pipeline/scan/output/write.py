@@ -21,6 +21,7 @@ from pipeline.load.workers.pool import load_in_worker
 from pipeline.report.card import ContentCollector
 from pipeline.report.page import ChangeLine, Changes, ReportLimits, why_unscreened, write_report
 from pipeline.results.files import ResultFiles, StoredRun
+from pipeline.results.ruled import works_of_rules
 from pipeline.results.table import Tables, write_table_and_csv
 from pipeline.results.table_checks import FLAGGED
 from pipeline.risk.bands import partly_judged
@@ -37,7 +38,6 @@ from pipeline.scan.output.delta import (
     delta_of,
     suppressed_works,
     why_ended,
-    works_of_rules,
 )
 from pipeline.scan.output.notes import (
     TITLES,

@@ -6,9 +6,8 @@ import hashlib
 from pathlib import Path
 
 import pyarrow as pa
-from reference_index.spec import FingerprintSpec
 
-from reference_index.interface import Work, WorkFile
+from reference_index.interface import FingerprintSpec, Work, WorkFile
 from reference_index.store import ReferenceIndex, RegisteredFile
 
 IDS = (

@@ -208,7 +208,7 @@ def wide(tmp_path_factory):
 def test_a_renamed_work_is_found_under_both_ids(copied, run):
     renamed = run("index", "rename", copied, "lamp", "STÜCK-1")
     assert renamed.status == 0
-    assert "decided under lamp counts for STÜCK-1" in renamed.stdout
+    assert "decided under 'lamp' counts for 'STÜCK-1'" in renamed.stdout
     shown = run("index", "show", copied, "lamp")
     assert "lamp was renamed to STÜCK-1" in shown.stdout
     assert "The Lamp Room" in shown.stdout

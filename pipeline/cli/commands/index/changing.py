@@ -89,7 +89,7 @@ def index_rename(
         print_json({"index": str(index), "version": version, "work_id": new, "former_id": old})
         return EXIT_OK
     print_text(
-        f"Renamed {old} to {new}. What was decided under {old} counts for {new}; write {new} in "
-        f"manifests that list the work. The index is at version {version}."
+        f"Renamed {old!r} to {new!r}. What was decided under {old!r} counts for {new!r}; write "
+        f"{new!r} in manifests that list the work. The index is at version {version}."
     )
     return EXIT_OK

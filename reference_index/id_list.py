@@ -7,12 +7,16 @@ from pathlib import Path
 
 from reference_index.contents import id_hint
 from reference_index.errors import ManifestError
-from reference_index.manifest_file import ManifestFormat, read_rows, row_problem
-from reference_index.manifest_text import printable
+from reference_index.manifest_file import EXCEL, ManifestFormat, read_rows, row_problem
+from reference_index.manifest_text import decoded, printable
 from reference_index.store import ReferenceIndex
 
+_TEXTS = (".csv", ".tsv", ".txt")
 _TABLE = ManifestFormat(
-    name="list of works", contents="works", required=("work_id",), suffixes=(".csv", ".jsonl")
+    name="list of works",
+    contents="works",
+    required=("work_id",),
+    suffixes=(*_TEXTS, ".jsonl", ".ndjson", *EXCEL),
 )
 
 _HINTS = 20
@@ -28,21 +32,20 @@ def read_ids(path: Path) -> dict[int, str]:
     Raises:
         ManifestError: if it can't be read, or lists no ids.
     """
-    if path.suffix.lower() in _TABLE.suffixes and _is_table(path):
+    name, suffix = printable(str(path)), path.suffix.lower()
+    if suffix in _TABLE.suffixes and suffix not in _TEXTS:
         return _ids_of_table(path)
     try:
-        text = path.read_bytes().decode("utf-8-sig")
+        data = path.read_bytes()
     except OSError as fault:
-        raise ManifestError(f"{printable(str(path))} can't be read ({fault.strerror}).") from None
-    except UnicodeDecodeError as fault:
-        line = fault.object[: fault.start].count(b"\n") + 1
-        raise ManifestError(
-            f"{printable(str(path))} is not UTF-8 (line {line}); save it as UTF-8."
-        ) from None
-    lines = enumerate(text.splitlines(), 1)
-    ids = {number: line.strip() for number, line in lines if line.strip()}
+        raise ManifestError(f"{name} can't be read ({fault.strerror}).") from None
+    text, _ = decoded(data, name, None, with_options=False)
+    lines = text.splitlines()
+    if suffix in _TEXTS and lines and "work_id" in lines[0]:
+        return _ids_of_table(path)
+    ids = {number: line.strip() for number, line in enumerate(lines, 1) if line.strip()}
     if not ids:
-        raise ManifestError(f"{printable(str(path))} lists no ids.")
+        raise ManifestError(f"{name} lists no ids.")
     return ids
 
 
@@ -57,23 +60,15 @@ def check_ids(ids: Mapping[int, str], path: Path, index: ReferenceIndex) -> None
     problems: list[str] = []
     for line, work_id in unknown.items():
         hint = id_hint(work_id, known if len(problems) < _HINTS else (), index.aliases)
-        problems.append(f"line {line} of {printable(path.name)}: no work {work_id!r}{hint}.")
+        problems.append(
+            f"line {line} of {printable(path.name)}: no work {printable(work_id)!r}{hint}."
+        )
     if problems:
         raise ManifestError(
             f"The index {index.path} does not have {len(problems)} of the {len(ids)} works that "
             f"{printable(str(path))} lists; nothing was removed.",
             problems,
         )
-
-
-def _is_table(path: Path) -> bool:
-    if path.suffix.lower() != ".csv":
-        return True
-    try:
-        with path.open("rb") as file:
-            return b"work_id" in file.readline()
-    except OSError:
-        return False  # said by whoever reads it
 
 
 def _ids_of_table(path: Path) -> dict[int, str]:

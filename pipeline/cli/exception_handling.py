@@ -94,7 +94,8 @@ def _exit_status(name: str, call: Callable[[], int | None], as_json: bool) -> in
     except ScreeningError as error:
         return fail(str(error), error, error_exit_status(error))
     except BrokenPipeError:
-        raise
+        # Without an errno, by which typer would exit with 1, which is `EXIT_FAIL_ON` here.
+        raise BrokenPipeError from None
     except UnicodeError as error:
         return fail(
             "A path has bytes that are not UTF-8, which the index's tables can't have in "

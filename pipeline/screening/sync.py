@@ -16,6 +16,7 @@ from pipeline.screening import kept_fingerprints
 from pipeline.screening.register import Registration, RegistrationRun
 from pipeline.screening.works_check import WorksCheck, check_works
 from reference_index.changing import Removal
+from reference_index.manifest_file import ManifestReading
 from reference_index.store import ReferenceIndex, RegisteredFile
 from reference_index.sync_plan import SyncPlan, plan_sync
 
@@ -92,6 +93,7 @@ def check_sync(
     *,
     remove_missing: bool = False,
     skip_bad: bool = False,
+    reading: ManifestReading | None = None,
     limits: Limits | None = None,
     progress: Progress = silent,
 ) -> SyncCheck:
@@ -102,6 +104,7 @@ def check_sync(
         works: a manifest, or a folder: each file a work.
         remove_missing: whether works and files that are gone are to be removed.
         skip_bad: whether rows that can't be used are to be left out.
+        reading: how to read a manifest that was made elsewhere.
         limits: on the size of files.
         progress: called while files are read.
 
@@ -109,7 +112,7 @@ def check_sync(
         ManifestError: if the manifest as a whole can't be used, or rows are bad and works are to be
             removed: what only a bad row lists would count as gone.
     """
-    check = check_works(index, works, limits=limits, progress=progress)
+    check = check_works(index, works, reading=reading, limits=limits, progress=progress)
     if check.problems and remove_missing and skip_bad:
         raise _uncertain(works, check.problems, check.rows)
     plan = plan_sync(check.plan, index.files)

@@ -230,6 +230,8 @@ def test_a_renamed_work_is_found_under_both_ids(copied, run):
         ("ids.csv", "title,work_id\r\nThe Lamp Room,lamp\r\nChelsea,chelsea\r\nC,coffee\r\n"),
         ("ids.csv", "\ufeffwork_id\nlamp\nchelsea\ncoffee\n"),
         ("ids.csv", "lamp\nchelsea\ncoffee\n"),
+        ("ids.csv", "Titel;work_id\nThe Lamp Room;lamp\nChelsea;chelsea\nC;coffee\n"),
+        ("ids.tsv", "work_id\tTitel\nlamp\tThe Lamp Room\nchelsea\t\ncoffee\tC\n"),
         ("ids.jsonl", '{"work_id": "lamp"}\n{"work_id": "chelsea"}\n{"work_id": "coffee"}\n'),
     ],
 )
@@ -259,7 +261,7 @@ def test_unknown_ids_of_a_list_are_all_named_and_nothing_is_removed(copied, tmp_
     [
         ("none.txt", None, "No such file"),
         ("empty.txt", b" \n", "lists no ids"),
-        ("latin.txt", b"a\nb\xfcb\n", "not UTF-8 (line 2)"),
+        ("latin.txt", b"a\nb\xfcb\n", "not UTF-8 text (line 2)"),
         ("rows.csv", b"work_id,title\n,A\n", "line 2 of rows.csv: work_id is missing"),
         ("", None, "Is a directory"),
     ],
@@ -330,6 +332,24 @@ def test_no_id_is_broken_in_a_pipe(wide, columns, run, monkeypatch):
     assert all("/Serie-Nachtzug/" in line for line in found[1:-1])
     long = next(work["work_id"] for work in works if "Nachtzug" in work["work_id"])
     assert long in run("index", "show", wide, long).stdout
+
+
+@pytest.mark.parametrize("words", [["list"], ["list", "--csv"]])
+def test_a_reader_that_closes_the_pipe_gets_its_own_status(tmp_path, words):
+    import subprocess
+    import sys
+
+    from index_of_many import index_of_many
+
+    index = index_of_many(tmp_path / "idx", 1500)  # more than a pipe holds
+    code = "import sys; from pipeline.cli import main; sys.argv[0] = 'clearance'; main()"
+    command = [sys.executable, "-c", code, "index", *words[:1], str(index), *words[1:]]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    process.stdout.read(10)
+    process.stdout.close()
+    assert process.stderr.read() == b""
+    process.stderr.close()
+    assert process.wait(120) == 141
 
 
 def test_no_id_is_broken_in_a_narrow_terminal(wide):

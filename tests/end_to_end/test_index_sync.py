@@ -255,3 +255,22 @@ def test_a_killed_sync_leaves_the_old_version(catalogue, photos):
     index = catalogue.opened()
     sync_works(index, check_sync(index, manifest, remove_missing=True))
     assert ReferenceIndex.open(catalogue.index).verify() == []
+
+
+def test_a_manifest_as_an_office_makes_it_is_synchronised_as_it_is_added(
+    catalogue, run, no_fingerprints
+):
+    lines = ["Nummer;Titel;rightsholder;rights;Datei;shelf"]
+    for row in catalogue.rows.values():
+        cells = [row["work_id"], f"Größe {row['title']}", row["rightsholder"], "PD", row["path"]]
+        lines.append(";".join([*cells[:4], f"K:\\Katalog\\{cells[4]}", row["shelf"]]))
+    manifest = catalogue.folder / "büro.csv"
+    manifest.write_bytes("\r\n".join(lines).encode("cp1252"))
+    done = run(
+        "index", "sync", catalogue.index, manifest, "--remove-missing", "--encoding", "cp1252",
+        "--column", "work_id=Nummer", "--column", "title=Titel", "--column", "path=Datei",
+        "--path-prefix", f"K:\\Katalog={catalogue.folder}",
+    )  # fmt: skip
+    assert done.status == 0, done.stderr
+    works = catalogue.opened().works
+    assert {(work.title[:6], work.rights) for work in works} == {("Größe ", "public_domain")}

@@ -9,6 +9,14 @@ import typer
 
 from pipeline.cli.exception_handling import handle_exceptions
 from pipeline.cli.exit_statuses import EXIT_OK, EXIT_WRONG
+from pipeline.cli.manifest_options import (
+    ColumnOption,
+    EncodingOption,
+    PrefixOption,
+    RightsOption,
+    SheetOption,
+    manifest_reading,
+)
 from pipeline.cli.options import Index, Json
 from pipeline.cli.output import print_json, stderr
 
@@ -19,7 +27,8 @@ def index_sync(
     works: Annotated[
         Path,
         typer.Argument(
-            metavar="WORKS", help="A manifest (CSV or JSONL), or a folder: each file a work."
+            metavar="WORKS",
+            help="A manifest (CSV, JSONL or .xlsx), or a folder: each file a work.",
         ),
     ],
     remove_missing: Annotated[
@@ -32,6 +41,11 @@ def index_sync(
     skip_bad: Annotated[
         bool, typer.Option("--skip-bad", help="Leave out the rows that can't be used.")
     ] = False,
+    encoding: EncodingOption = None,
+    column: ColumnOption = None,
+    sheet: SheetOption = None,
+    path_prefix: PrefixOption = None,
+    rights: RightsOption = None,
     as_json: Json = False,
 ) -> int:
     """Make an index equal to a manifest: what is new, changed and gone is listed first."""
@@ -40,10 +54,16 @@ def index_sync(
     from pipeline.screening.sync import check_sync, sync_works
     from reference_index.store import ReferenceIndex
 
+    reading = manifest_reading(encoding, column, sheet, path_prefix, rights)
     opened = ReferenceIndex.open(index)
     with console_progress(stderr()) as progress:
         checked = check_sync(
-            opened, works, remove_missing=remove_missing, skip_bad=skip_bad, progress=progress
+            opened,
+            works,
+            remove_missing=remove_missing,
+            skip_bad=skip_bad,
+            reading=reading,
+            progress=progress,
         )
     if not (check or skip_bad):
         checked.check.raise_if_bad()

@@ -7,10 +7,13 @@ differ in letter case or in how accents are encoded (NFC, NFD), if only one file
 from __future__ import annotations
 
 import os
+import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+
+_OF_WINDOWS = re.compile(r"[A-Za-z]:[\\/]|\\\\")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +65,13 @@ class FileFinder:
             return FoundFile(exact, self._manifest.parent / exact)
         slashes = path.replace("\\", "/")
         note = f"{path!r} was read as {slashes!r}." if slashes != path else ""
-        return self._close(path, slashes, note) or FoundFile("", Path(), fault)
+        found = self._close(path, slashes, note)
+        if found is None and _OF_WINDOWS.match(path):
+            fault = (
+                f"the file {path!r} has a path of another machine; say what its beginning is here, "
+                "such as --path-prefix 'C:\\Katalog=/mnt/katalog'"
+            )
+        return found or FoundFile("", Path(), fault)
 
     def unused_prefixes(self) -> list[str]:
         """The prefixes with which no path that was looked for begins, as written."""
@@ -101,7 +110,9 @@ class FileFinder:
         if fault := file_fault(folder, readable=True):
             return FoundFile("", Path(), f"the file {path!r} {fault}")
         if not exact:
-            note = f"{path!r} is {str(folder)!r}: letter case or the encoding of accents differs."
+            same = _composed(str(folder)).endswith(_composed(wanted))
+            why = "its accents are encoded otherwise" if same else "letter case differs"
+            note = f"{path!r} is {str(folder)!r} here: {why}."
         return FoundFile(path, folder, note=note)
 
     def _names(self, folder: Path) -> dict[str, list[str]]:
@@ -177,5 +188,8 @@ def _parts(prefix: str) -> tuple[str, ...]:
 
 
 def _folded(name: str) -> str:
-    composed = unicodedata.normalize("NFC", name).casefold()
-    return unicodedata.normalize("NFC", composed)
+    return _composed(_composed(name).casefold())
+
+
+def _composed(name: str) -> str:
+    return unicodedata.normalize("NFC", name)

@@ -205,3 +205,49 @@ def test_a_row_with_the_former_id_of_a_work_is_bad(place, run):
     assert answer.json["problems"] == [
         "line 2 of m.csv: 'a' is a former id of the work 'z'; use that."
     ]
+
+
+def test_a_manifest_of_an_office_is_added_and_synchronised_with_the_same_options(place, run):
+    text = (
+        "Nr;Titel;Inhaber;Rechte;Datei\r\n"
+        "1;Märchen;Öhl;gemeinfrei;C:\\Katalog\\CHELSEA.png\r\n"
+        "2;Café;;PD;C:\\Katalog\\lamp.fountain\r\n"
+    )
+    (place / "m.csv").write_bytes(text.encode("cp1252"))
+    refused = run("index", "add", place / "idx", place / "m.csv")
+    assert refused.status == 2
+    assert len(refused.stderr.strip().splitlines()) == 1
+    options = ["--encoding", "cp1252", "--path-prefix", f"C:\\Katalog={place}"]
+    options += ["--rights", "gemeinfrei=public_domain"]
+    for name, heading in zip(COLUMNS, ("Nr", "Titel", "Inhaber", "Rechte", "Datei"), strict=True):
+        options += ["--column", f"{name}={heading}"]
+    added = run("index", "add", place / "idx", place / "m.csv", *options)
+    assert added.status == 0
+    for words in ("separated by semicolons", "letter case differs", "read as public_domain"):
+        assert words in added.stdout
+    work = run("index", "show", place / "idx", "1", "--json").json["work"]
+    assert (work["title"], work["rights"]) == ("Märchen", "public_domain")
+    again = run("index", "sync", place / "idx", place / "m.csv", "--check", "--json", *options)
+    assert (again.status, again.json["unchanged"]) == (0, 2)
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "words"),
+    [
+        ("--column", "title", "must be like title=Titel"),
+        ("--column", "tilte=Titel", "is no column of a manifest"),
+        ("--path-prefix", "=/mnt", "must be like"),
+        ("--rights", "frei=free", "is no label; those are protected"),
+        ("--encoding", "klingon", "There is no encoding 'klingon'"),
+        ("--sheet", "A", "is no workbook"),
+    ],
+)
+def test_an_option_that_makes_no_sense_is_one_sentence(place, run, option, value, words):
+    answer = run("index", "add", place / "idx", place / "works.csv", option, value, "--check")
+    assert (answer.status, len(answer.stderr.strip().splitlines())) == (2, 1)
+    assert words in answer.stderr
+
+
+def test_options_of_manifests_are_refused_for_a_folder(place, run):
+    answer = run("index", "add", place / "idx", place, "--encoding", "cp1252")
+    assert (answer.status, "is a folder" in answer.stderr) == (2, True)

@@ -275,7 +275,8 @@ def test_a_prefix_of_another_machine(place):
     ]
     assert read.rows[0].path == "C:\\Katalog\\Bilder\\c.png"
     assert len(read.problems) == 1
-    assert "'C:\\\\Katalog2\\\\a.png'" in read.problems[0]
+    assert "'C:\\\\Katalog2\\\\a.png' has a path of another machine" in read.problems[0]
+    assert "--path-prefix" in read.problems[0]
     assert any("no path begins with 'D:'" in notice for notice in read.notices)
 
 
@@ -299,6 +300,10 @@ def test_letter_case_accents_and_backslashes_are_forgiven_and_said(place):
     assert [notice.split(":")[0] for notice in read.notices] == [
         f"line {line} of m.csv" for line in (2, 3, 4)
     ]
+    for notice, words in zip(
+        read.notices, ["accents", "letter case", "read as 'Bilder/e.png'"], strict=True
+    ):
+        assert words in notice
 
 
 def test_two_files_that_differ_only_in_case_are_a_fault(place):

@@ -114,20 +114,21 @@ class RuleCover:
         works: Mapping[str, Mapping[str, str]],
         aliases: Mapping[str, str] | None = None,
     ) -> None:
-        self._rules = [(one, one.payload.works.among(works, aliases)) for one in rules]
+        self._of_work: dict[str, list[Standing[SuppressionRule]]] = {}
+        for rule in rules:
+            for work_id in rule.payload.works.among(works, aliases):
+                self._of_work.setdefault(work_id, []).append(rule)
 
     def rules_on(
         self, asset_path: str, work_ids: Iterable[str]
     ) -> dict[str, Standing[SuppressionRule]]:
         """By work id, the oldest rule that covers an asset's match with it."""
         found: dict[str, Standing[SuppressionRule]] = {}
-        if not self._rules:
-            return found
-        wanted = frozenset(work_ids)
-        for rule, works in self._rules:
-            covered = (works & wanted) - found.keys()
-            if covered and rule.payload.assets.covers(asset_path):
-                found |= dict.fromkeys(covered, rule)
+        for work_id in work_ids:
+            for rule in self._of_work.get(work_id, ()):
+                if rule.payload.assets.covers(asset_path):
+                    found[work_id] = rule
+                    break
         return found
 
 

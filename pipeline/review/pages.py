@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
+from unicodedata import east_asian_width
 
 import regex
 from fastapi import Request
@@ -254,7 +255,7 @@ def templates() -> Environment:
 
 
 TAIL = 13
-"""Characters of a long name that stay at its end, where versions and endings are."""
+"""Columns of a long name that stay at its end, where versions and endings are; as in page.css."""
 
 _CHARACTER = regex.compile(r"\X")
 
@@ -267,7 +268,13 @@ def middle_cut(name: str) -> tuple[str, str]:
     characters = _CHARACTER.findall(name)
     if len(characters) <= 2 * TAIL:
         return name, ""
-    return "".join(characters[:-TAIL]), "".join(characters[-TAIL:])
+    columns, tail = 0, 0
+    for character in reversed(characters):
+        columns += 2 if east_asian_width(character[0]) in "WF" else 1
+        if columns > TAIL:
+            break
+        tail += 1
+    return "".join(characters[:-tail]), "".join(characters[-tail:])
 
 
 def filter_value(name: str, value: str) -> str:

@@ -376,6 +376,7 @@ def test_bulk_refuses_a_filter_that_is_not_known(site):
         ("sh0420_comp_background_plate_v003.png", ("sh0420_comp_background_p", "late_v003.png")),
         ("e\u0301" * 27, ("e\u0301" * 14, "e\u0301" * 13)),
         ("x" * 26, ("x" * 26, "")),
+        ("港" * 27, ("港" * 21, "港" * 6)),
         ("", ("", "")),
     ],
 )

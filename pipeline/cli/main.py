@@ -15,6 +15,7 @@ from pipeline.cli.commands.demo import demo
 from pipeline.cli.commands.doctor import doctor
 from pipeline.cli.commands.evaluate import evaluate
 from pipeline.cli.commands.explain import explain
+from pipeline.cli.commands.report import report
 from pipeline.cli.commands.review import review, review_user
 from pipeline.cli.commands.scan import scan
 from pipeline.cli.commands.screen import screen
@@ -38,7 +39,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 # Help lists them in this order, and groups after single commands.
-for command in (screen, scan, explain, evaluate, review, review_user, demo, doctor):
+for command in (screen, scan, explain, report, evaluate, review, review_user, demo, doctor):
     app.command()(command)
 for group in (index, audit, schedule):
     app.add_typer(group.app)

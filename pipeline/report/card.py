@@ -1,29 +1,31 @@
 """Cards of report.html, one for each flagged row: its view, with pictures, texts and overlays.
 
 `ContentCollector` keeps the pictures and texts of assets while these are in memory; `card` makes a
-card of a row and what was kept.
+card of a row and what was kept. `card_of` makes one of any row and its `CardContent`.
 """
 
 from __future__ import annotations
 
-import base64
 from bisect import insort
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Protocol
 
 from pipeline.core.records import Match, RiskRow
-from pipeline.load.image.images import THUMBNAIL_EDGE, thumbnail
 from pipeline.load.loaded import Loaded, LoadedImage
-from pipeline.report.build_row_view import risk_row_view, with_excerpts
+from pipeline.report.build_row_view import Texts, risk_row_view, with_excerpts
 from pipeline.report.overlap import STAGE, Overlap, overlap_of
 from pipeline.report.overlay import (
     KeptFrame,
+    Overlay,
     frame_of,
-    jpeg,
     keep_frame,
     overlay_of_kept,
-    small_jpeg,
+    page_picture,
+    picture_of,
 )
+from pipeline.report.page_pictures import PagePanel, PagePicture, PagePictures, page_panel
 from pipeline.report.row_view import MatchView, PassageView, RowView
 from pipeline.results.files import RunInfo
 from pipeline.results.table import urgency
@@ -40,8 +42,8 @@ class Content:
     """What the report may show of assets and works.
 
     Attributes:
-        asset_thumbnails: JPEG bytes by asset path.
-        work_thumbnails: JPEG bytes by the work file's SHA-256.
+        asset_thumbnails: by asset path, a picture as the page shows it.
+        work_thumbnails: by the work file's SHA-256, a JPEG.
         asset_texts: texts of scripts, as loaded, by asset path.
         work_text: the kept text of a work's file by its SHA-256, or None; read only if a passage
             of it is shown.
@@ -81,7 +83,7 @@ class ContentCollector:
         path = row.asset.asset_path
         insort(self._by_urgency, (urgency(row), path))
         if isinstance(loaded, LoadedImage):
-            self.thumbnails[path] = thumbnail(loaded)
+            self.thumbnails[path] = page_picture(loaded.frames[0])
             self.frames[path] = overlay_frames(row, loaded)
         else:
             self.texts[path] = loaded.text
@@ -137,14 +139,26 @@ def overlay_frames(row: RiskRow, image: LoadedImage) -> dict[str, KeptFrame]:
     return frames
 
 
-@dataclass(frozen=True, slots=True)
-class CardPanel:
-    """One picture of an overlay; `name` is the file of the work that it shows, or empty."""
+Beneath = tuple[bytes | None, bytes | None]
+"""The pictures of asset and work beneath the lines of an overlay, as the page shows them; None
+where one is not there in this form."""
 
-    uri: str
-    caption: str
-    alt: str
-    name: str
+
+class CardContent(Protocol):
+    """The pictures and texts of one row; None where one is not kept."""
+
+    @property
+    def texts(self) -> Texts:
+        """Of the script and the works."""
+
+    def asset(self) -> bytes | None:
+        """The asset's picture as the page shows it."""
+
+    def work(self, match: MatchView) -> bytes | None:
+        """The picture of a match's work as the page shows it."""
+
+    def overlay(self, match: MatchView, overlap: Overlap) -> tuple[Overlay, Beneath]:
+        """The overlay of a match, and the pictures beneath its lines."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,45 +170,59 @@ class CardOverlap:
         strongest: whether it is the card's match.
         panels: the overlay; empty if it is not drawn.
         note: what is not drawn and why, or empty.
-        page_bytes: size of the panels in the page.
     """
 
     match: MatchView
     strongest: bool
-    panels: tuple[CardPanel, ...]
+    panels: tuple[PagePanel, ...]
     note: str
-    page_bytes: int
 
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """Everything that the page shows of one flagged row.
+    """Everything that the page shows of one row.
 
     Attributes:
-        number: of the card in the page.
+        number: of the card in the page; 0 if it is the only one.
         view: the row.
-        match: the match that is shown, with excerpts of its passages.
-        asset_picture, work_picture: data URIs; None if there is no picture.
+        match: the match that is shown, with excerpts of its passages; None if there is none.
+        asset_picture, work_picture: None if there is no picture.
         passages, more_passages: those that are shown, and how many are not.
         others, more_others: further matches that are shown, and how many are not.
         overlaps: those that are shown, the strongest match's first.
+        new_pictures: those of its pictures that the page does not have yet.
+        overlay_bytes: how much those of them take that its overlays are made of.
     """
 
     number: int
     view: RowView
-    match: MatchView
-    asset_picture: str | None
-    work_picture: str | None
+    match: MatchView | None
+    asset_picture: PagePicture | None
+    work_picture: PagePicture | None
     passages: tuple[PassageView, ...]
     more_passages: int
     others: tuple[MatchView, ...]
     more_others: int
     overlaps: tuple[CardOverlap, ...]
+    new_pictures: tuple[PagePicture, ...]
+    overlay_bytes: int
 
-    @property
-    def overlay_bytes(self) -> int:
-        """Size of its overlays in the page."""
-        return sum(overlap.page_bytes for overlap in self.overlaps)
+
+@dataclass(frozen=True, slots=True)
+class CardLimits:
+    """How much a card shows.
+
+    Attributes:
+        max_passages: passages shown, longest first.
+        max_others: further works shown.
+        max_overlays: overlays shown.
+        overlay_bytes: what the pictures of its overlays may take in the page.
+    """
+
+    max_passages: int = 8
+    max_others: int = 10
+    max_overlays: int = OVERLAYS
+    overlay_bytes: int = 32 * 2**20
 
 
 def card(
@@ -203,48 +231,97 @@ def card(
     works: Mapping[str, Work],
     run: RunInfo,
     content: Content,
-    *,
-    max_passages: int,
-    max_others: int,
-    max_overlays: int = 0,
-    overlay_room: int = 0,
+    pictures: PagePictures,
+    limits: CardLimits,
 ) -> Card:
-    """The card of a row that has at least one match.
+    """The card of a row that is not stored yet.
 
     Args:
         number: of the card in the page.
         row, works: the row, and every work of the index by its id.
         run: the run.
         content: what may be shown.
-        max_passages, max_others, max_overlays: how many of each.
-        overlay_room: bytes that overlays may still take in the page.
+        pictures: of the page.
+        limits: how much is shown.
     """
     view = risk_row_view(row, run, works)
+    return card_of(number, view, _KeptContent(row, content), pictures, limits)
+
+
+def card_of(
+    number: int, view: RowView, content: CardContent, pictures: PagePictures, limits: CardLimits
+) -> Card:
+    """The card of a row. Arguments as of `card`."""
     match = view.strongest
-    if match is None:
-        raise ValueError("a card of a row without matches")
-    others = [other for other in view.matches if other is not match]
+    asset = pictures.add(content.asset())
     overlaps: list[CardOverlap] = []
-    for other in [one for one in view.matches if one.overlap is not None][:max_overlays]:
-        overlaps.append(_overlap(row, view, other, content, overlay_room))
-        overlay_room -= overlaps[-1].page_bytes
-    match = with_excerpts(match, _ContentTexts(row, content))
-    passages = match.longest_passages
+    room = limits.overlay_bytes
+    for one in [one for one in view.matches if one.overlap is not None][: limits.max_overlays]:
+        before = pictures.new_bytes
+        overlaps.append(_overlap(view, one, content, pictures, room))
+        room -= pictures.new_bytes - before
+    if match is not None:
+        match = with_excerpts(match, content.texts)
+    passages = match.longest_passages if match is not None else ()
+    others = [other for other in view.matches if other is not view.strongest]
+    work = pictures.add(content.work(match)) if match is not None else None
     return Card(
         number=number,
         view=view,
         match=match,
-        asset_picture=_data_uri(content.asset_thumbnails.get(row.asset.asset_path)),
-        work_picture=_data_uri(_work_thumbnail(row, match, content)),
-        passages=passages[:max_passages],
-        more_passages=max(0, len(passages) - max_passages),
-        others=tuple(others[:max_others]),
-        more_others=max(0, len(others) - max_others),
+        asset_picture=asset,
+        work_picture=work,
+        passages=passages[: limits.max_passages],
+        more_passages=max(0, len(passages) - limits.max_passages),
+        others=tuple(others[: limits.max_others]),
+        more_others=max(0, len(others) - limits.max_others),
         overlaps=tuple(overlaps),
+        new_pictures=pictures.take_new(),
+        overlay_bytes=limits.overlay_bytes - room,
     )
 
 
-class _ContentTexts:
+class _KeptContent:
+    """The pictures and texts of a row among what was kept for the report."""
+
+    def __init__(self, row: RiskRow, content: Content) -> None:
+        self._row = row
+        self._content = content
+        self.texts: Texts = _KeptTexts(row, content)
+
+    def asset(self) -> bytes | None:
+        return self._content.asset_thumbnails.get(self._row.asset.asset_path)
+
+    def work(self, match: MatchView) -> bytes | None:
+        row, work_id = self._row, match.row["work_id"]
+        if match.identical_file and (same := self.asset()) is not None:
+            return same
+        file_ids: Sequence[str | None] = [
+            row.asset.asset_id if match.identical_file else None,
+            _overlap_file_id(row, work_id),
+            *(
+                evidence.work_file_id
+                for outcome in row.outcomes
+                for evidence in outcome.evidence
+                if evidence.work_id == work_id
+            ),
+        ]
+        pictures = (self._content.work_thumbnails.get(file_id) for file_id in file_ids if file_id)
+        return next((shown_picture(one) for one in pictures if one), None)
+
+    def overlay(self, match: MatchView, overlap: Overlap) -> tuple[Overlay, Beneath]:
+        path, work_id = self._row.asset.asset_path, match.row["work_id"]
+        frame = self._content.asset_frames.get(path, {}).get(work_id)
+        if frame is None:
+            shown = path in self._content.asset_thumbnails
+            why = "The overlay is not drawn: its frame of the file was not kept." if shown else ""
+            return Overlay((), why), (None, None)
+        work = self._content.work_thumbnails.get(_overlap_file_id(self._row, work_id) or "")
+        drawn = overlay_of_kept(frame, work, overlap.transform, overlap.negative, overlap.agreed)
+        return drawn, (frame.whole, shown_picture(work) if work else None)
+
+
+class _KeptTexts:
     """The texts of a row among what was kept for the report."""
 
     def __init__(self, row: RiskRow, content: Content) -> None:
@@ -265,40 +342,41 @@ class _ContentTexts:
         return self._content.work_text(file_id) if file_id is not None else None
 
 
+@lru_cache(maxsize=128)
+def shown_picture(stored: bytes) -> bytes | None:
+    """A stored picture as the page shows it; None if it can't be read."""
+    picture = picture_of(stored)
+    return None if picture is None else page_picture(picture)
+
+
 def _overlap(
-    row: RiskRow, view: RowView, match: MatchView, content: Content, room: int
+    view: RowView, match: MatchView, content: CardContent, pictures: PagePictures, room: int
 ) -> CardOverlap:
     """The overlay of one match if it takes at most `room` bytes of the page, else why it is not
     drawn.
     """
-    path, work_id = row.asset.asset_path, match.row["work_id"]
-    frame = content.asset_frames.get(path, {}).get(work_id)
-    panels: tuple[CardPanel, ...] = ()
-    note = ""
-    if match.not_drawn:
-        note = f"The overlay is not drawn: {match.not_drawn}."
-    elif frame is not None and match.overlap is not None:
-        work = content.work_thumbnails.get(_overlap_file_id(row, work_id) or "")
-        overlap = match.overlap
-        overlay = overlay_of_kept(frame, work, overlap.transform, overlap.negative, overlap.agreed)
-        alts = (
-            f"The asset {view.path} with the outline of the work",
-            f"The work {match.work.title} with the outline of what is in the asset",
-            f"The asset {view.path} with the work {match.work.title} laid onto it in squares",
-        )
-        names = ("", match.work_files.get(STAGE, ""), "")
-        panels = tuple(
-            CardPanel(_data_uri(jpeg(panel.picture)) or "", panel.caption, alt, name)
-            for panel, alt, name in zip(overlay.panels, alts, names, strict=False)
-        )
-        note = overlay.note
-    elif path in content.asset_thumbnails:
-        note = "The overlay is not drawn: its frame of the file was not kept."
-    size = sum(len(panel.uri) for panel in panels)
-    if size > room:
-        panels, size = (), 0
+    strongest = match is view.strongest
+    if match.not_drawn or match.overlap is None:
+        return CardOverlap(match, strongest, (), f"The overlay is not drawn: {match.not_drawn}.")
+    if match.identical_file:
+        return CardOverlap(match, strongest, (), "The two are one file, so no overlay is drawn.")
+    overlay, beneath = content.overlay(match, match.overlap)
+    alts = (
+        f"The asset {view.path} with the outline of the work",
+        f"The work {match.work.title} with the outline of what is in the asset",
+        f"The asset {view.path} with the work {match.work.title} laid onto it in squares",
+    )
+    stored = (*beneath, None)
+    names = ("", match.work_files.get(STAGE, ""), "")
+    had, before = pictures.new_count, pictures.new_bytes
+    panels = [
+        page_panel(pictures, *one) for one in zip(overlay.panels, alts, names, stored, strict=False)
+    ]
+    if pictures.new_bytes - before > room:
+        pictures.without_new(had)
         note = "This page holds only so many overlays; clearance explain --overlay draws this one."
-    return CardOverlap(match, match is view.strongest, panels, note, size)
+        return CardOverlap(match, strongest, (), note)
+    return CardOverlap(match, strongest, tuple(filter(None, panels)), overlay.note)
 
 
 def _overlap_file_id(row: RiskRow, work_id: str) -> str | None:
@@ -308,26 +386,3 @@ def _overlap_file_id(row: RiskRow, work_id: str) -> str | None:
             if evidence.work_id == work_id and overlap_of(evidence.measures) is not None:
                 return evidence.work_file_id
     return None
-
-
-def _work_thumbnail(row: RiskRow, match: MatchView, content: Content) -> bytes | None:
-    work_id = match.row["work_id"]
-    file_ids: Sequence[str | None] = [
-        row.asset.asset_id if match.identical_file else None,
-        _overlap_file_id(row, work_id),
-        *(
-            evidence.work_file_id
-            for outcome in row.outcomes
-            for evidence in outcome.evidence
-            if evidence.work_id == work_id
-        ),
-    ]
-    thumbnails = (content.work_thumbnails.get(file_id) for file_id in file_ids if file_id)
-    return next((small_jpeg(one, THUMBNAIL_EDGE) for one in thumbnails if one), None)
-
-
-def _data_uri(picture: bytes | None) -> str | None:
-    """A JPEG as a data URI."""
-    if not picture:
-        return None
-    return "data:image/jpeg;base64," + base64.b64encode(picture).decode("ascii")

@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline.core.errors import DropError, RunError
+from pipeline.core.errors import RunError
 from pipeline.core.wording.text import visible
-from pipeline.drops.places import Place, is_inside, place
+from pipeline.drops.places import Place
+from pipeline.report.card_file import check_new_file, write_new_file
 from pipeline.report.overlap import STAGE, Overlap, overlap_of, overlap_sentence
 from pipeline.report.overlay import frame_of, overlay, strip
 from pipeline.report.overlay_drawing import Picture
 from pipeline.report.stored_content import asset_image, work_thumbnail
 from pipeline.results.files import StoredRun, read_run
-from pipeline.results.inputs import drop_places, index_path
 from pipeline.results.lookup import find_row, rows_of
 
 
@@ -56,9 +56,9 @@ def write_overlay(out: Place, asset: str, file: Path, work_id: str | None = None
     """
     stored = read_run(out)
     row = find_row(stored, asset)
-    _check_place(file, stored.run)
+    check_new_file(file, stored.run, "overlay is a PNG", (".png",))
     drawn = draw_overlay(stored, row, work_id)
-    _write(file, drawn.png)
+    write_new_file(file, drawn.png)
     note = f"{_role_of_match(stored, row, drawn.work_id)} {drawn.note}".strip()
     return WrittenOverlay(file, drawn.work_id, drawn.sentence, note)
 
@@ -111,19 +111,6 @@ def draw_overlay(
     )
 
 
-def _check_place(file: Path, run: Mapping[str, Any]) -> None:
-    if file.suffix.lower() != ".png":
-        raise DropError(f"The overlay is a PNG; name a file that ends in .png, not {file}.")
-    for what, path in (
-        *(("drop", drop) for drop in drop_places(run)),
-        ("reference index", index_path(run)),
-    ):
-        if path is not None and is_inside(file, place(path)):
-            raise DropError(f"{file} is inside the {what} {path}; choose a place outside it.")
-    if file.exists() or file.is_symlink():
-        raise DropError(f"{file} is there already, and nothing is overwritten; name another file.")
-
-
 def _match_with_overlap(
     stored: StoredRun, row: Mapping[str, Any], work_id: str | None
 ) -> tuple[dict[str, Any], Overlap]:
@@ -157,15 +144,3 @@ def _asset_frame(run: Mapping[str, Any], row: Mapping[str, Any], overlap: Overla
             f"{visible(row['asset_path'])} is not among those that are looked at."
         )
     return frame
-
-
-def _write(file: Path, picture: bytes) -> None:
-    try:
-        with file.open("xb") as opened:
-            opened.write(picture)
-    except FileExistsError:
-        raise DropError(f"{file} is there already; name another file.") from None
-    except OSError as error:
-        raise DropError(
-            f"{file} can't be written ({error.strerror}); name another file."
-        ) from error

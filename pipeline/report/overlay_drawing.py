@@ -13,7 +13,7 @@ they are said to be fractions of a picture's width and height.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import cv2
 import numpy as np
@@ -37,7 +37,9 @@ the edges are often left out of what is compared."""
 
 LINE, HALO = (255, 214, 10), (0, 0, 0)
 
-_BADGE = 10  # radius in pixels
+BADGE = 10
+"""Radius of a number's disc, in pixels."""
+
 _LEAST_SIDE = 8
 _CLOSE = 0.6  # an overlap that reaches over less of the asset than this is shown enlarged
 _MARGIN = 0.2  # of the overlap's size, shown around it
@@ -48,10 +50,30 @@ _CONTRAST_STEP = 1.3  # smaller factors between the contrasts are left as they a
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Panel:
-    """One picture with what it shows, in a sentence or two."""
+    """One picture with what it shows, in a sentence or two.
 
-    picture: Picture
+    Attributes:
+        base: the picture without the line around the overlap.
+        caption: what it shows.
+        line: corners of that line in pixels, (n, 2), and `badges` the places of the numbers 1 and
+            2; empty where the picture has its line in it already.
+    """
+
+    base: Picture
     caption: str
+    line: NDArray[np.float64] = field(default_factory=lambda: np.empty((0, 2)))
+    badges: tuple[tuple[float, float], ...] = ()
+
+    @property
+    def picture(self) -> Picture:
+        """The picture with the line and its numbers drawn."""
+        if not len(self.line):
+            return self.base
+        drawn = self.base.copy()
+        draw_outline(drawn, self.line)
+        for number, place in enumerate(self.badges, start=1):
+            draw_badge(drawn, str(number), place)
+        return drawn
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -83,14 +105,12 @@ def asset_panel(whole: Picture, placed: Placement, agreed: float | None = None) 
             what the outline takes in; None if it was not measured.
     """
     height, width = whole.shape[:2]
-    drawn = whole.copy()
     points = outline(placed.in_asset, width, height)
-    draw_outline(drawn, points)
-    draw_badges(drawn, points, placed)
+    caption = "The asset. The line shows where the work lies in it."
     if placed.asset_share > 0.98:
         caption = "The asset. All of it lies within the work’s outline"
-        return Panel(drawn, f"{caption}{_agreeing(agreed, 'the asset')}.")
-    return Panel(drawn, "The asset. The line shows where the work lies in it.")
+        caption += f"{_agreeing(agreed, 'the asset')}."
+    return Panel(whole, caption, points, badge_places(points, placed, width, height))
 
 
 def work_panel(
@@ -100,14 +120,14 @@ def work_panel(
 
     `agreed` is the share of the work in which the two pictures agree; None if it was not measured.
     """
-    drawn = sized(work, edge).copy()
-    points = outline(placed.in_work, drawn.shape[1], drawn.shape[0])
-    draw_outline(drawn, points)
-    draw_badges(drawn, points, placed)
+    shown = sized(work, edge)
+    height, width = shown.shape[:2]
+    points = outline(placed.in_work, width, height)
     caption = "The work. The line shows the part of it that falls within the asset."
     if placed.work_share > 0.98:
         caption = f"The work. All of it falls within the asset{_agreeing(agreed, 'the work')}."
-    return Panel(drawn, caption + " The asset has it as a negative." * negative)
+    caption += " The asset has it as a negative." * negative
+    return Panel(shown, caption, points, badge_places(points, placed, width, height))
 
 
 def _agreeing(agreed: float | None, of: str) -> str:
@@ -305,14 +325,23 @@ def polygon_mask(points: NDArray[np.float64], width: int, height: int) -> NDArra
     return mask
 
 
+def line_within(
+    points: NDArray[np.float64], width: int, height: int, room: float
+) -> NDArray[np.float64]:
+    """The corners moved so that a line with `room` pixels to each side is within the picture."""
+    room = min(room, width / 4, height / 4)
+    inner: NDArray[np.float64] = np.clip(
+        points, (room, room), (width - 1 - room, height - 1 - room)
+    )
+    return inner
+
+
 def draw_outline(picture: Picture, points: NDArray[np.float64], *, thin: bool = False) -> None:
     """A bright line with a dark rim, so that it is visible on any ground, also without colour."""
     height, width = picture.shape[:2]
     small = thin or float(np.ptp(points, axis=0).min()) < 60
     line, halo = (2, 4) if small else (4, 9)
-    # Along the picture's edge half of the line would be outside.
-    room = min(halo / 2, width / 4, height / 4)
-    inner = np.clip(points, (room, room), (width - 1 - room, height - 1 - room))
+    inner = line_within(points, width, height, halo / 2)
     for colour, thickness in ((HALO, halo), (LINE, line)):
         cv2.polylines(
             picture,
@@ -325,28 +354,36 @@ def draw_outline(picture: Picture, points: NDArray[np.float64], *, thin: bool = 
         )
 
 
-def draw_badges(picture: Picture, points: NDArray[np.float64], placed: Placement) -> None:
-    """1 and 2 at the overlap's corners nearest the work's upper left and upper right.
+def badge_places(
+    points: NDArray[np.float64], placed: Placement, width: int, height: int
+) -> tuple[tuple[float, float], ...]:
+    """Where 1 and 2 stand: at the overlap's corners nearest the work's upper left and upper right.
+    Nowhere if the overlap is too small for them.
 
     The same corners have the same number in asset and work, so that a rotation or reflection shows.
     """
-    if float(np.ptp(points, axis=0).min()) < 5 * _BADGE:
-        return
-    height, width = picture.shape[:2]
-    for number, corner in (("1", (0.0, 0.0)), ("2", (1.0, 0.0))):
+    if float(np.ptp(points, axis=0).min()) < 5 * BADGE:
+        return ()
+    places = []
+    for corner in ((0.0, 0.0), (1.0, 0.0)):
         nearest = int(np.abs(placed.in_work - corner).sum(axis=1).argmin())
-        room = _BADGE + 3
-        x, y = np.clip(points[nearest], (room, room), (width - 1 - room, height - 1 - room))
-        at = (round(float(x)), round(float(y)))
-        cv2.circle(picture, at, _BADGE + 2, LINE, -1, lineType=cv2.LINE_AA)
-        cv2.circle(picture, at, _BADGE, HALO, -1, lineType=cv2.LINE_AA)
-        cv2.putText(
-            picture,
-            number,
-            (at[0] - 5, at[1] + 5),
-            cv2.FONT_HERSHEY_SIMPLEX,
-            0.5,
-            (255, 255, 255),
-            2,
-            lineType=cv2.LINE_AA,
-        )
+        x, y = line_within(points[nearest : nearest + 1], width, height, BADGE + 3)[0]
+        places.append((float(x), float(y)))
+    return tuple(places)
+
+
+def draw_badge(picture: Picture, number: str, place: tuple[float, float]) -> None:
+    """A number on a dark disc with a bright rim."""
+    at = (round(place[0]), round(place[1]))
+    cv2.circle(picture, at, BADGE + 2, LINE, -1, lineType=cv2.LINE_AA)
+    cv2.circle(picture, at, BADGE, HALO, -1, lineType=cv2.LINE_AA)
+    cv2.putText(
+        picture,
+        number,
+        (at[0] - 5, at[1] + 5),
+        cv2.FONT_HERSHEY_SIMPLEX,
+        0.5,
+        (255, 255, 255),
+        2,
+        lineType=cv2.LINE_AA,
+    )

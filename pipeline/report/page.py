@@ -1,60 +1,42 @@
 """report.html: a self-contained page of a run.
 
-The page makes no network request, which its content security policy also forbids, and has no
-script. Names and texts of assets and works are escaped.
+The page makes no network request, which its content security policy also forbids. Its one script
+filters the rows and prints one of them; the policy names it by its SHA-256 and allows no other. All
+else works without. Names and texts of assets and works are escaped.
 """
 
 from __future__ import annotations
 
-from collections import Counter
+import base64
+import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from pipeline.core.errors import Reason
 from pipeline.core.layout import REPORT, RISK_CSV
-from pipeline.core.records import Band, Outcome, RiskRow
+from pipeline.core.records import Band, RiskRow
 from pipeline.core.wording.templating import template_environment
-from pipeline.core.wording.text import BANDS, count, risk_number, visible
-from pipeline.report.card import OVERLAYS, Card, Content, card, displayed_match
+from pipeline.core.wording.text import BANDS, count, visible
+from pipeline.report.card import Card, CardLimits, Content, card
+from pipeline.report.page_pictures import BADGE_RADIUS, PagePictures
+from pipeline.report.summary import Summary, summary_of
+from pipeline.report.unscreened import unscreened_groups, unscreened_rows
 from pipeline.results.files import ResultFiles, RunInfo
-from pipeline.results.table import counts, flagged, urgency
-from pipeline.risk.bands import partly_judged
+from pipeline.results.table import counts, flagged
+from pipeline.results.table_checks import FLAGGED
 from reference_index.interface import Work
 
 if TYPE_CHECKING:
     from jinja2 import Template
 
-__all__ = ["Content", "ReportLimits", "report_html", "why_unscreened", "write_report"]
+__all__ = ["Content", "ReportLimits", "report_html", "write_report"]
 
-_REASONS: Mapping[Reason, str] = {
-    Reason.EMPTY_FILE: "Empty file",
-    Reason.UNREADABLE: "Could not be read",
-    Reason.NOT_A_FILE: "Not a regular file",
-    Reason.UNSUPPORTED: "Kind of file that no stage judges",
-    Reason.SYSTEM_FILE: "File of an operating system",
-    Reason.CORRUPT: "Damaged file",
-    Reason.TOO_LARGE: "Too large",
-    Reason.TIMED_OUT: "Took too long to decode",
-    Reason.DECODER_DIED: "Broke the decoder",
-    Reason.NO_DECODER: "No process to decode it in",
-    Reason.ENCRYPTED: "Encrypted",
-    Reason.NO_TEXT: "No text in it",
-    Reason.TOO_LITTLE_DETAIL: "Too little detail to judge",
-    Reason.TOO_FEW_WORDS: "Too few words to judge",
-    Reason.SWITCHED_OFF: "A stage was switched off",
-    Reason.NOT_IN_INDEX: "The index lacks a stage",
-    Reason.NO_WORKS: "No works of this kind in the index",
-    Reason.NO_WEIGHTS: "A model's weights were not there",
-    Reason.STAGE_FAILED: "A stage broke",
-    Reason.NOT_LOADED: "Could not be loaded",
-    Reason.ARRIVING: "Still arriving",
-}
+_TEMPLATES = Path(__file__).resolve().parent / "templates"
 
-
-UNSCREENED = (Band.NOT_SCREENED, Band.PARTLY_SCREENED)
+SUMMARY_LINES = 12
+"""Lines of each table of the first page that are not folded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,17 +45,12 @@ class ReportLimits:
 
     Attributes:
         max_rows: flagged rows shown in full; also the most rows in each of the other lists.
-        max_passages: passages shown of a row, longest first.
-        max_others: further works shown of a row.
-        max_overlays: overlays shown of a row.
-        max_overlay_bytes: size of all overlays in the page; the most urgent rows have them.
+        card: how much each of them shows. `overlay_bytes` is for all of them together; the most
+            urgent rows have them.
     """
 
     max_rows: int = 500
-    max_passages: int = 8
-    max_others: int = 10
-    max_overlays: int = OVERLAYS
-    max_overlay_bytes: int = 32 * 2**20
+    card: CardLimits = field(default_factory=CardLimits)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,29 +61,6 @@ class Tally:
     title: str
     files: int
     percent: str
-
-
-@dataclass(frozen=True, slots=True)
-class Glance:
-    """A flagged row on one line of the overview."""
-
-    number: int
-    band: str
-    band_title: str
-    path: str
-    work_title: str
-    rightsholder: str
-    risk: str
-
-
-@dataclass(frozen=True, slots=True)
-class Unscreened:
-    """Rows that could not be screened for one reason; `rows` are pairs of a path and sentences."""
-
-    anchor: str
-    title: str
-    files: int
-    rows: tuple[tuple[str, str, str], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,34 +141,73 @@ def report_html(
     content, limits = content or Content(), limits or ReportLimits()
     flagged_rows = flagged(rows)
     listed = flagged_rows[: limits.max_rows]
-    unscreened = [r for r in rows if partly_judged(r) or r.band in UNSCREENED]
+    unscreened = unscreened_rows(rows)
     unmatched = sorted(r.asset.asset_path for r in rows if r.band is Band.NO_MATCH)
-    yield from _template().generate(
+    summary = summary_of(rows, works)
+    numbers = {row.asset.asset_path: number for number, row in enumerate(listed, start=1)}
+    yield from _template("report.html.j2").generate(
+        **_shared(),
         run=run,
         drop=visible(run.drop) or "the drop",
         changes=changes,
         headline=_headline(rows, run, changes),
         tallies=_tallies(changes.counts if changes is not None else counts(rows)),
         bands=_band_meanings(run),
-        glance=[_glance(n, row, works) for n, row in enumerate(listed, start=1)],
-        cards=_cards(listed, works, run, content, limits),
+        summary=summary,
+        summary_lines=SUMMARY_LINES,
+        flagged_bands=[(band.value, BANDS[band]) for band in FLAGGED],
+        all_bands=[(band.value, BANDS[band]) for band in Band],
+        cards=_cards(listed, works, run, content, limits, summary),
+        number_of={visible(path): number for path, number in numbers.items()},
         flagged=len(flagged_rows),
         hidden_flagged=len(flagged_rows) - len(listed),
-        unscreened=_unscreened(unscreened, limits.max_rows),
+        unscreened=unscreened_groups(unscreened, limits.max_rows),
         unscreened_files=len(unscreened),
         unmatched=[visible(path) for path in unmatched[: limits.max_rows]],
         unmatched_files=len(unmatched),
         csv=RISK_CSV,
         files=count(sum(changes.counts.values()) if changes is not None else len(rows), "file"),
         works_count=count(run.works, "work"),
-        count=count,
+        works_found=len(summary.works),
     )
 
 
 @cache
-def _template() -> Template:
-    return template_environment(Path(__file__).resolve().parent / "templates").get_template(
-        "report.html.j2"
+def _template(name: str) -> Template:
+    return template_environment(_TEMPLATES).get_template(name)
+
+
+@cache
+def script() -> str:
+    """The page's script."""
+    return (_TEMPLATES / "report.js").read_text(encoding="utf-8")
+
+
+def script_source() -> str:
+    """The page's script as its content security policy names it."""
+    digest = hashlib.sha256(script().encode()).digest()
+    return f"'sha256-{base64.b64encode(digest).decode('ascii')}'"
+
+
+def _shared() -> dict[str, Any]:
+    return {
+        "count": count,
+        "script": script(),
+        "script_source": script_source(),
+        "badge_radius": BADGE_RADIUS,
+    }
+
+
+def card_html(one: Card, run: RunInfo, notes: Sequence[str]) -> str:
+    """A page of one card.
+
+    Args:
+        one: the card.
+        run: its run.
+        notes: sentences on what is not shown and why.
+    """
+    return _template("card_page.html.j2").render(
+        **_shared(), run=run, drop=visible(run.drop) or "the drop", c=one, notes=notes
     )
 
 
@@ -222,17 +215,23 @@ def _headline(rows: Sequence[RiskRow], run: RunInfo, changes: Changes | None) ->
     """The result in a few sentences."""
     bands = counts(rows)
     flags = bands[Band.ESCALATE] + bands[Band.REVIEW]
-    of = f"of {count(len(rows), 'file')}" if changes is None else f"of {count(len(rows), 'change')}"
     verb = "needs" if flags == 1 else "need"
+    of = f"of {count(len(rows), 'file')}"
+    before = ""
+    if changes is not None:
+        number = sum(number for _, number in changes.tallies)
+        before = f"{count(number, 'change')}. " if number else "Nothing changed."
+        of = f"of the {count(len(rows), 'changed file')}"
+        of += " still there" if number > len(rows) else ""
     sentence = f"{flags:,} {of} {verb} a person’s eye." if flags else f"None {of} was flagged."
     if changes is not None and not rows:
-        sentence = "Nothing changed."
-    unscreened = sum(partly_judged(row) or row.band in UNSCREENED for row in rows)
+        sentence = ""
+    unscreened = len(unscreened_rows(rows))
     if unscreened:
         sentence += (
             f" {unscreened:,} {'was' if unscreened == 1 else 'were'} not screened, or only in part."
         )
-    return f"{sentence} The reference index holds {count(run.works, 'work')}."
+    return f"{before}{sentence} The reference index holds {count(run.works, 'work')}."
 
 
 def _tallies(bands: Mapping[str, int]) -> list[Tally]:
@@ -267,81 +266,22 @@ def _band_meanings(run: RunInfo) -> list[tuple[str, str, str]]:
     ]  # fmt: skip
 
 
-def _glance(number: int, row: RiskRow, works: Mapping[str, Work]) -> Glance:
-    work = works[displayed_match(row).work_id]
-    return Glance(
-        number=number,
-        band=row.band.value,
-        band_title=BANDS[row.band],
-        path=visible(row.asset.asset_path),
-        work_title=visible(work.title),
-        rightsholder=visible(work.rightsholder),
-        risk=risk_number(row.risk),
-    )
-
-
 def _cards(
     rows: Sequence[RiskRow],
     works: Mapping[str, Work],
     run: RunInfo,
     content: Content,
     limits: ReportLimits,
-) -> Iterator[Card]:
-    room = limits.max_overlay_bytes
+    summary: Summary,
+) -> Iterator[tuple[Card, str, str]]:
+    """The cards, each with the numbers of its works and rightsholders."""
+    room, pictures = limits.card.overlay_bytes, PagePictures()
     for number, row in enumerate(rows, start=1):
-        built = card(
-            number,
-            row,
-            works,
-            run,
-            content,
-            max_passages=limits.max_passages,
-            max_others=limits.max_others,
-            max_overlays=limits.max_overlays,
-            overlay_room=room,
-        )
+        left = replace(limits.card, overlay_bytes=room)
+        built = card(number, row, works, run, content, pictures, left)
         room -= built.overlay_bytes
-        yield built
-
-
-def why_unscreened(row: RiskRow) -> tuple[str, str]:
-    """Why a row was not screened or only in part, as the name and the title of a group: the fault
-    of its file, or the reason of its first stage that did not run.
-    """
-    unrun = (Outcome.ABSTAINED, Outcome.SKIPPED, Outcome.FAILED)
-    reason = next((o.reason for o in row.outcomes if o.reason and o.outcome in unrun), None)
-    if row.asset.fault is not None:
-        reason = row.asset.fault.reason
-    if reason is not None:
-        return str(reason), _REASONS.get(reason, str(reason))
-    if not row.complete:
-        return "in_part", "A part of it was not looked at"
-    return "other", "Nothing to compare with"
-
-
-def _unscreened(rows: Sequence[RiskRow], limit: int) -> list[Unscreened]:
-    """Rows grouped by reason, the commonest first; at most `limit` rows in all."""
-    grouped: dict[tuple[str, str], list[RiskRow]] = {}
-    for row in sorted(rows, key=urgency):
-        grouped.setdefault(why_unscreened(row), []).append(row)
-    sizes = Counter({why: len(group) for why, group in grouped.items()})
-    groups, room = [], limit
-    for (name, title), files in sizes.most_common():
-        listed = grouped[name, title][:room]
-        room -= len(listed)
-        groups.append(
-            Unscreened(
-                anchor=f"why-{name}",
-                title=title,
-                files=files,
-                rows=tuple(
-                    (
-                        visible(row.asset.asset_path),
-                        BANDS[row.band],
-                        visible(" ".join(row.reasons)),
-                    )
-                    for row in listed
-                ),
-            )
+        yield (
+            built,
+            " ".join(map(str, summary.works_of(row))),
+            " ".join(map(str, summary.holders_of(row, works))),
         )
-    return groups

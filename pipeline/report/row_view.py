@@ -213,23 +213,12 @@ class MatchView:
     @property
     def short_evidence(self) -> str:
         """The evidence in a few words, for a list of many matches: `PDQ distance 6; …`."""
-        match = self.row
-        facts = ["the very file"] if match["identical_file"] else []
-        if (inliers := match.get("overlap_inliers")) is not None:
-            share = match.get("overlap_asset_share")
-            of = f" over {percent(share, whole=0.999)} of the asset" if share is not None else ""
-            facts.append(f"{count(inliers, 'agreeing point')}{of}")
-        if (distance := match.get("pdq_distance")) is not None:
-            facts.append(f"PDQ distance {distance}")
-        if (similarity := match.get("clip_similarity")) is not None:
-            facts.append(f"embedding similarity {similarity:.2f}")
-        if (words := match.get("text_words")) is not None:
-            facts.append(f"{count(words, 'word')} in common")
-        if match["likeness_only"]:
-            facts.append("likeness only")
-        if match.get("suppressed"):
-            facts.append("suppressed")
-        return "; ".join(facts)
+        return evidence_in_short(
+            self.row,
+            identical=self.identical_file,
+            likeness_only=self.likeness_only,
+            suppressed=self.suppressed,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -286,6 +275,33 @@ class RowView:
         measures = STAGES[outcome.name].measures if outcome.name in STAGES else ()
         names = (measure.name for measure in measures if measure.name not in _IN_SENTENCE)
         return tuple(figures[name] for name in names if name in figures)
+
+
+def evidence_in_short(
+    measures: Mapping[str, Any], *, identical: bool, likeness_only: bool, suppressed: bool
+) -> str:
+    """A match's evidence in a few words: `142 agreeing points over 30 % of the asset; …`.
+
+    Args:
+        measures: of the match, by name.
+        identical, likeness_only, suppressed: as of `pipeline.core.records.Match`.
+    """
+    facts = ["the very file"] if identical else []
+    if (inliers := measures.get("overlap_inliers")) is not None:
+        share = measures.get("overlap_asset_share")
+        of = f" over {percent(share, whole=0.999)} of the asset" if share is not None else ""
+        facts.append(f"{count(inliers, 'agreeing point')}{of}")
+    if (distance := measures.get("pdq_distance")) is not None:
+        facts.append(f"PDQ distance {distance}")
+    if (similarity := measures.get("clip_similarity")) is not None:
+        facts.append(f"embedding similarity {similarity:.2f}")
+    if (words := measures.get("text_words")) is not None:
+        facts.append(f"{count(words, 'word')} in common")
+    if likeness_only:
+        facts.append("likeness only")
+    if suppressed:
+        facts.append("suppressed")
+    return "; ".join(facts)
 
 
 def work_file(match: Mapping[str, Any]) -> str | None:

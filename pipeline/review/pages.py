@@ -9,9 +9,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
-from unicodedata import east_asian_width
 
-import regex
 from fastapi import Request
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment
@@ -242,7 +240,6 @@ def templates() -> Environment:
     jinja.filters["stage"] = lambda name: str(name).replace("_", " ").capitalize()
     jinja.filters["outcome"] = lambda name: OUTCOMES[Outcome(name)]
     jinja.filters["filter_name"] = lambda name: FILTERS.get(name, name)
-    jinja.filters["middle_cut"] = middle_cut
     jinja.globals["filter_value"] = filter_value
     jinja.globals["bands_word"] = lambda name: BANDS[Band(name)]
     jinja.globals["states_word"] = lambda name: STATES[State(name)]
@@ -252,29 +249,6 @@ def templates() -> Environment:
     jinja.globals["is_decision"] = lambda event: isinstance(event.payload, Decision)
     jinja.globals["OUTCOMES"] = [str(one) for one in Outcome]
     return jinja
-
-
-TAIL = 13
-"""Columns of a long name that stay at its end, where versions and endings are; as in page.css."""
-
-_CHARACTER = regex.compile(r"\X")
-
-
-def middle_cut(name: str) -> tuple[str, str]:
-    """A name in two parts, of which a page cuts the first where there is no room for both.
-
-    No character is divided from its accents. A short name is the first part alone.
-    """
-    characters = _CHARACTER.findall(name)
-    if len(characters) <= 2 * TAIL:
-        return name, ""
-    columns, tail = 0, 0
-    for character in reversed(characters):
-        columns += 2 if east_asian_width(character[0]) in "WF" else 1
-        if columns > TAIL:
-            break
-        tail += 1
-    return "".join(characters[:-tail]), "".join(characters[-tail:])
 
 
 def filter_value(name: str, value: str) -> str:

@@ -11,13 +11,14 @@ from typing import Any
 from pipeline.core.environment import new_run_id, now
 from pipeline.core.errors import DropError
 from pipeline.core.layout import NAMES, RUN
-from pipeline.core.records import Asset, Fault, RiskRow
+from pipeline.core.records import Asset, Band, Fault, RiskRow
 from pipeline.drops.drop import open_drop
 from pipeline.drops.places import Place, absolute, is_inside, name_of
 from pipeline.load.loaded import Loaded, LoadedScript
 from pipeline.load.workers.pool import load_all
 from pipeline.report.card import ContentCollector
 from pipeline.report.page import ReportLimits, write_report
+from pipeline.report.unscreened import reason_counts
 from pipeline.results.earlier import room_for_results
 from pipeline.results.files import ResultFiles
 from pipeline.results.object_results import results_folder
@@ -61,6 +62,7 @@ class ScreenedRun:
             "counts": self.counts,
             "flagged_in_part": self.flagged_in_part,
             "system_files": self.run["system_files"],
+            "not_screened_for": reason_counts(self.rows, Band.NOT_SCREENED),
             "suppressed": self.suppressed,
             "suppressed_by_rules": self.suppressed_by_rules,
             "works": len(self.works),

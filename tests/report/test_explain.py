@@ -26,12 +26,13 @@ from row_samples import (
 )
 
 from pipeline.cli.terminal.explain import print_row
-from pipeline.cli.terminal.risk import print_table
-from pipeline.core.errors import DropError, RunError
+from pipeline.cli.terminal.risk import print_not_screened, print_table
+from pipeline.core.errors import DropError, Reason, RunError
 from pipeline.core.records import Band, Kind, Passage
 from pipeline.report.explain import explained_row, explanation
 from pipeline.report.explain_overlay import write_overlay
 from pipeline.report.overlap import MEASURES
+from pipeline.report.unscreened import reason_counts
 from pipeline.results.files import ResultFiles
 from pipeline.results.inputs import asset_place, drop_of, drop_places
 from pipeline.results.table import write_tables
@@ -207,6 +208,39 @@ def test_the_table_in_the_terminal_shows_the_most_urgent_rows(out):
     text.truncate(0)
     print_table([], console)
     assert "more" not in text.getvalue()
+
+
+def test_rows_in_the_terminal_say_in_what_they_differ():
+    text = io.StringIO()
+    console = Console(file=text, width=220)
+    measures = {"overlap_inliers": 142, "overlap_asset_share": 0.3, "pdq_distance": 12}
+    row = flagged_row("copy.png", reasons=("Escalate: evidence.", "The picture's outline agrees."))
+    copy = replace(row, matches=(replace(row.matches[0], measures=measures),))
+    same = flagged_row("same.png", identical=True)
+    rows = [copy, same, no_match_row("own.png"), unreadable_row("broken.png")]
+    print_table(rows, console, WORKS)
+    found = " ".join(text.getvalue().split())
+    assert "The Cat: 142 agreeing points over 30 % of the asset; PDQ distance 12" in found
+    assert "The Cat: the very file" in found
+    assert "outline agrees" not in found
+    assert "No match found among" not in found
+    assert "the file can't be read (permission denied)" in found
+    assert found.count("Not screened") == 1, "in the column of bands only"
+
+
+def test_what_was_not_screened_is_counted_by_reason():
+    text = io.StringIO()
+    console = Console(file=text, width=200)
+    rows = [
+        unreadable_row("a.png", Reason.CORRUPT),
+        unreadable_row("b.png", Reason.CORRUPT),
+        unreadable_row("c.txt", Reason.EMPTY_FILE),
+        no_match_row("d.png"),
+    ]
+    counted = reason_counts(rows, Band.NOT_SCREENED)
+    assert counted == {"Damaged file": 2, "Empty file": 1}
+    print_not_screened({Band.NOT_SCREENED: counted, Band.PARTLY_SCREENED: {}}, console)
+    assert text.getvalue() == "Not screened: damaged file 2, empty file 1.\n"
 
 
 OVERLAP = {

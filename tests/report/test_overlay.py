@@ -355,7 +355,8 @@ def test_the_same_corner_has_the_same_number_in_asset_and_work(monkeypatch):
         return put(picture, number, at, *rest, **more)
 
     monkeypatch.setattr(drawing.cv2, "putText", note)
-    overlay(texture(), texture(), MIRRORED, False)
+    for panel in overlay(texture(), texture(), MIRRORED, False).panels:
+        assert panel.picture.size
     (one, two), (first, second) = drawn[:2], drawn[2:]
     assert [number for number, _ in drawn] == ["1", "2", "1", "2"]
     assert one[1][0] > two[1][0], "in a mirrored asset 1 is on the right"

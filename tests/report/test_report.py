@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import io
 import itertools
 import re
@@ -20,9 +21,11 @@ from pipeline.core.errors import Reason
 from pipeline.core.records import Band, Kind, Passage
 from pipeline.core.wording.text import risk_in_words, risk_number, value_in_words
 from pipeline.load.loaded import LoadedImage
-from pipeline.report.card import Content, ContentCollector, card, overlay_frames
+from pipeline.report.card import CardLimits, Content, ContentCollector, card, overlay_frames
 from pipeline.report.excerpts import MAX_CHARACTERS, excerpt_pair
+from pipeline.report.overlay import page_picture
 from pipeline.report.page import ReportLimits, report_html, write_report
+from pipeline.report.page_pictures import PagePictures
 from pipeline.report.row_view import waterfall_of
 from pipeline.results.files import ResultFiles
 from pipeline.risk.fuse import explain_contributions
@@ -56,11 +59,23 @@ class Reader(HTMLParser):
         assert self.open.pop() == tag
 
     def handle_data(self, data):
-        if "style" not in self.open:
+        if not {"style", "script"} & set(self.open):
             self.text += data
 
     def named(self, tag: str) -> list[dict[str, str | None]]:
         return [attributes for name, attributes in self.elements if name == tag]
+
+    @property
+    def pictures(self) -> list[str]:
+        """What is said of each picture that is shown, in order."""
+        return [str(svg["aria-label"]) for svg in self.named("svg") if svg.get("role") == "img"]
+
+    @property
+    def kept(self) -> list[bytes]:
+        """The bytes of each picture that the page holds."""
+        return [
+            base64.b64decode(str(image["href"]).partition(",")[2]) for image in self.named("image")
+        ]
 
 
 def jpeg(colour: str) -> bytes:
@@ -86,8 +101,8 @@ def test_names_are_escaped_as_text():
     works = {"w1": Work(EVIL, EVIL, EVIL, EVIL)}
     page = page_of(evil_rows(), works, replace(RUN, drop=EVIL))
     read = Reader(page)
-    assert "<script" not in page
-    assert {name for name, _ in read.elements}.isdisjoint({"script", "iframe", "object", "link"})
+    assert page.count("<script") == len(read.named("script")) == 1
+    assert {name for name, _ in read.elements}.isdisjoint({"iframe", "object", "link"})
     for _, attributes in read.elements:
         assert not any(name.startswith("on") for name in attributes)
     assert "\x1b" not in page
@@ -111,20 +126,24 @@ def test_the_page_makes_no_network_request_and_its_policy_forbids_any():
     policy = next(m for m in read.named("meta") if m.get("http-equiv"))
     assert policy["http-equiv"] == "Content-Security-Policy"
     assert policy["content"].startswith("default-src 'none'; img-src data:;")
-    assert "script-src" not in policy["content"]
+    [own] = re.findall(r"<script>(.*?)</script>", page, re.DOTALL)
+    digest = base64.b64encode(hashlib.sha256(own.encode()).digest()).decode()
+    [scripts] = re.findall(r"script-src ([^;]*);", str(policy["content"]))
+    assert scripts == f"'sha256-{digest}'", "its own script, and no other"
     for _, attributes in read.elements:
         for name in ("src", "href"):
             value = attributes.get(name)
-            assert value is None or value.startswith(("data:image/jpeg;base64,", "#"))
+            assert value is None or re.match(r"data:image/(jpeg|webp);base64,|#", value)
     assert not re.search(r"https?://|@import|url\(", page)
 
 
 def test_both_pictures_are_side_by_side_with_alternative_text():
     content = Content({"a.png": jpeg("red")}, {"file of w1": jpeg("blue")})
-    images = Reader(page_of([flagged_row("a.png")], content=content)).named("img")
-    assert [image["alt"] for image in images] == ["The asset a.png", "The work The Cat"]
+    read = Reader(page_of([flagged_row("a.png")], content=content))
+    assert read.pictures == ["The asset a.png", "The work The Cat"]
+    assert len(read.kept) == 2
     without = Reader(page_of([flagged_row("a.png")]))
-    assert without.named("img") == []
+    assert without.pictures == without.kept == []
     assert without.text.count("No picture kept") == 2
 
 
@@ -132,7 +151,7 @@ def test_an_identical_file_shows_the_work_by_its_own_digest():
     row = flagged_row("a.png", identical=True)
     content = Content({}, {row.asset.asset_id: jpeg("green")})
     read = Reader(page_of([row], content=content))
-    assert len(read.named("img")) == 1
+    assert len(read.pictures) == 1
     assert "set by rule" not in read.text, "the risk comes only from the evidence"
     [match] = row.matches
     raised = replace(match, contributions={**match.contributions, "identical_file": 1.0})
@@ -191,7 +210,7 @@ def test_what_could_not_be_screened_is_grouped_by_its_reason():
         abstained_row("white.png"),
     ]
     read = Reader(page_of(rows))
-    anchors = [a["href"] for a in read.named("a")]
+    anchors = [a["href"] for a in read.named("a") if str(a["href"]).startswith("#why")]
     assert anchors == ["#why-corrupt", "#why-too_little_detail"]
     assert "permission denied" in read.text
     assert "that is not the same as no match" in read.text
@@ -215,9 +234,9 @@ ASSET_TEXT = "Before all this. The quick brown fox jumps over one lazy dog. And 
 WORK_TEXT = "Title page. The quick red fox jumps over one lazy dog! The end comes."
 
 
-def script_row():
+def script_row(path="act.fountain", **changes):
     passage = Passage("w1.file", 17, 61, 12, 54, 8, 0.89)
-    return flagged_row("act.fountain", kind=Kind.SCRIPT, passages=(passage,))
+    return flagged_row(path, kind=Kind.SCRIPT, passages=(passage,), **changes)
 
 
 def test_passages_are_side_by_side_with_shared_words_marked():
@@ -413,12 +432,10 @@ def photo(seed: int, width: int = 400, height: int = 300) -> np.ndarray:
 
 def shown_content(row, *frames, work=True, **more):
     """What a run keeps of one asset with these frames."""
-    from pipeline.load.image.images import thumbnail
-
     image = LoadedImage(tuple(frames) or (photo(1),), "PNG", **more)
     path = row.asset.asset_path
     return Content(
-        asset_thumbnails={path: thumbnail(image)},
+        asset_thumbnails={path: page_picture(image.frames[0])},
         work_thumbnails={"file of w1": jpeg("blue"), "file of w2": jpeg("green")} if work else {},
         asset_frames={path: overlay_frames(row, image)},
     )
@@ -427,14 +444,13 @@ def shown_content(row, *frames, work=True, **more):
 def test_a_verified_overlap_is_drawn_and_said_in_the_card():
     row = with_overlap(flagged_row("a.png"))
     read = Reader(page_of([row], content=shown_content(row)))
-    images = read.named("img")
-    assert [image["alt"] for image in images] == [
+    assert read.pictures == [
         "The asset a.png with the outline of the work",
         "The work The Cat with the outline of what is in the asset",
         "The asset a.png with the work The Cat laid onto it in squares",
     ]
-    for image in images:
-        assert image["src"].startswith("data:image/jpeg;base64,")
+    assert len(read.kept) == 3
+    assert len(read.named("polygon")) == 4, "a line and its rim around the overlap, in both"
     text = " ".join(read.text.split())
     assert (
         "The work’s picture lies in the asset: the two agree over 30 % of the asset and 100 % of "
@@ -450,9 +466,12 @@ def test_the_overlay_shows_the_frame_that_the_overlap_was_measured_on():
     black, white = np.zeros((300, 400, 3), np.uint8), np.full((300, 400, 3), 255, np.uint8)
     row = with_overlap(flagged_row("a.gif"), overlap_frame=40)
     content = shown_content(row, black, white, numbers=(0, 40), frame_count=60)
-    read = Reader(page_of([row], content=content))
-    data = base64.b64decode(read.named("img")[0]["src"].partition(",")[2])
-    with Image.open(io.BytesIO(data)) as picture:
+    page = page_of([row], content=content)
+    read = Reader(page)
+    [panel, *_] = [svg for svg in re.findall(r"<svg.*?</svg>", page, re.DOTALL) if "outline" in svg]
+    [name] = re.findall(r'use href="#(\w+)"', panel)
+    [data] = re.findall(rf'symbol id="{name}".*?base64,([^"]+)', page)
+    with Image.open(io.BytesIO(base64.b64decode(data))) as picture:
         assert min(picture.getpixel((5, 5))) > 240
     assert "in frame 41 of the file" in read.text
     gone = with_overlap(flagged_row("a.gif"), overlap_frame=41)
@@ -464,14 +483,14 @@ def test_the_overlay_shows_the_frame_that_the_overlap_was_measured_on():
 def test_without_stored_content_only_the_asset_is_shown():
     row = with_overlap(flagged_row("a.png"))
     read = Reader(page_of([row], content=shown_content(row, work=False)))
-    assert len(read.named("img")) == 1
+    assert len(read.pictures) == 1
     assert "The index keeps no picture of the work" in read.text
 
 
 def test_without_pictures_the_overlap_is_only_described_in_words():
     row = with_overlap(flagged_row("a.png"))
     read = Reader(page_of([row]))
-    assert read.named("img") == []
+    assert read.pictures == []
     assert "agree over 30 % of the asset" in read.text
     assert "The overlay is not drawn" not in read.text
 
@@ -480,7 +499,7 @@ def test_without_pictures_the_overlap_is_only_described_in_words():
 def test_a_broken_transform_leaves_the_pair_and_says_why(transform):
     row = with_overlap(flagged_row("a.png"), overlap_transform=transform)
     page = page_of([row], content=shown_content(row))
-    assert [image["alt"] for image in Reader(page).named("img")] == [
+    assert Reader(page).pictures == [
         "The asset a.png",
         "The work The Cat",
     ]
@@ -492,8 +511,8 @@ def test_names_next_to_an_overlay_are_escaped_as_text():
     row = with_overlap(flagged_row(EVIL), file=EVIL, overlap_found_by=EVIL)
     page = page_of([row], {"w1": Work(EVIL, EVIL, EVIL, EVIL)}, content=shown_content(row))
     read = Reader(page)
-    assert len(read.named("img")) == 3
-    assert "<script" not in page
+    assert len(read.pictures) == 3
+    assert page.count("<script") == 1
     assert "<img src=x" not in page
     for _, attributes in read.elements:
         assert not any(name.startswith("on") for name in attributes)
@@ -505,19 +524,57 @@ def test_an_overlap_with_another_work_names_it():
     read = Reader(page_of([row], content=shown_content(row)))
     text = " ".join(read.text.split())
     assert "Another work in it: Der Kaffee – Maß" in text
-    assert len(read.named("img")) == 5, "the pair of the strongest match, and the overlay"
+    assert len(read.pictures) == 5, "the pair of the strongest match, and the overlay"
     both = with_overlap(row, "w1")
     read = Reader(page_of([both], content=shown_content(both)))
-    assert len(read.named("img")) == 6
-    one = page_of([both], content=shown_content(both), limits=ReportLimits(max_overlays=1))
-    assert len(Reader(one).named("img")) == 3
+    assert len(read.pictures) == 6
+    one = page_of(
+        [both], content=shown_content(both), limits=ReportLimits(card=CardLimits(max_overlays=1))
+    )
+    assert len(Reader(one).pictures) == 3
     assert Reader(one).text.count("agree over 30 % of the asset") == 2, "the other, in words"
-    line = card(1, both, WORKS, RUN, Content(), max_passages=1, max_others=1).others[0].evidence
+    line = (
+        card(
+            1, both, WORKS, RUN, Content(), PagePictures(), CardLimits(max_passages=1, max_others=1)
+        )
+        .others[0]
+        .evidence
+    )
     assert "overlap " not in line.split(". The work’s picture lies in the asset")[0]
 
 
 def test_the_page_holds_so_many_bytes_of_overlays_and_the_most_urgent_have_them():
     rows = [with_overlap(flagged_row(f"{n}.png", 9.0 - n)) for n in range(4)]
+    contents = [shown_content(row, photo(n)) for n, row in enumerate(rows)]
+    content = Content(
+        {path: jpg for one in contents for path, jpg in one.asset_thumbnails.items()},
+        contents[0].work_thumbnails,
+        asset_frames={
+            path: frames for one in contents for path, frames in one.asset_frames.items()
+        },
+    )
+
+    def drawn_within(size: int) -> Reader:
+        return Reader(
+            page_of(rows, content=content, limits=ReportLimits(card=CardLimits(overlay_bytes=size)))
+        )
+
+    def drawn(read: Reader) -> list[str]:
+        return [one.split()[2] for one in read.pictures if "squares" in one]
+
+    all_of_them = drawn_within(2**20)
+    assert drawn(all_of_them) == ["0.png", "1.png", "2.png", "3.png"]
+    sizes = [len(one) for one in all_of_them.kept]
+    # An asset's picture counts for no overlay, since the page has it anyway.
+    read = drawn_within((sum(sizes) * 4 // 3) // 3)
+    assert drawn(read) == ["0.png", "1.png"]
+    assert read.text.count("This page holds only so many overlays") == 2
+    assert "The asset 3.png" in read.pictures
+    assert len(read.kept) == len(set(read.kept)), "what is not shown is not in the page"
+
+
+def test_each_picture_is_in_the_page_once():
+    rows = [with_overlap(flagged_row(f"{n}.png", 9.0 - n)) for n in range(6)]
     contents = [shown_content(row) for row in rows]
     content = Content(
         {path: jpg for one in contents for path, jpg in one.asset_thumbnails.items()},
@@ -526,13 +583,33 @@ def test_the_page_holds_so_many_bytes_of_overlays_and_the_most_urgent_have_them(
             path: frames for one in contents for path, frames in one.asset_frames.items()
         },
     )
-    size = len(page_of(rows[:1], content=content)) - len(page_of(rows[:1]))
-    page = page_of(rows, content=content, limits=ReportLimits(max_overlay_bytes=2 * size))
+    page = page_of(rows, content=content)
     read = Reader(page)
-    drawn = [image["alt"] for image in read.named("img") if "squares" in str(image["alt"])]
-    assert [alt.split()[2] for alt in drawn] == ["0.png", "1.png"]
-    assert read.text.count("This page holds only so many overlays") == 2
-    assert "The asset 3.png" in [image["alt"] for image in read.named("img")]
+    assert len(read.pictures) == 18
+    assert len(read.kept) == 3, "the asset, the work, and both"
+    held = {str(symbol["id"]) for symbol in read.named("symbol")}
+    assert {str(use["href"]).removeprefix("#") for use in read.named("use")} == held
+
+
+def test_a_row_takes_few_bytes():
+    """The bounds of docs/risk-table.md, of a detailed photograph with an overlay, of another that
+    shows a second work, and of a row without pictures."""
+    noise = np.random.default_rng(1).normal(0, 8, (1200, 1600, 3))
+    detailed = np.clip(photo(3, 1600, 1200) + noise, 0, 255).astype(np.uint8)
+    row = with_overlap(flagged_row("a.png"))
+    empty = len(page_of([]))
+    assert len(page_of([row], content=shown_content(row, detailed))) - empty < 120_000
+    assert len(page_of([row])) - empty < 16_000
+    assert len(page_of([no_match_row("a.png")])) - empty < 2_000
+
+
+def test_pictures_have_twice_the_size_that_they_are_shown_at():
+    row = with_overlap(flagged_row("a.png"))
+    read = Reader(page_of([row], content=shown_content(row, photo(2, 1600, 1200))))
+    for data in read.kept:
+        with Image.open(io.BytesIO(data)) as picture:
+            assert max(picture.size) <= 480
+            assert picture.format == "WEBP"
 
 
 def test_an_assets_stored_content_is_dropped_with_it():

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from page_samples import ANNA, DORA, READER
 
 from pipeline.core.records import Band, Outcome
+from pipeline.core.wording.text import middle_cut
 from pipeline.decisions.basis import Item
 from pipeline.decisions.events import Choice
 from pipeline.decisions.state import ItemState, State
-from pipeline.review.pages import middle_cut
 from pipeline.review.queue import facets
 from pipeline.review.queue import queue as queue_module
 from pipeline.review.queue.filters import NOBODY, SORTS, Filters

@@ -13,6 +13,8 @@ from pipeline.cli.terminal.tables import Column, band_text, print_line, print_pa
 from pipeline.core.layout import REPORT, RISK_CSV, RISK_TABLE
 from pipeline.core.records import Band, RiskRow
 from pipeline.core.wording.text import BANDS, count, risk_number, suppressed_sentences
+from pipeline.report.row_view import evidence_in_short
+from pipeline.report.unscreened import reason_counts, reasons_in_words
 from pipeline.results.table import urgency
 from pipeline.stages import stage_title
 from reference_index.interface import Work
@@ -39,6 +41,8 @@ def print_run(done: ScreenedRun, console: Console, *, limit: int = 20) -> None:
         f"{count(len(done.rows), 'file')} screened against {count(len(done.works), 'work')}: "
         f"{counts}.",
     )
+    unscreened = (Band.NOT_SCREENED, Band.PARTLY_SCREENED)
+    print_not_screened({band: reason_counts(done.rows, band) for band in unscreened}, console)
     for sentence in suppressed_sentences(done.suppressed, done.suppressed_by_rules):
         print_line(console, sentence)
     print_stages_not_run(done.run["not_run"], done.run["calibration"]["other_weights"], console)
@@ -67,6 +71,18 @@ def print_stages_not_run(
             f"{stage_title(stage)}; see docs/models.md.",
             "yellow",
         )
+
+
+def print_not_screened(reasons: Mapping[Band, Mapping[str, int]], console: Console) -> None:
+    """Prints for how many files what kept them from being screened.
+
+    Args:
+        reasons: by band, how many rows by reason; a band without rows is left out.
+        console: where to print.
+    """
+    for band, counted in reasons.items():
+        if counted:
+            print_line(console, f"{BANDS[band]}: {reasons_in_words(counted)}.")
 
 
 def band_counts(counts: Mapping[str, int]) -> str:
@@ -114,14 +130,23 @@ def _cells(row: RiskRow, works: Mapping[str, Work]) -> tuple[str | Text, ...]:
 
 
 def _why(row: RiskRow) -> str:
-    """What the evidence or the stage says, shortened.
+    """What sets the row apart from others: the evidence in a few words, or why it was not screened.
 
-    Without the lead, which repeats the band and the title, unless it is all there is.
+    What each row of a band would repeat is in the band's name.
     """
-    if not row.reasons:
-        return ""
     top = row.strongest
-    if top is not None and top.identical_file:
-        return "The file is, byte for byte, a registered file."
-    first = row.band is Band.NO_MATCH or len(row.reasons) == 1 or (row.matches and top is None)
-    return textwrap.shorten(row.reasons[0 if first else 1], REASON_CHARACTERS, placeholder=" …")
+    if top is not None:
+        if top.identical_file:
+            return "the very file"
+        return evidence_in_short(
+            top.measures,
+            identical=False,
+            likeness_only=top.likeness_only,
+            suppressed=False,
+        )
+    if row.band is Band.NO_MATCH or not row.reasons:
+        return ""
+    # The first sentence of a row without a match begins with its band, or says no more.
+    partly = row.band is Band.PARTLY_SCREENED and len(row.reasons) > 1
+    reason = row.reasons[1 if partly else 0].removeprefix(f"{BANDS[row.band]}: ")
+    return textwrap.shorten(reason, REASON_CHARACTERS, placeholder=" …")

@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow.parquet as pq
 from rich.console import Console
 
-from pipeline.cli.terminal.risk import band_counts
+from pipeline.cli.terminal.risk import band_counts, print_not_screened
 from pipeline.cli.terminal.tables import Column, band_text, print_line, print_path, table
 from pipeline.core.layout import DELTA, DELTA_HTML, RISK_TABLE
 from pipeline.core.records import Band, Outcome
@@ -30,12 +30,7 @@ def print_scan(done: ScanResult, console: Console) -> None:
     _print_urgent(done, console)
     files, works = count(summary["files"], "file"), count(summary["works"], "work")
     print_line(console, f"In total: {files} against {works}: {band_counts(summary['counts'])}.")
-    if summary["not_screened_for"]:
-        why = ", ".join(
-            f"{title[:1].lower()}{title[1:]} {number:,}"
-            for title, number in summary["not_screened_for"].items()
-        )
-        print_line(console, f"Not screened: {why}.")
+    print_not_screened({Band.NOT_SCREENED: summary["not_screened_for"]}, console)
     for note in (*arriving_notes(summary), *suppressed_notes(summary)):
         print_line(console, note)
     stages = stages_line(summary["stages"])

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.core.records import Band
-from pipeline.core.wording.text import BANDS, risk_number, visible
+from pipeline.core.wording.text import BANDS, middle_cut, risk_number, visible
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -15,10 +15,12 @@ _SHARED = Path(__file__).resolve().parent
 
 
 def template_environment(folder: Path) -> Environment:
-    """Environment of the templates in `folder` and of base.css, which all pages share.
+    """Environment of the templates in `folder` and of those that all pages share: base.css, and
+    cut.html.j2 for long names.
 
-    Filters: `visible` escapes the invisible characters of a text, `band` gives a
-    band's name for people, `risk` a risk as a number, or a dash for None and NaN.
+    Filters: `visible` escapes the invisible characters of a text, `middle_cut` divides a name where
+    it may be cut, `band` gives a band's name for people, `risk` a risk as a number, or a dash for
+    None and NaN.
     """
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
@@ -30,6 +32,7 @@ def template_environment(folder: Path) -> Environment:
         lstrip_blocks=True,
     )
     environment.filters["visible"] = lambda text: visible(str(text), keep_newlines=True)
+    environment.filters["middle_cut"] = middle_cut
     environment.filters["band"] = lambda name: BANDS[Band(name)]
     environment.filters["risk"] = lambda risk: risk_number(
         None if risk is None or risk != risk else float(risk)

@@ -10,6 +10,8 @@ import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 
+import regex
+
 from pipeline.core.records import Band, Measure, Outcome, Value
 
 BANDS: Mapping[Band, str] = {
@@ -236,3 +238,27 @@ def suppressed_sentences(suppressed: int, by_rules: int) -> list[str]:
             "on."
         )
     return sentences
+
+
+TAIL = 13
+"""Columns of a long name that stay at its end, where versions and endings are; as in the
+pages' styles."""
+
+_CHARACTER = regex.compile(r"\X")
+
+
+def middle_cut(name: str) -> tuple[str, str]:
+    """A name in two parts, of which a page cuts the first where there is no room for both.
+
+    No character is divided from its accents. A short name is the first part alone.
+    """
+    characters = _CHARACTER.findall(name)
+    if len(characters) <= 2 * TAIL:
+        return name, ""
+    columns, tail = 0, 0
+    for character in reversed(characters):
+        columns += 2 if unicodedata.east_asian_width(character[0]) in "WF" else 1
+        if columns > TAIL:
+            break
+        tail += 1
+    return "".join(characters[:-tail]), "".join(characters[-tail:])

@@ -19,7 +19,8 @@ from pipeline.core.wording.text import BANDS, risk_number, visible
 from pipeline.drops.places import Place, absolute
 from pipeline.load.workers.pool import load_in_worker
 from pipeline.report.card import ContentCollector
-from pipeline.report.page import ChangeLine, Changes, ReportLimits, why_unscreened, write_report
+from pipeline.report.page import ChangeLine, Changes, ReportLimits, write_report
+from pipeline.report.unscreened import why_unscreened
 from pipeline.results.files import ResultFiles, StoredRun
 from pipeline.results.ruled import works_of_rules
 from pipeline.results.table import Tables, write_table_and_csv

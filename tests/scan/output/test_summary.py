@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 
 import pyarrow.parquet as pq
 from rich.console import Console
@@ -110,3 +111,31 @@ def test_a_renamed_file_is_one_change_that_says_where_it_was(studio):
     page = (done.folder / "delta.html").read_text()
     assert "before it was" in page
     assert f"a/{file.relative_to(studio.drop)}" in page
+
+
+def test_the_page_counts_as_many_changes_as_it_lists(studio):
+    """Files that are gone are changes too, and what was not screened of the changed files is told
+    from what was not of all."""
+    studio.put("gone/one.txt", words(91))
+    studio.put("gone/two.txt", words(92))
+    studio.put("old.txt", b"")
+    studio.scan()
+    for file in sorted((studio.drop / "gone").iterdir()):
+        file.unlink()
+    studio.put("copy.jpg", jpeg(1, quality=70))
+    studio.put("new.txt", b"")
+    done = studio.scan()
+    counts = json.loads((done.folder / "delta.json").read_text())["counts"]
+    page = (done.folder / "delta.html").read_text(encoding="utf-8")
+    text = " ".join(re.sub(r"<[^>]+>", " ", page.partition("</style>")[2]).split())
+    listed = page.partition("<tbody>")[2].partition("</tbody>")[0].count("<tr>")
+    assert listed == 4
+    assert (
+        "4 changes. 1 of the 2 changed files still there needs a person’s eye. 1 was not screened, "
+        "or only in part." in text
+    )
+    assert "of 2 changes" not in text
+    assert "Changed files that were not screened, or only in part" in text
+    assert counts["not_screened"] > 1
+    files, unscreened = sum(counts.values()), counts["not_screened"]
+    assert f"Of all {files} files, {unscreened} are in these bands" in text

@@ -125,7 +125,8 @@ class _StoredContent:
             try:
                 self._image = asset_image(stored.run, row)
             except RunError as error:
-                self._missing[str(error).replace("The overlay", "The picture")] = None
+                why = str(error).partition(" can't be drawn: ")[2] or str(error)
+                self._missing[f"The picture of the asset is not shown: {why}"] = None
 
     def asset(self) -> bytes | None:
         return page_picture(self._image.frames[0]) if self._image is not None else None

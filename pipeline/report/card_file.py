@@ -64,7 +64,7 @@ def write_card(out: Place, asset: str, file: Path) -> WrittenCard:
     check_new_file(file, stored.run, "card is a page", (".html", ".htm"))
     view = stored_view(stored, row)
     content = _StoredContent(stored, row, view)
-    built = card_of(0, view, content, PagePictures(), CardLimits(max_passages=50, max_others=50))
+    built = card_of(0, view, content, PagePictures(), CardLimits(max_others=50))
     notes = tuple(content.notes())
     page = card_html(built, _run_info(stored.run), notes)
     write_new_file(file, page.encode("utf-8", "backslashreplace"))

@@ -46,8 +46,6 @@ _SEQUENTIAL = frozenset({"PNG", "WEBP", "GIF"})
 
 _ORIENTATION, _ICC_PROFILE = 0x0112, 34675
 _AVIF_SIZE = re.compile(rb"ispe\0{4}(.{4})(.{4})", re.DOTALL)
-THUMBNAIL_EDGE = 240
-"""Longer side, in pixels, of a thumbnail in the report."""
 WORK_PICTURE_EDGE = 640
 """Longer side, in pixels, of the copy of a work's picture in an index: enough to compare details by
 eye, and far less than the work."""
@@ -93,7 +91,7 @@ def load_image(stream: BinaryIO, image_format: str, limits: Limits) -> LoadedIma
         raise _refusal(error, image_format) from error
 
 
-def thumbnail(image: LoadedImage, edge: int = THUMBNAIL_EDGE) -> bytes:
+def thumbnail(image: LoadedImage, edge: int = WORK_PICTURE_EDGE) -> bytes:
     """The first frame as a JPEG without metadata, its longer side at most `edge` pixels.
 
     The same frame gives the same bytes. Small pictures are not enlarged.

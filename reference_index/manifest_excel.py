@@ -65,8 +65,8 @@ def _opened(data: bytes, name: str) -> Any:
         import openpyxl
     except ModuleNotFoundError:
         raise ManifestError(
-            f"To read {name}, install the extra excel: pip install 'clearance[excel]' (in a "
-            "checkout: pip install '.[excel]'); or save it as CSV UTF-8."
+            f"Reading {name} needs the extra `excel`: run `pip install '.[excel]'` in Clearance's "
+            "source folder, or save it as CSV UTF-8."
         ) from None
     if data.startswith(b"\xd0\xcf\x11\xe0"):
         raise ManifestError(

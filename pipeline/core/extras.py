@@ -26,6 +26,7 @@ class Extra:
 
 EXTRAS: Mapping[str, Extra] = {
     "cloud": Extra("drops and results in object storage (s3://)", ("s3fs",)),
+    "excel": Extra("manifests that are Excel workbooks", ("openpyxl",)),
     "notebook": Extra("the notebooks", ("ipykernel", "jupytext", "notebook")),
     "notify": Extra("notifications of nightly scans", ("apprise",)),
     "postgresql": Extra("a record of decisions in PostgreSQL", ("psycopg",)),

@@ -68,8 +68,7 @@ def test_decisions_become_columns_of_the_table(out):
     summary = json.loads(run("table", out, "--json"))
     assert summary["states"] == {"agreed": 1, "first_given": 1, "open": 5, "suppressed": 1}
     assert (
-        "risk_table_decided.parquet: decided: 1; second person wanted: 1; open: 5; "
-        "false match, suppressed: 1."
+        "risk_table_decided.parquet: decided: 1; second person wanted: 1; open: 5; suppressed: 1."
     ) in " ".join(run("table", out).split())
     after = digests(out)
     assert {name: after[name] for name in before if name != "record.sqlite"} == {

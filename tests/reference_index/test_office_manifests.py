@@ -232,7 +232,7 @@ class TestWorkbooks:
     ):
         workbook.save(place / "m.xlsx")
         monkeypatch.setitem(__import__("sys").modules, "openpyxl", None)
-        with pytest.raises(ManifestError, match=r"pip install 'clearance\[excel\]'"):
+        with pytest.raises(ManifestError, match=r"pip install '\.\[excel\]'"):
             read_manifest(place / "m.xlsx")
 
 

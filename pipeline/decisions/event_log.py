@@ -17,6 +17,7 @@ from pipeline.decisions.event_rows import event_of, row_of
 from pipeline.decisions.events import FORM_1_KINDS, Decision, Event, Opened, Payload
 from pipeline.decisions.form_2 import Upgraded
 from pipeline.decisions.hash_chain import GENESIS_HASH, AlteredError, NewerFormError, check_form
+from pipeline.decisions.places import refuse_no_place
 from pipeline.decisions.state import ItemState, item_state
 from pipeline.decisions.texts import person_name
 
@@ -79,8 +80,9 @@ class EventLog:
                     )
                     connection.execute(EVENTS.insert(), row_of(first))
         elif not database.exists:
+            refuse_no_place(place)
             raise RecordError(
-                f"There is no record at {database.name} yet; the first decision makes it."
+                f"There is no record at {database.name} yet; the first decision or rule makes it."
             )
         with database.reading() as connection:
             stored = connection.execute(sa.select(EVENTS).where(EVENTS.c.seq == 1)).first()

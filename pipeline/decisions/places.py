@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 from pipeline.core.errors import RecordError
-from pipeline.core.layout import HISTORY, LOCK, STATE
+from pipeline.core.layout import HISTORY, LATEST, LOCK, RUN, STATE
 
 RECORD = "record.sqlite"
 CHECKPOINTS = "record.checkpoints.jsonl"
@@ -15,6 +15,8 @@ SAVED_FILTERS = "record.filters.json"
 
 _URL = re.compile(r"[a-z][a-z0-9+]*://")
 _SCAN_FILES = (LOCK, STATE)
+_OF_RESULTS = (RUN, LATEST, RECORD, *_SCAN_FILES)
+"""What a folder holds one of if it is one of results, a scan directory, or has a record."""
 
 
 def is_url(place: str | Path) -> bool:
@@ -42,6 +44,32 @@ def record_file(place: Path) -> Path:
             f"Name {scans / RECORD}, or the folder {scans}."
         )
     return place
+
+
+def refuse_no_place(place: str | Path, *, results: bool = False) -> None:
+    """Refuses a path that is mistyped, rather than making a record there.
+
+    Args:
+        place: as for `record_file`, or a URL. A new record's file ends in `.sqlite`.
+        results: whether a folder must hold results, a scan or a record.
+
+    Raises:
+        RecordError: if nothing is there, or the folder holds nothing of the kind.
+    """
+    path = Path(place)
+    if is_url(place) or path.is_file():
+        return
+    if not path.is_dir():
+        if path.suffix != Path(RECORD).suffix:
+            raise RecordError(
+                f"There is no {path}: name a folder of results, a scan directory, or a record's "
+                "file (a new one ends in .sqlite)."
+            )
+    elif results and not any(os.path.lexists(path / name) for name in _OF_RESULTS):
+        raise RecordError(
+            f"{path} holds no results, no scan and no record of decisions; name the folder of "
+            "results or scan directory that the record belongs to."
+        )
 
 
 def scan_directory_of(folder: Path) -> Path | None:

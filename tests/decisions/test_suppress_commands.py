@@ -96,11 +96,35 @@ def test_what_is_no_rule_is_one_sentence_and_makes_no_record(out, words, sentenc
 
 
 def test_what_is_not_there_is_one_sentence(out):
-    assert "no record" in run("list", out, status=2)
+    assert "no record" in run("agree", out, 7, "--by", "x", status=2)
     Record.open(out, create=True)
     assert "no rules that suppress" in run("list", out)
     for words in (("agree", out, 7, "--by", "x"), ("revoke", out, 7, "--by", "x", "--reason", "y")):
         assert "no rule 7" in run(*words, status=2)
+
+
+def test_a_mistyped_place_is_refused_and_no_record_is_made(out, tmp_path):
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    for place, sentence in ((tmp_path / "out2x", "There is no"), (empty, "holds no results")):
+        for words in (ADD, (*ADD, "--check")):
+            assert sentence in " ".join(run("add", place, *words, status=2).split())
+        set_rules = ("rules", str(tmp_path / "out2x"), "--second-person", "none", "--by", "Anna")
+        assert CliRunner().invoke(app, ["audit", *set_rules]).exit_code == 2
+    assert {path.name for path in tmp_path.iterdir()} == {"out", "empty"}
+    assert not any(empty.iterdir())
+    run("add", tmp_path / "new.sqlite", *ADD)
+    assert (tmp_path / "new.sqlite").is_file()
+
+
+def test_results_without_a_record_have_no_rules(out, tmp_path):
+    assert "no rules that suppress" in run("list", out)
+    assert as_json("list", out) == {"rules": []}
+    assert "There is no" in run("list", tmp_path / "out2x", status=2)
+    bare = " ".join(run("list", tmp_path, status=2).split())
+    assert "the first decision or rule makes it" in bare
+    (out / "record.sqlite").write_bytes(b"")
+    run("list", out, status=2)
 
 
 def test_a_record_that_goes_over_to_form_2_says_so(tmp_path):

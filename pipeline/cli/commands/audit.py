@@ -206,11 +206,14 @@ def audit_rules(
     from dataclasses import replace
 
     from pipeline.decisions.events import parse_bands
+    from pipeline.decisions.places import refuse_no_place
     from pipeline.decisions.record import Record
 
     setting = second_person is not None or reason_in is not None
     if setting and by is None:
         raise typer.BadParameter("setting rules needs --by NAME")
+    if setting:
+        refuse_no_place(record)
     opened = Record.open(record, create=setting, actor=by or "clearance")
     rules = opened.rules
     if second_person is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -45,10 +46,13 @@ By = Annotated[str, typer.Option("--by", metavar="NAME", help="Who does it; it i
 @handle_exceptions
 def suppress_list(out: Place, as_json: Json = False) -> int:
     """List the rules, with how many matches each covers in the results of OUT."""
+    from pipeline.decisions.places import record_file
     from pipeline.decisions.record import Record
 
-    rules = Record.open(out).standings().rules
     run = _run_of(out)
+    # Results without a record yet have no rules; anything else that lacks one may be mistyped.
+    no_record = run is not None and not os.path.lexists(record_file(Path(out)))
+    rules = () if no_record else Record.open(out).standings().rules
     if as_json:
         print_json({"rules": [_as_json(one, run) for one in rules]})
         return EXIT_OK
@@ -97,6 +101,7 @@ def suppress_add(
     """Add a rule: matches of these works in these assets are suppressed from the next run on."""
     from pipeline.decisions.events import Rules
     from pipeline.decisions.payloads import suppression_rule
+    from pipeline.decisions.places import refuse_no_place
     from pipeline.decisions.record import Record
     from pipeline.decisions.selection import FolderSelection, WorkSelection
 
@@ -107,6 +112,7 @@ def suppress_add(
     assets = FolderSelection.of(folder or ())
     # Refused here already, so that no record is made for a rule that can't be added.
     stated = suppression_rule(Rules(), selected, assets, reason, until)
+    refuse_no_place(out, results=True)
     run = _run_of(out)
     if check:
         if as_json:

@@ -619,6 +619,7 @@ def test_without_the_weights_the_stage_is_skipped_and_the_row_is_partly_screened
 def test_works_cannot_be_added_without_the_weights(tiny_index, tmp_path):
     index, file = tiny_index
     file.unlink()
+    Image.fromarray(picture(9102, 160)).save(tmp_path / "works" / "new.png")
     before = ReferenceIndex.open(index).version
     with pytest.raises(ModelError, match="are not at"):
         add_works(index, tmp_path / "works")

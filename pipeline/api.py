@@ -35,7 +35,7 @@ def screen(
         record: a record of decisions (docs/record.md): its false matches and rules suppress
             matches.
         replace: replace results of another drop in `out`, or files there that no run wrote; results
-            on which people decided are moved to `OUT.RUN_ID`.
+            with a record of decisions are moved to `OUT.RUN_ID`.
 
     Raises:
         ScreeningError: (`reference_index.errors`) if it can't be done; its message says what is

@@ -5,13 +5,14 @@
 | nothing of a run's names | written | written |
 | a run of the same drop | replaced; its record stays | the same |
 | a run of another drop | refused | replaced |
-| the same, and people decided on it | refused | moved to `OUT.RUN_ID`, record and all |
+| the same, with a record of decisions | refused | moved to `OUT.RUN_ID`, record and all |
 | files with a run's names that no run wrote | refused | replaced |
 """
 
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -72,7 +73,7 @@ class Earlier:
             )
         if self.run["drop"] == absolute(drop):
             return None
-        decisions = ", and people decided on them" if self.decided else ""
+        decisions = ", and a record of decisions is kept there" if self.decided else ""
         moved = f": they then move to {where}.{self.run['run_id']}" if self.decided else ""
         return (
             f"{where} holds the results of another drop, {visible(self.run['drop'])}{decisions}; "
@@ -136,7 +137,7 @@ def _manifest(data: bytes) -> dict[str, Any] | None:
 def room_for_results(
     out: Place, drop: Place, settings: ObjectStorage, *, replace: bool
 ) -> Iterator[Path | None]:
-    """Sees that results may be written to `out`, and moves those on which people decided aside.
+    """Sees that results may be written to `out`, and moves those with a record aside.
 
     If the block raises before anything was written, what was moved is moved back.
 
@@ -147,7 +148,8 @@ def room_for_results(
         replace: whether results of another drop, and files that no run wrote, may be replaced.
 
     Yields:
-        The folder to which the earlier results and their record were moved; None if they were not.
+        The folder to which the earlier results and their record were moved, relative if `out` is;
+        None if they were not.
 
     Raises:
         DropError: if `out` holds what may not be replaced, or it can't be moved.
@@ -161,6 +163,7 @@ def room_for_results(
         return
     folder = out.resolve()
     aside = _aside(folder, earlier)
+    shown = aside if out.is_absolute() else Path(os.path.relpath(aside))
     with exclusive(folder) as lock:
         try:
             _rename(folder, aside)
@@ -169,7 +172,7 @@ def room_for_results(
             raise
         (aside / lock.name).unlink(missing_ok=True)
     try:
-        yield aside
+        yield shown
     except BaseException:
         if not folder.exists() or not any(folder.iterdir()):
             if folder.exists():
@@ -195,6 +198,6 @@ def _rename(folder: Path, aside: Path) -> None:
         folder.rename(aside)
     except OSError as error:
         raise DropError(
-            f"The results in {visible(str(folder))}, on which people decided, can't be moved to "
+            f"The results in {visible(str(folder))} and the record of decisions can't be moved to "
             f"{visible(str(aside))} ({error.strerror}); choose another folder with --out."
         ) from error

@@ -12,6 +12,7 @@ from pipeline.core.environment import new_run_id, now
 from pipeline.core.errors import DropError
 from pipeline.core.layout import NAMES, RUN
 from pipeline.core.records import Asset, Band, Fault, RiskRow
+from pipeline.decisions.places import RECORD
 from pipeline.drops.drop import open_drop
 from pipeline.drops.places import Place, absolute, is_inside, name_of
 from pipeline.load.loaded import Loaded, LoadedScript
@@ -46,6 +47,7 @@ class ScreenedRun:
         rows: the rows of the risk table, sorted by asset path.
         works: every work of the index, by work id.
         moved: the folder to which earlier results were moved, with people's decisions on them.
+        record_not_used: the record of decisions at `out` if the run was told of none.
     """
 
     out: Place
@@ -53,6 +55,7 @@ class ScreenedRun:
     rows: list[RiskRow]
     works: dict[str, Work]
     moved: Path | None = None
+    record_not_used: Path | None = None
 
     def summary(self) -> dict[str, Any]:
         """What `clearance screen --json` prints."""
@@ -71,6 +74,7 @@ class ScreenedRun:
             "not_run": self.run["not_run"],
             "out": str(self.out),
             "moved": None if self.moved is None else str(self.moved),
+            "record_not_used": None if self.record_not_used is None else str(self.record_not_used),
             "results": sorted([*self.run["outputs"], RUN]),
         }
 
@@ -197,7 +201,7 @@ def screen(
         index_version: an earlier version of the index, to repeat a run; None for the latest.
         record: the record of decisions, whose false matches and rules suppress; None for none.
         replace: whether results of another drop at `out`, or files there that no run wrote, may be
-            replaced; those on which people decided are moved aside (`pipeline.results.earlier`).
+            replaced; those with a record are moved aside (`pipeline.results.earlier`).
         progress: called as files are listed and screened.
 
     Raises:
@@ -262,4 +266,7 @@ def screen(
             source={"drop": absolute(drop)},
             write_more=write_page,
         )
-    return ScreenedRun(out, manifest, rows, run.works, moved)
+    unused = out / RECORD if record is None and isinstance(out, Path) else None
+    if unused is not None and not unused.exists():
+        unused = None
+    return ScreenedRun(out, manifest, rows, run.works, moved, unused)

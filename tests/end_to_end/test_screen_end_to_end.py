@@ -14,6 +14,8 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from pipeline.decisions.record import Record
+
 RUN_COLUMNS = ["run_id"]
 
 
@@ -515,9 +517,23 @@ def test_results_of_another_drop_are_replaced_only_on_request(drop, index, tmp_p
     moved = tmp_path / f"o.{run_id}"
     assert answer.status == 0
     assert f"Earlier results and decisions moved to: {moved}" in answer.stdout
+    assert f"--record {moved} uses those decisions" in " ".join(answer.stdout.split())
+    assert "record of decisions that was not used" not in answer.stdout
     assert (moved / "record.sqlite").read_bytes() == b"decisions"
     assert len(table_of(moved)) == 1
     assert not (tmp_path / "o" / "record.sqlite").exists()
+
+
+def test_a_record_beside_the_results_that_was_not_used_is_said(drop, index, tmp_path, run):
+    words = ("screen", drop / "unrelated.png", "--index", index, "--out", tmp_path / "o")
+    assert run(*words, "--json").json["record_not_used"] is None
+    Record.open(tmp_path / "o", create=True)
+    out = tmp_path / "o"
+    said = " ".join(run(*words).stdout.split())
+    assert "1 file, against " in said, "it is not said of a file that it was screened"
+    assert f"a record of decisions that was not used; --record {out} uses it" in said
+    assert run(*words, "--json").json["record_not_used"] == str(out / "record.sqlite")
+    assert "not used" not in run(*words, "--record", out).stdout
 
 
 def test_an_empty_drop_says_so(index, tmp_path, run):

@@ -84,12 +84,19 @@ def test_files_that_no_run_wrote_are_refused_by_name(tmp_path, name, manifest):
 def test_with_replace_results_and_record_move_together(tmp_path, decided):
     out = tmp_path / "out"
     write_run(out, tmp_path / "first", decided)
-    assert "people decided" in refusal(out, tmp_path / "second")
+    assert "a record of decisions is kept there" in refusal(out, tmp_path / "second")
     with room(out, tmp_path / "second", replace=True) as moved, ResultFiles(out) as files:
         assert moved == tmp_path / f"out.{RUN_ID}"
         files.write_json(RUN, {})
     assert {path.name for path in out.iterdir()} == {RUN}
     assert {path.name for path in moved.iterdir()} == {RUN, REPORT, decided}
+
+
+def test_the_place_is_relative_if_the_one_given_is(tmp_path, monkeypatch):
+    write_run(tmp_path / "out", tmp_path / "first", RECORD)
+    monkeypatch.chdir(tmp_path)
+    with room(Path("out"), tmp_path / "second", replace=True) as moved:
+        assert moved == Path(f"out.{RUN_ID}")
 
 
 def test_what_was_moved_comes_back_if_the_run_fails(tmp_path):

@@ -12,7 +12,7 @@ from pipeline.cli.exit_statuses import FailOn, run_exit_status
 from pipeline.cli.options import ConfigFile, IndexOption, Json, LogJson
 from pipeline.cli.output import print_error, print_json, stderr, stdout
 
-_NOT_LOGGED = frozenset({"moved", "not_run", "out", "results"})
+_NOT_LOGGED = frozenset({"moved", "not_run", "out", "record_not_used", "results"})
 """Keys of a run's summary that a log leaves out: paths, and sentences that may name one."""
 
 
@@ -45,7 +45,8 @@ def screen(
         typer.Option(
             "--record",
             metavar="RECORD",
-            help="A record of decisions: its false matches and rules suppress matches.",
+            help="A record of decisions: its false matches and rules suppress matches. "
+            "Without it none is used, not even that in OUT.",
         ),
     ] = None,
     replace: Annotated[
@@ -53,7 +54,7 @@ def screen(
         typer.Option(
             "--replace",
             help="Replace what OUT holds, even if it is of another drop or not of Clearance. "
-            "Results on which people decided are moved to OUT.RUN_ID first.",
+            "Results with a record of decisions are moved to OUT.RUN_ID first.",
         ),
     ] = False,
     _log_json: LogJson = False,

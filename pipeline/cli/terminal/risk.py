@@ -38,8 +38,7 @@ def print_run(done: ScreenedRun, console: Console, *, limit: int = 20) -> None:
     counts = band_counts(done.counts)
     print_line(
         console,
-        f"{count(len(done.rows), 'file')} screened against {count(len(done.works), 'work')}: "
-        f"{counts}.",
+        f"{count(len(done.rows), 'file')}, against {count(len(done.works), 'work')}: {counts}.",
     )
     unscreened = (Band.NOT_SCREENED, Band.PARTLY_SCREENED)
     print_not_screened({band: reason_counts(done.rows, band) for band in unscreened}, console)
@@ -48,6 +47,10 @@ def print_run(done: ScreenedRun, console: Console, *, limit: int = 20) -> None:
     print_stages_not_run(done.run["not_run"], done.run["calibration"]["other_weights"], console)
     if done.moved is not None:
         print_path(console, "Earlier results and decisions moved to", done.moved)
+        console.print(safe_text(f"--record {done.moved} uses those decisions."), soft_wrap=True)
+    if done.record_not_used is not None:
+        note = "holds a record of decisions that was not used; --record"
+        console.print(safe_text(f"{done.out} {note} {done.out} uses it.", "yellow"), soft_wrap=True)
     print_path(console, "Report", done.out / REPORT)
     print_path(console, "Table", done.out / RISK_TABLE)
 

@@ -75,7 +75,7 @@ def made_up(rows: int, works: int, seed: int = 7) -> StoredRun:
 
 
 def decide(record: Record, stored: StoredRun, decisions: int) -> None:
-    """Decisions on the first rows, by two persons in turn."""
+    """Decisions on the first rows, by two people in turn."""
     record.set_rules("dora", Rules(second_person=()))
     choices = [choice for choice in Choice if choice is not Choice.FALSE_MATCH]
     for number, row in enumerate(stored.risk_rows.slice(0, decisions).to_pylist()):

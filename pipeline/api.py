@@ -1,6 +1,6 @@
 """The public interface for programs and notebooks: `from pipeline import screen, load_run`.
 
-Everything else may change between versions. docs/api.md has examples.
+Everything else may change between versions, but for what docs/api.md names; it has examples.
 """
 
 from __future__ import annotations

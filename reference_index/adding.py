@@ -171,7 +171,8 @@ class Adder:
         if registered.work.work_id in self._aliases:
             raise ReferenceIndexError(
                 f"The file {name} can't be added: {registered.work.work_id!r} is a former id of "
-                f"the work {self._aliases[registered.work.work_id]!r}; use that."
+                f"the work {self._aliases[registered.work.work_id]!r}, so use "
+                f"{self._aliases[registered.work.work_id]!r} instead."
             )
         self._detail(registered.work, f"The file {name}")
         file = registered.file

@@ -321,6 +321,16 @@ class ReferenceIndex:
         """
 
         def change(writer: tables.TableWriter, contents: Contents) -> Change:
+            if (present := contents.aliases.get(work_id)) is not None:
+                advice = (
+                    "there is nothing to do"
+                    if new == present
+                    else f"to give it another id, rename {present!r}"
+                )
+                raise ReferenceIndexError(
+                    f"{work_id!r} is already renamed to {present!r} in the index {self.path}; "
+                    f"{advice}."
+                )
             files = [file for file in self._files if file.work_id == work_id]
             return self._changer(writer, contents).rename(self.work(work_id), new, files)
 

@@ -36,6 +36,6 @@ SecondPerson = Annotated[
     list[str] | None,
     typer.Option(
         metavar="BAND",
-        help="Bands whose rows two persons decide on: name every one; `none` for no band.",
+        help="Bands whose rows two people decide on: name every one; `none` for no band.",
     ),
 ]

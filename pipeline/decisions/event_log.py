@@ -214,7 +214,7 @@ class EventLog:
 
     def _upgrade(self, connection: sa.Connection, last: Event, actor: str) -> Event:
         """Takes a record of form 1 over to form 2: an event, and nothing is rewritten. Programs
-        that know form 1 alone refuse the record from then on.
+        that know only form 1 refuse the record from then on.
         """
         upgraded = Upgraded(secrets.token_hex(32))
         event = Event(last.seq + 1, secrets.token_hex(16), now(), actor, upgraded, last.hash)

@@ -90,7 +90,7 @@ class Rules:
     """Rules for decisions from here on; an event, so that a change of rules is recorded too.
 
     Attributes:
-        second_person: bands whose rows two persons decide on, independently of each other.
+        second_person: bands whose rows two people decide on, independently of each other.
         reason_in: bands in which a decision needs a reason. `false_match` needs one in any band,
             because it acts on later scans.
     """
@@ -99,7 +99,7 @@ class Rules:
     reason_in: tuple[Band, ...] = (Band.ESCALATE, Band.PARTLY_SCREENED, Band.NOT_SCREENED)
 
     def persons(self, band: Band) -> int:
-        """How many persons must decide on a row of that band."""
+        """How many people must decide on a row of that band."""
         return 2 if band in self.second_person else 1
 
     def wants_reason(self, choice: Choice, band: Band) -> bool:
@@ -117,7 +117,7 @@ class Decision:
         reason: why.
         note: any other remark.
         assignee: who is to act on it; empty for nobody.
-        persons: how many persons must make the same decision, by the rules at that time.
+        persons: how many people must make the same decision, by the rules at that time.
     """
 
     basis: Basis

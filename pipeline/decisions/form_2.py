@@ -47,7 +47,7 @@ class SuppressionRule:
         assets: the assets.
         reason: why.
         until: the last day (UTC, ISO 8601) on which it counts; empty if it has none.
-        persons: how many persons must agree to it, by the record's rules at that time.
+        persons: how many people must agree to it, by the record's rules at that time.
     """
 
     works: WorkSelection
@@ -121,7 +121,7 @@ class Approval:
         reference: number or name by which the other side knows it.
         note: any other remark.
         documents: SHA-256 (hex) of each document that shows it.
-        persons: how many persons must agree that it is as stated.
+        persons: how many people must agree that it is as stated.
     """
 
     assets: tuple[ApprovedAsset, ...] = ()
@@ -334,7 +334,7 @@ def _until(day: str) -> str:
 
 
 def _needed(persons: int) -> str:
-    return "1 person is enough" if persons == 1 else f"{persons} persons must agree"
+    return "1 person is enough" if persons == 1 else f"{persons} people must agree"
 
 
 def stored_digest(value: Any, what: str) -> str:

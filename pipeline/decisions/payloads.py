@@ -77,7 +77,7 @@ def suppression_rule(
     reason: str,
     until: str = "",
 ) -> SuppressionRule:
-    """A rule that suppresses. It takes two persons if the record's rules ask for a second person in
+    """A rule that suppresses. It takes two people if the record's rules ask for a second person in
     any band, because it may act on rows of every band.
 
     Raises:
@@ -93,7 +93,7 @@ def suppression_rule(
 
 
 def approval(rules: Rules, stated: Approval) -> Approval:
-    """An approval as somebody states it, with the persons that the record's rules ask for.
+    """An approval as somebody states it, with the people that the record's rules ask for.
 
     Raises:
         RecordError: if it names no asset, party or use, or a text, day or digest is none.

@@ -45,7 +45,7 @@ class Standing(Generic[P]):
     Attributes:
         event: by which it was added.
         payload: what it says.
-        agreements: by further persons, each once, in the order of time.
+        agreements: by further people, each once, in the order of time.
         revocation: the event that revoked it; None if none did.
     """
 
@@ -71,12 +71,12 @@ class Standing(Generic[P]):
 
     @property
     def persons(self) -> int:
-        """How many persons must agree to it, whoever added it among them."""
+        """How many people must agree to it, whoever added it among them."""
         return 1 if isinstance(self.payload, Attachment) else self.payload.persons
 
     @property
     def agreed(self) -> bool:
-        """Whether as many persons agree to it as must."""
+        """Whether as many people agree to it as must."""
         return len(self.by) >= self.persons
 
     @property

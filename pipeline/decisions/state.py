@@ -18,7 +18,7 @@ class State(StrEnum):
     """State of an item.
 
     `open`: without a decision. `first_given`: one person has decided, and a second is needed, who
-    does not see the first decision yet. `agreed`: all persons needed made the same decision.
+    does not see the first decision yet. `agreed`: all people needed made the same decision.
     `contested`: they made different decisions. `reopened`: the evidence has changed since.
     `suppressed`: agreed that the match is false, so that later scans may leave it out; or a rule
     suppresses it.
@@ -64,7 +64,7 @@ class ItemState:
         why: sentences on why those do not count.
         assignee: whom it was assigned to last; empty for nobody.
         undone: the `event_id` of each decision that was taken back.
-        events: all events on the item, including those that some persons may not see yet.
+        events: all events on the item, including those that some people may not see yet.
         rule: the rule that suppresses it, if none of its decisions does; its state is `suppressed`.
     """
 

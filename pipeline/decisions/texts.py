@@ -1,4 +1,4 @@
-"""Names of persons and texts of the record: as entered, as stored, as compared."""
+"""Names of people and texts of the record: as entered, as stored, as compared."""
 
 from __future__ import annotations
 

@@ -215,7 +215,7 @@ def _headline(rows: Sequence[RiskRow], run: RunInfo, changes: Changes | None) ->
     """The result in a few sentences."""
     bands = counts(rows)
     flags = bands[Band.ESCALATE] + bands[Band.REVIEW]
-    verb = "needs" if flags == 1 else "need"
+    need = "needs" if flags == 1 else "need"
     of = f"of {count(len(rows), 'file')}"
     before = ""
     if changes is not None:
@@ -223,7 +223,7 @@ def _headline(rows: Sequence[RiskRow], run: RunInfo, changes: Changes | None) ->
         before = f"{count(number, 'change')}. " if number else "Nothing changed."
         of = f"of the {count(len(rows), 'changed file')}"
         of += " still there" if number > len(rows) else ""
-    sentence = f"{flags:,} {of} {verb} a person’s eye." if flags else f"None {of} was flagged."
+    sentence = f"{flags:,} {of} {need} review by a person." if flags else f"None {of} was flagged."
     if changes is not None and not rows:
         sentence = ""
     unscreened = len(unscreened_rows(rows))

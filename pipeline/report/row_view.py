@@ -286,7 +286,7 @@ def evidence_in_short(
         measures: of the match, by name.
         identical, likeness_only, suppressed: as of `pipeline.core.records.Match`.
     """
-    facts = ["the very file"] if identical else []
+    facts = ["the identical file"] if identical else []
     if (inliers := measures.get("overlap_inliers")) is not None:
         share = measures.get("overlap_asset_share")
         of = f" over {percent(share, whole=0.999)} of the asset" if share is not None else ""

@@ -25,7 +25,7 @@ class RunPlace:
     Attributes:
         out: a folder of results, a scan directory, or s3://BUCKET/PREFIX.
         record: the record's place, if it is not beside the results.
-        second_person: bands whose rows two persons decide on; None keeps the record's rules.
+        second_person: bands whose rows two people decide on; None keeps the record's rules.
         starter: who started the page.
     """
 

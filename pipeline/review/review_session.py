@@ -52,7 +52,7 @@ class ReviewSession:
     Args:
         stored: the run.
         place: of the record, which is created with the first decision.
-        second_person: bands whose rows two persons decide on; None keeps the record's rules.
+        second_person: bands whose rows two people decide on; None keeps the record's rules.
         starter: who started the page; the actor who creates the record and sets its rules.
         keep_rules: whether the rules of a record that is there are left as they are.
 

@@ -34,7 +34,7 @@ class ServeOptions:
         host: the address to listen on.
         users: the file of people.
         record: the record's place, if it is not next to the results.
-        second_person: bands whose rows two persons decide on; None keeps the record's rules.
+        second_person: bands whose rows two people decide on; None keeps the record's rules.
         name: who decides, on a page without a file of people.
         open_browser: whether to open a browser.
         allow_hosts: host names that the page answers to besides its address.

@@ -1,6 +1,6 @@
 """What each person may see of an item: a first decision stays hidden until there is a second one.
 
-On rows that need two persons, each decides without knowing the other's decision. This module is the
+On rows that need two people, each decides without knowing the other's decision. This module is the
 only place that decides what is hidden from whom; pages show a `Visibility` and never an
 `ItemState`.
 """
@@ -29,7 +29,7 @@ class Visibility:
         assignee: whom the item is assigned to.
         events: all events on the item that this person may see.
         undone: ids of decisions that were taken back.
-        persons: how many persons must decide on the row.
+        persons: how many people must decide on the row.
     """
 
     state: State
@@ -59,7 +59,7 @@ def visibility_for(state: ItemState, person: str, *, persons: int) -> Visibility
     Args:
         state: the item's state.
         person: their name.
-        persons: how many persons must decide on the row.
+        persons: how many people must decide on the row.
     """
     sealed = is_sealed_for(state, person)
     hidden: Sequence[str] = ()

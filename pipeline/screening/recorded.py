@@ -90,7 +90,7 @@ def read_record(
         witness: what an earlier run stored of the record (`Recorded.to_json`): the events that it
             read must still be there. This detects a record that was truncated or rewritten.
         aliases: by former id of a work, its present id (`ReferenceIndex.aliases`).
-        day: of the run (UTC, ISO 8601), None for today: rules count up to and with their last day.
+        day: of the run (UTC, ISO 8601), None for today: a rule still counts on its last day.
 
     Raises:
         RecordError: if there is none, it can't be read, or it was altered.

@@ -118,7 +118,7 @@ def check_works(
         if work_id in index.aliases:
             problems.append(
                 f"{row.location}: {work_id!r} is a former id of the work "
-                f"{index.aliases[work_id]!r}; use that."
+                f"{index.aliases[work_id]!r}; write {index.aliases[work_id]!r} instead."
             )
         elif asset.fault is not None:
             problems.append(f"{row.location}: {row.path}: {asset.fault.detail}")

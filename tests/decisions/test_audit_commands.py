@@ -138,7 +138,9 @@ def test_exports_hold_every_event(tmp_path):
 
 
 def test_rules_are_set_by_somebody(tmp_path):
-    run("rules", tmp_path, "--second-person", "none", status=2)
+    refused = run("rules", tmp_path, "--second-person", "none", status=2)
+    assert "Setting rules needs --by NAME" in refused
+    assert "Invalid value" not in refused
     run("rules", tmp_path, "--second-person", "urgent", "--by", "dora", status=2)
     run("rules", tmp_path, "--second-person", "none", "--by", "dora")
     rules = json.loads(run("rules", tmp_path, "--json"))

@@ -291,7 +291,7 @@ def test_exports_show_what_form_2_brought(folder, tmp_path):
     for words in (
         "our own &lt;series&gt;", "until 2999-01-31", "PIC-003", "pictures", "so it is",
         "sold in May", "A Buyer, J. Roe", "the second season", "approval.pdf", "GA-17",
-        "Rule 14", "2 persons must agree", "event 14<",
+        "Rule 14", "2 people must agree", "event 14<",
     ):  # fmt: skip
         assert words in page, words
     table = (tmp_path / "e.csv").read_text(encoding="utf-8-sig")

@@ -203,7 +203,7 @@ def test_a_row_with_the_former_id_of_a_work_is_bad(place, run):
     answer = run("index", "add", place / "idx", manifest, "--check", "--json")
     assert answer.status == 2
     assert answer.json["problems"] == [
-        "line 2 of m.csv: 'a' is a former id of the work 'z'; use that."
+        "line 2 of m.csv: 'a' is a former id of the work 'z'; write 'z' instead."
     ]
 
 

@@ -52,7 +52,7 @@ def test_every_bad_row_is_reported_at_once_and_nothing_is_added(empty, works, tm
     listed = run("index", "list", empty, "--json").json["works"]
     assert [work["work_id"] for work in listed] == ["good"]
     again = run("index", "add", empty, manifest, "--skip-bad").stdout
-    assert "Added 0 files of 0 new works; 1 was there already; 5 left out." in again
+    assert "Added no files; 1 was there already; 5 left out." in again
     assert "1 work, 1 file, version" in run("index", "list", empty).stdout
 
 
@@ -218,6 +218,8 @@ def test_a_renamed_work_is_found_under_both_ids(copied, run):
         refused = run("index", "rename", copied, "coffee", new)
         assert (refused.status, "already" in refused.stderr) == (2, True)
     assert run("index", "rename", copied, "coffee", "lamp", "--json").status == 2
+    again = run("index", "rename", copied, "lamp", "STÜCK-1")
+    assert (again.status, "'lamp' is already renamed to 'STÜCK-1'" in again.stderr) == (2, True)
     done = run("index", "rename", copied, "coffee", "cup", "--json").json
     assert (done["work_id"], done["former_id"], done["version"]) == ("cup", "coffee", 4)
     assert run("index", "verify", copied).status == 0

@@ -84,7 +84,7 @@ def test_an_index_becomes_what_the_manifest_lists_in_one_version(catalogue, phot
         "2 works with new details:\n  astronaut: title\n  lamp: shelf",
         "2 new files:\n  gewebe.png of gewebe\n  second.png of coffee",
         "they take the place of the earlier ones:\n  chelsea.png of chelsea",
-        "1 work gone from the manifest, kept (--remove-missing removes them):\n  rocket: Rocket",
+        "1 work gone from the manifest, kept (--remove-missing removes it):\n  rocket: Rocket",
         "3 files unchanged.",
         "Nothing was done (--check). The index is at version 2.",
     ):
@@ -181,7 +181,7 @@ def test_bad_rows_change_nothing_and_remove_nothing(catalogue, photos, run):
     before = catalogue.files()
     checked = run("index", "sync", catalogue.index, manifest, "--check")
     assert checked.status == 2
-    assert "What is gone can't be told" in checked.stdout
+    assert "gone is known only when every row can be used." in checked.stdout
     assert "coffee.png" in checked.stdout
     refused = run("index", "sync", catalogue.index, manifest)
     assert (refused.status, "coffee.png" in refused.stderr) == (2, True)

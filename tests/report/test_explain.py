@@ -221,7 +221,7 @@ def test_rows_in_the_terminal_say_in_what_they_differ():
     print_table(rows, console, WORKS)
     found = " ".join(text.getvalue().split())
     assert "The Cat: 142 agreeing points over 30 % of the asset; PDQ distance 12" in found
-    assert "The Cat: the very file" in found
+    assert "The Cat: the identical file" in found
     assert "outline agrees" not in found
     assert "No match found among" not in found
     assert "the file can't be read (permission denied)" in found

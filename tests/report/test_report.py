@@ -197,7 +197,7 @@ def test_what_is_not_listed_is_counted_and_its_place_named():
     assert "6 files more are not listed" in text
     assert "1 file more is not listed" in text
     assert "2 files more are not listed" in text
-    assert "5 of 20 files need a person’s eye. 6 were not screened, or only in part." in text
+    assert "5 of 20 files need review by a person. 6 were not screened, or only in part." in text
     everything = Reader(page_of(rows)).text
     assert "more are not listed" not in everything
     assert all(row.asset.asset_path in everything for row in rows)

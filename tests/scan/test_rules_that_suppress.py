@@ -159,7 +159,7 @@ def without_reasons(table: pa.Table, *names: str) -> pa.Table:
 
 @pytest.mark.parametrize("folders", [(), ("ep01",), ("*/copy.txt",)])
 def test_tables_are_those_of_false_matches_but_for_reasons(studio, tmp_path, folders):
-    """Each covered pair decided `false_match` by both persons gives the same tables."""
+    """Each covered pair decided `false_match` by both people gives the same tables."""
     config = studio.folder / "screening.yaml"
     plain = tmp_path / "plain"
     screen(studio.drop, studio.index, plain, config=config)

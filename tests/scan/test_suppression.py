@@ -414,7 +414,7 @@ def test_a_renamed_work_keeps_its_decisions_and_makes_no_change(studio, tmp_path
         STRONG: "suppressed", WEAK: "agreed", TWO: "first_given", NONE: "open",
     }  # fmt: skip
 
-    # The second of two persons decides under the new id, and both count together.
+    # The second of two people decides under the new id, and both count together.
     session = ReviewSession(studio.read(), studio.out())
     number = session.number_of(TWO)
     assert session.state(session.row(number)).state is State.FIRST_GIVEN

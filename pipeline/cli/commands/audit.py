@@ -205,13 +205,14 @@ def audit_rules(
     """Show or set the rules for decisions. Setting them is an event of the record."""
     from dataclasses import replace
 
+    from pipeline.core.errors import RecordError
     from pipeline.decisions.events import parse_bands
     from pipeline.decisions.places import refuse_no_place
     from pipeline.decisions.record import Record
 
     setting = second_person is not None or reason_in is not None
     if setting and by is None:
-        raise typer.BadParameter("setting rules needs --by NAME")
+        raise RecordError("Setting rules needs --by NAME: who sets them is recorded.")
     if setting:
         refuse_no_place(record)
     opened = Record.open(record, create=setting, actor=by or "clearance")

@@ -28,7 +28,9 @@ def review(
     out: Annotated[
         str,
         typer.Argument(
-            metavar="OUT_OR_SCAN", help="The results of a run, or a scan directory for its latest."
+            metavar="OUT_OR_SCAN",
+            help="The results of a run, a scan directory for its latest, or s3://BUCKET/PREFIX, "
+            "which needs --record.",
         ),
     ],
     port: Annotated[

@@ -206,7 +206,7 @@ def _told(
     _print_rule(rule, run)
     if upgraded:
         print_text(
-            "The record is of form 2 from here on; versions of Clearance that know form 1 alone "
+            "The record is of form 2 from here on; versions of Clearance that know only form 1 "
             "refuse it."
         )
 

@@ -167,7 +167,7 @@ def _copied_pictures() -> Iterator[Planted]:
 
     yield copy(
         "as_received.png",
-        "the very file of the coffee cup",
+        "the identical file of the coffee cup",
         "PIC-003",
         lambda: photograph_file("coffee").read_bytes(),
     )

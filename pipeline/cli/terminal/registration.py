@@ -25,7 +25,7 @@ def print_check(check: WorksCheck) -> None:
     """Prints what adding a manifest would change, each new, changed or bad thing by name."""
     _print_remarks(check.notes, check.warnings)
     _print_plan(check.plan, "the index keeps the earlier ones beside them")
-    print_text(f"{count(len(check.plan.unchanged_files), 'file')} unchanged.")
+    _print_unchanged(check.plan)
     _listed(f"{count(len(check.problems), 'row')} that can't be used", check.problems, every=True)
     print_text(f"Nothing was added (--check). The index is at version {check.version}.")
 
@@ -53,6 +53,18 @@ def _print_plan(plan: RegistrationPlan, earlier: str) -> None:
     )
 
 
+def _print_unchanged(plan: RegistrationPlan) -> None:
+    if plan.unchanged_files:
+        print_text(f"{count(len(plan.unchanged_files), 'file')} unchanged.")
+
+
+def _fate(number: int, *, removed: bool) -> str:
+    """What becomes of so many works or files that are gone from a manifest."""
+    if removed:
+        return "removed"
+    return f"kept (--remove-missing removes {'it' if number == 1 else 'them'})"
+
+
 def print_sync_plan(index: Path, checked: SyncCheck, *, check: bool) -> None:
     """Prints what making an index equal to a manifest changes: what is new, changed and gone.
 
@@ -72,15 +84,16 @@ def print_sync_plan(index: Path, checked: SyncCheck, *, check: bool) -> None:
         ],
     )
     if checked.gone_is_known:
-        fate = "removed" if checked.remove_missing else "kept (--remove-missing removes them)"
         every = checked.remove_missing
         _listed(
-            f"{count(len(plan.gone_works), 'work')} gone from the manifest, {fate}",
+            f"{count(len(plan.gone_works), 'work')} gone from the manifest, "
+            + _fate(len(plan.gone_works), removed=every),
             [f"{work.work_id}: {work.title}" for work in plan.gone_works],
             every=every,
         )
         _listed(
-            f"{count(len(plan.gone_files), 'file')} gone from works that stay, {fate}",
+            f"{count(len(plan.gone_files), 'file')} gone from works that stay, "
+            + _fate(len(plan.gone_files), removed=every),
             [f"{file.path} of {file.work_id}" for file in plan.gone_files],
             every=every,
         )
@@ -93,8 +106,8 @@ def print_sync_plan(index: Path, checked: SyncCheck, *, check: bool) -> None:
             ]
         )
     else:
-        print_text("What is gone can't be told while rows can't be used.")
-    print_text(f"{count(len(plan.registration.unchanged_files), 'file')} unchanged.")
+        print_text("Which works and files are gone is known only when every row can be used.")
+    _print_unchanged(plan.registration)
     _listed(f"{count(len(problems), 'row')} that can't be used", problems, every=True)
     if check:
         equal = "" if checked.changes else "There is nothing to change. "
@@ -123,9 +136,10 @@ def print_registration(added: Registration) -> None:
     reused = f" ({added.reused:,} fingerprinted by an earlier try)" if added.reused else ""
     already = f"; {count(added.unchanged, 'was', 'were')} there already" if added.unchanged else ""
     left_out = f"; {len(added.problems):,} left out" if added.problems else ""
+    works = f" of {count(added.works, 'new work')}" if added.works else ""
+    files = count(added.files, "file") if added.files else "no files"
     print_text(
-        f"Added {count(added.files, 'file')}{reused} of {count(added.works, 'new work')}"
-        f"{already}{left_out}. The index is at version {added.version}."
+        f"Added {files}{reused}{works}{already}{left_out}. The index is at version {added.version}."
     )
 
 

@@ -12,7 +12,13 @@ from rich.text import Text
 from pipeline.cli.terminal.tables import Column, band_text, print_line, print_path, safe_text, table
 from pipeline.core.layout import REPORT, RISK_CSV, RISK_TABLE
 from pipeline.core.records import Band, RiskRow
-from pipeline.core.wording.text import BANDS, count, risk_number, suppressed_sentences
+from pipeline.core.wording.text import (
+    BANDS,
+    capitalized,
+    count,
+    risk_number,
+    suppressed_sentences,
+)
 from pipeline.report.row_view import evidence_in_short
 from pipeline.report.unscreened import reason_counts, reasons_in_words
 from pipeline.results.table import urgency
@@ -66,7 +72,8 @@ def print_stages_not_run(
         console: where to print.
     """
     for stage, why in not_run.items():
-        print_line(console, f"{stage_title(stage)} did not run: {why}", "yellow")
+        told = f"{capitalized(stage_title(stage))} did not run: {why.rstrip('.')}."
+        print_line(console, told, "yellow")
     for stage in other_weights:
         print_line(
             console,
@@ -140,7 +147,7 @@ def _why(row: RiskRow) -> str:
     top = row.strongest
     if top is not None:
         if top.identical_file:
-            return "the very file"
+            return "the identical file"
         return evidence_in_short(
             top.measures,
             identical=False,

@@ -1,6 +1,6 @@
 """What a role may do to an item, beyond what its route requires, asked again as it is written.
 
-That two persons decide independently of each other is the record's own rule.
+That two people decide independently of each other is the record's own rule.
 """
 
 from __future__ import annotations

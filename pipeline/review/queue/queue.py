@@ -162,7 +162,7 @@ class Queue:
         Args:
             number: of the row.
             state: its state.
-            sealed: whether its decisions are hidden from some persons; its choices are then empty.
+            sealed: whether its decisions are hidden from some people; its choices are then empty.
         """
         self._status[number] = _STATES.index(str(state.state))
         choices = () if sealed else state.choices

@@ -72,7 +72,7 @@ class Plan:
 def plan(review: ReviewSession, ask: BulkPreviewRequest) -> Plan:
     """The plan of a bulk decision, as things stand now.
 
-    Rows that need two persons are never in it, since both are to look at the row. Nor are rows with
+    Rows that need two people are never in it, since both are to look at the row. Nor are rows with
     a decision.
 
     Raises:
@@ -202,7 +202,7 @@ def _as_previewed(state: ItemState, payload: Payload) -> None:
     """Check as each decision is written: that the row is still as it was previewed.
 
     Raises:
-        PassedOverError: if somebody decided on the row since, or it wants two persons now.
+        PassedOverError: if somebody decided on the row since, or it needs two people now.
     """
     needs_two = isinstance(payload, Decision) and payload.persons > 1
     if needs_two or state.state not in _UNDECIDED:

@@ -131,8 +131,8 @@ def test_the_page_counts_as_many_changes_as_it_lists(studio):
     listed = page.partition("<tbody>")[2].partition("</tbody>")[0].count("<tr>")
     assert listed == 4
     assert (
-        "4 changes. 1 of the 2 changed files still there needs a person’s eye. 1 was not screened, "
-        "or only in part." in text
+        "4 changes. 1 of the 2 changed files still there needs review by a person. 1 was not "
+        "screened, or only in part." in text
     )
     assert "of 2 changes" not in text
     assert "Changed files that were not screened, or only in part" in text

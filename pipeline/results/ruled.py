@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from difflib import get_close_matches
 from functools import cached_property
 
 import pyarrow as pa
@@ -11,6 +13,7 @@ import pyarrow.compute as pc
 
 from pipeline.core.records import Band
 from pipeline.decisions.form_2 import SuppressionRule
+from pipeline.decisions.selection import FolderSelection
 from pipeline.decisions.standing import Standing, Standings, Status
 from pipeline.results.files import StoredRun
 from pipeline.results.inputs import searched_index, work_aliases
@@ -122,6 +125,32 @@ class RunRules:
         )
         return {band: numbers[band] for band in Band if numbers[band]}
 
+    def under_present_ids(self, rule: SuppressionRule) -> SuppressionRule:
+        """The rule with the id that each work had in the index that the run searched."""
+        ids = tuple(dict.fromkeys(self._aliases.get(one, one) for one in rule.works.work_ids))
+        return replace(rule, works=replace(rule.works, work_ids=ids))
+
+    def hints(self, rule: SuppressionRule) -> list[str]:
+        """A sentence for each work id, column and folder that may be mistyped: the index that was
+        searched has no such work or column, or no file of the run lies in the folder. Of works and
+        columns nothing is said if the index is not there any more.
+        """
+        hints, works = [], self._index_works
+        if works is not None:
+            for work_id in self.under_present_ids(rule).works.work_ids:
+                if work_id not in works:
+                    hints.append(f"The index has no work “{work_id}”{_nearest(work_id, works)}.")
+            columns = {name for of_work in works.values() for name in of_work}
+            column = rule.works.column
+            if column and column not in columns:
+                hints.append(f"No work has a column “{column}”{_nearest(column, columns)}.")
+        paths = self._stored.risk_rows.column("asset_path").to_pylist()
+        for folder in rule.assets.folders:
+            one = FolderSelection((folder,))
+            if not any(one.covers(path) for path in paths):
+                hints.append(f"No file of these results lies in “{folder}”.")
+        return hints
+
     @cached_property
     def _works_of_path(self) -> dict[str, dict[str, str]]:
         """By asset path, the works of its matches with the band of each match, or that of the row
@@ -163,3 +192,8 @@ class RunRules:
         if index is None:
             return None
         return {work.work_id: work_columns(work) for work in index.works}
+
+
+def _nearest(name: str, names: Iterable[str]) -> str:
+    near = get_close_matches(name, sorted(names), 1, 0.5)
+    return f"; the nearest is “{near[0]}”" if near else ""

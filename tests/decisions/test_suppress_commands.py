@@ -14,7 +14,9 @@ from pipeline.cli import app
 from pipeline.core.layout import RUN as RUN_JSON
 from pipeline.core.records import Band
 from pipeline.decisions.record import Record
+from pipeline.results import ruled
 from pipeline.results.files import ResultFiles
+from pipeline.results.ruled import RunRules
 from pipeline.results.table import write_tables
 
 
@@ -101,6 +103,28 @@ def test_what_is_not_there_is_one_sentence(out):
     assert "no rules that suppress" in run("list", out)
     for words in (("agree", out, 7, "--by", "x"), ("revoke", out, 7, "--by", "x", "--reason", "y")):
         assert "no rule 7" in run(*words, status=2)
+
+
+def test_a_check_says_what_may_be_mistyped_and_whether_a_second_person_is_needed(out, monkeypatch):
+    index = {"w1": {"title": "One", "series": "Night"}, "w2": {"title": "Two"}}
+    monkeypatch.setattr(RunRules, "_index_works", index)
+    monkeypatch.setattr(ruled, "work_aliases", lambda _run: {"old": "w1"})
+    ask = ("--reason", "x", "--by", "Anna", "--check")
+    said = run("add", out, "--work", "w11", "--folder", "ep1", *ask)
+    assert "The index has no work “w11”; the nearest is “w1”." in said
+    assert "No file of these results lies in “ep1”." in said
+    assert "A second person must agree" in said
+    said = run("add", out, "--works", "serie=Night", *ask)
+    assert "No work has a column “serie”; the nearest is “series”." in said
+    assert as_json("add", out, "--works", "serie=Night", *ask)["hints"] == [
+        "No work has a column “serie”; the nearest is “series”."
+    ]
+    known = run("add", out, "--work", "old", *ask)
+    assert "with the work “w1”" in known, "a renamed work has its present id"
+    assert "nearest" not in known
+    set_rules = ["audit", "rules", str(out), "--second-person", "none", "--by", "Anna"]
+    assert CliRunner().invoke(app, set_rules).exit_code == 0
+    assert "second person" not in run("add", out, "--work", "w1", *ask)
 
 
 def test_a_mistyped_place_is_refused_and_no_record_is_made(out, tmp_path):

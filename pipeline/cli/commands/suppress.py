@@ -101,7 +101,7 @@ def suppress_add(
     """Add a rule: matches of these works in these assets are suppressed from the next run on."""
     from pipeline.decisions.events import Rules
     from pipeline.decisions.payloads import suppression_rule
-    from pipeline.decisions.places import refuse_no_place
+    from pipeline.decisions.places import is_url, record_file, refuse_no_place
     from pipeline.decisions.record import Record
     from pipeline.decisions.selection import FolderSelection, WorkSelection
 
@@ -114,12 +114,26 @@ def suppress_add(
     stated = suppression_rule(Rules(), selected, assets, reason, until)
     refuse_no_place(out, results=True)
     run = _run_of(out)
+    if check and (is_url(out) or os.path.lexists(record_file(Path(out)))):
+        stated = suppression_rule(Record.open(out).rules, selected, assets, reason, until)
     if check:
+        hints = run.hints(stated) if run is not None else []
         if as_json:
-            print_json({"rule": stated.to_json(), "matches": _counts(stated, run), "added": False})
+            print_json(
+                {
+                    "rule": stated.to_json(),
+                    "matches": _counts(stated, run),
+                    "hints": hints,
+                    "added": False,
+                }
+            )
         else:
-            print_text(f"The rule would suppress {stated.words}.")
+            print_text(f"The rule would suppress {_present(stated, run).words}.")
             print_text(_count_sentence(stated, run))
+            for hint in hints:
+                print_text(hint)
+            if stated.persons > 1:
+                print_text("A second person must agree before it suppresses anything.")
             print_text("Nothing was added.")
         return EXIT_OK
     record = Record.open(out, create=True, actor=by)
@@ -245,7 +259,7 @@ def _lines(rule: Standing[SuppressionRule], run: RunRules | None) -> Iterator[st
     from pipeline.decisions.standing import Status, today
 
     payload, status = rule.payload, rule.status(today())
-    yield f"Rule {rule.number}, {status}: {payload.words}."
+    yield f"Rule {rule.number}, {status}: {_present(payload, run).words}."
     until = f", until {payload.until}" if payload.until else ""
     yield f"  {listed(rule.by)}, {rule.event.time[:10]}{until}: {payload.reason}"
     if status is Status.WAITING:
@@ -253,6 +267,11 @@ def _lines(rule: Standing[SuppressionRule], run: RunRules | None) -> Iterator[st
     if (revoked := rule.revocation) is not None and isinstance(revoked.payload, Revocation):
         yield f"  Revoked by {revoked.actor}, {revoked.time[:10]}: {revoked.payload.reason}"
     yield f"  {_count_sentence(payload, run)}"
+
+
+def _present(rule: SuppressionRule, run: RunRules | None) -> SuppressionRule:
+    """The rule with the present ids of works that were renamed."""
+    return rule if run is None else run.under_present_ids(rule)
 
 
 def _count_sentence(rule: SuppressionRule, run: RunRules | None) -> str:

@@ -304,6 +304,23 @@ def evidence_in_short(
     return "; ".join(facts)
 
 
+def deciding_evidence_in_short(
+    measures: Mapping[str, Any], *, identical: bool, likeness_only: bool
+) -> str:
+    """What sets a row's strongest match apart from others: the evidence in a few words; of the very
+    file nothing else, because all measures agree.
+
+    Args:
+        measures, identical, likeness_only: as of `evidence_in_short`.
+    """
+    return evidence_in_short(
+        {} if identical else measures,
+        identical=identical,
+        likeness_only=likeness_only and not identical,
+        suppressed=False,
+    )
+
+
 def work_file(match: Mapping[str, Any]) -> str | None:
     """Of a row of matches.parquet, the file of the work to show: the one whose overlap was
     verified, or the first.

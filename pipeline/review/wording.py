@@ -40,7 +40,7 @@ MEANINGS: Mapping[Choice, str] = {
     Choice.NEEDS_LICENCE: "To be used only with a licence.",
     Choice.REPLACE: "The asset is to be replaced.",
     Choice.ESCALATE_TO_LEGAL: "Lawyers are to look at it.",
-    Choice.FALSE_MATCH: "Not this work: the pair is suppressed in later scans, and can be revoked.",
+    Choice.FALSE_MATCH: "Not this work; later scans suppress the match, until this is taken back.",
 }
 
 FILTERS: Mapping[str, str] = {
@@ -48,5 +48,6 @@ FILTERS: Mapping[str, str] = {
     "work_id": "work",
     "choice": "decision",
     "asset_id": "same bytes",
+    "assignee": "assigned to",
 }
 """Display names of filters that differ from their names in the query string."""

@@ -40,7 +40,7 @@ def page_of(rows, works=WORKS, run=RUN, **more) -> str:
 class Reader(HTMLParser):
     """The page as a browser sees it: its text, its elements and their attributes."""
 
-    VOID = ("meta", "img", "br", "hr", "link", "input")
+    VOID = ("meta", "img", "br", "hr", "link", "input", "wbr")
 
     def __init__(self, page: str) -> None:
         super().__init__()
@@ -621,3 +621,11 @@ def test_an_assets_stored_content_is_dropped_with_it():
     assert set(collector.frames["3.png"]) == {"w1"}
     kept_frame = collector.frames["3.png"]["w1"]
     assert len(kept_frame.whole) + len(kept_frame.close or b"") < 150_000
+
+
+def test_the_rights_are_in_words_and_a_folder_breaks_only_between_its_parts():
+    works = {"w1": replace(WORKS["w1"], rights="public_domain")}
+    page = page_of([flagged_row("final_team_2026/a.png", 9.0)], works={**WORKS, **works})
+    assert "registered as <b><bdi>public domain</bdi></b>" in page
+    assert "final_<wbr>team_<wbr>2026" in page
+    assert ">public_domain<" not in page

@@ -14,7 +14,7 @@ from pipeline.core.records import Band, Kind, Passage
 from pipeline.report.build_row_view import risk_row_view, stored_view
 from pipeline.report.explain import explanation, with_texts
 from pipeline.report.notebook import ShownRow
-from pipeline.report.row_view import work_file
+from pipeline.report.row_view import deciding_evidence_in_short, work_file
 from pipeline.results.files import StoredRun
 from pipeline.results.table import tables
 
@@ -103,3 +103,11 @@ def test_a_notebook_shows_both_places(tmp_path):
     page = ShownRow(run, view, view.strongest)._repr_html_()
     assert "(page 7, scene INT. HALL)" in page
     assert "(scene INT. ATTIC)" in page
+
+
+def test_of_the_very_file_nothing_else_is_said_in_short():
+    measures = {"overlap_inliers": 12, "pdq_distance": 3}
+    short = deciding_evidence_in_short(measures, identical=True, likeness_only=False)
+    assert short == "the identical file"
+    short = deciding_evidence_in_short(measures, identical=False, likeness_only=False)
+    assert short == "12 agreeing points; PDQ distance 3"

@@ -413,6 +413,15 @@ def test_bulk_asks_for_a_reason_and_has_a_limit(site, monkeypatch):
     assert preview(site, DORA, "band=review").status_code == 200
 
 
+def test_a_false_match_is_not_offered_in_bulk_where_no_row_has_a_work(site):
+    browser = site.browser(DORA)
+    off = re.compile(r'value="false_match" required disabled')
+    assert off.search(browser.get("/bulk?band=no_match").text)
+    assert off.search(browser.get("/bulk?work_id=-").text)
+    assert not off.search(browser.get("/bulk?band=review").text)
+    assert not off.search(browser.get("/bulk?work_id=w1").text)
+
+
 def test_the_bulk_form_without_a_reason_comes_back_as_it_was_filled_in(site, monkeypatch):
     browser = site.browser(DORA)
     form_fields = {

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from page_samples import ANNA, BOB, DORA, HOSTILE, READER, Person, Role
 
 CAT, DOG, TWO = "b/cat.png", "b/dog.png", "b/c/two.png"
@@ -47,6 +49,9 @@ def test_progress_keeps_to_the_filter_and_its_numbers_lead_to_the_rows(site):
     assert sum(found["whole"]["states"].values()) == 2
     text = site.browser(READER).get("/progress?folder=b").text
     assert "/?status=agreed&amp;folder=b" in text
+    assert "1 row of " in text
+    assert "is decided or suppressed" in text
+    assert re.search(r'<span class="number">1 \(\d+ %\)</span>', text)
     assert "There is no band" in site.browser(READER).get("/progress?band=x").text
 
 

@@ -389,3 +389,14 @@ def test_the_whole_name_is_the_link_s_own(site):
         text = site.browser(ANNA).get(f"/?view={view}").text
         assert 'title="b/c/two.png"' in text
         assert 'aria-label="b/c/two.png"' in text
+
+
+def test_a_row_says_first_what_sets_it_apart(site):
+    lines = site.browser(READER).get("/", headers={"accept": "application/json"}).json()["lines"]
+    matched = [line for line in lines if line["work_id"]]
+    assert matched
+    for line in lines:
+        assert line["reason_in_short"]
+        if line["work_id"] is None:
+            assert line["reason_in_short"] == line["reason"]
+    assert any(line["reason_in_short"] != line["reason"] for line in matched)

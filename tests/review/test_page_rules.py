@@ -59,7 +59,10 @@ def test_a_rule_is_added_from_an_item_and_agreed_to_by_another(site):
     page = site.browser(READER).get("/rules").text
     assert "so it is" in page
     assert "Revoke rule" not in page
-    assert "Rule 2</a> suppresses this match" in bob.get(f"/item/{number}").text
+    item = bob.get(f"/item/{number}").text
+    assert "Rule 2</a> suppresses this match" in item
+    assert "It counts from the next run on" in item
+    assert item.index("Rule 2</a>") < item.index('id="decide-form"')
 
 
 def test_rows_are_suppressed_at_once_and_open_again_when_it_is_revoked(site):

@@ -19,7 +19,7 @@ from pipeline.core.wording.text import (
     risk_number,
     suppressed_sentences,
 )
-from pipeline.report.row_view import evidence_in_short
+from pipeline.report.row_view import deciding_evidence_in_short
 from pipeline.report.unscreened import reason_counts, reasons_in_words
 from pipeline.results.table import urgency
 from pipeline.stages import stage_title
@@ -146,13 +146,8 @@ def _why(row: RiskRow) -> str:
     """
     top = row.strongest
     if top is not None:
-        if top.identical_file:
-            return "the identical file"
-        return evidence_in_short(
-            top.measures,
-            identical=False,
-            likeness_only=top.likeness_only,
-            suppressed=False,
+        return deciding_evidence_in_short(
+            top.measures, identical=top.identical_file, likeness_only=top.likeness_only
         )
     if row.band is Band.NO_MATCH or not row.reasons:
         return ""

@@ -20,7 +20,7 @@ def template_environment(folder: Path) -> Environment:
 
     Filters: `visible` escapes the invisible characters of a text, `middle_cut` divides a name where
     it may be cut, `band` gives a band's name for people, `risk` a risk as a number, or a dash for
-    None and NaN.
+    None and NaN, `rights` the label of a work's rights in words.
     """
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
@@ -36,5 +36,8 @@ def template_environment(folder: Path) -> Environment:
     environment.filters["band"] = lambda name: BANDS[Band(name)]
     environment.filters["risk"] = lambda risk: risk_number(
         None if risk is None or risk != risk else float(risk)
+    )
+    environment.filters["rights"] = lambda text: (
+        "public domain" if text == "public_domain" else text
     )
     return environment

@@ -113,14 +113,14 @@ def _line(event: Event, undone: bool) -> Line:
     match event.payload:
         case Decision() as decision:
             words = tuple(text for text in (decision.reason, decision.note) if text)
-            what = f"decided; {decision.assignee} is to act" if decision.assignee else "decided"
+            what = f"decided; assigned to {decision.assignee}" if decision.assignee else "decided"
             return Line(event, what, decision.choice, words, undone)
         case Undo() as undo:
             return Line(event, "took a decision back", None, (undo.reason,), False)
         case Assignment() as assignment:
             name = assignment.assignee or "nobody"
             words = (assignment.note,) if assignment.note else ()
-            return Line(event, f"gave it to {name}", None, words, False)
+            return Line(event, f"assigned it to {name}", None, words, False)
         case Comment() as comment:
             return Line(event, "commented", None, (comment.text,), False)
         case _:

@@ -18,9 +18,10 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from pipeline.core.records import Band, Outcome
-from pipeline.core.wording.text import reasons_in_one_line, visible
+from pipeline.core.wording.text import capitalized, reasons_in_one_line, visible
 from pipeline.decisions.events import Choice
 from pipeline.decisions.state import ItemState, State
+from pipeline.report.row_view import deciding_evidence_in_short
 from pipeline.results.files import StoredRun
 from pipeline.review.queue import facets
 from pipeline.review.queue.columns import DictionaryColumn, Mask, category_codes
@@ -49,6 +50,8 @@ class QueueRow:
     """One row as the queue shows it.
 
     Attributes:
+        reason: all of the row's reasons, without its band and work.
+        reason_in_short: what sets the row apart from others, in a few words.
         choices: those that everybody may see.
         same_bytes: how many other rows have the same bytes.
     """
@@ -62,6 +65,7 @@ class QueueRow:
     title: str | None
     rightsholder: str | None
     reason: str
+    reason_in_short: str
     status: str
     choices: tuple[str, ...]
     assignee: str
@@ -198,7 +202,7 @@ class Queue:
         found = (
             (filters.work_id, self._work, "No row of this run has the work"),
             (filters.rightsholder, self._holder, "No row of this run has the rightsholder"),
-            (filters.assignee, self._assignee, "No row of this run is given to"),
+            (filters.assignee, self._assignee, "No row of this run is assigned to"),
             (filters.asset_id, self._asset, "No file of this run has the SHA-256"),
         )
         sentences = [
@@ -371,6 +375,14 @@ class Queue:
         def cell(name: str) -> Any:
             return row.column(name)[0].as_py()
 
+        reason = reasons_in_one_line(cell("reasons") or "", (cell("title"), cell("rightsholder")))
+        short = ""
+        if cell("work_id") is not None:
+            short = deciding_evidence_in_short(
+                row.to_pylist()[0],
+                identical=bool(cell("identical_file")),
+                likeness_only=bool(cell("likeness_only")),
+            )
         bits = int(self._choices[number])
         assignee, asset = int(self._assignee.codes[number]), int(self._asset.codes[number])
         return QueueRow(
@@ -382,9 +394,8 @@ class Queue:
             work_id=cell("work_id"),
             title=cell("title"),
             rightsholder=cell("rightsholder"),
-            reason=reasons_in_one_line(
-                cell("reasons") or "", (cell("title"), cell("rightsholder"))
-            ),
+            reason=reason,
+            reason_in_short=capitalized(short) or reason,
             status=_STATES[self._status[number]],
             choices=tuple(name for bit, name in enumerate(_CHOICES) if bits >> bit & 1),
             assignee=self._assignee.values[assignee] if assignee >= 0 else "",

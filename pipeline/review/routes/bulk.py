@@ -23,7 +23,7 @@ from pipeline.review.access.guard import guarded_router, requires, shown_review,
 from pipeline.review.access.people import Person, Role
 from pipeline.review.access.permissions import still_signed_in
 from pipeline.review.pages import page
-from pipeline.review.queue.filters import Filters, unknown_parts, unknown_parts_of_string
+from pipeline.review.queue.filters import NOBODY, Filters, unknown_parts, unknown_parts_of_string
 from pipeline.review.request_body import is_form, read_body
 from pipeline.review.review_session import ReviewSession
 from pipeline.review.routes.request_payloads import (
@@ -132,7 +132,7 @@ def ask_bulk(request: Request) -> Response:
     _refuse_unknown(unknown_parts(pairs))
     filters = Filters.of_query(pairs)
     total = review.count(filters)
-    return page(request, "bulk.html.j2", **_context(filters, total=total))
+    return page(request, "bulk.html.j2", **_context(review, filters, total=total))
 
 
 @router.post("/bulk/preview", **route_options(Role.APPROVER, BulkPreviewRequest))
@@ -186,7 +186,7 @@ def do_bulk(
         status = 409 if stopped else 200
         result = {"written": written, "passed_over": passed_over, "stopped": stopped}
         return JSONResponse(result, status)
-    context = _context(planned.filters, body, total=planned.requested)
+    context = _context(review, planned.filters, body, total=planned.requested)
     context |= {"stage": "done", "written": written, "stopped": stopped, "plan": planned}
     context |= {"passed_over": passed_over}
     return page(request, "bulk.html.j2", status=409 if stopped else 200, **context)
@@ -229,7 +229,7 @@ def _previewed(
             },
             status,
         )
-    context = _context(planned.filters, ask, total=planned.requested)
+    context = _context(shown_review(request), planned.filters, ask, total=planned.requested)
     context |= {
         "stage": "preview",
         "plan": planned,
@@ -246,14 +246,23 @@ def _sent_back(request: Request, ask: BulkPreviewRequest, error: HTTPException) 
         raise error
     review = shown_review(request)
     filters = Filters.of_string(ask.query)
-    context = _context(filters, ask, total=review.count(filters)) | {"wrong": str(error.detail)}
+    context = _context(review, filters, ask, total=review.count(filters)) | {
+        "wrong": str(error.detail)
+    }
     return page(request, "bulk.html.j2", status=error.status_code, **context)
 
 
 def _context(
-    filters: Filters, ask: BulkPreviewRequest | None = None, *, total: int
+    review: ReviewSession,
+    filters: Filters,
+    ask: BulkPreviewRequest | None = None,
+    *,
+    total: int,
 ) -> dict[str, Any]:
+    # A filter by another work has rows with a work, and none without.
+    without = filters.but(work_id=NOBODY) if filters.work_id in ("", NOBODY) else None
     return {
+        "no_work": without is not None and total > 0 and review.count(without) == total,
         "stage": "ask",
         "wrong": "",
         "filters": filters,

@@ -95,10 +95,12 @@ const dark = () =>
   root.dataset.theme
     ? root.dataset.theme === "dark"
     : window.matchMedia("(prefers-color-scheme: dark)").matches;
-theme.setAttribute("aria-pressed", String(dark()));
+// The button says what it switches to.
+const nameTheme = () => (theme.textContent = dark() ? "Light" : "Dark");
+nameTheme();
 theme.addEventListener("click", () => {
   root.dataset.theme = dark() ? "light" : "dark";
-  theme.setAttribute("aria-pressed", String(dark()));
+  nameTheme();
   document.cookie = `theme=${root.dataset.theme}; path=/; max-age=31536000; samesite=lax`;
 });
 

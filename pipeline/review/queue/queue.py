@@ -378,10 +378,11 @@ class Queue:
         reason = reasons_in_one_line(cell("reasons") or "", (cell("title"), cell("rightsholder")))
         short = ""
         if cell("work_id") is not None:
+            cells = row.to_pylist()[0]
             short = deciding_evidence_in_short(
-                row.to_pylist()[0],
-                identical=bool(cell("identical_file")),
-                likeness_only=bool(cell("likeness_only")),
+                cells,
+                identical=bool(cells.get("identical_file")),
+                likeness_only=bool(cells.get("likeness_only")),
             )
         bits = int(self._choices[number])
         assignee, asset = int(self._assignee.codes[number]), int(self._asset.codes[number])

@@ -213,9 +213,11 @@ def screen(
     started = now()
     settings = config if isinstance(config, Config) else load_config(config)
     check_places(drop, index_path, out)
+    # The working folder and what a link leads to may be moved: their names must stay.
+    target = out.resolve() if isinstance(out, Path) else out
     with (
         room_for_results(out, drop, settings.object_storage, replace=replace) as moved,
-        results_folder(out, settings.object_storage) as folder,
+        results_folder(target, settings.object_storage) as folder,
         ResultFiles(folder) as files,
         ExitStack() as stack,
     ):

@@ -536,6 +536,20 @@ def test_a_record_beside_the_results_that_was_not_used_is_said(drop, index, tmp_
     assert "not used" not in run(*words, "--record", out).stdout
 
 
+@pytest.mark.parametrize("by", ["working folder", "link"])
+def test_what_was_moved_is_not_written_to(drop, index, tmp_path, run, monkeypatch, by):
+    out = tmp_path / "o"
+    assert run("screen", drop / "unrelated.png", "--index", index, "--out", out).status == 0
+    (out / "record.sqlite").write_bytes(b"decisions")
+    (tmp_path / "link").symlink_to(out)
+    monkeypatch.chdir(out)
+    named = "." if by == "working folder" else tmp_path / "link"
+    assert run("screen", drop, "--index", index, "--out", named, "--replace").status == 0
+    [moved] = tmp_path.glob("o.*")
+    assert len(table_of(moved)) == 1
+    assert len(table_of(out)) == len(list(drop.iterdir()))
+
+
 def test_an_empty_drop_says_so(index, tmp_path, run):
     (tmp_path / "drop").mkdir()
     answer = run("screen", tmp_path / "drop", "--index", index, "--out", tmp_path / "o")

@@ -17,7 +17,14 @@ from pathlib import Path
 from pipeline.core.errors import DropError, Reason
 from pipeline.core.records import Asset, Fault, Kind
 from pipeline.core.wording.text import capitalized, visible
-from pipeline.load.formats import HEAD_BYTES, SUPPORTED, kind_by_name, recognise
+from pipeline.load.formats import (
+    HEAD_BYTES,
+    SUPPORTED,
+    SYSTEM_FILE,
+    is_system_file,
+    kind_by_name,
+    recognise,
+)
 from pipeline.load.opening import digest_of, open_regular, refuse_if_special, unreadable
 from pipeline.load.refusal import FileRefusedError
 
@@ -140,14 +147,16 @@ def asset_of(file: Path, asset_path: str, max_bytes: int | None = None) -> Asset
         asset_path: its path in the results.
         max_bytes: as for `discover`.
     """
-    # The file itself may have another name: a fetched object.
-    name = asset_path.rpartition("/")[2] or Path(file).name
+    name = Path(file).name
     try:
         with open_regular(file) as stream:
             asset_id, size = digest_of(stream, max_bytes)
             stream.seek(0)
             head = stream.read(HEAD_BYTES)
             kind, _, fault = recognise(name, head, stream)
+            # A fetched object has its own name in the asset path alone.
+            if is_system_file(asset_path.rpartition("/")[2], head):
+                kind, fault = Kind.OTHER, SYSTEM_FILE
             return Asset(file, asset_path, asset_id, kind, size, fault)
     except FileRefusedError as refused:
         return _faulty(file, asset_path, refused.fault)

@@ -68,10 +68,11 @@ _SYSTEM_FILES: Mapping[str, re.Pattern[bytes]] = {
 }
 """By name in lower case, how the content of an operating system's own file begins (`\\Z`: it is
 empty). Folders `__MACOSX` hold files of these names only."""
-_SYSTEM_FILE = Fault(
+SYSTEM_FILE = Fault(
     Reason.SYSTEM_FILE,
     "it is a file that an operating system made for itself, by name and content, and no asset",
 )
+"""The fault of such a file."""
 
 _FOREIGN = (
     (re.compile(rb"8BPS"), "a Photoshop document"),
@@ -132,7 +133,7 @@ def recognise(name: str, head: bytes, stream: BinaryIO | None = None) -> Recogni
     """
     suffix = _suffix(name)
     if is_system_file(name, head):
-        return Recognised(Kind.OTHER, None, _SYSTEM_FILE)
+        return Recognised(Kind.OTHER, None, SYSTEM_FILE)
     if not head:
         return Recognised(
             kind_by_name(name), None, Fault(Reason.EMPTY_FILE, "the file is empty (0 bytes)")

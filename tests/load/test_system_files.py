@@ -9,6 +9,7 @@ from PIL import Image
 
 from pipeline.core.errors import Reason
 from pipeline.core.records import Kind
+from pipeline.drops.discover import asset_of
 from pipeline.load.formats import HEAD_BYTES, is_system_file, recognise
 
 APPLE_DOUBLE = b"\x00\x05\x16\x07\x00\x02\x00\x00Mac OS X        " + bytes(40)
@@ -62,3 +63,11 @@ def test_an_asset_with_such_a_name_or_such_content_is_an_asset(name, content, ki
     recognised = recognise(name, content[:HEAD_BYTES])
     assert recognised.kind is kind
     assert recognised.fault is None or recognised.fault.reason is not Reason.SYSTEM_FILE
+
+
+def test_a_fetched_object_is_known_by_its_path_in_the_drop(tmp_path):
+    file = tmp_path / "00000001"
+    file.write_bytes(b"\x00\x00\x00\x01Bud1" + bytes(100))
+    asset = asset_of(file, "pictures/.DS_Store")
+    assert (asset.kind, asset.fault.reason) == (Kind.OTHER, Reason.SYSTEM_FILE)
+    assert asset_of(file, "pictures/poster.jpg").fault.reason is Reason.UNSUPPORTED

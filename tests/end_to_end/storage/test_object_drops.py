@@ -262,7 +262,7 @@ def test_a_profile_that_is_not_there(bucket, monkeypatch):
 
 def test_without_the_extra(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "s3fs", None)
-    with pytest.raises(DropError, match=r'pip install "clearance\[cloud\]"'):
+    with pytest.raises(DropError, match=r"pip install '\.\[cloud\]'"):
         listing("s3://drops")
 
 

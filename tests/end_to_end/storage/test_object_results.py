@@ -171,7 +171,7 @@ def test_a_reader_sees_a_failure_while_uploads_are_completed(bucket, here, other
     out = f"s3://{bucket}/out"
     put_run(here, out)
     proxy.faults.append(Fault(r"POST /drops/out/run\.json\?uploadId", "403 AccessDenied", ALWAYS))
-    with pytest.raises(DropError, match="could not be put"):
+    with pytest.raises(DropError, match="could not be uploaded"):
         put_run(other, out)
     with pytest.raises(RunError, match="is not the file that the run"):
         read_run(place(out))

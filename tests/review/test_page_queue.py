@@ -337,7 +337,7 @@ def test_the_page_says_no_word_that_it_must_not(site, word):
         ("page=x", "There is no page “x”; this is page 1."),
         ("work_id=W-9", "No row of this run has the work “W-9”."),
         ("rightsholder=Nobody+Known", "has the rightsholder “Nobody Known”."),
-        ("assignee=Zed", "No row of this run is given to “Zed”."),
+        ("assignee=Zed", "No row of this run is assigned to “Zed”."),
         ("folder=c", "This run has no folder “c”."),
         ("asset_id=12", "No file of this run has the SHA-256 “12”."),
     ],

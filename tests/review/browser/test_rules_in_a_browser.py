@@ -25,7 +25,8 @@ def test_a_rule_from_an_item_is_agreed_to_by_another_person_and_revoked(team):
     dora.page.click("button:has-text('Agree to rule')")
     assert "Active" in dora.page.inner_text("main")
     dora.item(MIRRORED)
-    assert "suppresses this match from the next run on" in dora.page.inner_text(".item-rules")
+    rule = dora.page.inner_text(".item-rules")
+    assert "suppresses this match. It counts from the next run on" in rule
     assert "Suppressed" in dora.page.inner_text(".stands")
     dora.page.click(".item-rules a")
     dora.page.click("summary:has-text('Revoke rule')")

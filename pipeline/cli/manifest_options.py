@@ -1,8 +1,9 @@
-"""Options of commands that read a manifest of works which was made elsewhere."""
+"""The argument and the options of commands that read a manifest of works."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -10,6 +11,12 @@ import typer
 if TYPE_CHECKING:
     from reference_index.manifest_file import ManifestReading
 
+Works = Annotated[
+    Path,
+    typer.Argument(
+        metavar="WORKS", help="A manifest (CSV, JSONL or .xlsx), or a folder: each file a work."
+    ),
+]
 EncodingOption = Annotated[
     str | None,
     typer.Option(

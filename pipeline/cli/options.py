@@ -15,6 +15,14 @@ LogJson = Annotated[
         help="Log JSON lines (counts and ids only) to standard error, and nothing else there.",
     ),
 ]
+Results = Annotated[
+    str,
+    typer.Argument(
+        metavar="OUT",
+        help="The results of a run: a folder, s3://BUCKET/PREFIX, or a scan directory for its "
+        "latest.",
+    ),
+]
 Index = Annotated[Path, typer.Argument(metavar="IDX", help="The folder of the reference index.")]
 IndexOption = Annotated[
     Path, typer.Option("--index", metavar="IDX", help="The folder of the reference index.")

@@ -155,10 +155,6 @@ class SystemFiles:
         self.counted += not self._have_rows
         return self._have_rows
 
-    def without_row(self) -> int:
-        """How many files were counted that have no row."""
-        return self.counted
-
     def to_json(self) -> dict[str, int]:
         """As in run.json and in the summary of a scan."""
         return {"rows": self.rows, "counted": self.counted}
@@ -218,7 +214,7 @@ def write_run(
         run.info,
         run.works,
         discovered=discovered,
-        counted=system_files.without_row,
+        counted=lambda: system_files.counted,
         in_order=True,
     )
     write_decisions(files, tables.risk, tables.matches, run.recorded)

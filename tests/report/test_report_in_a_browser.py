@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,27 +12,18 @@ import pytest
 
 pytest.importorskip("playwright")
 
+from browsers import chromium
 from PIL import Image
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page
 from row_samples import RUN, WORKS, abstained_row, flagged_row, no_match_row, unreadable_row
 from test_report import page_of, photo, shown_content, with_overlap
 
 from pipeline.core.records import Band
 from pipeline.report.card import Content
 
+__all__ = ["chromium"]
+
 pytestmark = pytest.mark.slow
-
-CHROMIUM = os.environ.get("CLEARANCE_CHROMIUM") or shutil.which("chromium")
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Any]:
-    if CHROMIUM is None:
-        pytest.skip("no chromium (on Debian: apt-get install chromium)")
-    with sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")

@@ -9,20 +9,13 @@ import typer
 
 from pipeline.cli.exception_handling import handle_exceptions
 from pipeline.cli.exit_statuses import EXIT_OK
-from pipeline.cli.options import Json
+from pipeline.cli.options import Json, Results
 from pipeline.cli.output import print_json, print_text, stdout
 
 
 @handle_exceptions
 def explain(
-    out: Annotated[
-        str,
-        typer.Argument(
-            metavar="OUT",
-            help="The results of a run: a folder, s3://BUCKET/PREFIX, or a scan directory for its "
-            "latest.",
-        ),
-    ],
+    out: Results,
     asset: Annotated[
         str,
         typer.Argument(

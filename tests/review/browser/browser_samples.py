@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import shutil
 import threading
 import time
 from collections.abc import Iterator
@@ -26,7 +25,6 @@ from pipeline.review.reason_templates import ReasonTemplate
 from pipeline.review.review_session import ReviewSession
 from pipeline.review.serve import hosts_of, listening_socket
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 HOSTILE = '"><img src=x onerror=alert(1)>'
 MIRRORED = "pictures/mirrored.png"
 CROPPED = "pictures/cropped.jpg"

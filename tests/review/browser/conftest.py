@@ -18,10 +18,12 @@ pytest.importorskip("fastapi")
 pytest.importorskip("argon2")
 pytest.importorskip("playwright")
 
-from browser_samples import CHROMIUM, Screened, Visit, make_screened, password, serving
-from playwright.sync_api import sync_playwright
+from browser_samples import Screened, Visit, make_screened, password, serving
+from browsers import chromium
 
 from pipeline.review.access.people import Role, set_person
+
+__all__ = ["chromium"]
 
 REPOSITORY = Path(__file__).parents[3]
 
@@ -36,17 +38,6 @@ def screened(tmp_path_factory: pytest.TempPathFactory, photos: dict[str, Any]) -
 def out(screened: Screened, tmp_path: Path) -> Path:
     """Results of the run without any decision."""
     return Path(shutil.copytree(screened.out, tmp_path / "out"))
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Any]:
-    """One browser for a module, since Playwright's event loop is in the way of others'."""
-    if CHROMIUM is None:
-        pytest.skip("no chromium (on Debian: apt-get install chromium)")
-    with sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="session")

@@ -16,6 +16,7 @@ from pipeline.cli.manifest_options import (
     PrefixOption,
     RightsOption,
     SheetOption,
+    Works,
     manifest_reading,
 )
 from pipeline.cli.options import Index, Json
@@ -61,13 +62,7 @@ def index_create(
 @handle_exceptions
 def index_add(
     index: Index,
-    works: Annotated[
-        Path,
-        typer.Argument(
-            metavar="WORKS",
-            help="A manifest (CSV, JSONL or .xlsx), or a folder: each file a work.",
-        ),
-    ],
+    works: Works,
     skip_bad: Annotated[
         bool, typer.Option("--skip-bad", help="Add the good rows and report the bad ones.")
     ] = False,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -15,6 +14,7 @@ from pipeline.cli.manifest_options import (
     PrefixOption,
     RightsOption,
     SheetOption,
+    Works,
     manifest_reading,
 )
 from pipeline.cli.options import Index, Json
@@ -24,13 +24,7 @@ from pipeline.cli.output import print_json, stderr
 @handle_exceptions
 def index_sync(
     index: Index,
-    works: Annotated[
-        Path,
-        typer.Argument(
-            metavar="WORKS",
-            help="A manifest (CSV, JSONL or .xlsx), or a folder: each file a work.",
-        ),
-    ],
+    works: Works,
     remove_missing: Annotated[
         bool,
         typer.Option("--remove-missing", help="Remove works and files that are not listed."),
